@@ -1,0 +1,75 @@
+//! What an evaluation says about a circuit: plain numbers, no behaviour.
+
+use serde::Serialize;
+
+/// Figures of a circuit on the two splits of its task.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Evaluation {
+    /// On prompts that the search never saw; on the discovery prompts when `held_out` is 0.
+    pub held_out: Figures,
+    /// On the prompts of the search.
+    pub discovery: Figures,
+    /// Edges of the circuit.
+    pub edges_kept: usize,
+    /// Edges of the full graph.
+    pub edges_total: usize,
+    /// Writers of the circuit, `input` included, `logits` not.
+    pub nodes_kept: usize,
+    /// Writers of the full graph.
+    pub nodes_total: usize,
+    /// Decisions of a search that were closer to its threshold than 1e-5 of the metric's range.
+    pub near_ties: usize,
+}
+
+/// Figures on one split. Undefined figures are `None`, `null` in JSON.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Figures {
+    /// Number of examples.
+    pub examples: usize,
+    /// Metric of the full model, mean over examples.
+    pub metric_full: f64,
+    /// Metric with every edge ablated.
+    pub metric_empty: f64,
+    /// Metric of the circuit.
+    pub metric_circuit: f64,
+    /// (circuit - empty) / (full - empty), a ratio of means; `None` where |full - empty| < 1e-6.
+    pub faithfulness: Option<f64>,
+    /// 95 % bootstrap interval of `faithfulness` over examples.
+    pub faithfulness_interval: Option<[f64; 2]>,
+    /// Share of examples whose argmax is an answer, full model.
+    pub accuracy_full: Option<f64>,
+    /// The same for the circuit.
+    pub accuracy_circuit: Option<f64>,
+    /// Faithfulness by size of the circuit, where the method gives a ranking.
+    pub curve: Option<Vec<CurvePoint>>,
+    /// Area under the curve of the signed ranking (MIB's CPR).
+    pub cpr: Option<f64>,
+    /// Area between 1 and the curve of the ranking by magnitude (MIB's CMD).
+    pub cmd: Option<f64>,
+    /// Random connected circuits of the same number of edges.
+    pub random: Option<Baseline>,
+    /// Circuits of the same number of edges from permuted scores.
+    pub permuted: Option<Baseline>,
+}
+
+/// One size on the faithfulness curve.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct CurvePoint {
+    /// Share of the graph's edges asked for.
+    pub share: f64,
+    /// Edges left after dangling parts are dropped.
+    pub edges: usize,
+    /// Faithfulness of that circuit.
+    pub faithfulness: Option<f64>,
+}
+
+/// Faithfulness of baseline circuits.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Baseline {
+    /// Mean faithfulness.
+    pub mean: f64,
+    /// Largest faithfulness.
+    pub max: f64,
+    /// Faithfulness of each baseline circuit.
+    pub values: Vec<f64>,
+}

@@ -1,0 +1,14 @@
+//! The greater-than task.
+
+use serde::{Deserialize, Serialize};
+
+/// Parameters of the greater-than generator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GreaterThan {
+    /// Number of clean/corrupt pairs.
+    pub pairs: usize,
+    /// Seed of the sampling.
+    #[serde(default)]
+    pub seed: u64,
+}

@@ -1,0 +1,14 @@
+//! The induction task.
+
+use serde::{Deserialize, Serialize};
+
+/// Parameters of the induction generator.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Induction {
+    /// Number of clean/corrupt pairs.
+    pub pairs: usize,
+    /// Seed of the sampling.
+    #[serde(default)]
+    pub seed: u64,
+}
