@@ -9,6 +9,7 @@ pub mod graph;
 pub mod metric;
 pub mod model;
 pub mod report;
+pub mod run;
 pub mod score;
 pub mod spec;
 pub mod task;

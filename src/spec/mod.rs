@@ -2,4 +2,4 @@
 
 mod types;
 
-pub use types::{Evaluate, Output, Precision, PrependBos, RunSpec};
+pub use types::{Evaluate, Output, Precision, RunSpec};

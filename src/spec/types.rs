@@ -6,6 +6,7 @@ use crate::discover::{Method, Select, Target};
 use crate::engine::Ablation;
 use crate::graph::Granularity;
 use crate::metric::Metric;
+use crate::model::PrependBos;
 use crate::task::TaskSource;
 
 /// A run spec: a task, how to find its circuit, and on which models.
@@ -82,18 +83,6 @@ pub enum Precision {
     F32,
     /// Double, for oracles and golden numbers.
     F64,
-}
-
-/// Whether text gets a beginning-of-sequence token.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum PrependBos {
-    /// The tokenizer's own rule.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
 }
 
 /// A file to write.
