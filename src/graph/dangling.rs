@@ -30,33 +30,37 @@ impl ComputationGraph {
     ///
     /// This is the dense form for inner loops; the tests hold it against petgraph's reachability.
     pub fn reaching_logits(&self, kept: &EdgeMask) -> Alive {
-        let mut alive = Alive {
-            writers: vec![false; self.writers().len()],
-            readers: vec![false; self.readers().len()],
-        };
+        let mut words = vec![0u64; self.writers().len().div_ceil(64)];
+        let mut readers = vec![false; self.readers().len()];
         for reader in (0..self.readers().len()).rev() {
             let outputs = self.outputs(reader);
-            let live = outputs.is_empty() || outputs.iter().any(|&writer| alive.writers[writer]);
-            if live {
-                alive.readers[reader] = true;
-                for writer in kept.writers_into(reader) {
-                    alive.writers[writer] = true;
+            let live = |&writer: &usize| words[writer / 64] >> (writer % 64) & 1 == 1;
+            if outputs.is_empty() || outputs.iter().any(live) {
+                readers[reader] = true;
+                for (word, &kept) in words.iter_mut().zip(kept.row(reader)) {
+                    *word |= kept;
                 }
             }
         }
-        alive
+        let writers = (0..self.writers().len())
+            .map(|writer| words[writer / 64] >> (writer % 64) & 1 == 1)
+            .collect();
+        Alive { writers, readers }
+    }
+
+    /// The readers with a path to `logits` through kept edges.
+    pub fn live_readers(&self, kept: &EdgeMask) -> Vec<bool> {
+        self.reaching_logits(kept).readers
     }
 
     /// The parts with a path from `input` (or `pos`) through kept edges.
     pub fn reached_from_input(&self, kept: &EdgeMask) -> Alive {
         let graph = self.digraph(kept);
-        let sources = self
-            .writers()
-            .iter()
-            .enumerate()
-            .filter_map(|(index, node)| {
-                matches!(node, Node::Input | Node::Position).then(|| NodeIndex::new(index))
-            });
+        let is_source =
+            |&index: &usize| matches!(self.writers()[index], Node::Input | Node::Position);
+        let sources = (0..self.writers().len())
+            .filter(is_source)
+            .map(NodeIndex::new);
         let mut seen = graph.visit_map();
         for source in sources {
             for place in Dfs::new(&graph, source).iter(&graph) {

@@ -102,6 +102,14 @@ impl EdgeMask {
         edges
     }
 
+    /// Whether `other` keeps every edge that this keeps.
+    pub fn is_subset(&self, other: &Self) -> bool {
+        self.words
+            .iter()
+            .zip(&other.words)
+            .all(|(mine, other)| mine & !other == 0)
+    }
+
     /// Removes every edge that `other` does not keep.
     pub fn intersect(&mut self, other: &Self) {
         for (word, &mask) in self.words.iter_mut().zip(&other.words) {

@@ -1,0 +1,244 @@
+//! Gradient scores of every edge: the writer's difference times the reader's gradient, summed over positions.
+//!
+//! The difference is the same in all runs, and the score is linear in the gradient, so gradients are added up
+//! over the runs first and scored once.
+
+use rayon::prelude::*;
+
+use super::backward::{GradientSink, Tape};
+use super::base::{Base, Frame};
+use super::kernels::{matmul, rows};
+use crate::metric::Metric;
+use crate::model::Real;
+use crate::task::Example;
+
+/// Fewest readers for which a matrix product is worth it.
+const PRODUCT_FROM: usize = 4;
+
+/// Where the gradients are taken, and of what.
+pub(crate) struct GradientRuns<'r, T> {
+    /// The metric.
+    pub metric: Metric,
+    /// Token embeddings of the runs, one after the other.
+    pub embedded: &'r [T],
+    /// Number of runs.
+    pub runs: usize,
+    /// Log-probabilities of the full model at the positions read.
+    pub full_log_probs: &'r [T],
+}
+
+impl<T: Real> Frame<'_, T> {
+    /// Edge scores summed over the examples, averaged over the runs.
+    pub(crate) fn edge_attribution(
+        &self,
+        examples: &[Example],
+        full: &Base<T>,
+        runs: &GradientRuns<'_, T>,
+    ) -> Vec<f64> {
+        let mut sink = EdgeSink {
+            frame: self,
+            runs: runs.runs,
+            differences: self.differences(full),
+            scores: vec![0.0; self.transformer.graph.edge_count()],
+        };
+        self.differentiate(examples, runs, &mut sink);
+        sink.scores
+    }
+
+    /// Scores of the hidden units that are nodes: difference of the activation times its gradient, summed over
+    /// examples and positions, averaged over the runs; by writer number.
+    pub(crate) fn neuron_attribution(
+        &self,
+        examples: &[Example],
+        full: &Base<T>,
+        runs: &GradientRuns<'_, T>,
+    ) -> Vec<f64> {
+        let mut sink = NeuronSink {
+            frame: self,
+            full,
+            runs: runs.runs,
+            scores: vec![0.0; self.transformer.graph.writers().len()],
+        };
+        self.differentiate(examples, runs, &mut sink);
+        sink.scores
+    }
+
+    fn differentiate(
+        &self,
+        examples: &[Example],
+        runs: &GradientRuns<'_, T>,
+        sink: &mut dyn GradientSink<T>,
+    ) {
+        let transformer = self.transformer;
+        let layout = self.layout.repeat(runs.runs);
+        let run = transformer.forward(&layout, runs.embedded, &self.prefix, true);
+        let finals = &run.streams[2 * transformer.config().n_layers];
+        let gradient = transformer.metric_gradient(
+            runs.metric,
+            &layout,
+            examples,
+            finals,
+            runs.full_log_probs,
+        );
+        let tape = Tape {
+            layout: &layout,
+            prefix: &self.prefix,
+            run: &run,
+        };
+        transformer.backward(&tape, gradient, sink);
+    }
+
+    /// Every writer's difference, at all rows and at the rows read.
+    fn differences(&self, full: &Base<T>) -> Differences<T> {
+        let d_model = self.transformer.config().d_model;
+        let expanded: Vec<&[T]> = (0..self.transformer.graph.writers().len())
+            .into_par_iter()
+            .map(|writer| self.delta(full, writer))
+            .collect();
+        let mut differences = Differences {
+            all: Vec::new(),
+            read: Vec::new(),
+        };
+        for (writer, values) in expanded.into_iter().enumerate() {
+            if self.writes_reads_only(writer) {
+                differences.read.extend_from_slice(values);
+            } else {
+                differences.all.extend_from_slice(values);
+                let read = rows::gather(values, d_model, &self.layout.reads);
+                differences.read.extend_from_slice(&read);
+            }
+        }
+        differences
+    }
+}
+
+/// Differences of the writers, one after the other.
+struct Differences<T> {
+    /// `[writers before the last layer, rows, d_model]`.
+    all: Vec<T>,
+    /// `[writers, reads, d_model]`.
+    read: Vec<T>,
+}
+
+/// Sums gradients over the runs and scores the edges into their readers.
+struct EdgeSink<'f, T> {
+    frame: &'f Frame<'f, T>,
+    runs: usize,
+    differences: Differences<T>,
+    scores: Vec<f64>,
+}
+
+impl<T: Real> GradientSink<T> for EdgeSink<'_, T> {
+    fn readers(&mut self, readers: &[usize], gradients: &[Vec<T>], reads_only: bool) {
+        let frame = self.frame;
+        let layout = &frame.layout;
+        let d_model = frame.transformer.config().d_model;
+        let graph = frame.transformer.graph;
+        let width = layout.query_rows(reads_only) * d_model;
+        let mut summed = Vec::with_capacity(readers.len() * width);
+        for gradient in gradients {
+            let mut runs = gradient.chunks_exact(width);
+            let start = summed.len();
+            summed.extend_from_slice(runs.next().unwrap_or_default());
+            for run in runs {
+                rows::add(&mut summed[start..], run);
+            }
+        }
+        let before = graph.writers_before(readers[0]);
+        let differences = if reads_only {
+            &self.differences.read
+        } else {
+            &self.differences.all
+        };
+        let parts: Vec<Vec<T>> = layout
+            .segments
+            .par_iter()
+            .map(|segment| {
+                let range = if reads_only {
+                    &segment.reads
+                } else {
+                    &segment.rows
+                };
+                let columns = (range.start * d_model, range.end * d_model);
+                score(differences, &summed, width, columns, before, readers.len())
+            })
+            .collect();
+        let weight = 1.0 / self.runs as f64;
+        for part in parts {
+            for (writer, row) in part.chunks_exact(readers.len()).enumerate() {
+                for (&reader, value) in readers.iter().zip(row) {
+                    if let Some(edge) = graph.edge(writer, reader) {
+                        self.scores[edge] += weight * value.to_f64();
+                    }
+                }
+            }
+        }
+    }
+
+    fn hidden(&mut self, _: usize, _: &[T]) {}
+}
+
+/// Inner products of writers' differences and readers' gradients over some columns, `[writers, readers]`.
+fn score<T: Real>(
+    differences: &[T],
+    gradients: &[T],
+    width: usize,
+    (from, to): (usize, usize),
+    writers: usize,
+    readers: usize,
+) -> Vec<T> {
+    let mut out = vec![T::ZERO; writers * readers];
+    if readers < PRODUCT_FROM {
+        for writer in 0..writers {
+            let difference = &differences[writer * width + from..writer * width + to];
+            for reader in 0..readers {
+                let gradient = &gradients[reader * width + from..reader * width + to];
+                out[writer * readers + reader] = rows::dot(difference, gradient);
+            }
+        }
+        return out;
+    }
+    let lhs = matmul::Matrix::rows(differences, writers, width).columns(from, to);
+    let rhs = matmul::Matrix::rows(gradients, readers, width)
+        .columns(from, to)
+        .transpose();
+    matmul::product(lhs, rhs, &mut out, readers, false);
+    out
+}
+
+/// Scores hidden units by their own gradient.
+struct NeuronSink<'f, T> {
+    frame: &'f Frame<'f, T>,
+    full: &'f Base<T>,
+    runs: usize,
+    scores: Vec<f64>,
+}
+
+impl<T: Real> GradientSink<T> for NeuronSink<'_, T> {
+    fn readers(&mut self, _: &[usize], _: &[Vec<T>], _: bool) {}
+
+    fn hidden(&mut self, layer: usize, gradient: &[T]) {
+        let transformer = self.frame.transformer;
+        let wiring = &transformer.layers[layer];
+        let nodes = &wiring.neurons;
+        let d_mlp = transformer.config().d_mlp;
+        if nodes.is_empty() {
+            return;
+        }
+        let current = self.full.layers[layer].neurons.chunks_exact(nodes.len());
+        let ablated = self.frame.ablated.neurons[layer].chunks_exact(nodes.len());
+        let weight = 1.0 / self.runs as f64;
+        let rows = current.len();
+        for (row, (current, ablated)) in current.zip(ablated).enumerate() {
+            for run in 0..self.runs {
+                let start = (run * rows + row) * d_mlp;
+                let gradient = &gradient[start..start + d_mlp];
+                for (index, &neuron) in nodes.iter().enumerate() {
+                    let difference = (current[index] - ablated[index]).to_f64();
+                    self.scores[wiring.mlp_writer + 1 + index] +=
+                        weight * difference * gradient[neuron].to_f64();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! The vector-Jacobian product of a full run: the gradient of the metric at every reader's input.
+//!
+//! Weights are frozen, so only activation gradients exist. Each reader has its own gradient, pulled back through
+//! its own copy of the norm; they are handed to a [`GradientSink`] layer by layer and never stored together.
+
+use rayon::prelude::*;
+
+use super::forward::FullRun;
+use super::kernels::attention::{HeadGradients, HeadRows, attend_backward};
+use super::kernels::norm::Normalised;
+use super::kernels::{activation, matmul, norm, rows};
+use super::layout::Layout;
+use super::transformer::{Prefix, Transformer, sequence};
+use crate::model::{Linear, Real};
+
+/// Receives the gradients as they are made, from the last layer to the first.
+pub(crate) trait GradientSink<T> {
+    /// Gradients at readers of one place, `[rows, d_model]` each; only the rows read when `reads_only`.
+    fn readers(&mut self, readers: &[usize], gradients: &[Vec<T>], reads_only: bool);
+
+    /// Gradient at the hidden units of an MLP, `[query rows, d_mlp]`.
+    fn hidden(&mut self, layer: usize, gradient: &[T]);
+}
+
+/// A run to differentiate.
+pub(crate) struct Tape<'r, T> {
+    pub layout: &'r Layout,
+    pub prefix: &'r Prefix<T>,
+    /// With the MLPs' inner activations kept.
+    pub run: &'r FullRun<T>,
+}
+
+impl<T: Real> Transformer<'_, T> {
+    /// Pulls the gradient at the final stream (`[reads, d_model]`) back to every reader.
+    pub(crate) fn backward(
+        &self,
+        tape: &Tape<'_, T>,
+        final_gradient: Vec<T>,
+        sink: &mut dyn GradientSink<T>,
+    ) {
+        let logits = self.graph.readers().len() - 1;
+        sink.readers(&[logits], std::slice::from_ref(&final_gradient), true);
+        let mut stream = final_gradient;
+        for layer in (0..self.config().n_layers).rev() {
+            let at_mlp = self.mlp_backward(tape, layer, &stream, sink);
+            let upstream = if self.config().parallel_blocks {
+                let upstream = stream.clone();
+                rows::add(&mut stream, &at_mlp);
+                upstream
+            } else {
+                rows::add(&mut stream, &at_mlp);
+                stream.clone()
+            };
+            stream = self.attention_backward(tape, layer, &upstream, stream, sink);
+        }
+    }
+
+    fn mlp_backward(
+        &self,
+        tape: &Tape<'_, T>,
+        layer: usize,
+        upstream: &[T],
+        sink: &mut dyn GradientSink<T>,
+    ) -> Vec<T> {
+        let config = self.config();
+        let block = &self.weights.layers[layer];
+        let Some(inner) = &tape.run.layers[layer].inner else {
+            return vec![T::ZERO; upstream.len()];
+        };
+        let mut hidden = pull(&block.mlp_out, upstream, 0, block.mlp_out.inputs);
+        sink.hidden(layer, &hidden);
+        let mut gradient = if let (Some(gate), Some(gate_map)) = (&inner.gate, &block.mlp_gate) {
+            let projection = &inner.projection;
+            let gate_gradient =
+                activation::backward_gated(config.activation, projection, gate, &mut hidden);
+            let mut gradient = pull_outputs(&block.mlp_in, &hidden);
+            rows::add(&mut gradient, &pull_outputs(gate_map, &gate_gradient));
+            gradient
+        } else {
+            activation::backward_plain(config.activation, &inner.projection, &mut hidden);
+            pull_outputs(&block.mlp_in, &hidden)
+        };
+        let at = norm::normalised(
+            config.norm,
+            config.d_model,
+            &tape.run.streams[2 * layer + 1],
+        );
+        norm::backward(config.norm, &block.mlp_norm, &at, &mut gradient);
+        let reader = self.layers[layer].mlp;
+        sink.readers(
+            &[reader],
+            std::slice::from_ref(&gradient),
+            self.reads_only(layer),
+        );
+        gradient
+    }
+
+    /// Hands the gradients of q, k and v readers to the sink and returns the stream's gradient before the block.
+    fn attention_backward(
+        &self,
+        tape: &Tape<'_, T>,
+        layer: usize,
+        upstream: &[T],
+        stream: Vec<T>,
+        sink: &mut dyn GradientSink<T>,
+    ) -> Vec<T> {
+        let config = self.config();
+        let (d_model, d_head) = (config.d_model, config.d_head);
+        let reads_only = self.reads_only(layer);
+        let block = &self.weights.layers[layer];
+        let wiring = &self.layers[layer];
+        let z_gradient = pull(&block.o, upstream, 0, block.o.inputs);
+        let heads = self.heads_backward(tape, layer, &z_gradient);
+        let slots = wiring.k.len();
+        let at = norm::normalised(config.norm, d_model, &tape.run.streams[2 * layer]);
+        let mut total = if reads_only {
+            scatter(&stream, d_model, &tape.layout.reads, tape.layout.rows())
+        } else {
+            stream
+        };
+        let per_slot = config.n_heads / slots;
+        let sum_heads = |slot: usize, pick: fn(&HeadGradient<T>) -> &Vec<T>| {
+            let mut sum = pick(&heads[slot * per_slot]).clone();
+            for head in &heads[slot * per_slot + 1..(slot + 1) * per_slot] {
+                rows::add(&mut sum, pick(head));
+            }
+            sum
+        };
+        let back = |map: &Linear<T>, head: usize, gradient: &[T], at: &Normalised<T>| {
+            let mut gradient = pull_range(map, gradient, head * d_head, (head + 1) * d_head);
+            norm::backward(config.norm, &block.attention_norm, at, &mut gradient);
+            gradient
+        };
+        let at_reads = reads_only.then(|| Normalised {
+            hat: rows::gather(&at.hat, d_model, &tape.layout.reads),
+            scale: tape.layout.reads.iter().map(|&row| at.scale[row]).collect(),
+        });
+        let q: Vec<Vec<T>> = (0..config.n_heads)
+            .into_par_iter()
+            .map(|head| {
+                back(
+                    &block.q,
+                    head,
+                    &heads[head].query,
+                    at_reads.as_ref().unwrap_or(&at),
+                )
+            })
+            .collect();
+        let k: Vec<Vec<T>> = (0..slots)
+            .into_par_iter()
+            .map(|slot| {
+                let gradient = sum_heads(slot, |head| &head.key);
+                back(&block.k, self.kv_head(layer, slot), &gradient, &at)
+            })
+            .collect();
+        let v: Vec<Vec<T>> = (0..slots)
+            .into_par_iter()
+            .map(|slot| {
+                let gradient = sum_heads(slot, |head| &head.value);
+                back(&block.v, self.kv_head(layer, slot), &gradient, &at)
+            })
+            .collect();
+        for gradient in &q {
+            if reads_only {
+                add_scattered(&mut total, gradient, d_model, &tape.layout.reads);
+            } else {
+                rows::add(&mut total, gradient);
+            }
+        }
+        for gradient in k.iter().chain(&v) {
+            rows::add(&mut total, gradient);
+        }
+        sink.readers(&wiring.q, &q, reads_only);
+        sink.readers(&wiring.k, &k, false);
+        sink.readers(&wiring.v, &v, false);
+        total
+    }
+
+    /// Gradients of every head's queries, keys and values before the rotation.
+    fn heads_backward(
+        &self,
+        tape: &Tape<'_, T>,
+        layer: usize,
+        z_gradient: &[T],
+    ) -> Vec<HeadGradient<T>> {
+        let config = self.config();
+        let reads_only = self.reads_only(layer);
+        let query_positions = tape.layout.query_positions(reads_only);
+        (0..config.n_heads)
+            .into_par_iter()
+            .map(|head| {
+                let mut gradient = self.head_backward(tape, layer, head, z_gradient);
+                self.rotate_back(&mut gradient.query, &query_positions);
+                self.rotate_back(&mut gradient.key, &tape.layout.positions);
+                gradient
+            })
+            .collect()
+    }
+
+    fn head_backward(
+        &self,
+        tape: &Tape<'_, T>,
+        layer: usize,
+        head: usize,
+        z_gradient: &[T],
+    ) -> HeadGradient<T> {
+        let config = self.config();
+        let (d_head, kv) = (config.d_head, head / config.group_size());
+        let reads_only = self.reads_only(layer);
+        let layout = tape.layout;
+        let run = &tape.run.layers[layer];
+        let own = |data, count: usize, index: usize| HeadRows {
+            data,
+            stride: count * d_head,
+            offset: index * d_head,
+            width: d_head,
+        };
+        let queries = own(&run.q, config.n_heads, head);
+        let upstream = own(z_gradient, config.n_heads, head);
+        let keys = (
+            self.prefix_rows(&tape.prefix.k, layer, kv),
+            own(&run.k, config.n_kv_heads, kv),
+        );
+        let values = (
+            self.prefix_rows(&tape.prefix.v, layer, kv),
+            own(&run.v, config.n_kv_heads, kv),
+        );
+        let mut out = HeadGradient {
+            query: vec![T::ZERO; layout.query_rows(reads_only) * d_head],
+            key: vec![T::ZERO; layout.rows() * d_head],
+            value: vec![T::ZERO; layout.rows() * d_head],
+        };
+        let mut scratch = Vec::new();
+        for segment in &layout.segments {
+            let range = segment.rows.start * d_head..segment.rows.end * d_head;
+            for (query, seen) in layout.queries(segment, reads_only) {
+                let mut into = HeadGradients {
+                    query: &mut out.query[query * d_head..(query + 1) * d_head],
+                    keys: &mut out.key[range.clone()],
+                    values: &mut out.value[range.clone()],
+                };
+                attend_backward(
+                    queries.row(query),
+                    sequence(segment, keys),
+                    sequence(segment, values),
+                    seen,
+                    self.attention_scale(),
+                    &mut scratch,
+                    upstream.row(query),
+                    &mut into,
+                );
+            }
+        }
+        out
+    }
+}
+
+/// Gradients of one query head, `[rows, d_head]` each.
+struct HeadGradient<T> {
+    query: Vec<T>,
+    key: Vec<T>,
+    value: Vec<T>,
+}
+
+/// Pulls a gradient at a map's outputs back to its inputs `from..to`.
+fn pull<T: Real>(map: &Linear<T>, gradient: &[T], from: usize, to: usize) -> Vec<T> {
+    let rows = gradient.len() / map.outputs;
+    let mut out = vec![T::ZERO; rows * (to - from)];
+    let rhs = map.matrix().row_range(from, to).transpose();
+    matmul::product(
+        matmul::Matrix::rows(gradient, rows, map.outputs),
+        rhs,
+        &mut out,
+        to - from,
+        false,
+    );
+    out
+}
+
+/// Pulls a gradient at all outputs back to the inputs.
+fn pull_outputs<T: Real>(map: &Linear<T>, gradient: &[T]) -> Vec<T> {
+    pull(map, gradient, 0, map.inputs)
+}
+
+/// Pulls a gradient at the outputs `from..to` back to the inputs.
+fn pull_range<T: Real>(map: &Linear<T>, gradient: &[T], from: usize, to: usize) -> Vec<T> {
+    let rows = gradient.len() / (to - from);
+    let mut out = vec![T::ZERO; rows * map.inputs];
+    let rhs = map.matrix().columns(from, to).transpose();
+    let lhs = matmul::Matrix::rows(gradient, rows, to - from);
+    matmul::product(lhs, rhs, &mut out, map.inputs, false);
+    out
+}
+
+/// Rows of a small matrix at their place in a larger one of zeros.
+fn scatter<T: Real>(data: &[T], width: usize, indices: &[usize], rows: usize) -> Vec<T> {
+    let mut out = vec![T::ZERO; rows * width];
+    add_scattered(&mut out, data, width, indices);
+    out
+}
+
+fn add_scattered<T: Real>(target: &mut [T], data: &[T], width: usize, indices: &[usize]) {
+    for (row, &index) in data.chunks_exact(width).zip(indices) {
+        rows::add(&mut target[index * width..(index + 1) * width], row);
+    }
+}

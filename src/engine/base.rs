@@ -1,0 +1,272 @@
+//! The cached run of one circuit: what incremental runs start from.
+
+use std::sync::OnceLock;
+
+use super::ablated::Ablated;
+use super::forward::FullRun;
+use super::kernels::rows;
+use super::layout::Layout;
+use super::transformer::{Prefix, Transformer, interleave};
+use crate::graph::{EdgeMask, Node};
+use crate::model::Real;
+
+/// The run of a circuit on the rows of a chunk, with everything lazily derived from it.
+#[derive(Clone)]
+pub(crate) struct Base<T> {
+    /// The circuit.
+    pub mask: EdgeMask,
+    /// Current values of the source writers, `[rows, d_model]`.
+    pub sources: Vec<Vec<T>>,
+    /// Activations per layer.
+    pub layers: Vec<BaseLayer<T>>,
+    /// Per writer: current minus ablated output, `[rows or reads, d_model]`.
+    deltas: Vec<OnceLock<Vec<T>>>,
+    /// Per writer: whether that difference is exactly zero.
+    zero: Vec<bool>,
+    /// Per place: the stream with every writer's current output.
+    streams: Vec<OnceLock<Vec<T>>>,
+}
+
+impl<T> Base<T> {
+    /// Whether a writer's current and ablated outputs are equal.
+    pub(crate) fn is_zero(&self, writer: usize) -> bool {
+        self.zero[writer]
+    }
+}
+
+/// Activations of one layer in a circuit's run.
+#[derive(Clone)]
+pub(crate) struct BaseLayer<T> {
+    /// `[query rows, n_heads * d_head]`, rotated.
+    pub q: Vec<T>,
+    /// `[rows, slots * d_head]`, rotated.
+    pub k: Vec<T>,
+    /// `[rows, slots * d_head]`.
+    pub v: Vec<T>,
+    /// `[query rows, n_heads * d_head]`.
+    pub z: Vec<T>,
+    /// `[query rows, d_model]`.
+    pub mlp: Vec<T>,
+    /// `[query rows, neurons]`.
+    pub neurons: Vec<T>,
+}
+
+/// The rows that a run works on, with the constants all runs on them share.
+pub(crate) struct Frame<'a, T> {
+    pub transformer: &'a Transformer<'a, T>,
+    pub layout: Layout,
+    pub prefix: Prefix<T>,
+    pub ablated: Ablated<T>,
+}
+
+impl<T: Real> Frame<'_, T> {
+    /// The run with every edge kept.
+    pub(crate) fn full_base(&self, sources: Vec<Vec<T>>, run: FullRun<T>) -> Base<T> {
+        let graph = self.transformer.graph;
+        let streams = run.streams.into_iter().map(OnceLock::from).collect();
+        let layers = run
+            .layers
+            .into_iter()
+            .enumerate()
+            .map(|(layer, run)| BaseLayer {
+                q: run.q,
+                k: self.to_slots(layer, run.k),
+                v: self.to_slots(layer, run.v),
+                z: run.z,
+                mlp: run.mlp,
+                neurons: run.neurons,
+            })
+            .collect();
+        self.base(EdgeMask::full(graph), sources, layers, streams)
+    }
+
+    /// The run with every edge ablated: each reader reads the ablated stream of its place.
+    pub(crate) fn empty_base(&self, sources: Vec<Vec<T>>) -> Base<T> {
+        let transformer = self.transformer;
+        let layers = (0..transformer.config().n_layers)
+            .map(|layer| {
+                let x = &self.ablated.streams[2 * layer];
+                let (q, k, v) = transformer.projections(layer, &self.layout, x);
+                let z = transformer.attend_all(layer, &self.layout, (&q, &k, &v), &self.prefix);
+                let at_mlp = &self.ablated.streams[2 * layer + 1];
+                let (run, _) = transformer.mlp_run(layer, at_mlp, false);
+                BaseLayer {
+                    q,
+                    k: self.to_slots(layer, k),
+                    v: self.to_slots(layer, v),
+                    z,
+                    mlp: run.mlp,
+                    neurons: run.neurons,
+                }
+            })
+            .collect();
+        let streams = (0..self.ablated.streams.len())
+            .map(|_| OnceLock::new())
+            .collect();
+        self.base(EdgeMask::empty(transformer.graph), sources, layers, streams)
+    }
+
+    fn base(
+        &self,
+        mask: EdgeMask,
+        sources: Vec<Vec<T>>,
+        layers: Vec<BaseLayer<T>>,
+        streams: Vec<OnceLock<Vec<T>>>,
+    ) -> Base<T> {
+        let writers = self.transformer.graph.writers().len();
+        let mut base = Base {
+            mask,
+            sources,
+            layers,
+            deltas: (0..writers).map(|_| OnceLock::new()).collect(),
+            zero: vec![false; writers],
+            streams,
+        };
+        for writer in 0..writers {
+            base.zero[writer] = self.writes_ablated(&base, writer);
+        }
+        base
+    }
+
+    /// Copies of key/value heads, one per slot.
+    fn to_slots(&self, layer: usize, data: Vec<T>) -> Vec<T> {
+        let config = self.transformer.config();
+        let slots = self.transformer.layers[layer].k.len();
+        if slots == config.n_kv_heads {
+            return data;
+        }
+        let width = config.n_kv_heads * config.d_head;
+        let copies: Vec<Vec<T>> = (0..slots)
+            .map(|slot| {
+                let from = self.transformer.kv_head(layer, slot) * config.d_head;
+                rows::columns(&data, width, from, from + config.d_head)
+            })
+            .collect();
+        interleave(&copies, config.d_head)
+    }
+
+    /// Whether a writer's rows are only those read.
+    pub(crate) fn writes_reads_only(&self, writer: usize) -> bool {
+        let layer = self.transformer.graph.writers()[writer].layer();
+        layer.is_some_and(|layer| self.transformer.reads_only(layer))
+    }
+
+    fn writes_ablated(&self, base: &Base<T>, writer: usize) -> bool {
+        let (current, ablated, width, from, to) = self.values(base, writer);
+        current
+            .chunks_exact(width)
+            .zip(ablated.chunks_exact(width))
+            .all(|(current, ablated)| current[from..to] == ablated[from..to])
+    }
+
+    /// A writer's current and ablated activations as columns `from..to` of matrices of `width` columns.
+    fn values<'b>(
+        &'b self,
+        base: &'b Base<T>,
+        writer: usize,
+    ) -> (&'b [T], &'b [T], usize, usize, usize) {
+        let config = self.transformer.config();
+        let (d_model, d_head) = (config.d_model, config.d_head);
+        let ablated = &self.ablated;
+        match self.transformer.graph.writers()[writer] {
+            Node::Head { layer, head } => (
+                &base.layers[layer].z,
+                &ablated.z[layer],
+                config.n_heads * d_head,
+                head * d_head,
+                (head + 1) * d_head,
+            ),
+            Node::Mlp { layer } => (
+                &base.layers[layer].mlp,
+                &ablated.mlp[layer],
+                d_model,
+                0,
+                d_model,
+            ),
+            Node::Neuron { layer, .. } => {
+                let index = writer - self.transformer.layers[layer].mlp_writer - 1;
+                let width = self.transformer.layers[layer].neurons.len();
+                (
+                    &base.layers[layer].neurons,
+                    &ablated.neurons[layer],
+                    width,
+                    index,
+                    index + 1,
+                )
+            }
+            _ => (
+                &base.sources[writer],
+                &ablated.sources[writer],
+                d_model,
+                0,
+                d_model,
+            ),
+        }
+    }
+
+    /// Difference of a writer's activations, expanded to what it writes.
+    pub(crate) fn expand(&self, writer: usize, difference: &[T]) -> Vec<T> {
+        match self.transformer.graph.writers()[writer] {
+            Node::Head { layer, head } => self.transformer.project_head(layer, head, difference),
+            Node::Neuron { layer, neuron } => {
+                self.transformer.project_neuron(layer, neuron, difference)
+            }
+            _ => difference.to_vec(),
+        }
+    }
+
+    /// Current minus ablated output of a writer.
+    pub(crate) fn delta<'b>(&'b self, base: &'b Base<T>, writer: usize) -> &'b [T] {
+        base.deltas[writer].get_or_init(|| {
+            let (current, ablated, width, from, to) = self.values(base, writer);
+            let current = rows::columns(current, width, from, to);
+            let ablated = rows::columns(ablated, width, from, to);
+            self.expand(writer, &rows::difference(&current, &ablated))
+        })
+    }
+
+    /// The stream at a place with every writer's current output.
+    pub(crate) fn stream<'b>(&'b self, base: &'b Base<T>, place: usize) -> &'b [T] {
+        if base.streams[place].get().is_none() {
+            self.fill_streams(base, place);
+        }
+        base.streams[place].get().map_or(&[], Vec::as_slice)
+    }
+
+    fn fill_streams(&self, base: &Base<T>, last: usize) {
+        let layer = (0..=last / 2)
+            .rev()
+            .find(|layer| base.streams[2 * layer].get().is_some());
+        let mut x = match layer {
+            Some(layer) => base.streams[2 * layer].get().cloned().unwrap_or_default(),
+            None => self.transformer.source_stream(&self.layout, &base.sources),
+        };
+        for layer in layer.unwrap_or(0)..self.transformer.config().n_layers {
+            base.streams[2 * layer].get_or_init(|| x.clone());
+            if 2 * layer >= last {
+                return;
+            }
+            let run = &base.layers[layer];
+            let values = (&run.z[..], &run.mlp[..], &run.neurons[..]);
+            let at_mlp = self
+                .transformer
+                .through_block(layer, &self.layout, &mut x, values);
+            base.streams[2 * layer + 1].get_or_init(|| at_mlp);
+        }
+        base.streams[2 * self.transformer.config().n_layers].get_or_init(|| x);
+    }
+
+    /// Makes derived values of a base forget the writers from `layer` on.
+    pub(crate) fn forget_from(&self, base: &mut Base<T>, layer: usize) {
+        for writer in 0..base.deltas.len() {
+            let changed = self.transformer.graph.writers()[writer].layer() >= Some(layer);
+            if changed {
+                base.deltas[writer] = OnceLock::new();
+                base.zero[writer] = self.writes_ablated(base, writer);
+            }
+        }
+        for place in 2 * layer + 1..base.streams.len() {
+            base.streams[place] = OnceLock::new();
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! A chunk of examples with its cached runs.
+
+use super::Ablation;
+use super::ablated::Means;
+use super::base::{Base, Frame};
+use super::forward::FullRun;
+use super::kernels::rows;
+use super::layout::Layout;
+use super::transformer::{Prefix, Transformer};
+use crate::error::{Error, Result};
+use crate::graph::{EdgeMask, Node};
+use crate::model::Real;
+use crate::task::Example;
+
+/// Examples that are run together, with the runs of the full model and of the empty circuit.
+pub(crate) struct Chunk<'a, T> {
+    pub examples: Vec<Example>,
+    pub frame: Frame<'a, T>,
+    /// Every edge kept.
+    pub full: Base<T>,
+    /// Every edge ablated.
+    pub empty: Base<T>,
+    /// The circuit of the last rebase.
+    pub near: Option<Base<T>>,
+    /// Token embeddings of the clean and the corrupt prompts at the frame's rows.
+    pub clean: Vec<T>,
+    pub corrupt: Vec<T>,
+    /// Log-probabilities of the full model at the positions read, once a metric needed them.
+    pub full_log_probs: Vec<T>,
+}
+
+impl<'a, T: Real> Chunk<'a, T> {
+    /// Runs clean, corrupt and empty on some examples.
+    ///
+    /// # Errors
+    /// When an activation is not finite, or a mean is missing for a position.
+    pub(crate) fn new(
+        transformer: &'a Transformer<'a, T>,
+        examples: &[Example],
+        ablation: Ablation,
+        means: Option<&Means<T>>,
+    ) -> Result<Self> {
+        let d_model = transformer.config().d_model;
+        let whole = Layout::whole(
+            examples
+                .iter()
+                .map(|example| (&example.clean[..], &example.at[..])),
+        );
+        let clean_whole = transformer.embed(
+            examples
+                .iter()
+                .flat_map(|example| example.clean.iter().copied()),
+        );
+        let corrupt_whole = transformer.embed(
+            examples
+                .iter()
+                .flat_map(|example| example.corrupt.iter().copied()),
+        );
+        let run = transformer.forward(&whole, &clean_whole, &Prefix::default(), false);
+        check_finite(&run)?;
+        // Only under patching do all runs share the activations before the first difference.
+        let (layout, prefix_rows) = if ablation == Ablation::Patch {
+            Layout::after_shared_prefix(examples)
+        } else {
+            (whole.clone(), Vec::new())
+        };
+        let kept = layout.rows_in_whole();
+        let clean = rows::gather(&clean_whole, d_model, &kept);
+        let corrupt = rows::gather(&corrupt_whole, d_model, &kept);
+        let (run, prefix) = split_prefix(transformer, run, &kept, &prefix_rows);
+        let ablated = match (ablation, means) {
+            (Ablation::Patch, _) => {
+                let run = transformer.forward(&layout, &corrupt, &prefix, false);
+                check_finite(&run)?;
+                transformer.ablated_by_run(&layout, &corrupt, run)
+            }
+            (Ablation::Zero, _) => transformer.ablated_by_zero(&layout),
+            (_, Some(means)) => transformer.ablated_by_means(&layout, means)?,
+            (_, None) => return Err(Error::Bug("mean ablation without means".into())),
+        };
+        let frame = Frame {
+            transformer,
+            layout,
+            prefix,
+            ablated,
+        };
+        let sources = transformer.sources(&frame.layout, &clean);
+        let empty = frame.empty_base(sources.clone());
+        let full = frame.full_base(sources, run);
+        Ok(Self {
+            examples: examples.to_vec(),
+            frame,
+            full,
+            empty,
+            near: None,
+            clean,
+            corrupt,
+            full_log_probs: Vec::new(),
+        })
+    }
+
+    /// The base from which a circuit is cheapest to run.
+    pub(crate) fn nearest(&self, circuit: &EdgeMask) -> &Base<T> {
+        if self.prefers_empty(circuit) {
+            &self.empty
+        } else {
+            &self.full
+        }
+    }
+
+    /// Whether a circuit is nearer to the empty one than to the full model.
+    pub(crate) fn prefers_empty(&self, circuit: &EdgeMask) -> bool {
+        circuit.len() * 2 < self.frame.transformer.graph.edge_count()
+    }
+
+    /// Computes the full model's log-probabilities unless they are there.
+    pub(crate) fn ensure_full_log_probs(&mut self) {
+        if self.full_log_probs.is_empty() {
+            let transformer = self.frame.transformer;
+            let finals = self
+                .frame
+                .stream(&self.full, 2 * transformer.config().n_layers);
+            self.full_log_probs = transformer.log_probs(finals);
+        }
+    }
+
+    /// Token embeddings at `point` between corrupt (0) and clean (1).
+    pub(crate) fn between(&self, point: f64) -> Vec<T> {
+        let point = T::from_f64(point);
+        self.clean
+            .iter()
+            .zip(&self.corrupt)
+            .map(|(&clean, &corrupt)| corrupt + point * (clean - corrupt))
+            .collect()
+    }
+}
+
+/// Cuts a whole run down to the rows after the shared prefixes, whose keys and values become the prefix cache.
+fn split_prefix<T: Real>(
+    transformer: &Transformer<'_, T>,
+    mut run: FullRun<T>,
+    kept: &[usize],
+    prefix_rows: &[usize],
+) -> (FullRun<T>, Prefix<T>) {
+    let config = transformer.config();
+    let mut prefix = Prefix {
+        k: Vec::new(),
+        v: Vec::new(),
+    };
+    if prefix_rows.is_empty() {
+        return (run, prefix);
+    }
+    let kv = config.n_kv_heads * config.d_head;
+    let heads = config.n_heads * config.d_head;
+    for (layer, activations) in run.layers.iter_mut().enumerate() {
+        prefix.k.push(rows::gather(&activations.k, kv, prefix_rows));
+        prefix.v.push(rows::gather(&activations.v, kv, prefix_rows));
+        activations.k = rows::gather(&activations.k, kv, kept);
+        activations.v = rows::gather(&activations.v, kv, kept);
+        run.streams[2 * layer] = rows::gather(&run.streams[2 * layer], config.d_model, kept);
+        if transformer.reads_only(layer) {
+            continue;
+        }
+        activations.q = rows::gather(&activations.q, heads, kept);
+        activations.z = rows::gather(&activations.z, heads, kept);
+        activations.mlp = rows::gather(&activations.mlp, config.d_model, kept);
+        let neurons = transformer.layers[layer].neurons.len();
+        if neurons > 0 {
+            activations.neurons = rows::gather(&activations.neurons, neurons, kept);
+        }
+        run.streams[2 * layer + 1] =
+            rows::gather(&run.streams[2 * layer + 1], config.d_model, kept);
+    }
+    (run, prefix)
+}
+
+/// Names the first node whose output is not finite.
+fn check_finite<T: Real>(run: &FullRun<T>) -> Result<()> {
+    for (layer, activations) in run.layers.iter().enumerate() {
+        let heads = activations.z.iter().all(|value| value.is_finite());
+        let mlp = activations.mlp.iter().all(|value| value.is_finite());
+        if !heads || !mlp {
+            let node = if heads {
+                Node::Mlp { layer }.to_string()
+            } else {
+                format!("a{layer} (heads)")
+            };
+            return Err(Error::NotFinite {
+                node,
+                problem: "the model's own run on these prompts is not finite".into(),
+            });
+        }
+    }
+    Ok(())
+}

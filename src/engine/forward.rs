@@ -1,0 +1,140 @@
+//! The plain forward pass with every edge kept, over packed rows.
+
+use super::kernels::rows;
+use super::layout::Layout;
+use super::transformer::{MlpInner, Prefix, Transformer};
+use crate::model::Real;
+
+/// Everything a full run computed. `places` are the points where readers read: `2 l` is the attention of layer
+/// `l`, `2 l + 1` its MLP, `2 n_layers` the final norm.
+pub(crate) struct FullRun<T> {
+    /// The residual stream at each place, `[rows, d_model]`; rows read only at the last MLP and the final norm.
+    pub streams: Vec<Vec<T>>,
+    /// The blocks' activations.
+    pub layers: Vec<LayerRun<T>>,
+}
+
+/// Activations of one block.
+pub(crate) struct LayerRun<T> {
+    /// `[query rows, n_heads * d_head]`, rotated.
+    pub q: Vec<T>,
+    /// `[rows, n_kv_heads * d_head]`, rotated.
+    pub k: Vec<T>,
+    /// `[rows, n_kv_heads * d_head]`.
+    pub v: Vec<T>,
+    /// Results of the heads before `W_O`, `[query rows, n_heads * d_head]`.
+    pub z: Vec<T>,
+    /// What the MLP node writes, `[query rows, d_model]`.
+    pub mlp: Vec<T>,
+    /// Activations of the neurons that are nodes, `[query rows, neurons]`.
+    pub neurons: Vec<T>,
+    /// The MLP's inner activations, where they were asked for.
+    pub inner: Option<MlpInner<T>>,
+}
+
+impl<T: Real> Transformer<'_, T> {
+    /// Runs the model on embedded rows.
+    pub(crate) fn forward(
+        &self,
+        layout: &Layout,
+        embedded: &[T],
+        prefix: &Prefix<T>,
+        keep_inner: bool,
+    ) -> FullRun<T> {
+        let config = self.config();
+        let mut x = embedded.to_vec();
+        if let Some(position) = self.position_rows(&layout.positions) {
+            rows::add(&mut x, &position);
+        }
+        let mut streams = Vec::with_capacity(2 * config.n_layers + 1);
+        let mut layers = Vec::with_capacity(config.n_layers);
+        for layer in 0..config.n_layers {
+            let reads_only = self.reads_only(layer);
+            let (q, k, v) = self.projections(layer, layout, &x);
+            streams.push(x.clone());
+            let z = self.attend_all(layer, layout, (&q, &k, &v), prefix);
+            if reads_only {
+                x = rows::gather(&x, config.d_model, &layout.reads);
+            }
+            let before_attention = x.clone();
+            rows::add(&mut x, &self.project_heads(layer, &z));
+            self.add_free_bias(layer, false, &mut x);
+            let mlp_in = if config.parallel_blocks {
+                before_attention
+            } else {
+                x.clone()
+            };
+            let (run, mlp_total) = self.mlp_run(layer, &mlp_in, keep_inner);
+            streams.push(mlp_in);
+            rows::add(&mut x, &mlp_total);
+            layers.push(LayerRun { q, k, v, z, ..run });
+        }
+        streams.push(x);
+        FullRun { streams, layers }
+    }
+
+    /// Queries, keys and values of all heads from one stream.
+    pub(crate) fn projections(
+        &self,
+        layer: usize,
+        layout: &Layout,
+        x: &[T],
+    ) -> (Vec<T>, Vec<T>, Vec<T>) {
+        let config = self.config();
+        let reads_only = self.reads_only(layer);
+        let normed = self.norm(&self.weights.layers[layer].attention_norm, x);
+        let heads = (0, config.n_heads);
+        let kv_heads = (0, config.n_kv_heads);
+        let q = if reads_only {
+            let read = rows::gather(&normed, config.d_model, &layout.reads);
+            self.queries(layer, &read, heads, &layout.query_positions(true))
+        } else {
+            self.queries(layer, &normed, heads, &layout.positions)
+        };
+        let k = self.keys(layer, &normed, kv_heads, &layout.positions);
+        let v = self.values(layer, &normed, kv_heads, layout.rows());
+        (q, k, v)
+    }
+
+    /// An MLP's writers from its input stream, and the sum of all they write (free output bias included).
+    pub(crate) fn mlp_run(&self, layer: usize, x: &[T], keep_inner: bool) -> (LayerRun<T>, Vec<T>) {
+        let normed = self.norm(&self.weights.layers[layer].mlp_norm, x);
+        let mut inner = self.mlp_inner(layer, &normed);
+        let hidden = if keep_inner {
+            inner.hidden.clone()
+        } else {
+            std::mem::take(&mut inner.hidden)
+        };
+        let (mlp, neurons) = self.mlp_outputs(layer, hidden);
+        let mut total = mlp.clone();
+        for (index, &neuron) in self.layers[layer].neurons.iter().enumerate() {
+            let count = self.layers[layer].neurons.len();
+            let values = rows::columns(&neurons, count, index, index + 1);
+            rows::add(&mut total, &self.project_neuron(layer, neuron, &values));
+        }
+        self.add_free_bias(layer, true, &mut total);
+        let run = LayerRun {
+            q: Vec::new(),
+            k: Vec::new(),
+            v: Vec::new(),
+            z: Vec::new(),
+            mlp,
+            neurons,
+            inner: keep_inner.then_some(inner),
+        };
+        (run, total)
+    }
+
+    /// Adds the bias that no node owns: that of the attention output, or of a split MLP's output.
+    pub(crate) fn add_free_bias(&self, layer: usize, mlp: bool, x: &mut [T]) {
+        let block = &self.weights.layers[layer];
+        let bias = match mlp {
+            false => block.o.bias.as_deref(),
+            true if self.layers[layer].neurons.is_empty() => None,
+            true => block.mlp_out.bias.as_deref(),
+        };
+        if let Some(bias) = bias {
+            rows::add_row(x, bias);
+        }
+    }
+}

@@ -1,0 +1,304 @@
+//! The one matrix product, by the `gemm` crate.
+//!
+//! `gemm` takes other code paths for very small products, in which the bits of a row depend on the number of
+//! rows. Products are padded to sizes from which on they do not; a property test guards this.
+
+use gemm::Parallelism;
+
+use crate::model::{Linear, Real};
+
+/// Fewest rows from which on a row's bits do not depend on the others, for up to 64 columns.
+const MIN_ROWS_NARROW: usize = 65;
+/// The same for more than 64 columns.
+const MIN_ROWS_WIDE: usize = 4;
+/// Fewest columns for `gemm`; fewer are computed as dot products.
+const MIN_COLUMNS: usize = 4;
+/// Multiplications from which on a product is worth several threads.
+const PARALLEL_FROM: usize = 1 << 20;
+
+/// A view of a matrix: element `(i, j)` is `data[i * row_stride + j * column_stride]`.
+#[derive(Clone, Copy)]
+pub(crate) struct Matrix<'a, T> {
+    pub data: &'a [T],
+    pub rows: usize,
+    pub columns: usize,
+    pub row_stride: usize,
+    pub column_stride: usize,
+}
+
+impl<'a, T> Matrix<'a, T> {
+    /// A row-major matrix.
+    pub(crate) fn rows(data: &'a [T], rows: usize, columns: usize) -> Self {
+        Self {
+            data,
+            rows,
+            columns,
+            row_stride: columns,
+            column_stride: 1,
+        }
+    }
+
+    /// The transpose.
+    pub(crate) fn transpose(self) -> Self {
+        Self {
+            data: self.data,
+            rows: self.columns,
+            columns: self.rows,
+            row_stride: self.column_stride,
+            column_stride: self.row_stride,
+        }
+    }
+
+    /// Columns `from..to`.
+    pub(crate) fn columns(self, from: usize, to: usize) -> Self {
+        let data = &self.data[from * self.column_stride..];
+        Self {
+            data,
+            columns: to - from,
+            ..self
+        }
+    }
+
+    /// Rows `from..to`.
+    pub(crate) fn row_range(self, from: usize, to: usize) -> Self {
+        let data = &self.data[from * self.row_stride..];
+        Self {
+            data,
+            rows: to - from,
+            ..self
+        }
+    }
+
+    fn last_index(&self) -> usize {
+        (self.rows - 1) * self.row_stride + (self.columns - 1) * self.column_stride
+    }
+}
+
+impl<T: Real> Linear<T> {
+    /// `W` as `[inputs, outputs]`.
+    pub(crate) fn matrix(&self) -> Matrix<'_, T> {
+        let (row_stride, column_stride) = self.strides();
+        Matrix {
+            data: &self.weight,
+            rows: self.inputs,
+            columns: self.outputs,
+            row_stride,
+            column_stride,
+        }
+    }
+}
+
+/// `out = lhs rhs`, or `out += lhs rhs` when `accumulate`. `out` is row-major with `out_stride` elements a row.
+///
+/// # Panics
+/// When the sizes do not fit.
+pub(crate) fn product<T: Real>(
+    lhs: Matrix<'_, T>,
+    rhs: Matrix<'_, T>,
+    out: &mut [T],
+    out_stride: usize,
+    accumulate: bool,
+) {
+    assert_eq!(lhs.columns, rhs.rows, "inner sizes of a product");
+    let (rows, inner, columns) = (lhs.rows, lhs.columns, rhs.columns);
+    if rows == 0 || columns == 0 {
+        return;
+    }
+    assert!(
+        out.len() > (rows - 1) * out_stride + columns - 1,
+        "output of a product"
+    );
+    if inner == 0 || columns < MIN_COLUMNS {
+        return dots(lhs, rhs, out, out_stride, accumulate);
+    }
+    let least = if columns > 64 {
+        MIN_ROWS_WIDE
+    } else {
+        MIN_ROWS_NARROW
+    };
+    if rows >= least {
+        return call_gemm(lhs, rhs, out, out_stride, accumulate);
+    }
+    let mut padded = vec![T::ZERO; least * inner];
+    for row in 0..rows {
+        for column in 0..inner {
+            padded[row * inner + column] =
+                lhs.data[row * lhs.row_stride + column * lhs.column_stride];
+        }
+    }
+    let mut result = vec![T::ZERO; least * columns];
+    call_gemm(
+        Matrix::rows(&padded, least, inner),
+        rhs,
+        &mut result,
+        columns,
+        false,
+    );
+    for row in 0..rows {
+        let target = &mut out[row * out_stride..row * out_stride + columns];
+        for (target, &value) in target.iter_mut().zip(&result[row * columns..]) {
+            *target = if accumulate { *target + value } else { value };
+        }
+    }
+}
+
+/// `x W + b` for the columns `from..to` of a linear map; `x` has `rows` rows.
+pub(crate) fn linear<T: Real>(
+    x: &[T],
+    rows: usize,
+    map: &Linear<T>,
+    from: usize,
+    to: usize,
+) -> Vec<T> {
+    let width = to - from;
+    let mut out = vec![T::ZERO; rows * width];
+    let lhs = Matrix::rows(x, rows, map.inputs);
+    product(lhs, map.matrix().columns(from, to), &mut out, width, false);
+    if let Some(bias) = &map.bias {
+        for row in out.chunks_exact_mut(width.max(1)) {
+            for (value, &bias) in row.iter_mut().zip(&bias[from..to]) {
+                *value += bias;
+            }
+        }
+    }
+    out
+}
+
+fn dots<T: Real>(
+    lhs: Matrix<'_, T>,
+    rhs: Matrix<'_, T>,
+    out: &mut [T],
+    out_stride: usize,
+    accumulate: bool,
+) {
+    for row in 0..lhs.rows {
+        for column in 0..rhs.columns {
+            let sum: T = (0..lhs.columns)
+                .map(|inner| {
+                    lhs.data[row * lhs.row_stride + inner * lhs.column_stride]
+                        * rhs.data[inner * rhs.row_stride + column * rhs.column_stride]
+                })
+                .sum();
+            let target = &mut out[row * out_stride + column];
+            *target = if accumulate { *target + sum } else { sum };
+        }
+    }
+}
+
+#[expect(unsafe_code, reason = "gemm takes raw pointers")]
+#[expect(
+    clippy::cast_possible_wrap,
+    reason = "strides are far below isize::MAX"
+)]
+fn call_gemm<T: Real>(
+    lhs: Matrix<'_, T>,
+    rhs: Matrix<'_, T>,
+    out: &mut [T],
+    out_stride: usize,
+    accumulate: bool,
+) {
+    assert!(lhs.last_index() < lhs.data.len(), "left side of a product");
+    assert!(rhs.last_index() < rhs.data.len(), "right side of a product");
+    assert!(
+        (lhs.rows - 1) * out_stride + rhs.columns <= out.len(),
+        "output of a product"
+    );
+    let work = lhs.rows * lhs.columns * rhs.columns;
+    let parallelism = if work >= PARALLEL_FROM {
+        Parallelism::Rayon(0)
+    } else {
+        Parallelism::None
+    };
+    // SAFETY: the three asserts above bound every index that gemm forms from these sizes and strides; the
+    // output is borrowed mutably and so does not overlap the inputs.
+    unsafe {
+        gemm::gemm(
+            lhs.rows,
+            rhs.columns,
+            lhs.columns,
+            out.as_mut_ptr(),
+            1,
+            out_stride as isize,
+            accumulate,
+            lhs.data.as_ptr(),
+            lhs.column_stride as isize,
+            lhs.row_stride as isize,
+            rhs.data.as_ptr(),
+            rhs.column_stride as isize,
+            rhs.row_stride as isize,
+            T::ONE,
+            T::ONE,
+            false,
+            false,
+            false,
+            parallelism,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn numbers(count: usize, seed: u64) -> Vec<f64> {
+        let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        (0..count)
+            .map(|_| {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                (state >> 11) as f64 / (1u64 << 53) as f64 - 0.5
+            })
+            .collect()
+    }
+
+    fn check<T: Real>(rows: usize, inner: usize, columns: usize, transposed: bool, seed: u64) {
+        let x: Vec<T> = numbers(rows * inner, seed)
+            .iter()
+            .map(|&v| T::from_f64(v))
+            .collect();
+        let w: Vec<T> = numbers(inner * columns, seed + 1)
+            .iter()
+            .map(|&v| T::from_f64(v))
+            .collect();
+        let rhs = if transposed {
+            Matrix::rows(&w, columns, inner).transpose()
+        } else {
+            Matrix::rows(&w, inner, columns)
+        };
+        let mut all = vec![T::ZERO; rows * columns];
+        product(Matrix::rows(&x, rows, inner), rhs, &mut all, columns, false);
+        // Each row alone, and each half of the columns alone, must have the same bits.
+        for row in 0..rows {
+            let mut one = vec![T::ZERO; columns];
+            let lhs = Matrix::rows(&x[row * inner..(row + 1) * inner], 1, inner);
+            product(lhs, rhs, &mut one, columns, false);
+            assert_eq!(one, all[row * columns..(row + 1) * columns]);
+            let half = columns / 2;
+            if half > 0 {
+                let mut narrow = vec![T::ZERO; half];
+                product(lhs, rhs.columns(0, half), &mut narrow, half, false);
+                if half >= MIN_COLUMNS {
+                    assert_eq!(narrow, all[row * columns..row * columns + half]);
+                }
+            }
+            let exact: f64 = (0..inner)
+                .map(|i| x[row * inner + i].to_f64() * rhs.data[i * rhs.row_stride].to_f64())
+                .sum();
+            assert!((exact - one[0].to_f64()).abs() < 1e-4 * (inner as f64).sqrt());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(60))]
+        #[test]
+        fn a_rows_bits_do_not_depend_on_the_batch(
+            rows in 1usize..140, inner in 1usize..900, columns in 1usize..150,
+            transposed: bool, seed in 0u64..1000,
+        ) {
+            check::<f32>(rows, inner, columns, transposed, seed);
+            check::<f64>(rows, inner, columns, transposed, seed);
+        }
+    }
+}

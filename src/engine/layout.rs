@@ -1,0 +1,148 @@
+//! Packed rows: the tokens of all examples as rows of one matrix, without padding.
+
+use std::ops::Range;
+
+use crate::task::Example;
+
+/// One sequence among the packed rows.
+#[derive(Debug, Clone)]
+pub(crate) struct Segment {
+    /// Absolute position of the first row: the length of the shared prefix.
+    pub start: usize,
+    /// The rows.
+    pub rows: Range<usize>,
+    /// Entries of [`Layout::reads`] that belong to this sequence.
+    pub reads: Range<usize>,
+    /// First row of the shared prefix in the prefix cache.
+    pub prefix_row: usize,
+}
+
+/// Which rows belong to which sequence, and which rows the metric reads.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Layout {
+    pub segments: Vec<Segment>,
+    /// Absolute position of every row.
+    pub positions: Vec<usize>,
+    /// Rows whose logits the metric reads.
+    pub reads: Vec<usize>,
+}
+
+impl Layout {
+    /// Every position of every sequence, reading the logits of the given positions.
+    pub(crate) fn whole<'a>(sequences: impl IntoIterator<Item = (&'a [u32], &'a [usize])>) -> Self {
+        let mut layout = Self::default();
+        for (tokens, at) in sequences {
+            layout.push(0, tokens.len(), at, 0);
+        }
+        layout
+    }
+
+    /// The positions from the first difference of clean and corrupt on, or from the first position read if that
+    /// comes earlier. Returns the layout and the rows of the whole layout that form the shared prefixes.
+    pub(crate) fn after_shared_prefix(examples: &[Example]) -> (Self, Vec<usize>) {
+        let mut layout = Self::default();
+        let mut prefix_rows = Vec::new();
+        let mut whole_row = 0;
+        for example in examples {
+            let difference = example.first_difference().unwrap_or(0);
+            let start = example.at.iter().copied().fold(difference, usize::min);
+            layout.push(
+                start,
+                example.clean.len() - start,
+                &example.at,
+                prefix_rows.len(),
+            );
+            prefix_rows.extend(whole_row..whole_row + start);
+            whole_row += example.clean.len();
+        }
+        (layout, prefix_rows)
+    }
+
+    fn push(&mut self, start: usize, len: usize, at: &[usize], prefix_row: usize) {
+        let row = self.rows();
+        let read = self.reads.len();
+        self.reads
+            .extend(at.iter().map(|&position| row + position - start));
+        self.positions.extend(start..start + len);
+        self.segments.push(Segment {
+            start,
+            rows: row..row + len,
+            reads: read..self.reads.len(),
+            prefix_row,
+        });
+    }
+
+    /// The same sequences `times` over, one after the other, sharing their prefixes.
+    pub(crate) fn repeat(&self, times: usize) -> Self {
+        let mut layout = Self::default();
+        for copy in 0..times {
+            let (row, read) = (copy * self.rows(), copy * self.reads.len());
+            layout.positions.extend_from_slice(&self.positions);
+            layout
+                .reads
+                .extend(self.reads.iter().map(|index| index + row));
+            layout
+                .segments
+                .extend(self.segments.iter().map(|segment| Segment {
+                    start: segment.start,
+                    rows: segment.rows.start + row..segment.rows.end + row,
+                    reads: segment.reads.start + read..segment.reads.end + read,
+                    prefix_row: segment.prefix_row,
+                }));
+        }
+        layout
+    }
+
+    /// Number of rows.
+    pub(crate) fn rows(&self) -> usize {
+        self.positions.len()
+    }
+
+    /// Rows of this layout in the whole layout of the same sequences.
+    pub(crate) fn rows_in_whole(&self) -> Vec<usize> {
+        let mut whole_row = 0;
+        let mut rows = Vec::with_capacity(self.rows());
+        for segment in &self.segments {
+            let len = segment.rows.len();
+            rows.extend(whole_row + segment.start..whole_row + segment.start + len);
+            whole_row += segment.start + len;
+        }
+        rows
+    }
+
+    /// Number of rows that queries of a layer have: all, or those read in the last layer.
+    pub(crate) fn query_rows(&self, reads_only: bool) -> usize {
+        if reads_only {
+            self.reads.len()
+        } else {
+            self.rows()
+        }
+    }
+
+    /// The queries of a sequence: their index among the query rows, and how many positions they see.
+    pub(crate) fn queries(
+        &self,
+        segment: &Segment,
+        reads_only: bool,
+    ) -> impl Iterator<Item = (usize, usize)> {
+        let range = if reads_only {
+            segment.reads.clone()
+        } else {
+            segment.rows.clone()
+        };
+        let (start, first) = (segment.start, segment.rows.start);
+        range.map(move |index| {
+            let row = if reads_only { self.reads[index] } else { index };
+            (index, start + row - first + 1)
+        })
+    }
+
+    /// Absolute positions of the query rows.
+    pub(crate) fn query_positions(&self, reads_only: bool) -> Vec<usize> {
+        if reads_only {
+            self.reads.iter().map(|&row| self.positions[row]).collect()
+        } else {
+            self.positions.clone()
+        }
+    }
+}

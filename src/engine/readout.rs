@@ -1,0 +1,197 @@
+//! From the final stream at the rows read to metric values, and the gradient back.
+
+use super::kernels::{matmul, norm, rows};
+use super::layout::Layout;
+use super::transformer::Transformer;
+use crate::metric::{Metric, Read, log_softmax};
+use crate::model::Real;
+use crate::task::Example;
+
+impl<T: Real> Transformer<'_, T> {
+    /// The unembedding as `[d_model, d_vocab]`.
+    fn unembedding(&self) -> matmul::Matrix<'_, T> {
+        let config = self.config();
+        match &self.weights.unembedding {
+            Some(map) => map.matrix(),
+            None => matmul::Matrix::rows(&self.weights.embedding, config.d_vocab, config.d_model)
+                .transpose(),
+        }
+    }
+
+    /// One column of the unembedding.
+    fn unembedding_column(&self, token: u32) -> Vec<T> {
+        let matrix = self.unembedding();
+        (0..matrix.rows)
+            .map(|row| matrix.data[row * matrix.row_stride + token as usize * matrix.column_stride])
+            .collect()
+    }
+
+    /// Logits of the whole vocabulary, `[rows, d_vocab]`.
+    pub(crate) fn logits(&self, finals: &[T]) -> Vec<T> {
+        let config = self.config();
+        let normed = self.norm(&self.weights.final_norm, finals);
+        let rows = normed.len() / config.d_model;
+        let mut out = vec![T::ZERO; rows * config.d_vocab];
+        let lhs = matmul::Matrix::rows(&normed, rows, config.d_model);
+        matmul::product(lhs, self.unembedding(), &mut out, config.d_vocab, false);
+        if let Some(bias) = self
+            .weights
+            .unembedding
+            .as_ref()
+            .and_then(|map| map.bias.as_ref())
+        {
+            rows::add_row(&mut out, bias);
+        }
+        out
+    }
+
+    /// Log-probabilities of the whole vocabulary, `[rows, d_vocab]`.
+    pub(crate) fn log_probs(&self, finals: &[T]) -> Vec<T> {
+        self.logits(finals)
+            .chunks_exact(self.config().d_vocab)
+            .flat_map(|logits| log_softmax(logits).into_iter().map(T::from_f64))
+            .collect()
+    }
+
+    /// The metric of every example, a mean over its positions read.
+    pub(crate) fn metric_values(
+        &self,
+        metric: Metric,
+        layout: &Layout,
+        examples: &[Example],
+        finals: &[T],
+        full_log_probs: &[T],
+    ) -> Vec<f64> {
+        let reads = self.metric_logits(metric, layout, examples, finals);
+        let d_vocab = self.config().d_vocab;
+        layout
+            .segments
+            .iter()
+            .zip(examples)
+            .map(|(segment, example)| {
+                let count = segment.reads.len() as f64;
+                segment
+                    .reads
+                    .clone()
+                    .map(|read| {
+                        let full = full_log_probs.get(read * d_vocab..(read + 1) * d_vocab);
+                        metric.value(&Read {
+                            logits: reads.row(read),
+                            example,
+                            full_log_probs: full.unwrap_or_default(),
+                        })
+                    })
+                    .sum::<f64>()
+                    / count
+            })
+            .collect()
+    }
+
+    /// The logits a metric sees, one row per position read.
+    fn metric_logits(
+        &self,
+        metric: Metric,
+        layout: &Layout,
+        examples: &[Example],
+        finals: &[T],
+    ) -> ReadLogits<T> {
+        let d_model = self.config().d_model;
+        if metric.needs_vocabulary() {
+            return ReadLogits::Vocabulary(self.logits(finals), self.config().d_vocab);
+        }
+        let normed = self.norm(&self.weights.final_norm, finals);
+        let bias = self
+            .weights
+            .unembedding
+            .as_ref()
+            .and_then(|map| map.bias.as_ref());
+        let mut out = vec![Vec::new(); layout.reads.len()];
+        for (segment, example) in layout.segments.iter().zip(examples) {
+            for &token in example.answer.iter().chain(&example.wrong) {
+                let column = self.unembedding_column(token);
+                let bias = bias.map_or(T::ZERO, |bias| bias[token as usize]);
+                for read in segment.reads.clone() {
+                    let row = &normed[read * d_model..(read + 1) * d_model];
+                    out[read].push(rows::dot(row, &column) + bias);
+                }
+            }
+        }
+        ReadLogits::Columns(out)
+    }
+
+    /// Gradient of the metric's values with respect to the final stream, `[reads, d_model]`; each example's
+    /// value has weight 1.
+    pub(crate) fn metric_gradient(
+        &self,
+        metric: Metric,
+        layout: &Layout,
+        examples: &[Example],
+        finals: &[T],
+        full_log_probs: &[T],
+    ) -> Vec<T> {
+        let config = self.config();
+        let (d_model, d_vocab) = (config.d_model, config.d_vocab);
+        let reads = self.metric_logits(metric, layout, examples, finals);
+        let mut gradient = vec![T::ZERO; layout.reads.len() * d_model];
+        let mut dense = match &reads {
+            ReadLogits::Vocabulary(logits, _) => vec![T::ZERO; logits.len()],
+            ReadLogits::Columns(_) => Vec::new(),
+        };
+        let references = full_log_probs.len() / d_vocab;
+        for (segment, example) in layout.segments.iter().zip(examples.iter().cycle()) {
+            let weight = 1.0 / segment.reads.len() as f64;
+            for index in segment.reads.clone() {
+                // Several copies of the examples on the row axis share the full model's distribution.
+                let full = if references == 0 {
+                    &[]
+                } else {
+                    let reference = index % references;
+                    &full_log_probs[reference * d_vocab..(reference + 1) * d_vocab]
+                };
+                let read = Read {
+                    logits: reads.row(index),
+                    example,
+                    full_log_probs: full,
+                };
+                if metric.needs_vocabulary() {
+                    let target = &mut dense[index * d_vocab..(index + 1) * d_vocab];
+                    metric.gradient(&read, weight, target);
+                    continue;
+                }
+                let mut columns = vec![T::ZERO; read.logits.len()];
+                metric.gradient(&read, weight, &mut columns);
+                let target = &mut gradient[index * d_model..(index + 1) * d_model];
+                let tokens = example.answer.iter().chain(&example.wrong);
+                for (&token, &value) in tokens.zip(&columns) {
+                    rows::add_scaled(target, value, &self.unembedding_column(token));
+                }
+            }
+        }
+        if metric.needs_vocabulary() {
+            let rows = layout.reads.len();
+            let lhs = matmul::Matrix::rows(&dense, rows, d_vocab);
+            let rhs = self.unembedding().transpose();
+            matmul::product(lhs, rhs, &mut gradient, d_model, false);
+        }
+        let at = norm::normalised(config.norm, d_model, finals);
+        norm::backward(config.norm, &self.weights.final_norm, &at, &mut gradient);
+        gradient
+    }
+}
+
+/// Logits at the positions read.
+enum ReadLogits<T> {
+    /// The answer columns of each position.
+    Columns(Vec<Vec<T>>),
+    /// The whole vocabulary, with its size.
+    Vocabulary(Vec<T>, usize),
+}
+
+impl<T> ReadLogits<T> {
+    fn row(&self, read: usize) -> &[T] {
+        match self {
+            Self::Columns(rows) => &rows[read],
+            Self::Vocabulary(data, width) => &data[read * width..(read + 1) * width],
+        }
+    }
+}

@@ -1,0 +1,426 @@
+//! The parts of one block, and how its readers and writers are numbered in the graph.
+
+use rayon::prelude::*;
+
+use super::kernels::attention::{HeadRows, Sequence, attend};
+use super::kernels::rope::RopeTable;
+use super::kernels::{activation, matmul, norm, rows};
+use super::layout::{Layout, Segment};
+use crate::graph::{ComputationGraph, Node};
+use crate::model::{ModelConfig, NormWeights, Positions, Real, Weights};
+
+/// A model at a granularity, ready to run.
+pub struct Transformer<'a, T> {
+    pub(crate) weights: &'a Weights<T>,
+    pub(crate) graph: &'a ComputationGraph,
+    pub(crate) layers: Vec<LayerWiring>,
+    rope: Option<RopeTable<T>>,
+}
+
+/// Numbers of a layer's readers and writers.
+#[derive(Debug, Clone)]
+pub(crate) struct LayerWiring {
+    /// Reader of each head's queries.
+    pub q: Vec<usize>,
+    /// Reader of each key slot: one per key/value head, or one per query head.
+    pub k: Vec<usize>,
+    /// Reader of each value slot.
+    pub v: Vec<usize>,
+    /// Reader of the MLP.
+    pub mlp: usize,
+    /// Writer of head 0; the others follow.
+    pub first_head: usize,
+    /// Writer of the MLP; its neurons follow.
+    pub mlp_writer: usize,
+    /// Hidden units that are nodes.
+    pub neurons: Vec<usize>,
+}
+
+/// Keys and values of the shared prefixes, `[prefix rows, n_kv_heads * d_head]` per layer.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Prefix<T> {
+    pub k: Vec<Vec<T>>,
+    pub v: Vec<Vec<T>>,
+}
+
+/// The projections of an MLP's input.
+pub(crate) struct MlpInner<T> {
+    /// The plain projection, or the multiplied one of a gated MLP, `[rows, d_mlp]`.
+    pub projection: Vec<T>,
+    /// The activated projection of a gated MLP.
+    pub gate: Option<Vec<T>>,
+    /// The hidden units.
+    pub hidden: Vec<T>,
+}
+
+impl<'a, T: Real> Transformer<'a, T> {
+    /// Numbers the readers and writers of every layer.
+    pub fn new(weights: &'a Weights<T>, graph: &'a ComputationGraph) -> Self {
+        let config = &weights.config;
+        let rope = match config.positions {
+            Positions::Learned => None,
+            Positions::Rotary { theta, dims } => Some(RopeTable::new(theta, dims, config.n_ctx)),
+        };
+        Self {
+            weights,
+            graph,
+            layers: LayerWiring::all(config, graph),
+            rope,
+        }
+    }
+
+    /// The model's shape.
+    pub(crate) fn config(&self) -> &'a ModelConfig {
+        &self.weights.config
+    }
+
+    /// Key/value head of a key or value slot.
+    pub(crate) fn kv_head(&self, layer: usize, slot: usize) -> usize {
+        slot * self.config().n_kv_heads / self.layers[layer].k.len()
+    }
+
+    /// Key and value slot of a query head.
+    pub(crate) fn slot(&self, layer: usize, head: usize) -> usize {
+        head * self.layers[layer].k.len() / self.config().n_heads
+    }
+
+    /// True in the last layer, where queries and the MLP are needed only at the positions read.
+    pub(crate) fn reads_only(&self, layer: usize) -> bool {
+        layer + 1 == self.config().n_layers
+    }
+
+    /// Applies a norm to rows.
+    pub(crate) fn norm(&self, weights: &NormWeights<T>, x: &[T]) -> Vec<T> {
+        norm::forward(self.config().norm, weights, x)
+    }
+
+    /// Queries of heads `from..to` from normed rows at these positions.
+    pub(crate) fn queries(
+        &self,
+        layer: usize,
+        normed: &[T],
+        heads: (usize, usize),
+        positions: &[usize],
+    ) -> Vec<T> {
+        let d_head = self.config().d_head;
+        let map = &self.weights.layers[layer].q;
+        let mut out = matmul::linear(
+            normed,
+            positions.len(),
+            map,
+            heads.0 * d_head,
+            heads.1 * d_head,
+        );
+        self.rotate(&mut out, positions);
+        out
+    }
+
+    /// Keys of key/value heads `from..to`.
+    pub(crate) fn keys(
+        &self,
+        layer: usize,
+        normed: &[T],
+        heads: (usize, usize),
+        positions: &[usize],
+    ) -> Vec<T> {
+        let d_head = self.config().d_head;
+        let map = &self.weights.layers[layer].k;
+        let mut out = matmul::linear(
+            normed,
+            positions.len(),
+            map,
+            heads.0 * d_head,
+            heads.1 * d_head,
+        );
+        self.rotate(&mut out, positions);
+        out
+    }
+
+    /// Values of key/value heads `from..to`.
+    pub(crate) fn values(
+        &self,
+        layer: usize,
+        normed: &[T],
+        heads: (usize, usize),
+        rows: usize,
+    ) -> Vec<T> {
+        let d_head = self.config().d_head;
+        matmul::linear(
+            normed,
+            rows,
+            &self.weights.layers[layer].v,
+            heads.0 * d_head,
+            heads.1 * d_head,
+        )
+    }
+
+    fn rotate(&self, data: &mut [T], positions: &[usize]) {
+        if let Some(rope) = &self.rope {
+            rope.rotate(data, self.config().d_head, positions);
+        }
+    }
+
+    /// Pulls gradients of rotated rows back through the rotation.
+    pub(crate) fn rotate_back(&self, data: &mut [T], positions: &[usize]) {
+        if let Some(rope) = &self.rope {
+            rope.rotate_back(data, self.config().d_head, positions);
+        }
+    }
+
+    /// The factor of attention scores.
+    pub(crate) fn attention_scale(&self) -> T {
+        T::ONE / T::from_f64(self.config().d_head as f64).sqrt()
+    }
+
+    /// The shared prefix of a layer as keys, or as values, of one key/value head.
+    pub(crate) fn prefix_rows<'p>(
+        &self,
+        prefix: &'p [Vec<T>],
+        layer: usize,
+        kv_head: usize,
+    ) -> HeadRows<'p, T> {
+        let config = self.config();
+        HeadRows {
+            data: prefix.get(layer).map_or(&[], Vec::as_slice),
+            stride: config.n_kv_heads * config.d_head,
+            offset: kv_head * config.d_head,
+            width: config.d_head,
+        }
+    }
+
+    /// Attention of one head over all sequences: `[query rows, d_head]`.
+    pub(crate) fn attend_head(
+        &self,
+        layout: &Layout,
+        reads_only: bool,
+        q: HeadRows<'_, T>,
+        keys: (HeadRows<'_, T>, HeadRows<'_, T>),
+        values: (HeadRows<'_, T>, HeadRows<'_, T>),
+    ) -> Vec<T> {
+        let d_head = self.config().d_head;
+        let scale = self.attention_scale();
+        let mut out = vec![T::ZERO; layout.query_rows(reads_only) * d_head];
+        let mut scratch = Vec::new();
+        for segment in &layout.segments {
+            for (query, seen) in layout.queries(segment, reads_only) {
+                attend(
+                    q.row(query),
+                    sequence(segment, keys),
+                    sequence(segment, values),
+                    seen,
+                    scale,
+                    &mut scratch,
+                    &mut out[query * d_head..(query + 1) * d_head],
+                );
+            }
+        }
+        out
+    }
+
+    /// Attention of all heads: `[query rows, n_heads * d_head]`; keys and values have one slot per key/value head.
+    pub(crate) fn attend_all(
+        &self,
+        layer: usize,
+        layout: &Layout,
+        (q, k, v): (&[T], &[T], &[T]),
+        prefix: &Prefix<T>,
+    ) -> Vec<T> {
+        let config = self.config();
+        let (d_head, heads) = (config.d_head, config.n_heads);
+        let reads_only = self.reads_only(layer);
+        let results: Vec<Vec<T>> = (0..heads)
+            .into_par_iter()
+            .map(|head| {
+                let kv = head / config.group_size();
+                let own = |data, count, head: usize| HeadRows {
+                    data,
+                    stride: count * d_head,
+                    offset: head * d_head,
+                    width: d_head,
+                };
+                self.attend_head(
+                    layout,
+                    reads_only,
+                    own(q, heads, head),
+                    (
+                        self.prefix_rows(&prefix.k, layer, kv),
+                        own(k, config.n_kv_heads, kv),
+                    ),
+                    (
+                        self.prefix_rows(&prefix.v, layer, kv),
+                        own(v, config.n_kv_heads, kv),
+                    ),
+                )
+            })
+            .collect();
+        interleave(&results, d_head)
+    }
+
+    /// What heads write together: `z W_O`, without its bias.
+    pub(crate) fn project_heads(&self, layer: usize, z: &[T]) -> Vec<T> {
+        let map = &self.weights.layers[layer].o;
+        let rows = z.len() / map.inputs;
+        let mut out = vec![T::ZERO; rows * map.outputs];
+        let lhs = matmul::Matrix::rows(z, rows, map.inputs);
+        matmul::product(lhs, map.matrix(), &mut out, map.outputs, false);
+        out
+    }
+
+    /// What one head writes: `z_h W_O^h`, `z` being `[rows, d_head]`.
+    pub(crate) fn project_head(&self, layer: usize, head: usize, z: &[T]) -> Vec<T> {
+        let d_head = self.config().d_head;
+        let map = &self.weights.layers[layer].o;
+        let rows = z.len() / d_head;
+        let mut out = vec![T::ZERO; rows * map.outputs];
+        let rhs = map.matrix().row_range(head * d_head, (head + 1) * d_head);
+        matmul::product(
+            matmul::Matrix::rows(z, rows, d_head),
+            rhs,
+            &mut out,
+            map.outputs,
+            false,
+        );
+        out
+    }
+
+    /// The projections and hidden units of an MLP from normed rows.
+    pub(crate) fn mlp_inner(&self, layer: usize, normed: &[T]) -> MlpInner<T> {
+        let block = &self.weights.layers[layer];
+        let rows = normed.len() / self.config().d_model;
+        let projection = matmul::linear(normed, rows, &block.mlp_in, 0, block.mlp_in.outputs);
+        let gate = block
+            .mlp_gate
+            .as_ref()
+            .map(|gate| matmul::linear(normed, rows, gate, 0, gate.outputs));
+        let hidden = activation::hidden(self.config().activation, &projection, gate.as_deref());
+        MlpInner {
+            projection,
+            gate,
+            hidden,
+        }
+    }
+
+    /// What the MLP's writers add: the MLP node's output (without neurons that are nodes, and then without the
+    /// output bias), and the activations of those neurons, `[rows, neurons]`.
+    pub(crate) fn mlp_outputs(&self, layer: usize, mut hidden: Vec<T>) -> (Vec<T>, Vec<T>) {
+        let map = &self.weights.layers[layer].mlp_out;
+        let nodes = &self.layers[layer].neurons;
+        let rows = hidden.len() / map.inputs;
+        if nodes.is_empty() {
+            return (
+                matmul::linear(&hidden, rows, map, 0, map.outputs),
+                Vec::new(),
+            );
+        }
+        let mut neurons = Vec::with_capacity(rows * nodes.len());
+        for row in hidden.chunks_exact_mut(map.inputs) {
+            for &neuron in nodes {
+                neurons.push(std::mem::take(&mut row[neuron]));
+            }
+        }
+        let mut out = vec![T::ZERO; rows * map.outputs];
+        let lhs = matmul::Matrix::rows(&hidden, rows, map.inputs);
+        matmul::product(lhs, map.matrix(), &mut out, map.outputs, false);
+        (out, neurons)
+    }
+
+    /// What one neuron writes: its activation times its output row.
+    pub(crate) fn project_neuron(&self, layer: usize, neuron: usize, values: &[T]) -> Vec<T> {
+        let map = &self.weights.layers[layer].mlp_out;
+        let matrix = map.matrix();
+        let weights: Vec<T> = (0..map.outputs)
+            .map(|out| matrix.data[neuron * matrix.row_stride + out * matrix.column_stride])
+            .collect();
+        values
+            .iter()
+            .flat_map(|&value| weights.iter().map(move |&weight| value * weight))
+            .collect()
+    }
+
+    /// The position embeddings of rows, `[rows, d_model]`.
+    pub(crate) fn position_rows(&self, positions: &[usize]) -> Option<Vec<T>> {
+        let table = self.weights.position.as_ref()?;
+        Some(rows::gather(table, self.config().d_model, positions))
+    }
+
+    /// The token embeddings of rows.
+    pub(crate) fn embed(&self, tokens: impl IntoIterator<Item = u32>) -> Vec<T> {
+        let indices: Vec<usize> = tokens.into_iter().map(|token| token as usize).collect();
+        rows::gather(&self.weights.embedding, self.config().d_model, &indices)
+    }
+
+    /// Whether learned position embeddings are a writer.
+    pub(crate) fn position_is_writer(&self) -> bool {
+        self.graph.writers().get(1) == Some(&Node::Position)
+    }
+}
+
+/// Keys or values of one sequence: those of its shared prefix, then its own.
+pub(super) fn sequence<'a, T>(
+    segment: &Segment,
+    (prefix, own): (HeadRows<'a, T>, HeadRows<'a, T>),
+) -> Sequence<'a, T> {
+    Sequence {
+        prefix,
+        prefix_start: segment.prefix_row,
+        prefix_len: segment.start,
+        own,
+        own_start: segment.rows.start,
+    }
+}
+
+/// Puts the columns of several heads side by side.
+pub(crate) fn interleave<T: Real>(heads: &[Vec<T>], d_head: usize) -> Vec<T> {
+    let rows = heads.first().map_or(0, |head| head.len() / d_head);
+    let mut out = Vec::with_capacity(rows * heads.len() * d_head);
+    for row in 0..rows {
+        for head in heads {
+            out.extend_from_slice(&head[row * d_head..(row + 1) * d_head]);
+        }
+    }
+    out
+}
+
+impl LayerWiring {
+    fn all(config: &ModelConfig, graph: &ComputationGraph) -> Vec<Self> {
+        use crate::graph::{Qkv, Reader};
+        let mut layers: Vec<Self> = (0..config.n_layers)
+            .map(|layer| Self {
+                q: Vec::new(),
+                k: Vec::new(),
+                v: Vec::new(),
+                mlp: 0,
+                first_head: 0,
+                mlp_writer: 0,
+                neurons: graph.neurons().get(&layer).cloned().unwrap_or_default(),
+            })
+            .collect();
+        for (index, reader) in graph.readers().iter().enumerate() {
+            match *reader {
+                Reader::Head { layer, part, .. } => {
+                    let wiring = &mut layers[layer];
+                    match part {
+                        Some(Qkv::Q) => wiring.q.push(index),
+                        Some(Qkv::K) => wiring.k.push(index),
+                        Some(Qkv::V) => wiring.v.push(index),
+                        None => {
+                            wiring.q.push(index);
+                            wiring.k.push(index);
+                            wiring.v.push(index);
+                        }
+                    }
+                }
+                Reader::Mlp { layer } => layers[layer].mlp = index,
+                Reader::Logits => {}
+            }
+        }
+        for (index, writer) in graph.writers().iter().enumerate() {
+            match *writer {
+                Node::Head { layer, head: 0 } => layers[layer].first_head = index,
+                Node::Mlp { layer } => layers[layer].mlp_writer = index,
+                _ => {}
+            }
+        }
+        layers
+    }
+}

@@ -1,0 +1,30 @@
+//! -KL(full model || run), summed over the vocabulary. Unit: nats.
+
+use super::{Formula, Read, log_softmax};
+use crate::model::Real;
+
+pub(super) struct Kl;
+
+impl Formula for Kl {
+    fn value<T: Real>(read: &Read<'_, T>) -> f64 {
+        let run = log_softmax(read.logits);
+        let divergence: f64 = read
+            .full_log_probs
+            .iter()
+            .zip(&run)
+            .map(|(full, run)| {
+                let full = full.to_f64();
+                full.exp() * (full - run)
+            })
+            .sum();
+        -divergence
+    }
+
+    /// `d(-KL) / dlogit_j = p_full_j - p_run_j`.
+    fn gradient<T: Real>(read: &Read<'_, T>, weight: f64, gradient: &mut [T]) {
+        let run = log_softmax(read.logits);
+        for ((gradient, full), run) in gradient.iter_mut().zip(read.full_log_probs).zip(&run) {
+            *gradient += T::from_f64(weight * (full.to_f64().exp() - run.exp()));
+        }
+    }
+}
