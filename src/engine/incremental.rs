@@ -102,7 +102,10 @@ impl<T: Real> Frame<'_, T> {
             reads_only: true,
         };
         let reader = self.transformer.graph.readers().len() - 1;
-        let shared = self.shared_inputs(base, place, variants.iter().map(|_| reader));
+        let many = variants
+            .iter()
+            .filter(|variant| variant.mask.kept_into(reader) > FEW_WRITERS);
+        let shared = self.shared_inputs(base, place, many.map(|_| reader));
         let finals = variants
             .par_iter()
             .map(|variant| self.input(base, &shared, variant, place, reader))
@@ -132,19 +135,6 @@ impl<T: Real> Frame<'_, T> {
     /// Whether a reader keeps more than half of its writers: then sums start from all of them.
     fn is_dense(&self, mask: &EdgeMask, reader: usize) -> bool {
         mask.kept_into(reader) * 2 > self.transformer.graph.writers_before(reader)
-    }
-
-    /// Whether a reader's input differs from the base's in this variant.
-    fn is_dirty(&self, base: &Base<T>, variant: &Variant<'_, T>, reader: usize) -> bool {
-        if !variant.live[reader] {
-            return false;
-        }
-        let (kept, before) = (variant.mask.row(reader), base.mask.row(reader));
-        kept.iter()
-            .zip(&variant.dirty_bits)
-            .any(|(kept, dirty)| kept & dirty != 0)
-            || writers_of(kept.iter().zip(before).map(|(kept, before)| kept ^ before))
-                .any(|writer| !base.is_zero(writer))
     }
 
     /// The base's input for every distinct mask row among these readers.
@@ -274,34 +264,6 @@ impl<T: Real> Frame<'_, T> {
         })
     }
 
-    /// The distinct dirty inputs at a place. Readers with equal rows share one.
-    fn inputs<P: Copy>(
-        &self,
-        base: &Base<T>,
-        variants: &[Variant<'_, T>],
-        ports: &[(usize, P)],
-    ) -> Vec<Input<P>> {
-        let mut inputs = Vec::new();
-        for (index, variant) in variants.iter().enumerate() {
-            let mut groups: BTreeMap<(&[u64], &[u64]), Input<P>> = BTreeMap::new();
-            for &(reader, port) in ports {
-                if self.is_dirty(base, variant, reader) {
-                    groups
-                        .entry((variant.mask.row(reader), base.mask.row(reader)))
-                        .or_insert_with(|| Input {
-                            variant: index,
-                            reader,
-                            ports: Vec::new(),
-                        })
-                        .ports
-                        .push(port);
-                }
-            }
-            inputs.extend(groups.into_values());
-        }
-        inputs
-    }
-
     /// The inputs' rows, one after the other.
     fn stack<P: Sync + Send>(
         &self,
@@ -310,7 +272,10 @@ impl<T: Real> Frame<'_, T> {
         place: Place,
         inputs: &[Input<P>],
     ) -> Vec<T> {
-        let shared = self.shared_inputs(base, place, inputs.iter().map(|input| input.reader));
+        let many = inputs
+            .iter()
+            .filter(|input| variants[input.variant].mask.kept_into(input.reader) > FEW_WRITERS);
+        let shared = self.shared_inputs(base, place, many.map(|input| input.reader));
         let parts: Vec<Vec<T>> = inputs
             .par_iter()
             .map(|input| self.input(base, &shared, &variants[input.variant], place, input.reader))
@@ -407,7 +372,7 @@ impl<T: Real> Frame<'_, T> {
         ports: &[(usize, Port)],
         fresh: &mut Fresh<T>,
     ) {
-        let inputs = self.inputs(base, variants, ports);
+        let inputs = distinct_inputs(base, variants, ports);
         if inputs.is_empty() {
             return;
         }
@@ -508,7 +473,7 @@ impl<T: Real> Frame<'_, T> {
             index: 2 * layer + 1,
             reads_only: transformer.reads_only(layer),
         };
-        let inputs = self.inputs(base, variants, &[(wiring.mlp, ())]);
+        let inputs = distinct_inputs(base, variants, &[(wiring.mlp, ())]);
         if inputs.is_empty() {
             return;
         }
@@ -598,6 +563,19 @@ impl<T: Real> Frame<'_, T> {
 }
 
 impl<T: Real> Variant<'_, T> {
+    /// Whether a reader's input differs from the base's in this self.
+    fn is_dirty(&self, base: &Base<T>, reader: usize) -> bool {
+        if !self.live[reader] {
+            return false;
+        }
+        let (kept, before) = (self.mask.row(reader), base.mask.row(reader));
+        kept.iter()
+            .zip(&self.dirty_bits)
+            .any(|(kept, dirty)| kept & dirty != 0)
+            || writers_of(kept.iter().zip(before).map(|(kept, before)| kept ^ before))
+                .any(|writer| !base.is_zero(writer))
+    }
+
     fn set_dirty(&mut self, writer: usize, inner: Vec<T>) {
         if inner.iter().all(|&value| value == T::ZERO) {
             return;
@@ -690,6 +668,33 @@ impl<T: Real> Fresh<T> {
                 .push(Patch::Port { layer, port, data });
         }
     }
+}
+
+/// The distinct dirty inputs at a place. Readers with equal rows share one.
+fn distinct_inputs<T: Real, P: Copy>(
+    base: &Base<T>,
+    variants: &[Variant<'_, T>],
+    ports: &[(usize, P)],
+) -> Vec<Input<P>> {
+    let mut inputs = Vec::new();
+    for (index, variant) in variants.iter().enumerate() {
+        let mut groups: BTreeMap<(&[u64], &[u64]), Input<P>> = BTreeMap::new();
+        for &(reader, port) in ports {
+            if variant.is_dirty(base, reader) {
+                groups
+                    .entry((variant.mask.row(reader), base.mask.row(reader)))
+                    .or_insert_with(|| Input {
+                        variant: index,
+                        reader,
+                        ports: Vec::new(),
+                    })
+                    .ports
+                    .push(port);
+            }
+        }
+        inputs.extend(groups.into_values());
+    }
+    inputs
 }
 
 /// The query or key/value head a port projects to, and which of the three maps it uses.

@@ -18,9 +18,9 @@ pub(crate) type Outputs = Vec<Rows>;
 pub(crate) fn gpt2(parallel: bool) -> ModelConfig {
     ModelConfig {
         family: "gpt2".into(),
-        n_layers: 3,
-        n_heads: 4,
-        n_kv_heads: 4,
+        n_layers: 4,
+        n_heads: 6,
+        n_kv_heads: 6,
         d_model: 12,
         d_head: 4,
         d_mlp: 20,
