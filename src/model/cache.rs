@@ -12,8 +12,16 @@ pub fn cached_models(base: &Path) -> Vec<String> {
         .filter(|path| path.join("config.json").is_file() || (path.is_file() && is_gguf(path)))
         .filter_map(|path| Some(format!("models/{}", path.file_name()?.to_str()?)))
         .collect();
-    let hub = hub().map(|hub| entries(&hub)).unwrap_or_default();
-    found.extend(hub.into_iter().filter_map(|path| {
+    if let Some(hub) = hub() {
+        found.extend(repositories(&hub));
+    }
+    found.sort();
+    found
+}
+
+/// References of the usable repositories in a Hugging Face cache.
+fn repositories(hub: &Path) -> impl Iterator<Item = String> {
+    entries(hub).into_iter().filter_map(|path| {
         let (owner, name) = path
             .file_name()?
             .to_str()?
@@ -21,9 +29,7 @@ pub fn cached_models(base: &Path) -> Vec<String> {
             .split_once("--")?;
         snapshot(&path)?;
         Some(format!("hf:{owner}/{name}"))
-    }));
-    found.sort();
-    found
+    })
 }
 
 /// The snapshot of a repository in the local Hugging Face cache.
@@ -89,4 +95,45 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
         .collect();
     paths.sort();
     paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repositories_are_found_by_their_main_revision() {
+        let hub = tempfile::tempdir().unwrap();
+        let repository = hub.path().join("models--org--name");
+        for revision in ["aaa", "bbb"] {
+            let folder = repository.join("snapshots").join(revision);
+            fs_err::create_dir_all(&folder).unwrap();
+            fs_err::write(folder.join("config.json"), "{}").unwrap();
+        }
+        fs_err::create_dir_all(hub.path().join("models--org--empty/snapshots")).unwrap();
+        fs_err::create_dir_all(hub.path().join("datasets--org--rows")).unwrap();
+        assert!(snapshot(&repository).unwrap().ends_with("aaa"));
+        fs_err::create_dir_all(repository.join("refs")).unwrap();
+        fs_err::write(repository.join("refs/main"), "bbb\n").unwrap();
+        assert!(snapshot(&repository).unwrap().ends_with("bbb"));
+        let found: Vec<String> = repositories(hub.path()).collect();
+        assert_eq!(found, ["hf:org/name"]);
+    }
+
+    #[test]
+    fn the_models_folder_is_listed() {
+        let base = tempfile::tempdir().unwrap();
+        let models = base.path().join("models");
+        fs_err::create_dir_all(models.join("folder")).unwrap();
+        fs_err::create_dir_all(models.join("no-model")).unwrap();
+        fs_err::write(models.join("folder/config.json"), "{}").unwrap();
+        fs_err::write(models.join("small.gguf"), "").unwrap();
+        fs_err::write(models.join("notes.txt"), "").unwrap();
+        let found = cached_models(base.path());
+        let local: Vec<&String> = found
+            .iter()
+            .filter(|name| name.starts_with("models/"))
+            .collect();
+        assert_eq!(local, ["models/folder", "models/small.gguf"]);
+    }
 }

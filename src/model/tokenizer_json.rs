@@ -73,3 +73,74 @@ fn first_id(value: &Value) -> Option<u32> {
     let value = value.as_array().map_or(Some(value), |list| list.first())?;
     u32::try_from(value.as_u64()?).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::PrependBos;
+
+    /// Whether text gets a beginning-of-sequence token, and what `Always` gives for "a".
+    fn rule(
+        post_processor: &Value,
+        config: &Value,
+        rule: Option<&Value>,
+    ) -> (bool, Option<Vec<u32>>) {
+        let folder = tempfile::tempdir().unwrap();
+        let token = |id: u32, content: &str| {
+            json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
+                "normalized": false, "special": true})
+        };
+        let tokenizer = json!({
+            "version": "1.0",
+            "added_tokens": [token(0, "<s>"), token(1, "</s>")],
+            "pre_tokenizer": {"type": "WhitespaceSplit"},
+            "post_processor": post_processor,
+            "model": {"type": "WordLevel", "vocab": {"<s>": 0, "</s>": 1, "a": 2}, "unk_token": "</s>"},
+        });
+        fs_err::write(folder.path().join(TOKENIZER), tokenizer.to_string()).unwrap();
+        if let Some(rule) = rule {
+            fs_err::write(folder.path().join(TOKENIZER_CONFIG), rule.to_string()).unwrap();
+        }
+        let folder = Folder::Directory(folder.path().to_owned());
+        let tokenizer = read(&folder, config.to_string().as_bytes())
+            .unwrap()
+            .unwrap();
+        let always = tokenizer.encode("a", PrependBos::Always).ok();
+        (tokenizer.prepends_bos(PrependBos::Auto), always)
+    }
+
+    #[test]
+    fn the_rule_is_the_post_processors_unless_the_configuration_says_otherwise() {
+        let around = |single: Value| {
+            json!({
+                "type": "TemplateProcessing",
+                "single": single,
+                "pair": [{"Sequence": {"id": "A", "type_id": 0}}, {"Sequence": {"id": "B", "type_id": 0}}],
+                "special_tokens": {
+                    "<s>": {"id": "<s>", "ids": [0], "tokens": ["<s>"]},
+                    "</s>": {"id": "</s>", "ids": [1], "tokens": ["</s>"]},
+                },
+            })
+        };
+        let text = json!({"Sequence": {"id": "A", "type_id": 0}});
+        let special = |token: &str| json!({"SpecialToken": {"id": token, "type_id": 0}});
+        let first = around(json!([special("<s>"), text]));
+        let last = around(json!([text, special("</s>")]));
+        let ids = json!({"bos_token_id": 0, "eos_token_id": [1]});
+        let none = json!({});
+        let always = Some(vec![0, 2]);
+
+        assert_eq!(rule(&first, &none, None), (true, always.clone()));
+        assert_eq!(
+            rule(&first, &ids, Some(&json!({"add_bos_token": false}))),
+            (false, always.clone())
+        );
+        assert_eq!(rule(&last, &ids, None), (false, always.clone()));
+        assert_eq!(rule(&Value::Null, &ids, None), (false, always.clone()));
+        assert_eq!(rule(&Value::Null, &none, None), (false, None));
+        let named = json!({"add_bos_token": true, "bos_token": {"content": "<s>"}});
+        assert_eq!(rule(&Value::Null, &none, Some(&named)), (true, always));
+    }
+}

@@ -212,19 +212,18 @@ impl Family for Gpt2 {
                 mlp_out: linear(names.mlp_out, [config.d_mlp, d], out_bias)?,
             })
         };
-        let unembedding = (!config.tied_unembedding)
-            .then(|| {
-                let shape = [d, config.d_vocab];
-                tensors.bare().linear(names.unembedding, shape, true, false)
-            })
-            .transpose()?;
         Ok(Weights {
             config: config.clone(),
             embedding: tensors.read(names.embedding, &[config.d_vocab, d])?,
             position: Some(tensors.read(names.position, &[config.n_ctx, d])?),
             layers: blocks(&source.file(names.embedding), config, tensors, block)?,
             final_norm: tensors.norm(names.final_norm, d, true)?,
-            unembedding,
+            unembedding: (!config.tied_unembedding)
+                .then(|| {
+                    let shape = [d, config.d_vocab];
+                    tensors.bare().linear(names.unembedding, shape, true, false)
+                })
+                .transpose()?,
         })
     }
 }

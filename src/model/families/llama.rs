@@ -283,19 +283,18 @@ impl Family for Llama {
                 mlp_out: linear(names.down, [config.d_mlp, d], down_bias)?,
             })
         };
-        let unembedding = (!config.tied_unembedding)
-            .then(|| {
-                let shape = [d, config.d_vocab];
-                tensors.bare().linear(names.unembedding, shape, true, false)
-            })
-            .transpose()?;
         Ok(Weights {
             config: config.clone(),
             embedding: tensors.read(names.embedding, &[config.d_vocab, d])?,
             position: None,
             layers: blocks(&source.file(names.embedding), config, tensors, block)?,
             final_norm: tensors.norm(names.final_norm, d, false)?,
-            unembedding,
+            unembedding: (!config.tied_unembedding)
+                .then(|| {
+                    let shape = [d, config.d_vocab];
+                    tensors.bare().linear(names.unembedding, shape, true, false)
+                })
+                .transpose()?,
         })
     }
 }

@@ -1,5 +1,7 @@
 //! Small models written to temporary folders as safetensors and GGUF.
 
+#![expect(clippy::unwrap_used, reason = "a fixture that fails fails its test")]
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -292,7 +294,34 @@ pub(super) fn metadata(family: &str) -> Vec<(String, Value)> {
     all
 }
 
-pub(super) fn texts(texts: &[&str]) -> Value {
+fn texts(texts: &[&str]) -> Value {
     let text = |text: &&str| Value::String((*text).to_owned());
     Value::Array(texts.iter().map(text).collect())
+}
+
+/// The tokens of [`tokenizer_metadata`].
+pub(super) const TOKENS: [&str; VOCAB] = [
+    "<s>", "a", "b", "Ġ", "1", "2", "ab", "Ġab", "12", "<tool>", "!", "c",
+];
+
+/// Metadata of a small byte-level BPE tokenizer.
+pub(super) fn tokenizer_metadata(
+    pre: &str,
+    adds_bos: Option<bool>,
+    merges: &[&str],
+) -> Vec<(String, Value)> {
+    let kinds = [3, 1, 1, 1, 1, 1, 1, 1, 1, 4, 1, 1].map(Value::I32);
+    let mut all = vec![
+        ("model", Value::String("gpt2".into())),
+        ("pre", Value::String(pre.into())),
+        ("tokens", texts(&TOKENS)),
+        ("token_type", Value::Array(kinds.to_vec())),
+        ("merges", texts(merges)),
+        ("bos_token_id", Value::U32(0)),
+    ];
+    all.extend(adds_bos.map(|adds| ("add_bos_token", Value::Bool(adds))));
+    let named = all.into_iter();
+    named
+        .map(|(key, value)| (format!("tokenizer.ggml.{key}"), value))
+        .collect()
 }

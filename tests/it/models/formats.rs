@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use candle_core::quantized::GgmlDType;
-use candle_core::quantized::gguf_file::Value;
 use safetensors::tensor::Dtype;
 use secateur::model::{PrependBos, builtin_models, load_model, read_header};
 use serde_json::json;
@@ -102,26 +101,10 @@ fn gguf_files_equal_the_same_model_as_safetensors() {
 #[test]
 fn byte_level_tokenizers_come_from_gguf_metadata() {
     let folder = Folder::new(&llama_config(), &llama_tensors());
-    let tokens = [
-        "<s>", "a", "b", "Ġ", "1", "2", "ab", "Ġab", "12", "<tool>", "!", "c",
-    ];
-    let kinds = [3, 1, 1, 1, 1, 1, 1, 1, 1, 4, 1, 1].map(Value::I32);
     let path = folder.path("m.gguf");
-    let load = |pre: &str, bos: Option<bool>, merges: &[&str]| {
+    let load = |pre: &str, adds_bos: Option<bool>, merges: &[&str]| {
         let mut all = metadata("llama");
-        for (key, value) in [
-            ("model", Value::String("gpt2".into())),
-            ("pre", Value::String(pre.into())),
-            ("tokens", texts(&tokens)),
-            ("token_type", Value::Array(kinds.to_vec())),
-            ("merges", texts(merges)),
-            ("bos_token_id", Value::U32(0)),
-        ] {
-            all.push((format!("tokenizer.ggml.{key}"), value));
-        }
-        if let Some(adds) = bos {
-            all.push(("tokenizer.ggml.add_bos_token".into(), Value::Bool(adds)));
-        }
+        all.extend(tokenizer_metadata(pre, adds_bos, merges));
         write_gguf(&path, &llama_tensors(), &all, GgmlDType::F32);
         load_model("m.gguf", folder.0.path())
     };

@@ -242,7 +242,9 @@ proptest! {
 
     #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400), headed in any::<bool>()) {
-        let folder = Folder::new(&llama_config(), &Named::new());
+        let folder = Folder::new(&llama_config(), &llama_tensors());
+        folder.write("tokenizer.json", &bytes);
+        folder.refusal();
         let gguf = if headed { [b"GGUF\x03\0\0\0".as_slice(), &bytes].concat() } else { bytes.clone() };
         folder.write("m.gguf", &gguf);
         refusal(load_model("m.gguf", folder.0.path()));
@@ -253,10 +255,12 @@ proptest! {
     }
 
     #[test]
-    fn flipped_bytes_never_panic(at in 0_usize..2200, value in any::<u8>(), wide in any::<bool>()) {
+    fn flipped_bytes_never_panic(at in 0_usize..2800, value in any::<u8>(), wide in any::<bool>()) {
         let folder = Folder::new(&llama_config(), &llama_tensors());
         let path = folder.path("m.gguf");
-        write_gguf(&path, &llama_tensors(), &metadata("llama"), GgmlDType::Q8_0);
+        let mut all = metadata("llama");
+        all.extend(tokenizer_metadata("smollm", None, &["a b", "Ġ ab"]));
+        write_gguf(&path, &llama_tensors(), &all, GgmlDType::Q8_0);
         for name in ["m.gguf", "model.safetensors"] {
             let mut bytes = fs_err::read(folder.path(name)).unwrap();
             let end = if wide { at + 8 } else { at + 1 };
