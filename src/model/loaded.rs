@@ -1,6 +1,7 @@
 //! A model in memory: weights, tokenizer, and what identifies them.
 
 use super::{ModelConfig, Tokenizer, Weights};
+use crate::error::{Error, Result};
 
 /// A model ready for the engine.
 #[derive(Debug, Clone)]
@@ -13,11 +14,28 @@ pub struct LoadedModel {
     pub weights: Weights<f32>,
     /// The tokenizer, where the model has one.
     pub tokenizer: Option<Tokenizer>,
+    /// Why there is no tokenizer, where there is none.
+    pub no_tokenizer: Option<String>,
 }
 
 impl LoadedModel {
     /// The model's shape.
     pub fn config(&self) -> &ModelConfig {
         &self.weights.config
+    }
+
+    /// The tokenizer, for work on text.
+    ///
+    /// # Errors
+    /// When the model has none; the error says why.
+    pub fn require_tokenizer(&self) -> Result<&Tokenizer> {
+        self.tokenizer.as_ref().ok_or_else(|| {
+            let reason = self.no_tokenizer.as_deref();
+            let problem = format!(
+                "{}; without a tokenizer only token ids can be used (task Tokens)",
+                reason.unwrap_or("there is no tokenizer")
+            );
+            Error::model(&self.name, problem)
+        })
     }
 }

@@ -1,5 +1,6 @@
 //! Integration tests: one binary, one module per topic.
 
 mod engine;
+mod models;
 mod oracle;
 mod twin;

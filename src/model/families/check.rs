@@ -1,0 +1,62 @@
+//! Checks of a configuration before any of its numbers is used as a size.
+
+use crate::error::{Error, Result};
+use crate::model::{ModelConfig, Norm, Positions};
+
+/// Upper bounds far beyond any model, small enough that products of sizes cannot overflow.
+const MAX_LAYERS: usize = 1 << 12;
+const MAX_WIDTH: usize = 1 << 20;
+const MAX_TOKENS: usize = 1 << 26;
+
+/// Checks that the numbers of a configuration fit together.
+///
+/// # Errors
+/// When a size is zero or absurd, or two do not fit together.
+pub(crate) fn check(file: &str, config: &ModelConfig) -> Result<()> {
+    let fail = |problem: String| Err(Error::model(file, problem));
+    let sizes = [
+        ("number of layers", config.n_layers, MAX_LAYERS),
+        ("number of heads", config.n_heads, MAX_WIDTH),
+        ("number of key/value heads", config.n_kv_heads, MAX_WIDTH),
+        ("width of the residual stream", config.d_model, MAX_WIDTH),
+        ("width of a head", config.d_head, MAX_WIDTH),
+        ("width of the MLP", config.d_mlp, MAX_WIDTH),
+        ("size of the vocabulary", config.d_vocab, MAX_TOKENS),
+        ("context length", config.n_ctx, MAX_TOKENS),
+    ];
+    for (what, size, max) in sizes {
+        if size == 0 || size > max {
+            return fail(format!("the {what} is {size}; expected 1 to {max}"));
+        }
+    }
+    let (heads, groups) = (config.n_heads, config.n_kv_heads);
+    if !heads.is_multiple_of(groups) {
+        let problem = format!("{heads} heads cannot share {groups} key/value heads evenly");
+        return fail(problem);
+    }
+    if heads * config.d_head > MAX_WIDTH {
+        let problem = format!("{heads} heads of width {} are too wide", config.d_head);
+        return fail(problem);
+    }
+    let (Norm::LayerNorm { eps } | Norm::RmsNorm { eps }) = config.norm;
+    if !(eps.is_finite() && eps >= 0.0) {
+        return fail(format!(
+            "the norm's epsilon is {eps}; expected a small number"
+        ));
+    }
+    if let Positions::Rotary { theta, dims } = config.positions {
+        if !(theta.is_finite() && theta > 0.0) {
+            return fail(format!(
+                "the rotary base is {theta}; expected a positive number"
+            ));
+        }
+        if dims % 2 == 1 || dims == 0 || dims > config.d_head {
+            let problem = format!(
+                "{dims} rotated dimensions in heads of width {}; expected an even number within it",
+                config.d_head
+            );
+            return fail(problem);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! From a reference to a model in memory.
+
+use std::path::Path;
+
+use super::families::{self, Description, Family};
+use super::reference::{Place, resolve};
+use super::source::{Bytes, Folder, Gguf, SafetensorsFiles, TensorSource};
+use super::{LoadedModel, ModelConfig, Tokenizer, model_name, tokenizer_gguf, tokenizer_json};
+use crate::error::Result;
+
+const CONFIG: &str = "config.json";
+
+/// What the headers of a model's files say.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelHeader {
+    /// Name as in the results folder.
+    pub name: String,
+    /// The shape.
+    pub config: ModelConfig,
+    /// Bytes of the weight files.
+    pub weight_bytes: u64,
+}
+
+/// Loads a model: `builtin:NAME`, `hf:ORG/NAME`, a folder in Hugging Face's layout or a `.gguf` file, relative to `base`.
+///
+/// # Errors
+/// `Error::Model`, naming the file and the tensor or key, when there is no such model or its files cannot be used.
+pub fn load_model(reference: &str, base: &Path) -> Result<LoadedModel> {
+    let opened = Opened::open(reference, base)?;
+    let weights = opened.family.weights(&opened.of, opened.files.source())?;
+    let (tokenizer, no_tokenizer) = match opened.files.tokenizer()? {
+        Ok(tokenizer) => (Some(tokenizer), None),
+        Err(reason) => (None, Some(reason)),
+    };
+    let mut hasher = blake3::Hasher::new();
+    if let Files::Folder { config, .. } = &opened.files {
+        hasher.update(&(config.len() as u64).to_le_bytes());
+        hasher.update(config);
+    }
+    opened.files.source().hash(&mut hasher);
+    Ok(LoadedModel {
+        name: model_name(reference),
+        hash: hasher.finalize().to_hex().to_string(),
+        weights,
+        tokenizer,
+        no_tokenizer,
+    })
+}
+
+/// Reads only the headers of a model's files; `reference` and `base` as for [`load_model`].
+///
+/// # Errors
+/// `Error::Model` when there is no such model or its headers are malformed.
+pub fn read_header(reference: &str, base: &Path) -> Result<ModelHeader> {
+    let opened = Opened::open(reference, base)?;
+    Ok(ModelHeader {
+        name: model_name(reference),
+        weight_bytes: opened.files.source().size(),
+        config: opened.of.config,
+    })
+}
+
+/// A model whose headers are read.
+struct Opened {
+    family: &'static dyn Family,
+    of: Description,
+    files: Files,
+}
+
+enum Files {
+    Folder {
+        folder: Folder,
+        config: Bytes,
+        weights: SafetensorsFiles,
+    },
+    Gguf(Gguf),
+}
+
+impl Opened {
+    fn open(reference: &str, base: &Path) -> Result<Self> {
+        match resolve(reference, base)? {
+            Place::Folder(folder) => {
+                let config = folder.require(CONFIG)?;
+                let file = folder.file(CONFIG);
+                let family = families::of_config_json(&file, &config)?;
+                let of = family.describe_config_json(&file, &config)?;
+                let weights = SafetensorsFiles::open(&folder)?;
+                let files = Files::Folder {
+                    folder,
+                    config,
+                    weights,
+                };
+                Ok(Self { family, of, files })
+            }
+            Place::Gguf(path) => {
+                let gguf = Gguf::open(&path.display().to_string(), Bytes::map(&path)?)?;
+                let family = families::of_gguf(&gguf.header)?;
+                let of = family.describe_gguf(&gguf.header)?;
+                let files = Files::Gguf(gguf);
+                Ok(Self { family, of, files })
+            }
+        }
+    }
+}
+
+impl Files {
+    fn source(&self) -> &dyn TensorSource {
+        match self {
+            Self::Folder { weights, .. } => weights,
+            Self::Gguf(gguf) => gguf,
+        }
+    }
+
+    /// The tokenizer, or why there is none.
+    fn tokenizer(&self) -> Result<std::result::Result<Tokenizer, String>> {
+        match self {
+            Self::Folder { folder, config, .. } => tokenizer_json::read(folder, config),
+            Self::Gguf(gguf) => tokenizer_gguf::read(&gguf.header),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! Tensors in a GGUF file, dequantised in chunks on all threads.
+
+use std::borrow::Cow;
+
+use candle_core::Device;
+use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+use rayon::prelude::*;
+
+use super::element::Element;
+use super::gguf_header::GgufTensor;
+use super::{Bytes, Format, GgufHeader, TensorSource};
+use crate::error::{Error, Result};
+
+/// Elements dequantised by one task; a multiple of every block size.
+const CHUNK: usize = 1 << 16;
+/// No block type needs its data aligned more than this.
+const BLOCK_ALIGNMENT: usize = 4;
+
+/// A GGUF file.
+#[derive(Debug)]
+pub(crate) struct Gguf {
+    /// What stands before the data.
+    pub(crate) header: GgufHeader,
+    bytes: Bytes,
+}
+
+/// How the elements of a tensor are stored.
+enum Storage {
+    Plain(Element),
+    Blocks(GgmlDType),
+}
+
+impl Storage {
+    /// The file format's numbers for element types.
+    fn from_kind(kind: u32) -> Option<Self> {
+        Some(match kind {
+            0 => Self::Plain(Element::F32),
+            1 => Self::Plain(Element::F16),
+            28 => Self::Plain(Element::F64),
+            30 => Self::Plain(Element::Bf16),
+            2 => Self::Blocks(GgmlDType::Q4_0),
+            3 => Self::Blocks(GgmlDType::Q4_1),
+            6 => Self::Blocks(GgmlDType::Q5_0),
+            7 => Self::Blocks(GgmlDType::Q5_1),
+            8 => Self::Blocks(GgmlDType::Q8_0),
+            10 => Self::Blocks(GgmlDType::Q2K),
+            11 => Self::Blocks(GgmlDType::Q3K),
+            12 => Self::Blocks(GgmlDType::Q4K),
+            13 => Self::Blocks(GgmlDType::Q5K),
+            14 => Self::Blocks(GgmlDType::Q6K),
+            15 => Self::Blocks(GgmlDType::Q8K),
+            _ => return None,
+        })
+    }
+
+    /// Elements and bytes of one block.
+    fn block(&self) -> (usize, usize) {
+        match self {
+            Self::Plain(element) => (1, element.size()),
+            Self::Blocks(kind) => (kind.block_size(), kind.type_size()),
+        }
+    }
+
+    fn widen(&self, bytes: &[u8], out: &mut [f32]) -> candle_core::Result<()> {
+        match self {
+            Self::Plain(element) => element.widen(bytes, out),
+            Self::Blocks(kind) => {
+                let storage = QStorage::from_data(Cow::Borrowed(bytes), &Device::Cpu, *kind)?;
+                let values = QTensor::new(storage, out.len())?.dequantize(&Device::Cpu)?;
+                out.copy_from_slice(&values.to_vec1::<f32>()?);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Gguf {
+    /// Reads the header of a GGUF file.
+    ///
+    /// # Errors
+    /// When the bytes are not a GGUF file.
+    pub(crate) fn open(file: &str, bytes: Bytes) -> Result<Self> {
+        let header = GgufHeader::parse(file, &bytes)?;
+        Ok(Self { header, bytes })
+    }
+
+    fn fail(&self, tensor: &str, problem: impl std::fmt::Display) -> Error {
+        Error::model(&self.header.file, format!("tensor {tensor} {problem}"))
+    }
+
+    /// Number of elements and the bytes that hold them.
+    fn data(&self, name: &str, tensor: &GgufTensor, storage: &Storage) -> Result<(usize, &[u8])> {
+        let (elements, size) = storage.block();
+        let count = tensor
+            .shape
+            .iter()
+            .try_fold(1_usize, |count, width| count.checked_mul(*width))
+            .ok_or_else(|| self.fail(name, "has too many elements"))?;
+        if !count.is_multiple_of(elements) {
+            let problem = format!("has {count} elements, not a multiple of its blocks' {elements}");
+            return Err(self.fail(name, problem));
+        }
+        let data = (count / elements)
+            .checked_mul(size)
+            .and_then(|bytes| bytes.checked_add(tensor.start))
+            .and_then(|end| self.bytes.get(tensor.start..end))
+            .ok_or_else(|| {
+                let length = self.bytes.len();
+                let problem = format!("reaches beyond the end of the file ({length} bytes)");
+                self.fail(name, problem)
+            })?;
+        if !data.as_ptr().addr().is_multiple_of(BLOCK_ALIGNMENT) {
+            return Err(self.fail(name, "starts at an unaligned place of the file"));
+        }
+        Ok((count, data))
+    }
+}
+
+impl TensorSource for Gguf {
+    fn format(&self) -> Format {
+        Format::Gguf
+    }
+
+    fn file(&self, _tensor: &str) -> String {
+        self.header.file.clone()
+    }
+
+    fn len(&self) -> usize {
+        self.header.tensors.len()
+    }
+
+    fn shape(&self, tensor: &str) -> Option<&[usize]> {
+        let tensor = self.header.tensors.get(tensor)?;
+        Some(&tensor.shape)
+    }
+
+    fn read(&self, name: &str) -> Result<Vec<f32>> {
+        let tensor = self.header.tensors.get(name);
+        let tensor = tensor.ok_or_else(|| self.fail(name, "is missing"))?;
+        let storage = Storage::from_kind(tensor.kind).ok_or_else(|| {
+            let problem = format!(
+                "has elements of an unsupported type (number {})",
+                tensor.kind
+            );
+            self.fail(name, problem)
+        })?;
+        let (count, data) = self.data(name, tensor, &storage)?;
+        let (elements, size) = storage.block();
+        let mut values = vec![0.0; count];
+        values
+            .par_chunks_mut(CHUNK)
+            .zip(data.par_chunks(CHUNK / elements * size))
+            .try_for_each(|(out, bytes)| storage.widen(bytes, out))
+            .map_err(|error| self.fail(name, format!("cannot be dequantised: {error}")))?;
+        Ok(values)
+    }
+
+    fn hash(&self, hasher: &mut blake3::Hasher) {
+        hasher.update(&self.bytes);
+    }
+
+    fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+}

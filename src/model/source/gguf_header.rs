@@ -1,0 +1,320 @@
+//! The header of a GGUF file: metadata and where the tensors are.
+//!
+//! Lengths in the header are checked against the rest of the file before anything is allocated, so that memory stays
+//! within a small multiple of the file's size whatever the file claims.
+
+use std::collections::BTreeMap;
+
+use crate::error::{Error, Result};
+
+const MAGIC: &[u8; 4] = b"GGUF";
+const DEFAULT_ALIGNMENT: u64 = 32;
+const MAX_DIMENSIONS: u32 = 4;
+const MAX_DEPTH: usize = 4;
+
+/// A metadata value; arrays only where this program reads them.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum GgufValue {
+    Integer(i128),
+    Float(f64),
+    Bool(bool),
+    Text(String),
+    Texts(Vec<String>),
+    Integers(Vec<i64>),
+    /// An array of something else.
+    Other,
+}
+
+/// Where a tensor is and what it holds.
+#[derive(Debug, Clone)]
+pub(crate) struct GgufTensor {
+    /// Row-major: the file's dimensions, reversed.
+    pub(crate) shape: Vec<usize>,
+    /// The file's number for the element type.
+    pub(crate) kind: u32,
+    /// Where the data starts, from the start of the file.
+    pub(crate) start: usize,
+}
+
+/// Everything before a GGUF file's tensor data.
+#[derive(Debug, Clone)]
+pub(crate) struct GgufHeader {
+    /// The file, as messages call it.
+    pub(crate) file: String,
+    /// Metadata by key.
+    pub(crate) metadata: BTreeMap<String, GgufValue>,
+    /// Tensors by name.
+    pub(crate) tensors: BTreeMap<String, GgufTensor>,
+}
+
+impl GgufHeader {
+    /// Reads the header of a GGUF file (versions 2 and 3, little endian).
+    ///
+    /// # Errors
+    /// When the bytes are not such a file, or the header does not fit into them.
+    pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<Self> {
+        let mut cursor = Cursor { bytes, at: 0 };
+        cursor
+            .header(file)
+            .map_err(|problem| Error::model(file, format!("not a whole GGUF file: {problem}")))
+    }
+
+    fn wrong(&self, key: &str, problem: &str) -> Error {
+        Error::model(&self.file, format!("metadata key {key} {problem}"))
+    }
+
+    /// A metadata text.
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
+        match self.metadata.get(key) {
+            Some(GgufValue::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A metadata switch.
+    pub(crate) fn switch(&self, key: &str) -> Option<bool> {
+        match self.metadata.get(key) {
+            Some(GgufValue::Bool(value)) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// A metadata number that is a size, where there is one.
+    ///
+    /// # Errors
+    /// When the key is there with anything else.
+    pub(crate) fn size(&self, key: &str) -> Result<Option<usize>> {
+        let value = match self.metadata.get(key) {
+            None => return Ok(None),
+            Some(GgufValue::Integer(value)) => usize::try_from(*value).ok(),
+            // One number per layer; a single number when all are equal.
+            Some(GgufValue::Integers(values)) => match values.split_first() {
+                Some((first, rest)) if rest.iter().all(|value| value == first) => {
+                    usize::try_from(*first).ok()
+                }
+                _ => {
+                    let problem = "differs between layers, which is not supported";
+                    return Err(self.wrong(key, problem));
+                }
+            },
+            Some(_) => None,
+        };
+        value
+            .map(Some)
+            .ok_or_else(|| self.wrong(key, "is not a size"))
+    }
+
+    /// A metadata number that is a size.
+    ///
+    /// # Errors
+    /// When the key is absent or something else.
+    pub(crate) fn required_size(&self, key: &str) -> Result<usize> {
+        self.size(key)?.ok_or_else(|| self.wrong(key, "is missing"))
+    }
+
+    /// A metadata number, where there is one.
+    ///
+    /// # Errors
+    /// When the key is there with anything else.
+    pub(crate) fn float(&self, key: &str) -> Result<Option<f64>> {
+        match self.metadata.get(key) {
+            None => Ok(None),
+            Some(GgufValue::Float(value)) => Ok(Some(*value)),
+            Some(GgufValue::Integer(value)) => Ok(Some(*value as f64)),
+            Some(_) => Err(self.wrong(key, "is not a number")),
+        }
+    }
+
+    /// A metadata list of texts, where there is one.
+    pub(crate) fn texts(&self, key: &str) -> Option<&[String]> {
+        match self.metadata.get(key) {
+            Some(GgufValue::Texts(texts)) => Some(texts),
+            _ => None,
+        }
+    }
+
+    /// A metadata list of whole numbers, where there is one.
+    pub(crate) fn integers(&self, key: &str) -> Option<&[i64]> {
+        match self.metadata.get(key) {
+            Some(GgufValue::Integers(values)) => Some(values),
+            _ => None,
+        }
+    }
+}
+
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
+
+type Parsed<T> = std::result::Result<T, String>;
+
+impl<'a> Cursor<'a> {
+    fn header(&mut self, file: &str) -> Parsed<GgufHeader> {
+        if self.take(4)? != MAGIC {
+            return Err("it does not start with GGUF".into());
+        }
+        let version = self.u32()?;
+        if !(2..=3).contains(&version) {
+            return Err(format!("version {version}; versions 2 and 3 are supported"));
+        }
+        let tensor_count = self.u64()?;
+        let value_count = self.u64()?;
+        let mut metadata = BTreeMap::new();
+        for _ in 0..value_count {
+            let key = self.text()?;
+            let kind = self.u32()?;
+            let value = self
+                .value(kind)
+                .map_err(|problem| format!("metadata key {key:?}: {problem}"))?;
+            metadata.insert(key, value);
+        }
+        let mut tensors = BTreeMap::new();
+        for _ in 0..tensor_count {
+            let name = self.text()?;
+            let dimensions = self.u32()?;
+            if dimensions > MAX_DIMENSIONS {
+                return Err(format!("tensor {name:?} has {dimensions} dimensions"));
+            }
+            let mut shape = Vec::new();
+            for _ in 0..dimensions {
+                shape.push(self.size()?);
+            }
+            shape.reverse();
+            let kind = self.u32()?;
+            let start = self.size()?;
+            let tensor = GgufTensor { shape, kind, start };
+            if tensors.insert(name.clone(), tensor).is_some() {
+                return Err(format!("tensor {name:?} is there twice"));
+            }
+        }
+        let alignment = match metadata.get("general.alignment") {
+            None => DEFAULT_ALIGNMENT,
+            Some(GgufValue::Integer(value)) => u64::try_from(*value)
+                .ok()
+                .filter(|value| value.is_power_of_two())
+                .ok_or("general.alignment is not a power of two")?,
+            Some(_) => return Err("general.alignment is not a number".into()),
+        };
+        let data = (self.at as u64)
+            .checked_next_multiple_of(alignment)
+            .and_then(|data| usize::try_from(data).ok())
+            .ok_or("general.alignment is too large")?;
+        for (name, tensor) in &mut tensors {
+            tensor.start = tensor
+                .start
+                .checked_add(data)
+                .ok_or_else(|| format!("tensor {name:?} starts beyond the end of the file"))?;
+        }
+        Ok(GgufHeader {
+            file: file.to_owned(),
+            metadata,
+            tensors,
+        })
+    }
+
+    fn value(&mut self, kind: u32) -> Parsed<GgufValue> {
+        Ok(match kind {
+            6 => GgufValue::Float(f32::from_le_bytes(self.array()?).into()),
+            7 => GgufValue::Bool(self.take(1)?[0] != 0),
+            8 => GgufValue::Text(self.text()?),
+            9 => {
+                let kind = self.u32()?;
+                let count = self.u64()?;
+                self.list(kind, count, 0)?
+            }
+            12 => GgufValue::Float(f64::from_le_bytes(self.array()?)),
+            _ => GgufValue::Integer(self.integer(kind)?),
+        })
+    }
+
+    fn list(&mut self, kind: u32, count: u64, depth: usize) -> Parsed<GgufValue> {
+        match kind {
+            8 => {
+                let mut texts = Vec::new();
+                for _ in 0..count {
+                    texts.push(self.text()?);
+                }
+                Ok(GgufValue::Texts(texts))
+            }
+            6 | 7 | 12 => {
+                let width = [4, 1, 8][usize::from(kind > 6) + usize::from(kind > 7)];
+                let bytes = usize::try_from(count)
+                    .ok()
+                    .and_then(|count| count.checked_mul(width));
+                self.take(bytes.ok_or("an array is longer than the file")?)?;
+                Ok(GgufValue::Other)
+            }
+            9 if depth < MAX_DEPTH => {
+                for _ in 0..count {
+                    let kind = self.u32()?;
+                    let count = self.u64()?;
+                    self.list(kind, count, depth + 1)?;
+                }
+                Ok(GgufValue::Other)
+            }
+            9 => Err("arrays are nested too deep".into()),
+            _ => {
+                let mut values = Vec::new();
+                for _ in 0..count {
+                    let value = self.integer(kind)?;
+                    values.push(i64::try_from(value).unwrap_or(i64::MAX));
+                }
+                Ok(GgufValue::Integers(values))
+            }
+        }
+    }
+
+    fn integer(&mut self, kind: u32) -> Parsed<i128> {
+        Ok(match kind {
+            0 => u8::from_le_bytes(self.array()?).into(),
+            1 => i8::from_le_bytes(self.array()?).into(),
+            2 => u16::from_le_bytes(self.array()?).into(),
+            3 => i16::from_le_bytes(self.array()?).into(),
+            4 => u32::from_le_bytes(self.array()?).into(),
+            5 => i32::from_le_bytes(self.array()?).into(),
+            10 => u64::from_le_bytes(self.array()?).into(),
+            11 => i64::from_le_bytes(self.array()?).into(),
+            _ => return Err(format!("unknown value type {kind}")),
+        })
+    }
+
+    fn text(&mut self) -> Parsed<String> {
+        let length = self.size()?;
+        Ok(String::from_utf8_lossy(self.take(length)?).into_owned())
+    }
+
+    fn size(&mut self) -> Parsed<usize> {
+        usize::try_from(self.u64()?).map_err(|_| "a number is too large".into())
+    }
+
+    fn u32(&mut self) -> Parsed<u32> {
+        Ok(u32::from_le_bytes(self.array()?))
+    }
+
+    fn u64(&mut self) -> Parsed<u64> {
+        Ok(u64::from_le_bytes(self.array()?))
+    }
+
+    fn array<const N: usize>(&mut self) -> Parsed<[u8; N]> {
+        let mut array = [0; N];
+        array.copy_from_slice(self.take(N)?);
+        Ok(array)
+    }
+
+    fn take(&mut self, count: usize) -> Parsed<&'a [u8]> {
+        let taken = self
+            .at
+            .checked_add(count)
+            .and_then(|end| self.bytes.get(self.at..end))
+            .ok_or_else(|| {
+                format!(
+                    "it ends within its header: {count} bytes wanted at {}, the file has {}",
+                    self.at,
+                    self.bytes.len()
+                )
+            })?;
+        self.at += count;
+        Ok(taken)
+    }
+}

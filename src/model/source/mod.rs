@@ -1,0 +1,57 @@
+//! Weights on disk: named tensors in safetensors or GGUF files, widened to `f32` one at a time.
+//!
+//! Files are hostile: every size is checked against the file before anything is allocated, every tensor's shape
+//! against what the configuration says, and every value for being finite.
+
+mod bytes;
+mod element;
+mod folder;
+mod gguf;
+mod gguf_header;
+mod safetensors;
+mod tensors;
+
+pub(crate) use bytes::Bytes;
+pub(crate) use folder::{EmbeddedFolder, Folder};
+pub(crate) use gguf::Gguf;
+pub(crate) use gguf_header::{GgufHeader, GgufValue};
+pub(crate) use safetensors::SafetensorsFiles;
+pub(crate) use tensors::Tensors;
+
+use crate::error::Result;
+
+/// Whose tensor names and layouts a source uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Hugging Face's names, in safetensors files.
+    HuggingFace,
+    /// The names of GGUF files.
+    Gguf,
+}
+
+/// Named tensors of one model, wherever they are stored.
+pub(crate) trait TensorSource: Sync {
+    /// Whose names and layouts the tensors have.
+    fn format(&self) -> Format;
+
+    /// The file that holds the tensor, or the file to blame for its absence.
+    fn file(&self, tensor: &str) -> String;
+
+    /// Number of tensors.
+    fn len(&self) -> usize;
+
+    /// The tensor's shape, row-major (last dimension contiguous).
+    fn shape(&self, tensor: &str) -> Option<&[usize]>;
+
+    /// The tensor's values, widened to `f32`; not checked for being finite.
+    ///
+    /// # Errors
+    /// When the tensor is absent or its element type is unknown.
+    fn read(&self, tensor: &str) -> Result<Vec<f32>>;
+
+    /// Feeds the raw weight bytes to a hash.
+    fn hash(&self, hasher: &mut blake3::Hasher);
+
+    /// Bytes of the weight files.
+    fn size(&self) -> u64;
+}

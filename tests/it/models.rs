@@ -1,0 +1,5 @@
+//! Loading models: formats agree with each other, and broken files are refused with a helpful text.
+
+mod files;
+mod formats;
+mod refusals;
