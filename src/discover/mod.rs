@@ -3,7 +3,13 @@
 mod acdc;
 mod decision;
 mod method;
+mod search;
+mod select;
+mod sweep;
+mod target;
+mod units;
 
-pub use acdc::Acdc;
+pub use acdc::{Acdc, AcdcResult};
 pub use decision::{Decision, TraceLine};
 pub use method::{Method, Select, Target};
+pub use search::{Discovery, Search, discover};

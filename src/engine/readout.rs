@@ -1,8 +1,9 @@
 //! From the final stream at the rows read to metric values, and the gradient back.
 
+use super::BLOCK;
 use super::kernels::{matmul, norm, rows};
 use super::layout::Layout;
-use super::transformer::Transformer;
+use super::transformer::{Prefix, Transformer};
 use crate::metric::{Metric, Read, log_softmax};
 use crate::model::Real;
 use crate::task::Example;
@@ -41,6 +42,29 @@ impl<T: Real> Transformer<'_, T> {
             .and_then(|map| map.bias.as_ref())
         {
             rows::add_row(&mut out, bias);
+        }
+        out
+    }
+
+    /// The logits at the last position of each row of tokens, `[rows, d_vocab]`.
+    ///
+    /// # Panics
+    /// When a row is empty, or a token is outside the vocabulary.
+    pub fn last_logits(&self, rows: &[Vec<u32>]) -> Vec<Vec<T>> {
+        let mut out = Vec::with_capacity(rows.len());
+        for block in rows.chunks(BLOCK) {
+            let last: Vec<[usize; 1]> = block.iter().map(|row| [row.len() - 1]).collect();
+            let layout =
+                Layout::whole(block.iter().zip(&last).map(|(row, at)| (&row[..], &at[..])));
+            let embedded = self.embed(block.iter().flatten().copied());
+            let run = self.forward(&layout, &embedded, &Prefix::default(), false);
+            let finals = &run.streams[2 * self.config().n_layers];
+            let logits = self.logits(finals);
+            out.extend(
+                logits
+                    .chunks_exact(self.config().d_vocab)
+                    .map(<[T]>::to_vec),
+            );
         }
         out
     }

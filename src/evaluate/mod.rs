@@ -1,5 +1,11 @@
 //! Evaluation of circuits: faithfulness on held-out prompts, next to baselines.
 
+mod baselines;
+mod faithfulness;
 mod figures;
+mod run;
 
+pub use baselines::{permuted, random_connected};
+pub use faithfulness::{bootstrap, faithfulness};
 pub use figures::{Baseline, CurvePoint, Evaluation, Figures};
+pub use run::{EvaluationPlan, evaluate};

@@ -1,13 +1,19 @@
 //! One job without files: model and examples in, circuit and its evaluation out.
 
-use crate::discover::Decision;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use crate::discover::{Decision, Method, Search, discover};
+use crate::engine::{Ablation, MeanActivations, ModelEvaluator, Transformer};
 use crate::error::{Error, Result};
-use crate::evaluate::Evaluation;
-use crate::events::Observer;
-use crate::graph::{Circuit, ComputationGraph};
-use crate::model::LoadedModel;
-use crate::spec::RunSpec;
-use crate::task::Dataset;
+use crate::evaluate::{Evaluation, EvaluationPlan, Figures, evaluate};
+use crate::events::{Event, Observer, phase};
+use crate::graph::{
+    Circuit, ComputationGraph, Dangling, Granularity, Mlps, NeuronNodes, Node, ranking,
+};
+use crate::model::{LoadedModel, Real, Weights};
+use crate::spec::{Precision, RunSpec};
+use crate::task::{Dataset, Example};
 
 /// What a job found.
 #[derive(Debug, Clone)]
@@ -31,12 +37,15 @@ pub struct Outcome {
 /// # Errors
 /// When the data does not fit the model, a number is not finite, or the observer interrupts.
 pub fn find_circuit(
-    _spec: &RunSpec,
-    _model: &LoadedModel,
-    _dataset: &Dataset,
-    _observer: &dyn Observer,
+    spec: &RunSpec,
+    model: &LoadedModel,
+    dataset: &Dataset,
+    observer: &dyn Observer,
 ) -> Result<Outcome> {
-    Err(Error::Bug("not written yet".into()))
+    match spec.precision {
+        Precision::F32 => find(spec, &model.weights, dataset, observer),
+        Precision::F64 => find(spec, &model.weights.cast::<f64>(), dataset, observer),
+    }
 }
 
 /// Evaluates a given circuit on a spec's task.
@@ -44,20 +53,269 @@ pub fn find_circuit(
 /// # Errors
 /// As [`find_circuit`].
 pub fn evaluate_circuit(
-    _spec: &RunSpec,
-    _model: &LoadedModel,
-    _dataset: &Dataset,
-    _graph: &ComputationGraph,
-    _circuit: &Circuit,
-    _observer: &dyn Observer,
+    spec: &RunSpec,
+    model: &LoadedModel,
+    dataset: &Dataset,
+    graph: &ComputationGraph,
+    circuit: &Circuit,
+    observer: &dyn Observer,
 ) -> Result<Evaluation> {
-    Err(Error::Bug("not written yet".into()))
+    match spec.precision {
+        Precision::F32 => {
+            Job::new(spec, &model.weights, dataset)?.evaluate(graph, circuit, observer)
+        }
+        Precision::F64 => {
+            let weights = model.weights.cast::<f64>();
+            Job::new(spec, &weights, dataset)?.evaluate(graph, circuit, observer)
+        }
+    }
 }
 
 /// The logits at the last position of each row of tokens, `[rows, d_vocab]`.
 ///
 /// # Errors
-/// When a token is outside the vocabulary or a row is too long.
-pub fn last_logits(_model: &LoadedModel, _rows: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
-    Err(Error::Bug("not written yet".into()))
+/// When a token is outside the vocabulary or a row is empty or too long.
+pub fn last_logits(model: &LoadedModel, rows: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
+    let config = model.config();
+    for (index, row) in rows.iter().enumerate() {
+        let problem = if row.is_empty() {
+            "has no tokens".into()
+        } else if row.len() > config.n_ctx {
+            format!("has {} tokens; the model takes {}", row.len(), config.n_ctx)
+        } else if let Some(token) = row.iter().find(|&&token| token as usize >= config.d_vocab) {
+            format!("holds token {token}; the vocabulary has {}", config.d_vocab)
+        } else {
+            continue;
+        };
+        return Err(Error::data(format!("row {}", index + 1), problem));
+    }
+    let graph = ComputationGraph::new(config, &Granularity::default(), &BTreeMap::new())?;
+    Ok(Transformer::new(&model.weights, &graph).last_logits(rows))
+}
+
+fn find<T: Real>(
+    spec: &RunSpec,
+    weights: &Weights<T>,
+    dataset: &Dataset,
+    observer: &dyn Observer,
+) -> Result<Outcome> {
+    let job = Job::new(spec, weights, dataset)?;
+    let neurons = job.choose_neurons()?;
+    let graph = ComputationGraph::new(&weights.config, &spec.granularity, &neurons)?;
+    let transformer = Transformer::new(weights, &graph);
+    phase(observer, "clean and corrupt runs", 0);
+    let means = MeanActivations::new(&transformer, &job.discovery, spec.ablation);
+    let mut evaluator = ModelEvaluator::new(
+        &transformer,
+        &job.discovery,
+        spec.metric,
+        spec.ablation,
+        &means,
+    )?;
+    let search = Search {
+        method: spec.method,
+        select: spec.select,
+        target: spec.target,
+        prune: spec.granularity.prune,
+        dangling: match spec.ablation {
+            Ablation::Patch => Dangling::NoPathEitherWay,
+            _ => Dangling::NoPathToLogits,
+        },
+    };
+    let found = discover(&mut evaluator, &search, observer)?;
+    drop(evaluator);
+    let circuit = Circuit {
+        kept: found.kept,
+        scores: Some(found.scores),
+    };
+    let mut evaluation = job.evaluate(&graph, &circuit, observer)?;
+    evaluation.near_ties = found.near_ties;
+    let target_reached = found.target_reached
+        && spec.target.is_none_or(|target| {
+            evaluation
+                .discovery
+                .faithfulness
+                .is_some_and(|value| value >= target.faithfulness)
+        });
+    let warnings = job.warnings(&evaluation);
+    for warning in &warnings {
+        observer.event(Event::Warning(warning.clone()));
+    }
+    Ok(Outcome {
+        graph,
+        circuit,
+        evaluation,
+        trace: found.decisions,
+        target_reached,
+        warnings,
+    })
+}
+
+/// A spec on a model, with its examples split.
+struct Job<'j, T> {
+    spec: &'j RunSpec,
+    weights: &'j Weights<T>,
+    discovery: Vec<Example>,
+    held_out: Vec<Example>,
+}
+
+impl<'j, T: Real> Job<'j, T> {
+    fn new(spec: &'j RunSpec, weights: &'j Weights<T>, dataset: &Dataset) -> Result<Self> {
+        let (discovery, held_out) = dataset.split(spec.evaluate.held_out);
+        if discovery.is_empty() {
+            return Err(Error::data(
+                dataset.source.clone(),
+                "no example is left for discovery; lower evaluate.held_out or add pairs",
+            ));
+        }
+        if spec.metric.needs_wrong()
+            && let Some(row) = dataset
+                .examples
+                .iter()
+                .position(|example| example.wrong.is_empty())
+        {
+            return Err(Error::data(
+                format!("{}, row {}", dataset.source, row + 1),
+                format!("metric {:?} needs wrong answers; add `wrong`", spec.metric),
+            ));
+        }
+        Ok(Self {
+            spec,
+            weights,
+            discovery,
+            held_out,
+        })
+    }
+
+    /// The neurons that become nodes: those with the largest attribution.
+    fn choose_neurons(&self) -> Result<NeuronNodes> {
+        let Mlps::Neurons { layers, top } = &self.spec.granularity.mlps else {
+            return Ok(NeuronNodes::new());
+        };
+        let config = &self.weights.config;
+        let all: NeuronNodes = layers
+            .iter()
+            .map(|&layer| (layer, (0..config.d_mlp).collect()))
+            .collect();
+        let granularity = Granularity {
+            mlps: Mlps::Whole,
+            ..self.spec.granularity.clone()
+        };
+        let graph = ComputationGraph::new(config, &granularity, &all)?;
+        let transformer = Transformer::new(self.weights, &graph);
+        let means = MeanActivations::new(&transformer, &self.discovery, self.spec.ablation);
+        let mut evaluator = ModelEvaluator::new(
+            &transformer,
+            &self.discovery,
+            self.spec.metric,
+            self.spec.ablation,
+            &means,
+        )?;
+        let points = match self.spec.method {
+            Method::EapIg(eap_ig) => eap_ig.points(),
+            Method::Eap(_) => vec![1.0],
+            Method::Exact(_) | Method::Acdc(_) => crate::score::EapIg::default().points(),
+        };
+        let scores = evaluator.neuron_attribution(&points)?;
+        let mut chosen = NeuronNodes::new();
+        let order = ranking(&scores, true);
+        let neurons = order
+            .into_iter()
+            .filter_map(|writer| match graph.writers()[writer] {
+                Node::Neuron { layer, neuron } => Some((layer, neuron)),
+                _ => None,
+            });
+        for (layer, neuron) in neurons.take(*top) {
+            chosen.entry(layer).or_default().push(neuron);
+        }
+        for neurons in chosen.values_mut() {
+            neurons.sort_unstable();
+        }
+        Ok(chosen)
+    }
+
+    fn evaluate(
+        &self,
+        graph: &ComputationGraph,
+        circuit: &Circuit,
+        observer: &dyn Observer,
+    ) -> Result<Evaluation> {
+        let transformer = Transformer::new(self.weights, graph);
+        let means = MeanActivations::new(&transformer, &self.discovery, self.spec.ablation);
+        let figures = |examples: &[Example], whole: bool| -> Result<Figures> {
+            let mut evaluator = ModelEvaluator::new(
+                &transformer,
+                examples,
+                self.spec.metric,
+                self.spec.ablation,
+                &means,
+            )?;
+            let plan = EvaluationPlan {
+                metric: self.spec.metric,
+                curve: self.spec.evaluate.curve && whole,
+                random_baselines: if whole {
+                    self.spec.evaluate.random_baselines
+                } else {
+                    0
+                },
+                bootstrap: self.spec.evaluate.bootstrap,
+            };
+            evaluate(&mut evaluator, graph, circuit, &plan, observer)
+        };
+        phase(observer, "evaluation", 0);
+        let held_out = if self.held_out.is_empty() {
+            &self.discovery
+        } else {
+            &self.held_out
+        };
+        Ok(Evaluation {
+            held_out: figures(held_out, true)?,
+            discovery: figures(&self.discovery, false)?,
+            edges_kept: circuit.kept.len(),
+            edges_total: graph.edge_count(),
+            nodes_kept: circuit.writers(graph).len(),
+            nodes_total: graph.writers().len(),
+            near_ties: 0,
+        })
+    }
+
+    /// What a reader of the result should know.
+    fn warnings(&self, evaluation: &Evaluation) -> Vec<String> {
+        let mut warnings = Vec::new();
+        let figures: Cow<'_, Figures> = Cow::Borrowed(&evaluation.held_out);
+        if self.held_out.is_empty() {
+            warnings.push(
+                "held_out is 0: the figures are on the discovery prompts, which the search saw"
+                    .into(),
+            );
+        }
+        match figures.faithfulness {
+            None => warnings.push(
+                "the metric of the full model equals that of the empty circuit: faithfulness is \
+                 undefined"
+                    .into(),
+            ),
+            Some(value) if !(0.0..=1.05).contains(&value) => {
+                warnings.push(format!("faithfulness {value:.3} is outside [0, 1.05]"));
+            }
+            Some(_) => {}
+        }
+        if let Some(accuracy) = figures.accuracy_full
+            && accuracy < 0.5
+        {
+            warnings.push(format!(
+                "the full model answers only {:.0} % of the held-out prompts: it may not do this \
+                 task",
+                100.0 * accuracy
+            ));
+        }
+        if figures.metric_full < figures.metric_empty {
+            warnings.push(
+                "the metric of the full model is below that of the empty circuit: do clean and \
+                 corrupt have the right roles?"
+                    .into(),
+            );
+        }
+        warnings
+    }
 }

@@ -1,0 +1,158 @@
+//! One discovery: scores, then selection, target search or ACDC, on edges, nodes, or nodes then edges.
+
+use super::select::select;
+use super::target;
+use super::units::Units;
+use super::{Acdc, AcdcResult, Decision, Method, Select, Target};
+use crate::engine::Evaluator;
+use crate::error::Result;
+use crate::events::{Observer, phase};
+use crate::graph::{ComputationGraph, Dangling, EdgeMask, EdgeScores, Prune};
+
+/// What is searched for, and how.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Search {
+    /// The method.
+    pub method: Method,
+    /// How a circuit is selected from scores.
+    pub select: Option<Select>,
+    /// The faithfulness to reach.
+    pub target: Option<Target>,
+    /// What pruning removes.
+    pub prune: Prune,
+    /// Parts that never matter under the ablation at hand.
+    pub dangling: Dangling,
+}
+
+/// What a search found.
+#[derive(Debug, Clone)]
+pub struct Discovery {
+    /// The edges kept.
+    pub kept: EdgeMask,
+    /// Scores of all edges; for ACDC the recorded changes.
+    pub scores: EdgeScores,
+    /// Decisions of a step-wise method, one per edge.
+    pub decisions: Option<Vec<Decision>>,
+    /// False when a target was searched and not reached.
+    pub target_reached: bool,
+    /// Decisions within rounding of their threshold.
+    pub near_ties: usize,
+}
+
+/// Runs a search.
+///
+/// # Errors
+/// When a number is not finite, full and empty do not differ, or the observer interrupts.
+pub fn discover(
+    evaluator: &mut dyn Evaluator,
+    search: &Search,
+    observer: &dyn Observer,
+) -> Result<Discovery> {
+    let scores = match search.method {
+        Method::Acdc(acdc) => return by_acdc(evaluator, acdc, search.prune, observer),
+        Method::Exact(exact) => exact.score(evaluator, observer)?,
+        Method::Eap(eap) => {
+            phase(observer, "attribution", 0);
+            eap.score(evaluator)?
+        }
+        Method::EapIg(eap_ig) => {
+            phase(observer, "attribution", 0);
+            eap_ig.score(evaluator)?
+        }
+    };
+    let graph = evaluator.graph().clone();
+    let mut found = Discovery {
+        kept: EdgeMask::full(&graph),
+        scores,
+        decisions: None,
+        target_reached: true,
+        near_ties: 0,
+    };
+    if search.prune != Prune::Edges {
+        step(
+            evaluator,
+            search,
+            &graph,
+            &Units::nodes(&graph),
+            &mut found,
+            observer,
+        )?;
+    }
+    if search.prune != Prune::Nodes {
+        let units = Units::edges(&graph, &found.kept);
+        step(evaluator, search, &graph, &units, &mut found, observer)?;
+    }
+    Ok(found)
+}
+
+/// Selects among units, or searches the smallest set that reaches the target.
+fn step(
+    evaluator: &mut dyn Evaluator,
+    search: &Search,
+    graph: &ComputationGraph,
+    units: &Units,
+    found: &mut Discovery,
+    observer: &dyn Observer,
+) -> Result<()> {
+    let scores = units.scores(graph, &found.scores);
+    if let Some(target) = search.target {
+        let result = target::search(evaluator, units, &scores, target, search.dangling, observer)?;
+        found.kept = result.kept;
+        found.target_reached &= result.reached;
+        found.near_ties += result.near_ties;
+    } else if let Some(how) = search.select {
+        found.kept = select(graph, units, &scores, how);
+    }
+    Ok(())
+}
+
+fn by_acdc(
+    evaluator: &mut dyn Evaluator,
+    acdc: Acdc,
+    prune: Prune,
+    observer: &dyn Observer,
+) -> Result<Discovery> {
+    let graph = evaluator.graph().clone();
+    let full = EdgeMask::full(&graph);
+    let result = match prune {
+        Prune::Edges => acdc.edges(evaluator, &full, observer)?,
+        Prune::Nodes => acdc.nodes(evaluator, observer)?,
+        Prune::NodesThenEdges => {
+            let nodes = acdc.nodes(evaluator, observer)?;
+            let edges = acdc.edges(evaluator, &nodes.kept, observer)?;
+            both(&nodes, edges)
+        }
+    };
+    let mut scores = vec![0.0; graph.edge_count()];
+    for decision in &result.decisions {
+        scores[decision.edge] = decision.change;
+    }
+    Ok(Discovery {
+        kept: result.kept,
+        scores,
+        decisions: Some(result.decisions),
+        target_reached: true,
+        near_ties: result.near_ties,
+    })
+}
+
+/// Joins the two stages: edges that went with their node keep that decision, the others have their own.
+fn both(nodes: &AcdcResult, mut edges: AcdcResult) -> AcdcResult {
+    let own: std::collections::BTreeSet<usize> = edges
+        .decisions
+        .iter()
+        .map(|decision| decision.edge)
+        .collect();
+    let mut decisions: Vec<Decision> = nodes
+        .decisions
+        .iter()
+        .filter(|decision| !own.contains(&decision.edge))
+        .copied()
+        .collect();
+    decisions.append(&mut edges.decisions);
+    AcdcResult {
+        decisions,
+        near_ties: nodes.near_ties + edges.near_ties,
+        ..edges
+    }
+}

@@ -1,0 +1,102 @@
+//! Circuits from scores: the largest, all above a threshold, or grown from `logits`.
+
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+use super::Select;
+use super::units::Units;
+use crate::graph::{ComputationGraph, Dangling, EdgeMask, ranking};
+
+/// Selects a circuit by the scores of `units` and drops dangling parts.
+pub(crate) fn select(
+    graph: &ComputationGraph,
+    units: &Units,
+    scores: &[f64],
+    how: Select,
+) -> EdgeMask {
+    let mask = match how {
+        Select::TopN { edges, share } => {
+            let count = edges.unwrap_or_else(|| count_of(share.unwrap_or(1.0), units.len()));
+            let order = ranking(scores, true);
+            units.mask(graph, order.into_iter().take(count))
+        }
+        Select::Threshold(least) => units.mask(
+            graph,
+            (0..units.len()).filter(|&unit| scores[unit].abs() >= least),
+        ),
+        Select::Greedy { edges } => match units {
+            Units::Edges(numbers) => {
+                let mut all = vec![0.0; graph.edge_count()];
+                for (&edge, &score) in numbers.iter().zip(scores) {
+                    all[edge] = score;
+                }
+                let within = EdgeMask::from_edges(graph, numbers.iter().copied());
+                greedy(graph, &all, &within, edges)
+            }
+            // Every node reaches `logits` directly, so growing nodes is taking the largest.
+            Units::Nodes(_) => units.mask(graph, ranking(scores, true).into_iter().take(edges)),
+        },
+    };
+    graph.drop_dangling(&mask, Dangling::NoPathEitherWay)
+}
+
+/// MIB's `int(share * total)`.
+fn count_of(share: f64, total: usize) -> usize {
+    (share * total as f64) as usize
+}
+
+/// An edge whose reader is in the circuit.
+#[derive(PartialEq)]
+struct Open {
+    size: f64,
+    edge: usize,
+}
+
+impl Eq for Open {}
+
+impl Ord for Open {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.size
+            .total_cmp(&other.size)
+            .then(other.edge.cmp(&self.edge))
+    }
+}
+
+impl PartialOrd for Open {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Grows a circuit from `logits`: always the largest `|score|` among edges into nodes of the circuit (EAP-IG).
+fn greedy(graph: &ComputationGraph, scores: &[f64], within: &EdgeMask, count: usize) -> EdgeMask {
+    let mut mask = EdgeMask::empty(graph);
+    let mut opened = vec![false; graph.readers().len()];
+    let mut heap = BinaryHeap::new();
+    let mut open = |reader: usize, heap: &mut BinaryHeap<Open>| {
+        if !std::mem::replace(&mut opened[reader], true) {
+            for writer in within.writers_into(reader) {
+                if let Some(edge) = graph.edge(writer, reader) {
+                    heap.push(Open {
+                        size: scores[edge].abs(),
+                        edge,
+                    });
+                }
+            }
+        }
+    };
+    open(graph.readers().len() - 1, &mut heap);
+    for _ in 0..count {
+        let Some(Open { edge, .. }) = heap.pop() else {
+            break;
+        };
+        let (writer, reader) = graph.ends(edge);
+        mask.insert(writer, reader);
+        for feeding in 0..reader {
+            if graph.outputs(feeding).contains(&writer) {
+                open(feeding, &mut heap);
+            }
+        }
+    }
+    mask
+}

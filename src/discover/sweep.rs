@@ -1,0 +1,154 @@
+//! Greedy removal, one candidate after the other, measured in batches.
+//!
+//! Consecutive candidates go to the evaluator together: each circuit lacks the earlier candidates predicted to go
+//! and its own. Results count while the predictions hold; at the first wrong one the sweep starts again behind it.
+//! The decisions are those of the sequential algorithm, whatever the predictions are.
+
+use crate::engine::Evaluator;
+use crate::error::{Error, Result};
+use crate::events::{Event, Observer};
+use crate::graph::{ComputationGraph, EdgeMask};
+
+/// What removing a candidate means in a circuit.
+pub(crate) enum Removal {
+    /// The circuit without it, to be measured.
+    Test(EdgeMask),
+    /// The circuit without it is known to behave the same.
+    Free(EdgeMask),
+    /// It is not there.
+    Absent,
+}
+
+/// What a sweep removes and when.
+pub(crate) trait Rule {
+    /// Number of candidates.
+    fn len(&self) -> usize;
+    /// The removal of a candidate from a circuit.
+    fn removal(&self, graph: &ComputationGraph, circuit: &EdgeMask, candidate: usize) -> Removal;
+    /// Whether a candidate is expected to go; wrong guesses cost time only.
+    fn predict(&self, candidate: usize) -> bool;
+    /// Decides by the metric per example before and after; true = it goes.
+    fn decide(&mut self, candidate: usize, before: &[f64], after: &[f64]) -> bool;
+    /// Notes a candidate that went without a test.
+    fn went_untested(&mut self, candidate: usize);
+}
+
+/// One step of a window: a candidate and its removal from the circuit predicted so far.
+struct Step {
+    candidate: usize,
+    /// Index among the measured circuits; `None` where no test is needed.
+    measured: Option<usize>,
+    circuit: EdgeMask,
+    predicted: bool,
+}
+
+/// Tries every candidate in order. Returns the circuit left and its metric per example.
+///
+/// # Errors
+/// When a number is not finite, or the observer interrupts.
+pub(crate) fn sweep(
+    evaluator: &mut dyn Evaluator,
+    rule: &mut dyn Rule,
+    start: &EdgeMask,
+    observer: &dyn Observer,
+) -> Result<(EdgeMask, Vec<f64>)> {
+    let most = evaluator.batch();
+    let least = most.div_ceil(4);
+    let mut window = most;
+    let mut circuit = start.clone();
+    let mut before = evaluator.rebase(&circuit)?;
+    let mut next = 0;
+    let mut stale = false;
+    while next < rule.len() {
+        if observer.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        if stale {
+            before = evaluator.rebase(&circuit)?;
+            stale = false;
+        }
+        let steps = plan(evaluator.graph(), rule, &circuit, next, window);
+        let circuits: Vec<EdgeMask> = steps
+            .iter()
+            .filter(|step| step.measured.is_some())
+            .map(|step| step.circuit.clone())
+            .collect();
+        let values = evaluator.measure_near(&circuits)?;
+        let mut held = 0;
+        for step in steps {
+            next = step.candidate + 1;
+            let Some(index) = step.measured else {
+                rule.went_untested(step.candidate);
+                circuit = step.circuit;
+                continue;
+            };
+            held += 1;
+            let goes = rule.decide(step.candidate, &before, &values[index]);
+            if goes {
+                before.clone_from(&values[index]);
+                circuit = step.circuit;
+                stale = true;
+            }
+            if goes != step.predicted {
+                break;
+            }
+        }
+        if circuits.is_empty() {
+            next = rule.len();
+        }
+        window = (2 * held).clamp(least, most);
+        let note = format!("{} edges left", circuit.len());
+        observer.event(Event::Step {
+            done: next as u64,
+            note,
+        });
+    }
+    if stale {
+        before = evaluator.rebase(&circuit)?;
+    }
+    Ok((circuit, before))
+}
+
+/// The next candidates, up to `window` measurements.
+fn plan(
+    graph: &ComputationGraph,
+    rule: &dyn Rule,
+    circuit: &EdgeMask,
+    first: usize,
+    window: usize,
+) -> Vec<Step> {
+    let mut expected = circuit.clone();
+    let mut steps = Vec::new();
+    let mut measured = 0;
+    for candidate in first..rule.len() {
+        match rule.removal(graph, &expected, candidate) {
+            Removal::Absent => continue,
+            Removal::Free(without) => {
+                expected.clone_from(&without);
+                steps.push(Step {
+                    candidate,
+                    measured: None,
+                    circuit: without,
+                    predicted: true,
+                });
+            }
+            Removal::Test(without) => {
+                let predicted = rule.predict(candidate);
+                if predicted {
+                    expected.clone_from(&without);
+                }
+                steps.push(Step {
+                    candidate,
+                    measured: Some(measured),
+                    circuit: without,
+                    predicted,
+                });
+                measured += 1;
+            }
+        }
+        if measured == window {
+            break;
+        }
+    }
+    steps
+}

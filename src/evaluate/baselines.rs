@@ -1,0 +1,62 @@
+//! Circuits to compare with: random connected ones, and those of permuted scores, of the same number of edges.
+
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::graph::{ComputationGraph, Dangling, EdgeMask};
+
+/// A random connected circuit: grown from `logits`, always a random edge into a node of the circuit, until at
+/// least `edges` edges are left after dangling parts are dropped.
+pub fn random_connected(graph: &ComputationGraph, edges: usize, seed: u64) -> EdgeMask {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut opened = vec![false; graph.readers().len()];
+    let mut open: Vec<usize> = Vec::new();
+    let mut order = Vec::new();
+    let mut opening = vec![graph.readers().len() - 1];
+    loop {
+        for reader in opening.drain(..) {
+            if !std::mem::replace(&mut opened[reader], true) {
+                open.extend(
+                    (0..graph.writers_before(reader))
+                        .filter_map(|writer| graph.edge(writer, reader)),
+                );
+            }
+        }
+        if open.is_empty() {
+            break;
+        }
+        let edge = open.swap_remove(rng.random_range(0..open.len()));
+        order.push(edge);
+        let (writer, reader) = graph.ends(edge);
+        opening.extend((0..reader).filter(|&feeding| graph.outputs(feeding).contains(&writer)));
+    }
+    smallest_prefix(graph, &order, edges)
+}
+
+/// The circuit of permuted scores: the edges in random order, the fewest that leave at least `edges` edges after
+/// dangling parts are dropped.
+pub fn permuted(graph: &ComputationGraph, edges: usize, seed: u64) -> EdgeMask {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut order: Vec<usize> = (0..graph.edge_count()).collect();
+    order.shuffle(&mut rng);
+    smallest_prefix(graph, &order, edges)
+}
+
+/// The shortest prefix of `order` with at least `edges` edges on paths from `input` to `logits`.
+fn smallest_prefix(graph: &ComputationGraph, order: &[usize], edges: usize) -> EdgeMask {
+    let circuit = |count: usize| {
+        let mask = EdgeMask::from_edges(graph, order[..count].iter().copied());
+        graph.drop_dangling(&mask, Dangling::NoPathEitherWay)
+    };
+    let (mut low, mut high) = (0, order.len());
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        if circuit(middle).len() >= edges {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    circuit(low)
+}

@@ -1,0 +1,69 @@
+//! Faithfulness and its bootstrap interval.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use crate::engine::mean;
+
+/// Smallest difference of full and empty for which faithfulness is defined.
+const LEAST_RANGE: f64 = 1e-6;
+
+/// (m(circuit) - m(empty)) / (m(full) - m(empty)) of means; `None` where full and empty do not differ.
+pub fn faithfulness(circuit: f64, full: f64, empty: f64) -> Option<f64> {
+    let range = full - empty;
+    (range.abs() >= LEAST_RANGE).then(|| (circuit - empty) / range)
+}
+
+/// 95 % percentile interval of faithfulness over resampled examples.
+///
+/// The slices hold the metric per example of the circuit, the full model and the empty circuit.
+pub fn bootstrap(
+    circuit: &[f64],
+    full: &[f64],
+    empty: &[f64],
+    resamples: usize,
+    seed: u64,
+) -> Option<[f64; 2]> {
+    if resamples == 0 || circuit.len() < 2 {
+        return None;
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut values = Vec::with_capacity(resamples);
+    for _ in 0..resamples {
+        let picks: Vec<usize> = (0..circuit.len())
+            .map(|_| rng.random_range(0..circuit.len()))
+            .collect();
+        let pick = |from: &[f64]| mean(&picks.iter().map(|&index| from[index]).collect::<Vec<_>>());
+        values.extend(faithfulness(pick(circuit), pick(full), pick(empty)));
+    }
+    if values.is_empty() {
+        return None;
+    }
+    values.sort_by(f64::total_cmp);
+    let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
+    Some([at(0.025), at(0.975)])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn faithfulness_is_one_for_full_and_zero_for_empty() {
+        assert_eq!(faithfulness(3.0, 3.0, -1.0), Some(1.0));
+        assert_eq!(faithfulness(-1.0, 3.0, -1.0), Some(0.0));
+        assert_eq!(faithfulness(1.0, 2.0, 2.0), None);
+    }
+
+    #[test]
+    fn the_interval_holds_the_value_and_shrinks_to_it_without_spread() {
+        let (full, empty) = (vec![4.0; 8], vec![0.0; 8]);
+        assert_eq!(bootstrap(&[2.0; 8], &full, &empty, 50, 1), Some([0.5, 0.5]));
+        let circuit = [1.0, 3.0, 2.0, 2.5, 1.5, 2.0, 3.5, 0.5];
+        let [low, high] = bootstrap(&circuit, &full, &empty, 200, 1).expect("an interval");
+        assert!(
+            low < 0.5 && 0.5 < high && low > 0.1 && high < 0.9,
+            "{low} {high}"
+        );
+    }
+}
