@@ -2,16 +2,24 @@
 //! listed in [`exporters`].
 
 mod circuit_file;
+mod compare;
+mod csv;
 mod dot;
+mod eap_json;
 mod figure;
+mod json;
 pub mod layout;
 mod limits;
 mod svg;
 mod text;
 
 pub use circuit_file::{CIRCUIT_FORMAT, CircuitFile, EdgeEntry, ModelStamp};
+pub use compare::{Comparison, compare_csv, compare_latex, compare_markdown, compare_text};
+pub use csv::{curve_csv, edges_csv};
 pub use dot::{Dot, to_dot};
+pub use eap_json::{EapEdge, EapGraph, Imported, to_eap_json};
 pub use figure::{Figure, FigureEdge, FigureNode, Port};
+pub use json::{REPORT_FORMAT, Provenance, figure_warnings, report_json, trace_lines};
 pub use svg::{Svg, to_svg};
 
 use crate::error::{Error, Result};
