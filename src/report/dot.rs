@@ -99,21 +99,23 @@ fn node_line(node: &FigureNode) -> String {
 
 /// A head with its three inputs along the bottom.
 fn head_line(node: &FigureNode, ports: [bool; 3]) -> String {
-    let cells: String = [Qkv::Q, Qkv::K, Qkv::V]
-        .iter()
-        .map(|&part| {
-            let colour = if ports[part as usize] {
-                Port::Part(part).colour()
-            } else {
-                "#BFBFBF"
-            };
-            let letter = part.letter();
-            format!(
-                "<TD PORT=\"{letter}\"><FONT POINT-SIZE=\"8\" COLOR=\"{colour}\">{letter}</FONT></TD>"
-            )
-        })
-        .collect();
-    let style = if node.writes { "ROUNDED" } else { "ROUNDED,DASHED" };
+    let cell = |part: Qkv| {
+        let colour = if ports[part as usize] {
+            Port::Part(part).colour()
+        } else {
+            "#BFBFBF"
+        };
+        let letter = part.letter();
+        format!(
+            "<TD PORT=\"{letter}\"><FONT POINT-SIZE=\"8\" COLOR=\"{colour}\">{letter}</FONT></TD>"
+        )
+    };
+    let cells = [Qkv::Q, Qkv::K, Qkv::V].map(cell).concat();
+    let style = if node.writes {
+        "ROUNDED"
+    } else {
+        "ROUNDED,DASHED"
+    };
     format!(
         "\"{0}\" [shape=plain, label=<<TABLE BORDER=\"1\" STYLE=\"{style}\" CELLBORDER=\"0\" CELLSPACING=\"0\" CELLPADDING=\"2\" BGCOLOR=\"#EEF3F8\"><TR><TD COLSPAN=\"3\">{0}</TD></TR><TR>{cells}</TR></TABLE>>];",
         node.node
@@ -131,9 +133,9 @@ fn edge_line(figure: &Figure, edge: &FigureEdge) -> String {
         _ if edge.is_negative() => ", style=dashed",
         _ => "",
     };
-    let score = edge
-        .score
-        .map_or_else(String::new, |score| format!(", comment=\"{}\"", short(score)));
+    let score = edge.score.map_or_else(String::new, |score| {
+        format!(", comment=\"{}\"", short(score))
+    });
     format!(
         "\"{from}\" -> \"{to}\"{port} [penwidth={:.2}, color=\"{}\"{style}{score}, tooltip={}];",
         figure.line_width(edge),

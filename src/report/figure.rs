@@ -224,7 +224,11 @@ impl Figure {
 
     /// Number of ranks.
     pub fn rank_count(&self) -> usize {
-        self.nodes.iter().map(|node| node.rank + 1).max().unwrap_or(0)
+        self.nodes
+            .iter()
+            .map(|node| node.rank + 1)
+            .max()
+            .unwrap_or(0)
     }
 }
 
@@ -244,9 +248,10 @@ fn row(node: &Node) -> usize {
     }
 }
 
+/// The caption's parts; no line breaks within the last two.
 fn caption(file: &CircuitFile) -> String {
     let mut caption = format!(
-        "{} · {} · {} · {} of {} edges",
+        "{} · {} · {} · {}\u{a0}of\u{a0}{}\u{a0}edges",
         file.task,
         file.model.name,
         file.method,
@@ -254,7 +259,7 @@ fn caption(file: &CircuitFile) -> String {
         thousands(file.edges_total),
     );
     if let Some(faithfulness) = file.figures.get("faithfulness") {
-        caption = format!("{caption} · faithfulness {faithfulness:.2}");
+        caption = format!("{caption} · faithfulness\u{a0}{faithfulness:.2}");
     }
     caption
 }

@@ -108,7 +108,7 @@ struct Split<'a> {
     figures: &'a Figures,
     evaluation: &'a Evaluation,
     warnings: &'a [String],
-    rest: Option<(&'a Split<'a>, &'a Provenance)>,
+    rest: Option<(&'a Self, &'a Provenance)>,
 }
 
 impl Serialize for Split<'_> {

@@ -19,7 +19,7 @@ pub use csv::{curve_csv, edges_csv};
 pub use dot::{Dot, to_dot};
 pub use eap_json::{EapEdge, EapGraph, Imported, to_eap_json};
 pub use figure::{Figure, FigureEdge, FigureNode, Port};
-pub use json::{REPORT_FORMAT, Provenance, figure_warnings, report_json, trace_lines};
+pub use json::{Provenance, REPORT_FORMAT, figure_warnings, report_json, trace_lines};
 pub use svg::{Svg, to_svg};
 
 use crate::error::{Error, Result};

@@ -26,7 +26,7 @@ impl Exporter for Svg {
 }
 
 /// Width of the narrowest figure, for its title and legend.
-const NARROWEST: f64 = 420.0;
+const NARROWEST: f64 = 480.0;
 const SIDE: f64 = 16.0;
 const INK: &str = "#222222";
 const FAINT: &str = "#8C8C8C";
@@ -148,9 +148,11 @@ fn edges(out: &mut Text, figure: &Figure, layout: &Layout) {
         60..200 => 0.7,
         _ => 0.5,
     };
-    out.line(format_args!("<g fill=\"none\" opacity=\"{opacity}\">"));
+    out.line(format_args!("<g fill=\"none\">"));
     for edge in order {
+        out.line(format_args!("<g opacity=\"{opacity}\">"));
         draw_edge(out, figure, &figure.edges[edge], &layout.routes[edge]);
+        out.line(format_args!("</g>"));
     }
     out.line(format_args!("</g>"));
 }
@@ -168,7 +170,7 @@ fn draw_edge(out: &mut Text, figure: &Figure, edge: &FigureEdge, route: &Route) 
         _ => String::new(),
     };
     out.line(format_args!(
-        "<g><title>{}</title><path d=\"{}\" stroke=\"{}\" stroke-width=\"{width:.2}\"{dash}/>",
+        "<title>{}</title><path d=\"{}\" stroke=\"{}\" stroke-width=\"{width:.2}\"{dash}/>",
         xml(&edge.tooltip),
         path(route, arrow),
         edge.colour()
@@ -185,7 +187,6 @@ fn draw_edge(out: &mut Text, figure: &Figure, edge: &FigureEdge, route: &Route) 
             edge.port.colour()
         ));
     }
-    out.line(format_args!("</g>"));
 }
 
 /// The line of an edge, up to where its arrowhead begins.
@@ -194,7 +195,11 @@ fn path(route: &Route, arrow: f64) -> String {
     let mut path = format!("M{x:.1} {y:.1}");
     let last = route.stops.len().saturating_sub(1);
     for (stop, &(to, arrives, leaves)) in route.stops.iter().enumerate() {
-        let arrives = if stop == last { arrives + arrow } else { arrives };
+        let arrives = if stop == last {
+            arrives + arrow
+        } else {
+            arrives
+        };
         let bend = (y - arrives) * 0.5;
         path.extend([format!(
             "C{x:.1} {:.1} {to:.1} {:.1} {to:.1} {arrives:.1}",
@@ -319,7 +324,12 @@ fn legend(figure: &Figure, width: f64) -> Vec<Entry> {
     }
     if figure.largest > 0.0 {
         for share in [1.0, 0.25, 0.04] {
-            let label = format!("|score| {}", short(figure.largest * share));
+            let value = short(figure.largest * share);
+            let label = if share < 1.0 {
+                value
+            } else {
+                format!("|score| {value}")
+            };
             entries.push(("#4D4D4D", width_of(share), "", label));
         }
     }

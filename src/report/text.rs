@@ -99,7 +99,8 @@ pub(super) fn short(number: f64) -> String {
 /// Width of text in a sans-serif font, estimated from above.
 pub(super) fn text_width(text: &str, font_size: f64) -> f64 {
     let ems = |character: char| match character {
-        'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '|' | '\'' | ' ' | '(' | ')' | '[' | ']' => 0.4,
+        'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '|' | '\'' | ' ' | '\u{a0}' | '(' | ')' | '['
+        | ']' => 0.4,
         'm' | 'w' | 'M' | 'W' | '@' | '%' => 1.0,
         other if other.is_ascii_uppercase() => 0.76,
         other if other.is_ascii() => 0.64,

@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use super::write::{edge_names, own_name};
 use crate::error::{Error, Result};
 use crate::graph::{
-    Circuit, ComputationGraph, Dangling, EdgeMask, Granularity, KeyValue, Node, NeuronNodes, Qkv,
+    Circuit, ComputationGraph, Dangling, EdgeMask, Granularity, KeyValue, NeuronNodes, Node, Qkv,
     Reader,
 };
 use crate::model::{Activation, ModelConfig, Norm, Positions};
@@ -130,7 +130,12 @@ impl EapGraph {
         let graph = Self {
             file_name: file_name.into(),
             cfg: file.cfg,
-            nodes: file.nodes.0.into_iter().map(|(name, node)| (name, node.in_graph)).collect(),
+            nodes: file
+                .nodes
+                .0
+                .into_iter()
+                .map(|(name, node)| (name, node.in_graph))
+                .collect(),
             edges: file.edges.0,
         };
         let config = graph.model_config();
@@ -179,43 +184,51 @@ impl EapGraph {
     /// When the model has another shape, or the file's edges are not those of its graph.
     pub fn import(&self, config: &ModelConfig, kv: KeyValue) -> Result<Imported> {
         self.check_model(config)?;
-        let per_head = Granularity {
-            kv: KeyValue::PerHead,
-            ..Granularity::default()
-        };
-        let graph = ComputationGraph::new(config, &per_head, &NeuronNodes::new())?;
-        let mut notes = Vec::new();
-        let copies = self.per_head(&graph, config, &mut notes)?;
-        if kv == KeyValue::PerHead || config.group_size() == 1 {
-            let graph = if kv == KeyValue::Group {
-                ComputationGraph::new(config, &Granularity::default(), &NeuronNodes::new())?
-            } else {
-                graph
+        let build = |kv| {
+            let granularity = Granularity {
+                kv,
+                ..Granularity::default()
             };
-            return Ok(Imported {
-                graph,
-                circuit: copies,
-                notes,
-            });
-        }
-        let group = ComputationGraph::new(config, &Granularity::default(), &NeuronNodes::new())?;
-        match join_copies(&graph, &copies, &group, config) {
-            Ok(circuit) => Ok(Imported {
-                graph: group,
-                circuit,
-                notes,
-            }),
-            Err(edge) => {
-                notes.push(format!(
+            ComputationGraph::new(config, &granularity, &NeuronNodes::new())
+        };
+        let graph = build(KeyValue::PerHead)?;
+        let mut notes = Vec::new();
+        let (copies, mut dropped) = self.per_head(&graph, config, &mut notes)?;
+        let mut imported = Imported {
+            graph,
+            circuit: copies,
+            notes,
+        };
+        if kv == KeyValue::Group {
+            let group = build(kv)?;
+            let index = EdgeIndex::new(&group);
+            match join_copies(&imported, &group, &index, config) {
+                Ok(circuit) => {
+                    // A copy into a head without outgoing edges stands for the group's edge.
+                    let stays = |&edge: &usize| {
+                        index
+                            .edge(&own_name(&group, config, &ends(&imported.graph, edge)))
+                            .is_ok_and(|own| {
+                                let (writer, reader) = group.ends(own);
+                                circuit.kept.contains(writer, reader)
+                            })
+                    };
+                    dropped.retain(|edge| !stays(edge));
+                    imported.circuit = circuit;
+                    imported.graph = group;
+                }
+                Err(edge) => imported.notes.push(format!(
                     "loaded with `kv: PerHead`: the heads that share the input of `{edge}` do not all keep it"
-                ));
-                Ok(Imported {
-                    graph,
-                    circuit: copies,
-                    notes,
-                })
+                )),
             }
         }
+        if !dropped.is_empty() {
+            imported.notes.push(format!(
+                "kept edges left out, on no path from `input` to `logits`: {}",
+                dropped.len()
+            ));
+        }
+        Ok(imported)
     }
 
     fn check_model(&self, config: &ModelConfig) -> Result<()> {
@@ -243,13 +256,13 @@ impl EapGraph {
         Ok(())
     }
 
-    /// The circuit in EAP-IG's own graph, without dangling parts.
+    /// The circuit in EAP-IG's own graph, without dangling parts, and the edges dropped as such.
     fn per_head(
         &self,
         graph: &ComputationGraph,
         config: &ModelConfig,
         notes: &mut Vec<String>,
-    ) -> Result<Circuit> {
+    ) -> Result<(Circuit, Vec<usize>)> {
         let mut kept = EdgeMask::empty(graph);
         let mut scores = self
             .edges
@@ -267,8 +280,9 @@ impl EapGraph {
             if let (Some(scores), Some(score)) = (&mut scores, entry.score) {
                 scores[edge] = score;
             }
+            let inside = self.has_node(writer)? && self.has_node(reader.node())?;
             if entry.in_graph {
-                if self.has_node(writer)? && self.has_node(reader.node())? {
+                if inside {
                     let (writer, reader) = graph.ends(edge);
                     kept.insert(writer, reader);
                 } else {
@@ -278,46 +292,57 @@ impl EapGraph {
         }
         if outside > 0 {
             notes.push(format!(
-                "{outside} kept edges of nodes that are not in the graph were left out"
+                "kept edges left out, of nodes that are not in the graph: {outside}"
             ));
         }
-        let all = kept.len();
+        let mut dropped = kept.edges(graph);
         let kept = graph.drop_dangling(&kept, Dangling::NoPathEitherWay);
-        if kept.len() < all {
-            notes.push(format!(
-                "{} kept edges on no path from `input` to `logits` were left out",
-                all - kept.len()
-            ));
-        }
-        Ok(Circuit { kept, scores })
+        dropped.retain(|&edge| {
+            let (writer, reader) = graph.ends(edge);
+            !kept.contains(writer, reader)
+        });
+        Ok((Circuit { kept, scores }, dropped))
     }
 
     fn has_node(&self, node: Node) -> Result<bool> {
         let name = node.to_string();
-        self.nodes.get(&name).copied().ok_or_else(|| {
-            Error::data(self.file_name.clone(), format!("node `{name}` is missing"))
-        })
+        self.nodes
+            .get(&name)
+            .copied()
+            .ok_or_else(|| Error::data(self.file_name.clone(), format!("node `{name}` is missing")))
     }
 }
 
-/// Joins the copies of each edge; the name of a copy that is kept where another is not, if one matters.
+/// Writer and reader of an edge.
+fn ends(graph: &ComputationGraph, edge: usize) -> (Node, Reader) {
+    let (writer, reader) = graph.ends(edge);
+    (graph.writers()[writer], graph.readers()[reader])
+}
+
+/// Joins the copies of each edge; the name of an edge of which one copy is kept and another is not, if that matters.
 fn join_copies(
-    graph: &ComputationGraph,
-    copies: &Circuit,
+    Imported {
+        graph,
+        circuit: copies,
+        ..
+    }: &Imported,
     group: &ComputationGraph,
+    index: &EdgeIndex<'_>,
     config: &ModelConfig,
 ) -> Result<Circuit, String> {
     let mut writes = vec![false; graph.writers().len()];
     for writer in copies.writers(graph) {
         writes[writer] = true;
     }
-    let mut scores = copies.scores.as_ref().map(|_| vec![0.0; group.edge_count()]);
+    let mut scores = copies
+        .scores
+        .as_ref()
+        .map(|_| vec![0.0; group.edge_count()]);
     // Per edge of the group graph: whether a copy that matters is kept, and whether one is not.
     let mut seen = vec![(false, false); group.edge_count()];
-    let index = EdgeIndex::new(group);
     for edge in 0..graph.edge_count() {
         let (writer, reader) = graph.ends(edge);
-        let name = (graph.writers()[writer], graph.readers()[reader]);
+        let name = ends(graph, edge);
         let own = index
             .edge(&own_name(group, config, &name))
             .map_err(|error| error.to_string())?;

@@ -38,14 +38,11 @@ pub fn to_eap_json(
         )));
     }
     let mut out = Text::default();
-    let cfg = json!({
-        "n_layers": config.n_layers,
-        "n_heads": config.n_heads,
-        "parallel_attn_mlp": config.parallel_blocks,
-        "d_model": config.d_model,
-    });
     // Written by hand: serde_json's maps would sort the nodes and edges.
-    out.line(format_args!("{{\"cfg\": {cfg}, \"nodes\": {{"));
+    out.line(format_args!(
+        "{{\"cfg\": {{\"n_layers\": {}, \"n_heads\": {}, \"parallel_attn_mlp\": {}, \"d_model\": {}}}, \"nodes\": {{",
+        config.n_layers, config.n_heads, config.parallel_blocks, config.d_model
+    ));
     let used = nodes_kept(graph, circuit);
     let nodes = graph.writers().iter().chain([&Node::Logits]);
     let lines: Vec<String> = nodes
@@ -82,7 +79,12 @@ fn nodes_kept(graph: &ComputationGraph, circuit: &Circuit) -> BTreeSet<Node> {
             any = true;
         }
         if any && let Reader::Head { .. } = place {
-            used.extend(graph.outputs(reader).iter().map(|&head| graph.writers()[head]));
+            used.extend(
+                graph
+                    .outputs(reader)
+                    .iter()
+                    .map(|&head| graph.writers()[head]),
+            );
         } else if any {
             used.insert(place.node());
         }
@@ -109,22 +111,25 @@ pub(super) fn edge_names(
     }
     targets.push(vec![Reader::Logits]);
     let (heads, parallel) = (config.n_heads, config.parallel_blocks);
-    targets.into_iter().enumerate().flat_map(move |(stage, targets)| {
-        // One writer per head and MLP so far, and `input`.
-        let layers = (stage / 2) * (heads + 1) + 1;
-        let before = if stage % 2 == 1 && !parallel {
-            layers + heads
-        } else {
-            layers
-        };
-        let writers = graph.writers()[..before].iter();
-        writers
-            .flat_map(move |&writer| {
-                let targets = targets.clone();
-                targets.into_iter().map(move |reader| (writer, reader))
-            })
-            .collect::<Vec<_>>()
-    })
+    targets
+        .into_iter()
+        .enumerate()
+        .flat_map(move |(stage, targets)| {
+            // One writer per head and MLP so far, and `input`.
+            let layers = (stage / 2) * (heads + 1) + 1;
+            let before = if stage % 2 == 1 && !parallel {
+                layers + heads
+            } else {
+                layers
+            };
+            let writers = graph.writers()[..before].iter();
+            writers
+                .flat_map(move |&writer| {
+                    let targets = targets.clone();
+                    targets.into_iter().map(move |reader| (writer, reader))
+                })
+                .collect::<Vec<_>>()
+        })
 }
 
 /// The name of the edge of `graph` that a copy in EAP-IG's graph stands for.

@@ -22,8 +22,7 @@ pub(super) fn assign(layers: &Layers) -> Vec<f64> {
                 count - 1 - step
             };
             let rank = &layers.ranks[index];
-            let wanted: Vec<(f64, f64)> =
-                rank.iter().map(|&item| wish(layers, item, &x)).collect();
+            let wanted: Vec<(f64, f64)> = rank.iter().map(|&item| wish(layers, item, &x)).collect();
             place(layers, rank, &wanted, &mut x);
         }
     }

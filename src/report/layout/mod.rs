@@ -196,14 +196,10 @@ fn size(node: &Node, ports: bool, (edges_in, edges_out): (usize, usize)) -> (f64
     let name = text_width(&node.to_string(), 11.0) + 14.0;
     let fan = |step: f64, edges: usize| (step * edges as f64 + 10.0).min(220.0);
     match node {
-        Node::Input | Node::Position | Node::Logits => (
-            name.max(72.0).max(fan(7.0, edges_in.max(edges_out))),
-            24.0,
-        ),
-        Node::Mlp { .. } => (
-            name.max(44.0).max(fan(5.0, edges_in.max(edges_out))),
-            24.0,
-        ),
+        Node::Input | Node::Position | Node::Logits => {
+            (name.max(72.0).max(fan(7.0, edges_in.max(edges_out))), 24.0)
+        }
+        Node::Mlp { .. } => (name.max(44.0).max(fan(5.0, edges_in.max(edges_out))), 24.0),
         Node::Neuron { .. } => (text_width(&node.to_string(), 9.0) + 10.0, 16.0),
         Node::Head { .. } => (
             name.max(54.0).max(fan(5.0, edges_in.max(edges_out))),

@@ -17,7 +17,9 @@ pub(super) fn draw(figure: &Figure, layers: &Layers, mut x: Vec<f64>) -> Layout 
     let items = 0..layers.items.len();
     let least = items.clone().map(|item| sides(item, &x).0);
     let shift = LEFT - least.fold(f64::INFINITY, f64::min);
-    x.iter_mut().for_each(|x| *x += shift);
+    for x in &mut x {
+        *x += shift;
+    }
     let most = items.map(|item| sides(item, &x).1);
     let width = most.fold(0.0, f64::max) + MARGIN;
 
