@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::CircuitFile;
-use super::text::{short, thousands};
+use super::text::{clip, short, thousands};
 use crate::error::Result;
 use crate::graph::{ComputationGraph, KeyValue, Node, Qkv, Reader};
 
@@ -65,6 +65,9 @@ pub struct FigureEdge {
     pub tooltip: String,
 }
 
+/// A figure draws this many edges at most, the strongest; beyond that nothing can be made out.
+const MOST_EDGES: usize = 1_500;
+
 /// Line colour of negative scores; with the ports' colours from Okabe and Ito's colour-blind-safe palette.
 pub(super) const NEGATIVE: &str = "#D55E00";
 
@@ -98,7 +101,7 @@ impl FigureEdge {
 }
 
 impl Figure {
-    /// The figure of a circuit file.
+    /// The figure of a circuit file. Of circuits of more than 1,500 edges the strongest are drawn.
     ///
     /// # Errors
     /// When the file describes no circuit.
@@ -109,14 +112,26 @@ impl Figure {
             KeyValue::PerHead => 1,
         };
         let mut figure = Self {
-            title: file.name.clone(),
+            title: clip(&file.name, 120),
             caption: caption(file),
             nodes: Vec::new(),
             edges: Vec::new(),
             largest: 0.0,
             grouped: false,
         };
-        let kept = circuit.kept.edges(&graph);
+        let mut kept = circuit.kept.edges(&graph);
+        if kept.len() > MOST_EDGES {
+            let scores = circuit.scores.as_deref().unwrap_or_default();
+            let strength = |edge: usize| scores.get(edge).map_or(0.0, |score| score.abs());
+            kept.sort_by(|&a, &b| strength(b).total_cmp(&strength(a)).then(a.cmp(&b)));
+            kept.truncate(MOST_EDGES);
+            kept.sort_unstable();
+            figure.caption = format!(
+                "{} · the {} strongest drawn",
+                figure.caption,
+                thousands(MOST_EDGES)
+            );
+        }
         let index = figure.add_nodes(&graph, &kept, group);
         for edge in kept {
             let (writer, reader) = graph.ends(edge);
@@ -252,9 +267,9 @@ fn row(node: &Node) -> usize {
 fn caption(file: &CircuitFile) -> String {
     let mut caption = format!(
         "{} · {} · {} · {}\u{a0}of\u{a0}{}\u{a0}edges",
-        file.task,
-        file.model.name,
-        file.method,
+        clip(&file.task, 100),
+        clip(&file.model.name, 60),
+        clip(&file.method, 100),
         thousands(file.edges.len()),
         thousands(file.edges_total),
     );

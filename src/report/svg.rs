@@ -62,7 +62,7 @@ pub fn to_svg(figure: &Figure) -> String {
         y += 15.0;
         out.line(format_args!(
             "<text x=\"{SIDE:.0}\" y=\"{y:.0}\" fill=\"#555555\">{}</text>",
-            xml(line)
+            xml(line.trim_end_matches([' ', '·']))
         ));
     }
     let left = (width - layout.width) / 2.0;

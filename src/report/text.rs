@@ -17,20 +17,25 @@ impl Text {
 }
 
 /// Characters of a title or caption that a figure shows at most.
-const LONGEST: usize = 160;
+const LONGEST: usize = 400;
 
 /// One line of text: control characters replaced, very long text cut with an ellipsis.
 pub(super) fn one_line(text: &str) -> String {
+    clip(text, LONGEST)
+}
+
+/// One line of at most this many characters.
+pub(super) fn clip(text: &str, longest: usize) -> String {
     let plain = |character: char| match character {
         '\n' | '\r' | '\t' => ' ',
         '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
         other if other.is_control() => '\u{fffd}',
         other => other,
     };
-    if text.chars().count() <= LONGEST {
+    if text.chars().count() <= longest {
         return text.chars().map(plain).collect();
     }
-    let cut = text.chars().take(LONGEST - 1).map(plain);
+    let cut = text.chars().take(longest - 1).map(plain);
     cut.chain(std::iter::once('…')).collect()
 }
 

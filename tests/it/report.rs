@@ -1,5 +1,7 @@
 //! Results as files: what is written reads back, drawings are well-formed, hostile input is refused.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod drawing;
 mod eap;
 mod ron_file;

@@ -3,10 +3,11 @@
 use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
+use secateur::graph::{Circuit, ComputationGraph, EdgeMask, Granularity, NeuronNodes};
 use secateur::report::layout::{Layout, NodeBox};
 use secateur::report::{CircuitFile, Figure, exporter, exporters, to_dot, to_svg};
 
-use super::{any_circuit, file, small, xml};
+use super::{any_circuit, config, file, small, xml};
 
 fn small_file() -> CircuitFile {
     let (config, graph, circuit) = small();
@@ -128,6 +129,25 @@ fn points(layout: &Layout, edge: usize) -> Vec<(f64, f64)> {
         (x, y) = (to, leaves);
     }
     points
+}
+
+#[test]
+fn a_full_graph_draws_its_strongest_edges() {
+    let config = config(6, 8, 1);
+    let graph =
+        ComputationGraph::new(&config, &Granularity::default(), &NeuronNodes::new()).unwrap();
+    let scores = (0..graph.edge_count()).map(|edge| edge as f64).collect();
+    let circuit = Circuit {
+        kept: EdgeMask::full(&graph),
+        scores: Some(scores),
+    };
+    let figure = Figure::new(&file(&config, &graph, &circuit)).unwrap();
+    assert!(graph.edge_count() > 1_500);
+    assert_eq!(figure.edges.len(), 1_500);
+    assert!(figure.caption.ends_with("the 1,500 strongest drawn"));
+    let strongest = figure.edges.last().unwrap();
+    assert!(strongest.tooltip.starts_with("m5->logits"));
+    assert_eq!(xml::check(&to_svg(&figure)), Ok(()));
 }
 
 proptest! {

@@ -140,12 +140,12 @@ proptest! {
         prop_assert_eq!(imported.graph.granularity().kv, kv);
         prop_assert_eq!(imported.circuit.kept, circuit.kept);
         let scores = imported.circuit.scores.unwrap();
-        for edge in 0..graph.edge_count() {
+        for (edge, &score) in scores.iter().enumerate() {
             // Every copy has the group's score, and scores are added.
             let copies = if kv == KeyValue::Group { graph.outputs(graph.ends(edge).1).len().max(1) } else { 1 };
             let expected = circuit.scores.as_ref().map_or(0.0, |scores| scores[edge]);
             let expected = expected * copies as f64;
-            prop_assert!((scores[edge] - expected).abs() <= 1e-15 * expected.abs(), "{} {expected}", scores[edge]);
+            prop_assert!((score - expected).abs() <= 1e-15 * expected.abs(), "{score} {expected}");
         }
     }
 
