@@ -130,7 +130,7 @@ impl<T: Real> Transformer<'_, T> {
             .as_ref()
             .and_then(|map| map.bias.as_ref());
         let mut out = vec![Vec::new(); layout.reads.len()];
-        for (segment, example) in layout.segments.iter().zip(examples) {
+        for (segment, example) in layout.segments.iter().zip(examples.iter().cycle()) {
             for &token in example.answer.iter().chain(&example.wrong) {
                 let column = self.unembedding_column(token);
                 let bias = bias.map_or(T::ZERO, |bias| bias[token as usize]);

@@ -1,5 +1,61 @@
-//! Results as files: pure functions from plain data to bytes.
+//! Results as files: pure functions from plain data to bytes. One format per file; the drawings of a circuit are
+//! listed in [`exporters`].
 
 mod circuit_file;
+mod compare;
+mod csv;
+mod dot;
+mod eap_json;
+mod figure;
+mod json;
+pub mod layout;
+mod limits;
+mod svg;
+mod text;
 
 pub use circuit_file::{CIRCUIT_FORMAT, CircuitFile, EdgeEntry, ModelStamp};
+pub use compare::{Comparison, compare_csv, compare_latex, compare_markdown, compare_text};
+pub use csv::{curve_csv, edges_csv};
+pub use dot::{Dot, to_dot};
+pub use eap_json::{EapEdge, EapGraph, Imported, to_eap_json};
+pub use figure::{Figure, FigureEdge, FigureNode, Port};
+pub use json::{Provenance, REPORT_FORMAT, figure_warnings, report_json, trace_lines};
+pub use svg::{Svg, to_svg};
+
+use crate::error::{Error, Result};
+
+/// A format that a circuit can be drawn in.
+pub trait Exporter: Sync {
+    /// Name on the command line, and the file's extension.
+    fn name(&self) -> &'static str;
+
+    /// What it is, in a few words.
+    fn about(&self) -> &'static str;
+
+    /// The drawing.
+    ///
+    /// # Errors
+    /// When the file describes no circuit.
+    fn export(&self, file: &CircuitFile) -> Result<Vec<u8>>;
+}
+
+/// The formats, in the order of the help text.
+pub fn exporters() -> &'static [&'static dyn Exporter] {
+    &[&Dot, &Svg]
+}
+
+/// The format of this name.
+///
+/// # Errors
+/// When there is none; the message lists those there are.
+pub fn exporter(name: &str) -> Result<&'static dyn Exporter> {
+    let found = exporters().iter().find(|format| format.name() == name);
+    found.copied().ok_or_else(|| {
+        let names: Vec<&str> = exporters().iter().map(|format| format.name()).collect();
+        Error::Usage(format!(
+            "there is no format `{}`; there are {}",
+            text::one_line(name),
+            names.join(", ")
+        ))
+    })
+}

@@ -3,4 +3,5 @@
 mod engine;
 mod models;
 mod oracle;
+mod report;
 mod twin;

@@ -1,0 +1,178 @@
+//! Several results side by side: terminal text, CSV, Markdown, LaTeX.
+
+use super::csv::{field, number};
+use super::text::{Text, one_line};
+
+/// One result in a comparison.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
+    /// Name of the spec.
+    pub name: String,
+    /// Name of the model.
+    pub model: String,
+    /// How the circuit was found.
+    pub method: String,
+    /// Edges of the circuit.
+    pub edges_kept: usize,
+    /// Edges of the full graph.
+    pub edges_total: usize,
+    /// Faithfulness on held-out prompts.
+    pub faithfulness: Option<f64>,
+    /// Its 95 % interval.
+    pub interval: Option<[f64; 2]>,
+    /// Accuracy of the circuit.
+    pub accuracy: Option<f64>,
+    /// Mean faithfulness of random circuits of the same number of edges.
+    pub random: Option<f64>,
+}
+
+const HEADINGS: [&str; 8] = [
+    "task",
+    "model",
+    "method",
+    "edges",
+    "faithfulness",
+    "95 % interval",
+    "accuracy",
+    "random",
+];
+/// Columns of words; the others are numbers and stand right.
+const WORDS: usize = 3;
+
+impl Comparison {
+    fn cells(&self) -> [String; 8] {
+        let figure =
+            |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{value:.3}"));
+        [
+            one_line(&self.name),
+            one_line(&self.model),
+            one_line(&self.method),
+            format!("{} / {}", self.edges_kept, self.edges_total),
+            figure(self.faithfulness),
+            self.interval.map_or_else(
+                || "-".into(),
+                |[low, high]| format!("[{low:.3}, {high:.3}]"),
+            ),
+            figure(self.accuracy),
+            figure(self.random),
+        ]
+    }
+}
+
+/// An aligned table for terminals.
+pub fn compare_text(rows: &[Comparison]) -> String {
+    let cells: Vec<_> = rows.iter().map(Comparison::cells).collect();
+    let width = |column: usize| {
+        let cells = cells.iter().map(|row| row[column].chars().count());
+        cells.fold(HEADINGS[column].len(), usize::max)
+    };
+    let widths: Vec<usize> = (0..HEADINGS.len()).map(width).collect();
+    let mut out = Text::default();
+    let mut line = |cells: &[String]| {
+        let padded: Vec<String> = cells
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(column, (cell, &width))| {
+                if column < WORDS {
+                    format!("{cell:<width$}")
+                } else {
+                    format!("{cell:>width$}")
+                }
+            })
+            .collect();
+        out.line(format_args!("{}", padded.join("  ").trim_end()));
+    };
+    line(&HEADINGS.map(String::from));
+    for row in &cells {
+        line(row);
+    }
+    out.0
+}
+
+/// A table for other programs, with all digits; undefined figures are empty.
+pub fn compare_csv(rows: &[Comparison]) -> String {
+    let mut out = Text::default();
+    out.line(format_args!(
+        "task,model,method,edges_kept,edges_total,faithfulness,faithfulness_low,faithfulness_high,accuracy,random"
+    ));
+    let figure = |value: Option<f64>| value.map_or_else(String::new, number);
+    for row in rows {
+        out.line(format_args!(
+            "{},{},{},{},{},{},{},{},{},{}",
+            field(&row.name),
+            field(&row.model),
+            field(&row.method),
+            row.edges_kept,
+            row.edges_total,
+            figure(row.faithfulness),
+            figure(row.interval.map(|[low, _]| low)),
+            figure(row.interval.map(|[_, high]| high)),
+            figure(row.accuracy),
+            figure(row.random)
+        ));
+    }
+    out.0
+}
+
+/// A Markdown table.
+pub fn compare_markdown(rows: &[Comparison]) -> String {
+    let escape = |cell: &String| {
+        let mut out = String::new();
+        for character in cell.chars() {
+            if "\\|`*_<>[]&".contains(character) {
+                out.push('\\');
+            }
+            out.push(character);
+        }
+        out
+    };
+    let mut out = Text::default();
+    out.line(format_args!("| {} |", HEADINGS.join(" | ")));
+    let rule: Vec<&str> = (0..HEADINGS.len())
+        .map(|column| if column < WORDS { "---" } else { "---:" })
+        .collect();
+    out.line(format_args!("| {} |", rule.join(" | ")));
+    for row in rows {
+        let cells: Vec<String> = row.cells().iter().map(escape).collect();
+        out.line(format_args!("| {} |", cells.join(" | ")));
+    }
+    out.0
+}
+
+/// A LaTeX `tabular`, with the rules of the `booktabs` package.
+pub fn compare_latex(rows: &[Comparison]) -> String {
+    let mut out = Text::default();
+    out.line(format_args!("\\begin{{tabular}}{{lllrrrrr}}"));
+    out.line(format_args!("\\toprule"));
+    out.line(format_args!(
+        "{} \\\\",
+        HEADINGS.map(latex_text).join(" & ")
+    ));
+    out.line(format_args!("\\midrule"));
+    for row in rows {
+        // Braces keep a leading `[` from being read as an argument of the line break before it.
+        let cells = row.cells().map(|cell| format!("{{{}}}", latex_text(&cell)));
+        out.line(format_args!("{} \\\\", cells.join(" & ")));
+    }
+    out.line(format_args!("\\bottomrule"));
+    out.line(format_args!("\\end{{tabular}}"));
+    out.0
+}
+
+fn latex_text(text: &str) -> String {
+    let mut out = String::new();
+    for character in text.chars() {
+        match character {
+            '\\' => out.push_str("\\textbackslash{}"),
+            '~' => out.push_str("\\textasciitilde{}"),
+            '^' => out.push_str("\\textasciicircum{}"),
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => {
+                out.push('\\');
+                out.push(character);
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}

@@ -1,0 +1,86 @@
+//! Bounds on what a circuit file may ask for, checked before anything is allocated.
+
+use std::collections::BTreeMap;
+
+use crate::graph::{ComputationGraph, NeuronNodes, Node, Reader};
+use crate::model::ModelConfig;
+
+const MAX_LAYERS: usize = 1_000;
+const MAX_HEADS: usize = 1_024;
+const MAX_WIDTH: usize = 1 << 24;
+/// Largest graph a file may describe; a model of 70 billion parameters has 40 million edges.
+const MAX_EDGES: usize = 1 << 26;
+
+/// Refuses shapes that no model has, in words.
+pub(super) fn check_shape(config: &ModelConfig, neurons: &NeuronNodes) -> Result<(), String> {
+    let sizes = [
+        ("n_layers", config.n_layers, MAX_LAYERS),
+        ("n_heads", config.n_heads, MAX_HEADS),
+        ("n_kv_heads", config.n_kv_heads, MAX_HEADS),
+        ("d_model", config.d_model, MAX_WIDTH),
+        ("d_head", config.d_head, MAX_WIDTH),
+        ("d_mlp", config.d_mlp, MAX_WIDTH),
+        ("d_vocab", config.d_vocab, MAX_WIDTH),
+        ("n_ctx", config.n_ctx, MAX_WIDTH),
+    ];
+    for (key, value, largest) in sizes {
+        let smallest = usize::from(matches!(key, "n_layers" | "n_heads" | "n_kv_heads"));
+        if !(smallest..=largest).contains(&value) {
+            return Err(format!(
+                "{key} is {value}, expected {smallest} to {largest}"
+            ));
+        }
+    }
+    if !config.n_heads.is_multiple_of(config.n_kv_heads) {
+        return Err(format!(
+            "n_kv_heads is {}, which does not divide n_heads, {}",
+            config.n_kv_heads, config.n_heads
+        ));
+    }
+    let mut writers = 2 + config.n_layers * (config.n_heads + 1);
+    for (layer, hidden) in neurons {
+        if !hidden.is_sorted_by(|a, b| a < b) {
+            return Err(format!(
+                "the neurons of layer {layer} are not in ascending order, each once"
+            ));
+        }
+        writers = writers.saturating_add(hidden.len());
+    }
+    let readers = 1 + config.n_layers * (3 * config.n_heads + 1);
+    if writers.saturating_mul(readers) / 2 > MAX_EDGES {
+        return Err(format!(
+            "a graph of {} layers of {} heads has more than {MAX_EDGES} edges",
+            config.n_layers, config.n_heads
+        ));
+    }
+    Ok(())
+}
+
+/// Finds edges by name without a walk over the graph.
+pub(super) struct EdgeIndex<'a> {
+    graph: &'a ComputationGraph,
+    writers: BTreeMap<Node, usize>,
+    readers: BTreeMap<Reader, usize>,
+}
+
+impl<'a> EdgeIndex<'a> {
+    pub(super) fn new(graph: &'a ComputationGraph) -> Self {
+        let writers = graph.writers().iter().enumerate();
+        let readers = graph.readers().iter().enumerate();
+        Self {
+            graph,
+            writers: writers.map(|(index, &node)| (node, index)).collect(),
+            readers: readers.map(|(index, &reader)| (reader, index)).collect(),
+        }
+    }
+
+    pub(super) fn edge(&self, name: &str) -> crate::Result<usize> {
+        let found = || {
+            let (from, to) = name.split_once("->")?;
+            let writer = self.writers.get(&from.parse().ok()?)?;
+            let reader = self.readers.get(&to.parse().ok()?)?;
+            self.graph.edge(*writer, *reader)
+        };
+        found().map_or_else(|| self.graph.find_edge(name), Ok)
+    }
+}

@@ -1,0 +1,168 @@
+//! `circuit.json`: EAP-IG's graph format.
+
+use proptest::prelude::*;
+use secateur::graph::{
+    Circuit, ComputationGraph, EdgeMask, Granularity, Heads, KeyValue, NeuronNodes,
+};
+use secateur::report::{EapGraph, to_eap_json};
+
+use super::{any_circuit, config, small};
+
+#[test]
+fn the_format_is_that_of_eap_ig() {
+    let (config, graph, circuit) = small();
+    let text = to_eap_json(&graph, &circuit, &config).unwrap();
+    insta::assert_snapshot!(text);
+    let read = EapGraph::parse(&text, "x").unwrap();
+    assert_eq!(read.model_config().n_layers, 2);
+}
+
+#[test]
+fn parallel_blocks_have_no_edge_from_heads_to_the_mlp_beside_them() {
+    let mut config = config(3, 2, 1);
+    config.parallel_blocks = true;
+    let graph =
+        ComputationGraph::new(&config, &Granularity::default(), &NeuronNodes::new()).unwrap();
+    let circuit = Circuit {
+        kept: EdgeMask::full(&graph),
+        scores: None,
+    };
+    let text = to_eap_json(&graph, &circuit, &config).unwrap();
+    assert!(!text.contains("a1.h0->m1\""));
+    let read = EapGraph::parse(&text, "x").unwrap();
+    let imported = read.import(&config, KeyValue::Group).unwrap();
+    assert_eq!(imported.circuit.kept, circuit.kept);
+}
+
+#[test]
+fn whole_heads_become_three_copies() {
+    let config = config(2, 2, 1);
+    let granularity = Granularity {
+        heads: Heads::Whole,
+        ..Granularity::default()
+    };
+    let graph = ComputationGraph::new(&config, &granularity, &NeuronNodes::new()).unwrap();
+    let edges = ["input->a0.h1", "a0.h1->logits"].map(|name| graph.find_edge(name).unwrap());
+    let circuit = Circuit {
+        kept: EdgeMask::from_edges(&graph, edges),
+        scores: None,
+    };
+    let text = to_eap_json(&graph, &circuit, &config).unwrap();
+    for part in ["q", "k", "v"] {
+        let line = format!("\"input->a0.h1<{part}>\": {{\"score\": 0.0, \"in_graph\": true}}");
+        assert!(text.contains(&line), "{text}");
+    }
+}
+
+#[test]
+fn neurons_are_refused() {
+    let config = config(1, 1, 1);
+    let neurons = NeuronNodes::from([(0, vec![1])]);
+    let graph = ComputationGraph::new(&config, &Granularity::default(), &neurons).unwrap();
+    let circuit = Circuit {
+        kept: EdgeMask::full(&graph),
+        scores: None,
+    };
+    let error = to_eap_json(&graph, &circuit, &config).unwrap_err();
+    assert!(error.to_string().contains("hidden units"), "{error}");
+}
+
+#[test]
+fn copies_that_differ_load_per_head_with_a_note() {
+    let (config, graph, mut circuit) = small();
+    let keep = |circuit: &mut Circuit, name: &str| {
+        let (writer, reader) = graph.ends(graph.find_edge(name).unwrap());
+        circuit.kept.insert(writer, reader);
+    };
+    keep(&mut circuit, "a1.h0->logits");
+    let text = to_eap_json(&graph, &circuit, &config).unwrap();
+    let both = EapGraph::parse(&text, "x").unwrap();
+    let imported = both.import(&config, KeyValue::Group).unwrap();
+    assert_eq!(imported.circuit.kept, circuit.kept);
+    assert!(imported.notes.is_empty());
+
+    let copy = "\"m0->a1.h1<k>\": {\"score\": 0.25, \"in_graph\": true}";
+    assert!(text.contains(copy));
+    let text = text.replace(copy, &copy.replace("true", "false"));
+    let one = EapGraph::parse(&text, "x").unwrap();
+    let imported = one.import(&config, KeyValue::Group).unwrap();
+    assert_eq!(imported.graph.granularity().kv, KeyValue::PerHead);
+    assert_eq!(
+        imported.notes,
+        [
+            "loaded with `kv: PerHead`: the heads that share the input of `m0->a1.h0<k>` do not all keep it"
+        ]
+    );
+}
+
+#[test]
+fn mistakes_are_named() {
+    let (config, graph, circuit) = small();
+    let text = to_eap_json(&graph, &circuit, &config).unwrap();
+    let refusal = |from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        let text = text.replacen(from, to, 1);
+        let read = EapGraph::parse(&text, "circuit.json");
+        let error = read.and_then(|read| read.import(&config, KeyValue::Group));
+        let error = error.err().unwrap();
+        assert_eq!(error.exit_code(), 3);
+        error.to_string()
+    };
+    let messages = [
+        refusal("\"n_layers\": 2", "\"n_layers\": 1000000000"),
+        refusal("\"n_layers\": 2", "\"n_layers\": 3"),
+        refusal("\"d_model\": 16", "\"d_model\": 32"),
+        refusal("\"n_heads\": 2", "\"n_heads\": 0"),
+        refusal("\"score\": 0.5", "\"score\": NaN"),
+        refusal("\"score\": 0.5", "\"score\": 1e999"),
+        refusal("\"input->m0\"", "\"input->m7\""),
+        refusal("\"input->m0\"", "\"m1->logits\""),
+        refusal("\"a0.h0\"", "\"a0.h9\""),
+        refusal(
+            "\"m0\": {\"in_graph\": true}",
+            "\"m0\": {\"in_graph\": true, \"neurons\": [true, false]}",
+        ),
+        refusal("{\"cfg\"", ""),
+    ];
+    insta::assert_snapshot!(messages.join("\n"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn circuits_round_trip((config, graph, circuit) in any_circuit()) {
+        prop_assume!(graph.neurons().is_empty());
+        let text = to_eap_json(&graph, &circuit, &config).unwrap();
+        let kv = graph.granularity().kv;
+        let imported = EapGraph::parse(&text, "x").unwrap().import(&config, kv).unwrap();
+        prop_assert_eq!(imported.notes, Vec::<String>::new());
+        prop_assert_eq!(imported.graph.granularity().kv, kv);
+        prop_assert_eq!(imported.circuit.kept, circuit.kept);
+        let scores = imported.circuit.scores.unwrap();
+        for (edge, &score) in scores.iter().enumerate() {
+            // Every copy has the group's score, and scores are added.
+            let copies = if kv == KeyValue::Group { graph.outputs(graph.ends(edge).1).len().max(1) } else { 1 };
+            let expected = circuit.scores.as_ref().map_or(0.0, |scores| scores[edge]);
+            let expected = expected * copies as f64;
+            prop_assert!((score - expected).abs() <= 1e-15 * expected.abs(), "{score} {expected}");
+        }
+    }
+
+    #[test]
+    fn arbitrary_text_never_panics(text in "[\\s\\S]{0,200}") {
+        let _ = EapGraph::parse(&text, "x").is_ok();
+    }
+
+    #[test]
+    fn damaged_files_never_panic(at in 0usize..4000, length in 0usize..30, with in "[\\[\\]{},:\"0-9a-z.<>-]{0,12}") {
+        let (config, graph, circuit) = small();
+        let mut text = to_eap_json(&graph, &circuit, &config).unwrap();
+        let at = at % text.len();
+        let end = (at + length).min(text.len());
+        text.replace_range(at..end, &with);
+        if let Ok(read) = EapGraph::parse(&text, "x") {
+            let _ = read.import(&config, KeyValue::Group).is_ok();
+        }
+    }
+}
