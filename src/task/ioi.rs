@@ -1,9 +1,9 @@
 //! Indirect object identification: "Then, Mary and John went to the store. John gave a ring to" -> " Mary".
 //!
 //! The clean prompt names the indirect object (IO) and the subject (S), then the subject again (S2). The corrupt
-//! prompt has a third name in place of S2, as in EAP-IG's data: the pair differs at one token only, the first two
-//! names stay, and neither of them is the answer any more. IO comes first in every second prompt (ABBA), S in the
-//! others (BABA). Reference: Wang et al. 2022, "Interpretability in the Wild", arXiv:2211.00593.
+//! prompt has the IO in place of S2, which turns the answer round (MIB's `s2_io_flip`), or a third name, after
+//! which neither is the answer (EAP-IG's data). Either way the pair differs at one token only. IO comes first in
+//! every second prompt (ABBA), S in the others (BABA). Reference: Wang et al. 2022, "Interpretability in the Wild", arXiv:2211.00593.
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,19 @@ pub struct Ioi {
     /// Seed of the sampling.
     #[serde(default)]
     pub seed: u64,
+    /// What replaces the second mention of the subject.
+    #[serde(default)]
+    pub corruption: IoiCorruption,
+}
+
+/// What replaces the second mention of the subject in the corrupt prompt.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum IoiCorruption {
+    /// The indirect object: the answer becomes the subject.
+    #[default]
+    IndirectObject,
+    /// A third name: neither is the answer.
+    ThirdName,
 }
 
 /// What a prompt is filled with.
@@ -46,7 +59,12 @@ struct Filling<'a> {
 
 impl Ioi {
     pub(super) fn source(&self) -> String {
-        format!("Ioi(pairs: {}, seed: {})", self.pairs, self.seed)
+        let Self {
+            pairs,
+            seed,
+            corruption,
+        } = self;
+        format!("Ioi(pairs: {pairs}, seed: {seed}, corruption: {corruption:?})")
     }
 
     pub(super) fn examples(&self, request: &LoadRequest<'_>) -> Result<Vec<Example>> {
@@ -77,7 +95,10 @@ impl Ioi {
                 object,
             };
             let corrupt = Filling {
-                subject: third.0,
+                subject: match self.corruption {
+                    IoiCorruption::IndirectObject => io.0,
+                    IoiCorruption::ThirdName => third.0,
+                },
                 ..filling
             };
             let pair = [fill(template, &filling), fill(template, &corrupt)];

@@ -19,6 +19,6 @@ pub use agreement::Agreement;
 pub use example::{Dataset, Example, ExampleText};
 pub use greater_than::GreaterThan;
 pub use induction::Induction;
-pub use ioi::Ioi;
+pub use ioi::{Ioi, IoiCorruption};
 pub use source::{LoadRequest, TaskSource};
 pub use vocabulary::vocabulary;

@@ -271,7 +271,11 @@ fn attribution_is_the_derivative_of_the_metric_along_each_edge() {
 fn integrated_gradients_are_derivatives_at_each_point() {
     for case in cases() {
         let setup = setup(&case, 2);
-        let metric = if case.config.gated_mlp { Metric::Kl } else { Metric::LogitDiff };
+        let metric = if case.config.gated_mlp {
+            Metric::Kl
+        } else {
+            Metric::LogitDiff
+        };
         let points = [0.0, 0.2, 0.4, 0.6, 0.8];
         let scores = with_evaluator(&setup, metric, Ablation::Patch, |evaluator| {
             evaluator.attribution(&points).expect("scores")
