@@ -1,5 +1,9 @@
 //! Examples: a clean and a corrupt prompt of equal length, with the answers that are scored.
 
+use std::collections::BTreeMap;
+
+use super::sampling::Sampler;
+
 /// One clean/corrupt pair of token sequences.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Example {
@@ -45,4 +49,68 @@ pub struct Dataset {
     pub source: String,
     /// Whether a beginning-of-sequence token was put in front of text.
     pub prepend_bos: bool,
+}
+
+impl Dataset {
+    /// Splits the examples into those of discovery and a share that the search never sees, in their order.
+    ///
+    /// The split is always the same for the same examples. Examples with equal clean tokens stay together; while
+    /// there are two different prompts and the share is neither 0 nor 1, no side is empty.
+    pub fn split(&self, held_out: f64) -> (Vec<Example>, Vec<Example>) {
+        let mut groups: BTreeMap<&[u32], Vec<usize>> = BTreeMap::new();
+        for (index, example) in self.examples.iter().enumerate() {
+            groups.entry(&example.clean).or_default().push(index);
+        }
+        let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
+        groups.sort();
+        Sampler::new("split", 0).shuffle(&mut groups);
+        let share = held_out.clamp(0.0, 1.0);
+        let mut wanted = (share * self.examples.len() as f64).round() as usize;
+        if groups.len() > 1 && share > 0.0 && share < 1.0 {
+            wanted = wanted.max(1);
+            wanted = wanted.min(self.examples.len() - groups[groups.len() - 1].len());
+        }
+        let mut is_held_out = vec![false; self.examples.len()];
+        let mut count = 0;
+        for group in groups {
+            if count >= wanted {
+                break;
+            }
+            count += group.len();
+            for index in group {
+                is_held_out[index] = true;
+            }
+        }
+        let side = |wanted: bool| {
+            let examples = self.examples.iter().zip(&is_held_out);
+            examples
+                .filter(|(_, held_out)| **held_out == wanted)
+                .map(|(example, _)| example.clone())
+                .collect()
+        };
+        (side(false), side(true))
+    }
+
+    /// Hash of everything a run reads of the examples: tokens, answers and positions, not the text.
+    pub fn hash(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        let mut list = |numbers: &mut dyn ExactSizeIterator<Item = u64>| {
+            hasher.update(&(numbers.len() as u64).to_le_bytes());
+            for number in numbers {
+                hasher.update(&number.to_le_bytes());
+            }
+        };
+        for example in &self.examples {
+            for ids in [
+                &example.clean,
+                &example.corrupt,
+                &example.answer,
+                &example.wrong,
+            ] {
+                list(&mut ids.iter().map(|id| u64::from(*id)));
+            }
+            list(&mut example.at.iter().map(|position| *position as u64));
+        }
+        hasher.finalize().to_hex().to_string()
+    }
 }

@@ -1,10 +1,12 @@
 //! The task sources a spec can name.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Agreement, GreaterThan, Induction, Ioi};
+use super::{Agreement, Dataset, GreaterThan, Induction, Ioi, check, rows};
+use crate::error::Result;
+use crate::model::{ModelConfig, PrependBos, Tokenizer};
 
 /// Where a task's examples come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -21,4 +23,60 @@ pub enum TaskSource {
     File(PathBuf),
     /// Rows of token ids.
     Tokens(PathBuf),
+}
+
+/// The model that examples are made for.
+#[derive(Debug, Clone, Copy)]
+pub struct LoadRequest<'a> {
+    /// Its tokenizer; without one only `Tokens` and `Induction` work.
+    pub tokenizer: Option<&'a Tokenizer>,
+    /// Its shape: the vocabulary and the longest sequence.
+    pub config: &'a ModelConfig,
+    /// Whether text gets a beginning-of-sequence token; token ids never do.
+    pub prepend_bos: PrependBos,
+    /// The folder that relative paths start from: the spec file's.
+    pub base: &'a Path,
+}
+
+impl TaskSource {
+    /// The examples of this task for a model, checked.
+    ///
+    /// # Errors
+    /// When a file cannot be read, a row is wrong (up to ten are named), the model has no tokenizer for text, or
+    /// its tokenizer does not fit the task.
+    pub fn load(&self, request: &LoadRequest<'_>) -> Result<Dataset> {
+        let (examples, is_text) = match self {
+            Self::Ioi(task) => (task.examples(request)?, true),
+            Self::GreaterThan(task) => (task.examples(request)?, true),
+            Self::Induction(task) => (task.examples(request)?, request.tokenizer.is_some()),
+            Self::Agreement(task) => (task.examples(request)?, true),
+            Self::File(path) => (rows::text(path, request)?, true),
+            Self::Tokens(path) => (rows::tokens(path, request)?, false),
+        };
+        let source = self.label();
+        if !matches!(self, Self::File(_) | Self::Tokens(_)) {
+            check::all(&source, &examples, request.config)?;
+        }
+        let prepend_bos = is_text
+            && request
+                .tokenizer
+                .is_some_and(|it| it.prepends_bos(request.prepend_bos));
+        Ok(Dataset {
+            examples,
+            source,
+            prepend_bos,
+        })
+    }
+
+    /// The source for reports: a generator with its parameters, or the file as the spec names it.
+    pub fn label(&self) -> String {
+        match self {
+            Self::Ioi(task) => task.source(),
+            Self::GreaterThan(task) => task.source(),
+            Self::Induction(task) => task.source(),
+            Self::Agreement(task) => task.source(),
+            Self::File(path) => format!("File({})", path.display()),
+            Self::Tokens(path) => format!("Tokens({})", path.display()),
+        }
+    }
 }

@@ -1,0 +1,127 @@
+//! What every example must satisfy, whoever made it.
+
+use std::collections::HashSet;
+
+use super::Example;
+use crate::error::{Error, Result};
+use crate::model::ModelConfig;
+
+/// Bad rows that are written out; the rest is counted.
+const SHOWN: usize = 10;
+
+/// Checks generated examples, which must be at least one.
+pub(super) fn all(source: &str, examples: &[Example], config: &ModelConfig) -> Result<()> {
+    if examples.is_empty() {
+        return Err(Error::data(
+            source,
+            "there are no examples; set `pairs` to at least 1",
+        ));
+    }
+    let mut problems = Problems::default();
+    for (index, example) in examples.iter().enumerate() {
+        if let Err(problem) = one(example, config) {
+            problems.add(index + 1, problem);
+        }
+    }
+    problems.report(source)
+}
+
+/// Checks one example and says what is wrong and what to do.
+pub(super) fn one(example: &Example, config: &ModelConfig) -> Result<(), String> {
+    let Example {
+        clean,
+        corrupt,
+        answer,
+        wrong,
+        at,
+        ..
+    } = example;
+    if clean.is_empty() || corrupt.is_empty() {
+        let which = if clean.is_empty() { "clean" } else { "corrupt" };
+        return Err(format!(
+            "`{which}` is empty; write a prompt or remove the row"
+        ));
+    }
+    if clean.len() != corrupt.len() {
+        return Err(format!(
+            "clean has {} tokens and corrupt {}; both must have the same number, so change a word",
+            clean.len(),
+            corrupt.len()
+        ));
+    }
+    if example.first_difference().is_none() {
+        return Err("clean and corrupt are the same tokens; change the corrupt prompt".into());
+    }
+    if clean.len() > config.n_ctx {
+        return Err(format!(
+            "the prompt has {} tokens and the model reads at most {}; shorten it",
+            clean.len(),
+            config.n_ctx
+        ));
+    }
+    for (key, ids) in [
+        ("clean", clean),
+        ("corrupt", corrupt),
+        ("answer", answer),
+        ("wrong", wrong),
+    ] {
+        if let Some(id) = ids.iter().find(|id| **id as usize >= config.d_vocab) {
+            return Err(format!(
+                "`{key}` has token {id}, but the model's vocabulary ends at {}; use ids of this model",
+                config.d_vocab.saturating_sub(1)
+            ));
+        }
+    }
+    if answer.is_empty() {
+        return Err("`answer` is empty; give at least one right answer".into());
+    }
+    let mut seen = HashSet::new();
+    if let Some(id) = answer.iter().chain(wrong).find(|id| !seen.insert(**id)) {
+        return Err(format!(
+            "token {id} is twice among the answers and wrong answers; remove one"
+        ));
+    }
+    if at.is_empty() {
+        return Err("`at` is empty; name a position, or leave `at` out for the last one".into());
+    }
+    if let Some(position) = at.iter().find(|position| **position >= clean.len()) {
+        return Err(format!(
+            "`at` has position {position}, but the prompt's last is {}; positions count from 0",
+            clean.len() - 1
+        ));
+    }
+    if at.windows(2).any(|pair| pair[0] >= pair[1]) {
+        return Err("`at` is not in ascending order; sort it and keep each position once".into());
+    }
+    Ok(())
+}
+
+/// Bad rows of one source.
+#[derive(Default)]
+pub(super) struct Problems {
+    shown: Vec<String>,
+    more: usize,
+}
+
+impl Problems {
+    /// Notes what is wrong with a row, counted from 1.
+    pub(super) fn add(&mut self, row: usize, problem: impl std::fmt::Display) {
+        if self.shown.len() < SHOWN {
+            self.shown.push(format!("row {row}: {problem}"));
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// Fails when there are bad rows.
+    pub(super) fn report(self, source: &str) -> Result<()> {
+        if self.shown.is_empty() {
+            return Ok(());
+        }
+        let mut lines = self.shown;
+        if self.more > 0 {
+            lines.push(format!("and {} more", self.more));
+        }
+        Err(Error::data(source, lines.join("\n")))
+    }
+}

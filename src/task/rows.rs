@@ -1,0 +1,221 @@
+//! Rows from a file: one JSON object per line, `{"clean": .., "corrupt": .., "answer": [..], "wrong": [..],
+//! "at": [..]}`. `wrong` and `at` may be left out. Prompts and answers are text (`File`) or token ids (`Tokens`).
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use super::check::{self, Problems};
+use super::{Example, ExampleText, LoadRequest, text};
+use crate::error::{Error, Result};
+use crate::model::Tokenizer;
+
+/// The keys of a row.
+const KEYS: [&str; 5] = ["clean", "corrupt", "answer", "wrong", "at"];
+
+/// Largest file that is read, in bytes.
+const LARGEST_FILE: u64 = 1 << 30;
+
+/// Reads rows of text.
+pub(super) fn text(path: &Path, request: &LoadRequest<'_>) -> Result<Vec<Example>> {
+    let tokenizer = text::tokenizer(request, &path.display().to_string())?;
+    read(path, request, |row| text_row(row, request, tokenizer))
+}
+
+/// Reads rows of token ids.
+pub(super) fn tokens(path: &Path, request: &LoadRequest<'_>) -> Result<Vec<Example>> {
+    read(path, request, id_row)
+}
+
+/// Reads a file row by row and gathers what is wrong with it.
+fn read(
+    path: &Path,
+    request: &LoadRequest<'_>,
+    mut parse: impl FnMut(&Map<String, Value>) -> Result<Example, String>,
+) -> Result<Vec<Example>> {
+    let path = request.base.join(path);
+    let name = path.display().to_string();
+    if fs_err::metadata(&path)?.len() > LARGEST_FILE {
+        return Err(Error::data(name, "the file is larger than 1 GiB; split it"));
+    }
+    let bytes = fs_err::read(&path)?;
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
+    let body = bytes.trim_ascii_end();
+    if body.is_empty() {
+        return Err(Error::data(
+            name,
+            "the file has no rows; write one JSON object per line",
+        ));
+    }
+    let mut problems = Problems::default();
+    let mut examples = Vec::new();
+    for (index, line) in body.split(|byte| *byte == b'\n').enumerate() {
+        let example = object(line).and_then(|row| {
+            let example = parse(&row)?;
+            check::one(&example, request.config)?;
+            Ok(example)
+        });
+        match example {
+            Ok(example) => examples.push(example),
+            Err(problem) => problems.add(index + 1, problem),
+        }
+    }
+    problems.report(&name)?;
+    Ok(examples)
+}
+
+/// A line as an object with known keys.
+fn object(line: &[u8]) -> Result<Map<String, Value>, String> {
+    let line = std::str::from_utf8(line).map_err(|_| "not UTF-8 text; save the file as UTF-8")?;
+    if line.trim().is_empty() {
+        return Err("the line is empty; remove it".into());
+    }
+    let value: Value = serde_json::from_str(line).map_err(|error| {
+        format!("not JSON ({error}); write one object per line, such as {{\"clean\": ..}}")
+    })?;
+    let Value::Object(row) = value else {
+        return Err(
+            "not a JSON object; write {\"clean\": .., \"corrupt\": .., \"answer\": [..]}".into(),
+        );
+    };
+    if let Some(key) = row.keys().find(|key| !KEYS.contains(&key.as_str())) {
+        return Err(format!(
+            "unknown key `{key}`; the keys are {}",
+            KEYS.join(", ")
+        ));
+    }
+    if let Some(key) = KEYS[..3].iter().find(|key| !row.contains_key(**key)) {
+        return Err(format!("`{key}` is missing; add it"));
+    }
+    Ok(row)
+}
+
+fn text_row(
+    row: &Map<String, Value>,
+    request: &LoadRequest<'_>,
+    tokenizer: &Tokenizer,
+) -> Result<Example, String> {
+    let prompt = |key: &str| match &row[key] {
+        Value::String(text) if text.is_empty() => Err(format!(
+            "`{key}` is empty; write a prompt or remove the row"
+        )),
+        Value::String(text) => Ok(text.clone()),
+        _ => Err(format!(
+            "`{key}` is not text; put it in quotes, or use a `Tokens` task for token ids"
+        )),
+    };
+    let text = ExampleText {
+        clean: prompt("clean")?,
+        corrupt: prompt("corrupt")?,
+    };
+    let encode = |text: &str| {
+        tokenizer
+            .encode(text, request.prepend_bos)
+            .map_err(|error| error.to_string())
+    };
+    let (clean, corrupt) = (encode(&text.clean)?, encode(&text.corrupt)?);
+    let answers = |key: &str| {
+        set(row, key, |value| {
+            let answer = value.as_str().ok_or_else(|| {
+                format!("`{key}` has {value}, which is not text; put it in quotes")
+            })?;
+            let token = text::continuation(tokenizer, &text.clean, answer)
+                .map_err(|error| error.to_string())?;
+            token.ok_or_else(|| several_tokens(key, tokenizer, answer))
+        })
+    };
+    let (answer, wrong) = (answers("answer")?, answers("wrong")?);
+    let at = positions(row, clean.len())?;
+    Ok(Example {
+        clean,
+        corrupt,
+        answer,
+        wrong,
+        at,
+        text: Some(text),
+    })
+}
+
+fn id_row(row: &Map<String, Value>) -> Result<Example, String> {
+    let ids = |key: &str| {
+        set(row, key, |value| {
+            let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
+            id.ok_or_else(|| {
+                format!(
+                    "`{key}` has {value}, which is not a token id; ids are whole numbers from 0"
+                )
+            })
+        })
+    };
+    let (clean, corrupt) = (ids("clean")?, ids("corrupt")?);
+    let (answer, wrong) = (ids("answer")?, ids("wrong")?);
+    let at = positions(row, clean.len())?;
+    Ok(Example {
+        clean,
+        corrupt,
+        answer,
+        wrong,
+        at,
+        text: None,
+    })
+}
+
+/// The elements of a list; none when the key is left out.
+fn set<T>(
+    row: &Map<String, Value>,
+    key: &str,
+    mut element: impl FnMut(&Value) -> Result<T, String>,
+) -> Result<Vec<T>, String> {
+    let Some(value) = row.get(key) else {
+        return Ok(Vec::new());
+    };
+    let Value::Array(values) = value else {
+        if value.is_string() && (key == "clean" || key == "corrupt") {
+            return Err(format!(
+                "`{key}` is text and not a list of token ids; use a `File` task for text"
+            ));
+        }
+        return Err(format!("`{key}` is not a list; write [{value}]"));
+    };
+    let elements = values.iter().map(|value| match value {
+        Value::Array(_) if key == "answer" || key == "wrong" => Err(format!(
+            "`{key}` has the nested list {value}: an answer of several tokens needs a teacher-forced metric, which \
+             does not exist yet; give alternatives of one token each"
+        )),
+        _ => element(value),
+    });
+    elements.collect()
+}
+
+/// The positions the metric reads: those of the row, by default the last.
+fn positions(row: &Map<String, Value>, length: usize) -> Result<Vec<usize>, String> {
+    if !row.contains_key("at") {
+        return Ok(length.checked_sub(1).into_iter().collect());
+    }
+    set(row, "at", |value| {
+        let position = value
+            .as_u64()
+            .and_then(|position| usize::try_from(position).ok());
+        position.ok_or_else(|| {
+            format!("`at` has {value}, which is not a position; positions count from 0")
+        })
+    })
+}
+
+fn several_tokens(key: &str, tokenizer: &Tokenizer, answer: &str) -> String {
+    let hint = if answer.starts_with(' ') {
+        "give an alternative of one token"
+    } else {
+        "give an alternative of one token; words usually need their space in front"
+    };
+    let count = tokenizer
+        .encode(answer, crate::model::PrependBos::Never)
+        .map_or(0, |tokens| tokens.len());
+    if count < 2 {
+        return format!("`{key}` has {answer:?}, which this tokenizer does not know; {hint}");
+    }
+    format!(
+        "`{key}` has {answer:?}, which is not a single token but {count}; {hint} (an answer of several tokens needs \
+         a teacher-forced metric, which does not exist yet)"
+    )
+}
