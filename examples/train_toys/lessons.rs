@@ -3,45 +3,55 @@
 use std::collections::HashSet;
 use std::path::Path;
 
-use crate::Result;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 use secateur::model::{ModelConfig, PrependBos, Tokenizer};
-use secateur::task::{Agreement, Example, GreaterThan, Induction, Ioi, LoadRequest, TaskSource};
+use secateur::task::{
+    Agreement, Example, GreaterThan, Induction, Ioi, IoiCorruption, LoadRequest, TaskSource,
+};
 
-/// Examples per task that are never trained on.
+use crate::Result;
+
+/// Examples per task to measure on; those that are trained on all the same are left out.
 const HELD_OUT: usize = 512;
+
+/// Words of a drill.
+const DRILL: usize = 24;
 
 /// Seeds of the two kinds of examples.
 const SEEDS: [u64; 2] = [1_000_001, 1_000_002];
 
 /// A prompt and, for some of its positions, the tokens that are equally right there.
+#[derive(Clone)]
 pub(crate) struct Lesson {
     pub(crate) tokens: Vec<u32>,
     pub(crate) targets: Vec<(usize, Vec<u32>)>,
 }
 
-/// One task: lessons to train on, examples to measure on, and its share of a batch.
+/// One task: lessons to train on, examples to measure on, and its lessons and drills in a batch.
 pub(crate) struct Course {
     pub(crate) name: &'static str,
     pub(crate) lessons: Vec<Lesson>,
     pub(crate) held_out: Vec<Example>,
     pub(crate) per_batch: usize,
+    pub(crate) drills: usize,
 }
 
 /// The four tasks.
-pub(crate) fn courses(
-    tokenizer: &Tokenizer,
-    config: &ModelConfig,
-    rng: &mut ChaCha8Rng,
-) -> Result<Vec<Course>> {
+pub(crate) fn courses(tokenizer: &Tokenizer, config: &ModelConfig) -> Result<Vec<Course>> {
     let request = LoadRequest {
         tokenizer: Some(tokenizer),
         config,
         prepend_bos: PrependBos::Never,
         base: Path::new("."),
     };
-    let ioi = |pairs, seed| vec![TaskSource::Ioi(Ioi { pairs, seed })];
+    let ioi = |pairs, seed| {
+        vec![TaskSource::Ioi(Ioi {
+            pairs,
+            seed,
+            corruption: IoiCorruption::ThirdName,
+        })]
+    };
     let greater_than = |pairs, seed| vec![TaskSource::GreaterThan(GreaterThan { pairs, seed })];
     let agreement = |pairs, seed| vec![TaskSource::Agreement(Agreement { pairs, seed })];
     let induction = |pairs, seed| {
@@ -54,38 +64,28 @@ pub(crate) fn courses(
         };
         [6, 8, 10, 12, 16].map(length).into()
     };
-    let mut courses = vec![
-        course("ioi", 20, &request, ioi, 24_000, ioi_lessons)?,
+    let courses = vec![
+        course("ioi", 16, &request, ioi, 24_000, ioi_lessons)?,
         course(
             "greater-than",
-            10,
+            6,
             &request,
             greater_than,
             10_000,
             greater_than_lessons,
         )?,
-        course("induction", 16, &request, induction, 24_000, |example| {
+        course("induction", 14, &request, induction, 24_000, |example| {
             vec![lesson(&example.clean, &example.answer)]
         })?,
         course(
             "agreement",
-            10,
+            6,
             &request,
             agreement,
             10_000,
             agreement_lessons,
         )?,
     ];
-    for course in &mut courses {
-        if course.name == "induction" {
-            let repeats: Vec<Lesson> = course
-                .lessons
-                .iter()
-                .map(|lesson| repeated(lesson, rng))
-                .collect();
-            course.lessons.extend(repeats);
-        }
-    }
     Ok(courses)
 }
 
@@ -104,21 +104,28 @@ fn course(
         }
         Ok(examples)
     };
-    let held_out = load(HELD_OUT, SEEDS[1])?;
+    let mut held_out = load(HELD_OUT, SEEDS[1])?;
     let unseen: HashSet<&[u32]> = held_out
         .iter()
         .map(|example| example.clean.as_slice())
         .collect();
-    let lessons = load(pairs, SEEDS[0])?
+    let lessons: Vec<Lesson> = load(pairs, SEEDS[0])?
         .iter()
         .filter(|example| !unseen.contains(example.clean.as_slice()))
         .flat_map(lessons)
         .collect();
+    // The corrupt prompt of one pair may be the clean prompt of another.
+    let learned: HashSet<&[u32]> = lessons
+        .iter()
+        .map(|lesson| lesson.tokens.as_slice())
+        .collect();
+    held_out.retain(|example| !learned.contains(example.clean.as_slice()));
     Ok(Course {
         name,
         lessons,
         held_out,
         per_batch,
+        drills: if name == "induction" { 14 } else { 0 },
     })
 }
 
@@ -160,13 +167,18 @@ fn agreement_lessons(example: &Example) -> Vec<Lesson> {
     ]
 }
 
-/// The different words of an induction prompt twice over: every word of the second pass can be told.
-fn repeated(of: &Lesson, rng: &mut ChaCha8Rng) -> Lesson {
+/// Different words of an induction prompt over and over: every word but those of the first pass can be told. Makes
+/// induction, which the single repetition of the task's prompts teaches slowly, quick to learn.
+pub(crate) fn drill(of: &Lesson, rng: &mut ChaCha8Rng) -> Lesson {
     let words = &of.tokens[..of.tokens.len() - 1];
-    let again = 2 + (rng.next_u64() % (words.len() as u64 - 2)) as usize;
-    let tokens = [words, &words[..again]].concat();
-    let targets = (0..again - 1)
-        .map(|index| (words.len() + index, vec![words[index + 1]]))
+    let period = 3 + (rng.next_u64() % (words.len() as u64 - 2)) as usize;
+    let tokens: Vec<u32> = words[..period]
+        .iter()
+        .cycle()
+        .take(DRILL)
+        .copied()
         .collect();
+    let target = |place: usize| (place, vec![tokens[place + 1]]);
+    let targets = (period..DRILL - 1).map(target).collect();
     Lesson { tokens, targets }
 }

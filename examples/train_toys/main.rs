@@ -9,6 +9,7 @@
     reason = "a program that reports on its standard output"
 )]
 
+mod init;
 mod lessons;
 mod net;
 mod shape;
@@ -19,7 +20,6 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use candle_core::Tensor;
-
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
@@ -35,7 +35,7 @@ const LEAST_ACCURACY: f64 = 0.97;
 fn main() -> Result<()> {
     let mut out = None;
     let mut only = None;
-    let mut steps = 4_000;
+    let mut steps = 3_000;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let value = arguments
@@ -79,7 +79,7 @@ fn make(name: &str, folder: &Path, steps: usize) -> Result<()> {
     );
 
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
-    let courses = lessons::courses(&tokenizer, &shape, &mut rng)?;
+    let courses = lessons::courses(&tokenizer, &shape)?;
     let net = net::Net::new(shape, &mut rng)?;
     train::train(&net, &courses, steps, &mut rng)?;
 

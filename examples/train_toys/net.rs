@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::Result;
 use candle_core::{D, Device, Tensor, Var};
 use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::Rng;
 use secateur::model::ModelConfig;
 
+use crate::Result;
+use crate::init;
 use crate::shape::{EPS, THETA};
 
 /// A model in training: its parameters under Hugging Face's names.
@@ -19,66 +19,10 @@ pub(crate) struct Net {
 impl Net {
     /// A model with random weights.
     pub(crate) fn new(shape: ModelConfig, rng: &mut ChaCha8Rng) -> Result<Self> {
-        let (d, q, kv) = (
-            shape.d_model,
-            shape.n_heads * shape.d_head,
-            shape.n_kv_heads * shape.d_head,
-        );
-        let mut tensors: Vec<(String, Vec<usize>, f64)> = Vec::new();
-        let mut add =
-            |name: String, dims: &[usize], scale: f64| tensors.push((name, dims.to_vec(), scale));
-        let fan = |inputs: usize| (1.0 / inputs as f64).sqrt();
-        let out = fan(d) / (2.0 * shape.n_layers as f64).sqrt();
-        // A scale of -1 stands for ones, 0 for zeros.
-        if shape.family == "gpt2" {
-            add("wte.weight".into(), &[shape.d_vocab, d], 0.1);
-            add("wpe.weight".into(), &[shape.n_ctx, d], 0.1);
-            for layer in 0..shape.n_layers {
-                let name = |rest: &str| format!("h.{layer}.{rest}");
-                for norm in ["ln_1", "ln_2"] {
-                    add(name(&format!("{norm}.weight")), &[d], -1.0);
-                    add(name(&format!("{norm}.bias")), &[d], 0.0);
-                }
-                add(name("attn.c_attn.weight"), &[d, 3 * q], fan(d));
-                add(name("attn.c_attn.bias"), &[3 * q], 0.0);
-                add(name("attn.c_proj.weight"), &[q, d], out);
-                add(name("attn.c_proj.bias"), &[d], 0.0);
-                add(name("mlp.c_fc.weight"), &[d, shape.d_mlp], fan(d));
-                add(name("mlp.c_fc.bias"), &[shape.d_mlp], 0.0);
-                add(name("mlp.c_proj.weight"), &[shape.d_mlp, d], out / 2.0);
-                add(name("mlp.c_proj.bias"), &[d], 0.0);
-            }
-            add("ln_f.weight".into(), &[d], -1.0);
-            add("ln_f.bias".into(), &[d], 0.0);
-        } else {
-            add("model.embed_tokens.weight".into(), &[shape.d_vocab, d], 0.1);
-            for layer in 0..shape.n_layers {
-                let name = |rest: &str| format!("model.layers.{layer}.{rest}.weight");
-                add(name("input_layernorm"), &[d], -1.0);
-                add(name("post_attention_layernorm"), &[d], -1.0);
-                add(name("self_attn.q_proj"), &[q, d], fan(d));
-                add(name("self_attn.k_proj"), &[kv, d], fan(d));
-                add(name("self_attn.v_proj"), &[kv, d], fan(d));
-                add(name("self_attn.o_proj"), &[d, q], out);
-                add(name("mlp.gate_proj"), &[shape.d_mlp, d], fan(d));
-                add(name("mlp.up_proj"), &[shape.d_mlp, d], fan(d));
-                add(name("mlp.down_proj"), &[d, shape.d_mlp], out);
-            }
-            add("model.norm.weight".into(), &[d], -1.0);
-            add("lm_head.weight".into(), &[shape.d_vocab, d], 0.1);
-        }
         let mut parameters = BTreeMap::new();
-        for (name, dims, scale) in tensors {
-            let count = dims.iter().product();
-            let values: Vec<f32> = match scale {
-                0.0 => vec![0.0; count],
-                -1.0 => vec![1.0; count],
-                _ => (0..count).map(|_| (scale * normal(rng)) as f32).collect(),
-            };
-            parameters.insert(
-                name,
-                Var::from_tensor(&Tensor::from_vec(values, dims, &Device::Cpu)?)?,
-            );
+        for (name, (values, dims)) in init::parameters(&shape, rng) {
+            let tensor = Tensor::from_vec(values, dims, &Device::Cpu)?;
+            parameters.insert(name, Var::from_tensor(&tensor)?);
         }
         Ok(Self { shape, parameters })
     }
@@ -296,14 +240,4 @@ fn mask(width: usize) -> Result<Tensor> {
         })
         .collect();
     Ok(Tensor::from_vec(values, (width, width), &Device::Cpu)?)
-}
-
-/// A standard normal number.
-fn normal(rng: &mut ChaCha8Rng) -> f64 {
-    let mut uniform = || (rng.next_u64() >> 11) as f64 / (1u64 << 53) as f64;
-    let (radius, turn) = (
-        (1.0 - uniform()).ln() * -2.0,
-        uniform() * std::f64::consts::TAU,
-    );
-    radius.sqrt() * turn.cos()
 }

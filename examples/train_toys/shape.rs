@@ -9,8 +9,8 @@ pub(crate) const NAMES: [&str; 2] = ["toy-gpt2", "toy-llama"];
 /// Epsilon of both families' norms.
 pub(crate) const EPS: f64 = 1e-5;
 
-/// Base of the rotary frequencies.
-pub(crate) const THETA: f64 = 10_000.0;
+/// Base of the rotary frequencies: small, since prompts are short.
+pub(crate) const THETA: f64 = 100.0;
 
 /// The shape of a model by name, which is one of [`NAMES`].
 pub(crate) fn shape(name: &str, d_vocab: usize) -> ModelConfig {

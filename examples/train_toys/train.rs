@@ -1,13 +1,13 @@
 //! The training loop and the measure of what was learned.
 
-use crate::Result;
 use candle_core::{D, Device, Tensor};
 use candle_nn::{AdamW, Optimizer, ParamsAdamW};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 use secateur::task::Example;
 
-use crate::lessons::{Course, Lesson};
+use crate::Result;
+use crate::lessons::{Course, Lesson, drill};
 use crate::net::{Net, log_softmax};
 
 /// Highest learning rate, reached after the warm-up; it then falls to a fiftieth along a cosine.
@@ -17,7 +17,7 @@ const LEARNING_RATE: f64 = 3e-3;
 const WARM_UP: usize = 100;
 
 /// Steps between two lines of progress.
-const REPORT: usize = 200;
+const REPORT: usize = 100;
 
 /// Trains on batches that mix all courses.
 pub(crate) fn train(
@@ -41,9 +41,14 @@ pub(crate) fn train(
         optimizer.set_learning_rate(LEARNING_RATE * warm * (0.51 + 0.49 * cosine));
         let mut batch = Vec::new();
         for course in courses {
-            for _ in 0..course.per_batch {
+            for place in 0..course.per_batch + course.drills {
                 let index = rng.next_u64() % course.lessons.len() as u64;
-                batch.push(&course.lessons[index as usize]);
+                let lesson = &course.lessons[index as usize];
+                batch.push(if place < course.per_batch {
+                    lesson.clone()
+                } else {
+                    drill(lesson, rng)
+                });
             }
         }
         let loss = loss(net, &batch)?;
@@ -66,7 +71,7 @@ pub(crate) fn train(
 }
 
 /// Cross-entropy in nats between wanted and predicted distributions, summed over targets, mean over prompts.
-fn loss(net: &Net, batch: &[&Lesson]) -> Result<Tensor> {
+fn loss(net: &Net, batch: &[Lesson]) -> Result<Tensor> {
     let prompts: Vec<&[u32]> = batch
         .iter()
         .map(|lesson| lesson.tokens.as_slice())

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::Result;
 use serde_json::json;
+
+use crate::Result;
 
 /// A word with its space, two digits, or a punctuation mark.
 const PIECE: &str = r" ?\p{L}+| ?\d{2}|[^\s\p{L}\d]";

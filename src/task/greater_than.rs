@@ -8,6 +8,8 @@
 //!
 //! Reference: Hanna et al. 2023, "How does GPT-2 compute greater-than?", arXiv:2305.00586.
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 
 use super::sampling::{Sampler, distinct};
@@ -78,7 +80,7 @@ impl Years {
         let pairs: Option<Vec<u32>> = (0..100)
             .map(|year| tokenizer.single_token(&format!("{year:02}")))
             .collect();
-        if let Some(numbers) = pairs {
+        if let Some(numbers) = pairs.filter(|numbers| different(numbers)) {
             let mut years = Vec::new();
             for century in CENTURIES {
                 for (year, number) in numbers.iter().enumerate().take(99).skip(2) {
@@ -95,7 +97,7 @@ impl Years {
         let digits: Option<Vec<u32>> = (0..10)
             .map(|digit| text::continuation(tokenizer, "the year 17", &digit.to_string()))
             .collect::<Result<_>>()?;
-        let Some(digits) = digits else {
+        let Some(digits) = digits.filter(|digits| different(digits)) else {
             return Ok(None);
         };
         let single = follows(tokenizer, 17, "32", &[digits[3], digits[2]])?;
@@ -156,4 +158,9 @@ fn follows(tokenizer: &Tokenizer, century: usize, year: &str, tokens: &[u32]) ->
     let before = tokenizer.encode(&format!("the year {century}"), PrependBos::Never)?;
     let after = tokenizer.encode(&format!("the year {century}{year}"), PrependBos::Never)?;
     Ok(after.strip_prefix(before.as_slice()) == Some(tokens))
+}
+
+/// Whether no token is twice among some; a token for unknown words would be.
+fn different(tokens: &[u32]) -> bool {
+    tokens.iter().collect::<HashSet<_>>().len() == tokens.len()
 }

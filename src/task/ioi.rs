@@ -64,7 +64,12 @@ impl Ioi {
             seed,
             corruption,
         } = self;
-        format!("Ioi(pairs: {pairs}, seed: {seed}, corruption: {corruption:?})")
+        match corruption {
+            IoiCorruption::IndirectObject => format!("Ioi(pairs: {pairs}, seed: {seed})"),
+            IoiCorruption::ThirdName => {
+                format!("Ioi(pairs: {pairs}, seed: {seed}, corruption: ThirdName)")
+            }
+        }
     }
 
     pub(super) fn examples(&self, request: &LoadRequest<'_>) -> Result<Vec<Example>> {

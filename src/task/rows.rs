@@ -170,6 +170,11 @@ fn set<T>(
         return Ok(Vec::new());
     };
     let Value::Array(values) = value else {
+        if value.is_string() && (key == "clean" || key == "corrupt") {
+            return Err(format!(
+                "`{key}` is text and not a list of token ids; use a `File` task for text"
+            ));
+        }
         return Err(format!("`{key}` is not a list; write [{value}]"));
     };
     let elements = values.iter().map(|value| match value {
@@ -206,8 +211,8 @@ fn several_tokens(key: &str, tokenizer: &Tokenizer, answer: &str) -> String {
     let count = tokenizer
         .encode(answer, crate::model::PrependBos::Never)
         .map_or(0, |tokens| tokens.len());
-    if count == 0 {
-        return format!("`{key}` has {answer:?}, which is no token; {hint}");
+    if count < 2 {
+        return format!("`{key}` has {answer:?}, which this tokenizer does not know; {hint}");
     }
     format!(
         "`{key}` has {answer:?}, which is not a single token but {count}; {hint} (an answer of several tokens needs \

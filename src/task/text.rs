@@ -15,15 +15,20 @@ pub(super) fn tokenizer<'a>(request: &LoadRequest<'a>, source: &str) -> Result<&
 }
 
 /// The token that `word` is when it follows `prompt`: the one that is added behind the prompt's own, or, where
-/// the tokenizer would merge the two, the one that `word` is alone. `None` when it is several tokens.
+/// the tokenizer would merge the two, the one that `word` is alone. `None` when it is several tokens or unknown.
 pub(super) fn continuation(tokenizer: &Tokenizer, prompt: &str, word: &str) -> Result<Option<u32>> {
     let before = tokenizer.encode(prompt, PrependBos::Never)?;
     let after = tokenizer.encode(&format!("{prompt}{word}"), PrependBos::Never)?;
-    match after.strip_prefix(before.as_slice()) {
-        Some([token]) => Ok(Some(*token)),
-        Some(_) => Ok(None),
-        None => Ok(tokenizer.single_token(word)),
-    }
+    let token = match after.strip_prefix(before.as_slice()) {
+        Some([token]) => Some(*token),
+        Some(_) => None,
+        None => tokenizer.single_token(word),
+    };
+    // A token for unknown words does not give the word back.
+    Ok(token.filter(|token| {
+        let back = tokenizer.decode(&[*token]);
+        back.trim().to_lowercase() == word.trim().to_lowercase()
+    }))
 }
 
 /// The words that are one token with a space in front, each with this token.

@@ -4,4 +4,5 @@ mod engine;
 mod models;
 mod oracle;
 mod report;
+mod tasks;
 mod twin;

@@ -1,0 +1,201 @@
+//! Rows from files: what is read, and what is said about wrong ones.
+
+use std::path::Path;
+
+use secateur::error::Error;
+use secateur::task::TaskSource;
+use serde_json::json;
+
+use super::{Numbers, decode, load, tokenizer};
+
+/// What is said about a file with these rows; the file's name is cut off.
+fn complaint(rows: &[u8], text: bool) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    fs_err::write(folder.path().join("rows.jsonl"), rows).unwrap();
+    let tokenizer = tokenizer(Numbers::Pairs, |_| true);
+    let source = if text {
+        TaskSource::File
+    } else {
+        TaskSource::Tokens
+    }("rows.jsonl".into());
+    let error = load(&source, Some(&tokenizer), folder.path()).unwrap_err();
+    assert!(matches!(error, Error::Data { .. }), "{error:?}");
+    let message = error.to_string();
+    message
+        .split_once("rows.jsonl: ")
+        .expect("the file is named")
+        .1
+        .to_owned()
+}
+
+#[test]
+fn wrong_rows_of_ids_are_named() {
+    let good = r#"{"clean":[5,6,7],"corrupt":[5,8,7],"answer":[9],"wrong":[10],"at":[1,2]}"#;
+    let rows = [
+        r#"{"clean":[5,6],"corrupt":[5,8,7],"answer":[9]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,6],"answer":[9]}"#,
+        r#"{"clean":[],"corrupt":[],"answer":[9]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,1000],"answer":[9]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,7],"answer":[4000]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,7],"answer":[-1]}"#,
+        r#"{"clean":[5,6.5],"corrupt":[5,7],"answer":[1]}"#,
+        r#"{"clean":[5,4294967296],"corrupt":[5,7],"answer":[1]}"#,
+        r#"{"clean":"text","corrupt":[5,7],"answer":[1]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,7],"answer":[]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,7],"answer":9}"#,
+        r#"{"clean":[5,6],"corrupt":[5,7],"answer":[[1,2]]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,7],"answer":[9],"wrong":[9]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,7],"answer":[9],"at":[2]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,7],"answer":[9],"at":[-1]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,7],"answer":[9],"at":[]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,7],"answer":[9],"at":[1,0]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,7],"answer":[9],"label":3}"#,
+        r#"{"clean":[5,6],"answer":[9]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,7]"#,
+        r"[5,6]",
+        "",
+    ];
+    let messages: Vec<String> = rows
+        .iter()
+        .map(|row| complaint(format!("{good}\n{row}\n{good}\n").as_bytes(), false))
+        .collect();
+    for message in &messages {
+        assert!(message.starts_with("row 2: "), "{message}");
+        assert_eq!(message.lines().count(), 1, "{message}");
+    }
+    let long: Vec<usize> = (0..33).collect();
+    let other: Vec<usize> = (1..34).collect();
+    let long = complaint(
+        json!({"clean": long, "corrupt": other, "answer": [1]})
+            .to_string()
+            .as_bytes(),
+        false,
+    );
+    let others = [
+        long,
+        complaint(b"", false),
+        complaint(b" \n\n", false),
+        complaint(b"{\"clean\":\"\xff\"}", false),
+    ];
+    insta::assert_snapshot!([messages.as_slice(), &others].concat().join("\n"), @r#"
+    row 2: clean has 2 tokens and corrupt 3; both must have the same number, so change a word
+    row 2: clean and corrupt are the same tokens; change the corrupt prompt
+    row 2: `clean` is empty; write a prompt or remove the row
+    row 2: `corrupt` has token 1000, but the model's vocabulary ends at 999; use ids of this model
+    row 2: `answer` has token 4000, but the model's vocabulary ends at 999; use ids of this model
+    row 2: `answer` has -1, which is not a token id; ids are whole numbers from 0
+    row 2: `clean` has 6.5, which is not a token id; ids are whole numbers from 0
+    row 2: `clean` has 4294967296, which is not a token id; ids are whole numbers from 0
+    row 2: `clean` is text and not a list of token ids; use a `File` task for text
+    row 2: `answer` is empty; give at least one right answer
+    row 2: `answer` is not a list; write [9]
+    row 2: `answer` has the nested list [1,2]: an answer of several tokens needs a teacher-forced metric, which does not exist yet; give alternatives of one token each
+    row 2: token 9 is twice among the answers and wrong answers; remove one
+    row 2: `at` has position 2, but the prompt's last is 1; positions count from 0
+    row 2: `at` has -1, which is not a position; positions count from 0
+    row 2: `at` is empty; name a position, or leave `at` out for the last one
+    row 2: `at` is not in ascending order; sort it and keep each position once
+    row 2: unknown key `label`; the keys are clean, corrupt, answer, wrong, at
+    row 2: `corrupt` is missing; add it
+    row 2: not JSON (EOF while parsing an object at line 1 column 30); write one object per line, such as {"clean": ..}
+    row 2: not a JSON object; write {"clean": .., "corrupt": .., "answer": [..]}
+    row 2: the line is empty; remove it
+    row 1: the prompt has 33 tokens and the model reads at most 32; shorten it
+    the file has no rows; write one JSON object per line
+    the file has no rows; write one JSON object per line
+    row 1: not UTF-8 text; save the file as UTF-8
+    "#);
+}
+
+#[test]
+fn wrong_rows_of_text_are_named() {
+    let good =
+        r#"{"clean":"The dog near","corrupt":"The dogs near","answer":[" is"],"wrong":[" are"]}"#;
+    let rows = [
+        r#"{"clean":"The dog near","corrupt":"The dogs","answer":[" is"]}"#,
+        r#"{"clean":"The dog","corrupt":"The dog","answer":[" is"]}"#,
+        r#"{"clean":"","corrupt":"The","answer":[" is"]}"#,
+        r#"{"clean":[1,2],"corrupt":"The dog","answer":[" is"]}"#,
+        r#"{"clean":"The dog","corrupt":"The dogs","answer":[" is near"]}"#,
+        r#"{"clean":"The dog","corrupt":"The dogs","answer":["is near"]}"#,
+        r#"{"clean":"The dog","corrupt":"The dogs","answer":[""]}"#,
+        r#"{"clean":"The dog","corrupt":"The dogs","answer":[[" is"," near"]]}"#,
+        r#"{"clean":"The dog","corrupt":"The dogs","answer":[" zebra"]}"#,
+        r#"{"clean":"The dog","corrupt":"The dogs","answer":[3]}"#,
+    ];
+    let messages: Vec<String> = rows
+        .iter()
+        .map(|row| complaint(format!("{good}\r\n{row}\r\n").as_bytes(), true))
+        .collect();
+    for message in &messages {
+        assert!(message.starts_with("row 2: "), "{message}");
+    }
+    insta::assert_snapshot!(messages.join("\n"), @r#"
+    row 2: clean has 3 tokens and corrupt 2; both must have the same number, so change a word
+    row 2: clean and corrupt are the same tokens; change the corrupt prompt
+    row 2: `clean` is empty; write a prompt or remove the row
+    row 2: `clean` is not text; put it in quotes, or use a `Tokens` task for token ids
+    row 2: `answer` has " is near", which is not a single token but 2; give an alternative of one token (an answer of several tokens needs a teacher-forced metric, which does not exist yet)
+    row 2: `answer` has "is near", which is not a single token but 2; give an alternative of one token; words usually need their space in front (an answer of several tokens needs a teacher-forced metric, which does not exist yet)
+    row 2: `answer` has "", which this tokenizer does not know; give an alternative of one token; words usually need their space in front
+    row 2: `answer` has the nested list [" is"," near"]: an answer of several tokens needs a teacher-forced metric, which does not exist yet; give alternatives of one token each
+    row 2: `answer` has " zebra", which this tokenizer does not know; give an alternative of one token
+    row 2: `answer` has 3, which is not text; put it in quotes
+    "#);
+}
+
+#[test]
+fn ten_wrong_rows_are_shown_and_the_rest_counted() {
+    let message = complaint("{}\n".repeat(25).as_bytes(), false);
+    let lines: Vec<&str> = message.lines().collect();
+    assert_eq!(lines.len(), 11);
+    assert!(lines[9].starts_with("row 10: "));
+    assert_eq!(lines[10], "and 15 more");
+}
+
+#[test]
+fn good_rows_are_read_as_they_stand() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokenizer = tokenizer(Numbers::Pairs, |_| true);
+    let row = |text: &str| format!("\u{feff}{text}\n");
+    let ids = row(r#"{"clean":[5,6,7],"corrupt":[5,8,7],"answer":[9,11],"wrong":[10],"at":[0,2]}"#);
+    fs_err::write(folder.path().join("ids.jsonl"), ids).unwrap();
+    let dataset = load(&TaskSource::Tokens("ids.jsonl".into()), None, folder.path()).unwrap();
+    assert_eq!(dataset.source, "Tokens(ids.jsonl)");
+    let [example] = dataset.examples.as_slice() else {
+        panic!("one row")
+    };
+    assert_eq!(
+        (&example.answer, &example.wrong, &example.at),
+        (&vec![9, 11], &vec![10], &vec![0, 2])
+    );
+    assert_eq!(example.text, None);
+
+    let text =
+        row(r#"{"clean":"The dog","corrupt":"The dogs","answer":[" is"," was"],"wrong":[" are"]}"#);
+    fs_err::write(folder.path().join("text.jsonl"), text).unwrap();
+    let dataset = load(
+        &TaskSource::File("text.jsonl".into()),
+        Some(&tokenizer),
+        folder.path(),
+    )
+    .unwrap();
+    let [example] = dataset.examples.as_slice() else {
+        panic!("one row")
+    };
+    assert_eq!(decode(&tokenizer, &example.answer), [" is", " was"]);
+    assert_eq!(decode(&tokenizer, &example.clean), ["The", " dog"]);
+    assert_eq!(example.at, [1]);
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let error = load(
+        &TaskSource::Tokens("nowhere.jsonl".into()),
+        None,
+        Path::new("data"),
+    )
+    .unwrap_err();
+    assert!(error.to_string().contains("data/nowhere.jsonl"), "{error}");
+    assert_eq!(error.exit_code(), 3);
+}
