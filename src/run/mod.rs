@@ -11,6 +11,7 @@ mod pipeline;
 mod plan;
 mod provenance;
 mod record;
+mod results;
 
 pub use batch::{BatchObserver, BatchOptions, JobReport, exit_code, run_batch};
 pub use eval::{Reevaluation, read_circuit_text, reevaluate};
@@ -20,3 +21,4 @@ pub use pipeline::{Outcome, evaluate_circuit, find_circuit, last_logits};
 pub use plan::{Job, plan};
 pub use provenance::VERSION;
 pub use record::{Circumstances, Inputs, RESULT_FORMAT, RunRecord, Summary};
+pub use results::read_results;
