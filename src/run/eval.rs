@@ -5,8 +5,8 @@ use std::sync::{Mutex, PoisonError};
 
 use fs_err as fs;
 
-use super::job::{Listening, load_examples, named_figures, without_panic};
-use super::pending::{from_eap_json, load_model, model_name};
+use super::job::{Listening, load_examples, named_figures, report_provenance, without_panic};
+use super::pending::{EapGraph, figure_warnings, load_model, model_name, report_json};
 use super::pipeline::evaluate_circuit;
 use crate::error::{Error, Result};
 use crate::evaluate::Evaluation;
@@ -28,6 +28,27 @@ pub struct Reevaluation {
     pub evaluation: Evaluation,
     /// Remarks that belong to the result.
     pub warnings: Vec<String>,
+}
+
+impl Reevaluation {
+    /// The keys of `report.json` for this circuit.
+    ///
+    /// # Errors
+    /// Never for values of these types; the serialiser's signature allows it.
+    pub fn report_json(&self) -> Result<String> {
+        report_json(
+            &self.evaluation,
+            &report_provenance(&self.file),
+            &self.warnings,
+        )
+    }
+
+    /// All remarks: those of the run, and those that follow from the figures.
+    pub fn all_warnings(&self) -> Vec<String> {
+        let mut warnings = self.warnings.clone();
+        warnings.extend(figure_warnings(&self.evaluation.held_out));
+        warnings
+    }
 }
 
 /// The contents of a circuit file as text.
@@ -94,17 +115,14 @@ fn evaluate_file(
     };
     crate::events::phase(observer, "loading the model", 0);
     let model = load_model(reference, base)?;
-    let (graph, circuit, mut warnings) = match &found {
-        Some(file) => {
-            let warnings = compare_models(file, &model, &name)?;
-            let (graph, circuit) = file.circuit()?;
-            (graph, circuit, warnings)
-        }
-        None => {
-            let granularity = &spec_file.spec.granularity;
-            let read = from_eap_json(&text, &name, model.config(), granularity)?;
-            (read.graph, read.circuit, read.notes)
-        }
+    let (graph, circuit, mut warnings) = if let Some(file) = &found {
+        let warnings = compare_models(file, &model, &name)?;
+        let (graph, circuit) = file.circuit()?;
+        (graph, circuit, warnings)
+    } else {
+        let kv = spec_file.spec.granularity.kv;
+        let read = EapGraph::parse(&text, &name)?.import(model.config(), kv)?;
+        (read.graph, read.circuit, read.notes)
     };
     let spec = &spec_file.spec;
     let dataset = load_examples(spec, &model, spec_file.base())?;

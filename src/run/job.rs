@@ -8,7 +8,8 @@ use fs_err as fs;
 
 use super::files::{remove_if_there, remove_leftovers, write_whole};
 use super::pending::{
-    LoadRequest, curve_csv, eap_json, edges_csv, render, report_json, trace_lines,
+    LoadRequest, Provenance, REPORT_FORMAT, curve_csv, edges_csv, exporter, figure_warnings,
+    report_json, to_eap_json, trace_lines,
 };
 use super::pipeline::{Outcome, find_circuit};
 use super::plan::Job;
@@ -175,6 +176,23 @@ fn circuit_file(
     }
 }
 
+/// Where the result in a circuit file comes from, for `report.json`.
+pub(super) fn report_provenance(file: &CircuitFile) -> Provenance {
+    Provenance {
+        format: REPORT_FORMAT,
+        secateur: provenance::VERSION.to_owned(),
+        spec: file.name.clone(),
+        spec_hash: file.spec_hash.clone(),
+        model: file.model.name.clone(),
+        model_hash: file.model.hash.clone(),
+        task: file.task.clone(),
+        data_hash: file.data_hash.clone(),
+        method: file.method.clone(),
+        ablation: file.ablation.clone(),
+        metric: file.metric.clone(),
+    }
+}
+
 /// The figures of both splits by name, those of the discovery split with `discovery.` in front.
 pub(super) fn named_figures(evaluation: &Evaluation) -> BTreeMap<String, f64> {
     let named = |prefix: &str, figures: &Figures| {
@@ -206,7 +224,11 @@ fn contents(
     let mut contents = BTreeMap::new();
     let mut add = |name: &str, bytes: Vec<u8>| contents.insert(name.to_owned(), bytes);
     add("circuit.ron", file.to_ron()?.into_bytes());
-    let report = report_json(file, &outcome.evaluation, &outcome.warnings)?;
+    let report = report_json(
+        &outcome.evaluation,
+        &report_provenance(file),
+        &outcome.warnings,
+    )?;
     add("report.json", report.into_bytes());
     if let Some(trace) = &outcome.trace {
         add(
@@ -216,17 +238,17 @@ fn contents(
     }
     for output in &spec.outputs {
         match output {
-            Output::Dot => add("circuit.dot", render("dot", file)?),
-            Output::Svg => add("circuit.svg", render("svg", file)?),
+            Output::Dot => add("circuit.dot", exporter("dot")?.export(file)?),
+            Output::Svg => add("circuit.svg", exporter("svg")?.export(file)?),
             Output::Json => {
-                let text = eap_json(&file.model.config, &outcome.graph, &outcome.circuit)?;
+                let text = to_eap_json(&outcome.graph, &outcome.circuit, &file.model.config)?;
                 add("circuit.json", text.into_bytes())
             }
             Output::Csv => {
                 if let Some(curve) = &outcome.evaluation.held_out.curve {
-                    add("curve.csv", curve_csv(curve)?.into_bytes());
+                    add("curve.csv", curve_csv(curve).into_bytes());
                 }
-                let text = edges_csv(&outcome.graph, &outcome.circuit)?;
+                let text = edges_csv(&outcome.graph, &outcome.circuit);
                 add("edges.csv", text.into_bytes())
             }
         };
@@ -237,6 +259,8 @@ fn contents(
 fn summary(outcome: &Outcome) -> Summary {
     let evaluation = &outcome.evaluation;
     let figures = &evaluation.held_out;
+    let mut warnings = outcome.warnings.clone();
+    warnings.extend(figure_warnings(figures));
     Summary {
         edges_kept: evaluation.edges_kept,
         edges_total: evaluation.edges_total,
@@ -247,7 +271,7 @@ fn summary(outcome: &Outcome) -> Summary {
         accuracy_circuit: figures.accuracy_circuit,
         random_mean: figures.random.as_ref().map(|baseline| baseline.mean),
         target_reached: outcome.target_reached,
-        warnings: outcome.warnings.clone(),
+        warnings,
     }
 }
 

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use crate::discover::Decision;
 use crate::error::{Error, Result};
-use crate::evaluate::{CurvePoint, Evaluation};
-use crate::graph::{Circuit, ComputationGraph, Granularity};
+use crate::evaluate::{CurvePoint, Evaluation, Figures};
+use crate::graph::{Circuit, ComputationGraph, KeyValue};
 use crate::model::{LoadedModel, ModelConfig, PrependBos, Tokenizer};
 use crate::report::CircuitFile;
 use crate::task::{Dataset, TaskSource};
@@ -30,7 +30,7 @@ pub struct ModelHeader {
     /// The shape.
     pub config: ModelConfig,
     /// Size of the weights as stored.
-    pub bytes: u64,
+    pub weight_bytes: u64,
 }
 
 /// Reads a model's headers only.
@@ -59,12 +59,12 @@ pub fn model_name(reference: &str) -> String {
 }
 
 /// Names of the built-in models, without `builtin:`.
-pub fn builtin_models() -> &'static [&'static str] {
-    &["toy-gpt2", "toy-llama"]
+pub fn builtin_models() -> Vec<&'static str> {
+    vec!["toy-gpt2", "toy-llama"]
 }
 
 /// References of the models in the local cache.
-pub fn cached_models() -> Vec<String> {
+pub fn cached_models(_base: &Path) -> Vec<String> {
     Vec::new()
 }
 
@@ -125,17 +125,74 @@ impl CircuitFile {
     }
 }
 
-/// Names of the formats that [`render`] knows.
-pub fn render_formats() -> Vec<&'static str> {
-    vec!["dot", "svg"]
+/// A format that a circuit can be drawn in.
+pub trait Exporter: Sync {
+    /// Name on the command line.
+    fn name(&self) -> &'static str;
+
+    /// The drawing.
+    ///
+    /// # Errors
+    /// When the file describes no circuit.
+    fn export(&self, file: &CircuitFile) -> Result<Vec<u8>>;
 }
 
-/// Draws a circuit.
+struct Named(&'static str);
+
+impl Exporter for Named {
+    fn name(&self) -> &'static str {
+        self.0
+    }
+
+    fn export(&self, _file: &CircuitFile) -> Result<Vec<u8>> {
+        missing("export")
+    }
+}
+
+/// The formats, in the order of the help text.
+pub fn exporters() -> &'static [&'static dyn Exporter] {
+    &[&Named("dot"), &Named("svg")]
+}
+
+/// The format of this name.
 ///
 /// # Errors
-/// When the format is unknown or the circuit does not fit its own model.
-pub fn render(_format: &str, _file: &CircuitFile) -> Result<Vec<u8>> {
-    missing("render")
+/// When there is none.
+pub fn exporter(name: &str) -> Result<&'static dyn Exporter> {
+    let found = exporters().iter().find(|format| format.name() == name);
+    found
+        .copied()
+        .ok_or_else(|| Error::Usage(format!("there is no format `{name}`")))
+}
+
+/// Version of the format of `report.json`.
+pub const REPORT_FORMAT: u32 = 1;
+
+/// Where a result comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provenance {
+    /// Version of the format, [`REPORT_FORMAT`].
+    pub format: u32,
+    /// Version of Secateur.
+    pub secateur: String,
+    /// Name of the spec.
+    pub spec: String,
+    /// Hash of the spec.
+    pub spec_hash: String,
+    /// Name of the model.
+    pub model: String,
+    /// Hash of the weights.
+    pub model_hash: String,
+    /// The prompts, as the spec writes them.
+    pub task: String,
+    /// Hash of the prompts' tokens and answers.
+    pub data_hash: String,
+    /// The method, as the spec writes it.
+    pub method: String,
+    /// What replaces a removed edge's contribution.
+    pub ablation: String,
+    /// The metric.
+    pub metric: String,
 }
 
 /// The text of `report.json`.
@@ -143,11 +200,16 @@ pub fn render(_format: &str, _file: &CircuitFile) -> Result<Vec<u8>> {
 /// # Errors
 /// Never in practice.
 pub fn report_json(
-    _file: &CircuitFile,
     _evaluation: &Evaluation,
+    _provenance: &Provenance,
     _warnings: &[String],
 ) -> Result<String> {
     missing("report_json")
+}
+
+/// What follows from the figures of a split.
+pub fn figure_warnings(_figures: &Figures) -> Vec<String> {
+    Vec::new()
 }
 
 /// The text of `trace.jsonl`.
@@ -159,32 +221,30 @@ pub fn trace_lines(_graph: &ComputationGraph, _trace: &[Decision]) -> Result<Str
 }
 
 /// The text of `edges.csv`.
-///
-/// # Errors
-/// Never in practice.
-pub fn edges_csv(_graph: &ComputationGraph, _circuit: &Circuit) -> Result<String> {
-    missing("edges_csv")
+pub fn edges_csv(_graph: &ComputationGraph, _circuit: &Circuit) -> String {
+    String::new()
 }
 
 /// The text of `curve.csv`.
-///
-/// # Errors
-/// Never in practice.
-pub fn curve_csv(_curve: &[CurvePoint]) -> Result<String> {
-    missing("curve_csv")
+pub fn curve_csv(_curve: &[CurvePoint]) -> String {
+    String::new()
 }
 
 /// The text of `circuit.json`: EAP-IG's graph format, the full graph.
 ///
 /// # Errors
 /// When the graph has nodes the format does not know.
-pub fn eap_json(
-    _config: &ModelConfig,
+pub fn to_eap_json(
     _graph: &ComputationGraph,
     _circuit: &Circuit,
+    _config: &ModelConfig,
 ) -> Result<String> {
-    missing("eap_json")
+    missing("to_eap_json")
 }
+
+/// A graph file of EAP-IG, as read.
+#[derive(Debug)]
+pub struct EapGraph;
 
 /// A circuit read from EAP-IG's graph format, with remarks on what reading it changed.
 #[derive(Debug, Clone)]
@@ -197,36 +257,63 @@ pub struct Imported {
     pub notes: Vec<String>,
 }
 
-/// Reads EAP-IG's graph format for a model of this shape.
-///
-/// # Errors
-/// When the text is not such a file or is of another shape.
-pub fn from_eap_json(
-    _text: &str,
-    _file_name: &str,
-    _config: &ModelConfig,
-    _granularity: &Granularity,
-) -> Result<Imported> {
-    missing("from_eap_json")
+impl EapGraph {
+    /// Reads the text of such a file.
+    ///
+    /// # Errors
+    /// When the text is not of this form.
+    pub fn parse(_text: &str, _file_name: &str) -> Result<Self> {
+        missing("EapGraph::parse")
+    }
+
+    /// The circuit in a model's graph.
+    ///
+    /// # Errors
+    /// When the model has another shape.
+    pub fn import(&self, _config: &ModelConfig, _kv: KeyValue) -> Result<Imported> {
+        missing("EapGraph::import")
+    }
 }
 
-/// One row of a comparison.
-#[derive(Debug, Clone)]
-pub struct ComparedResult {
+/// One result in a comparison.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Comparison {
     /// Name of the spec.
-    pub spec: String,
+    pub name: String,
     /// Name of the model.
     pub model: String,
-    /// Name of the method.
+    /// How the circuit was found.
     pub method: String,
-    /// The contents of `report.json`.
-    pub report: serde_json::Value,
+    /// Edges of the circuit.
+    pub edges_kept: usize,
+    /// Edges of the full graph.
+    pub edges_total: usize,
+    /// Faithfulness on held-out prompts.
+    pub faithfulness: Option<f64>,
+    /// Its 95 % interval.
+    pub interval: Option<[f64; 2]>,
+    /// Accuracy of the circuit on held-out prompts.
+    pub accuracy: Option<f64>,
+    /// Mean faithfulness of random circuits.
+    pub random: Option<f64>,
 }
 
-/// A comparison in one format: text (first), CSV, Markdown, LaTeX, SVG; file name and contents.
-///
-/// # Errors
-/// When a report lacks a figure.
-pub fn compare(_results: &[ComparedResult]) -> Result<Vec<(String, String)>> {
-    missing("compare")
+/// An aligned table for terminals.
+pub fn compare_text(_rows: &[Comparison]) -> String {
+    String::new()
+}
+
+/// A table for other programs.
+pub fn compare_csv(_rows: &[Comparison]) -> String {
+    String::new()
+}
+
+/// A Markdown table.
+pub fn compare_markdown(_rows: &[Comparison]) -> String {
+    String::new()
+}
+
+/// A LaTeX `tabular`.
+pub fn compare_latex(_rows: &[Comparison]) -> String {
+    String::new()
 }

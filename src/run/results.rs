@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+use serde::Deserialize;
 
 use super::eval::read_circuit_text;
-use super::pending::ComparedResult;
+use super::pending::Comparison;
 use crate::error::{Error, Result};
 use crate::report::CircuitFile;
 
@@ -13,7 +14,7 @@ use crate::report::CircuitFile;
 ///
 /// # Errors
 /// When a folder holds no result, or a result cannot be read.
-pub fn read_results(folders: &[PathBuf]) -> Result<Vec<ComparedResult>> {
+pub fn read_results(folders: &[PathBuf]) -> Result<Vec<Comparison>> {
     let mut results = Vec::new();
     for folder in folders {
         if !folder.is_dir() {
@@ -34,7 +35,7 @@ pub fn read_results(folders: &[PathBuf]) -> Result<Vec<ComparedResult>> {
     Ok(results)
 }
 
-fn collect(folder: &Path, results: &mut Vec<ComparedResult>) -> Result<()> {
+fn collect(folder: &Path, results: &mut Vec<Comparison>) -> Result<()> {
     let (report, circuit) = (folder.join("report.json"), folder.join("circuit.ron"));
     if report.is_file() && circuit.is_file() {
         results.push(read_result(&report, &circuit)?);
@@ -50,16 +51,36 @@ fn collect(folder: &Path, results: &mut Vec<ComparedResult>) -> Result<()> {
     inner.iter().try_for_each(|folder| collect(folder, results))
 }
 
-fn read_result(report: &Path, circuit: &Path) -> Result<ComparedResult> {
-    let text = read_circuit_text(report)?;
-    let report = serde_json::from_str(&text)
+/// The figures of `report.json` that a comparison shows; others are ignored.
+#[derive(Deserialize)]
+struct Report {
+    edges_kept: usize,
+    edges_total: usize,
+    faithfulness: Option<f64>,
+    faithfulness_interval: Option<[f64; 2]>,
+    accuracy_circuit: Option<f64>,
+    random: Option<Random>,
+}
+
+#[derive(Deserialize)]
+struct Random {
+    mean: f64,
+}
+
+fn read_result(report: &Path, circuit: &Path) -> Result<Comparison> {
+    let figures: Report = serde_json::from_str(&read_circuit_text(report)?)
         .map_err(|error| Error::data(report.display().to_string(), error.to_string()))?;
     let name = circuit.display().to_string();
     let file = CircuitFile::from_ron(&read_circuit_text(circuit)?, &name)?;
-    Ok(ComparedResult {
-        spec: file.name,
+    Ok(Comparison {
+        name: file.name,
         model: file.model.name,
         method: file.method,
-        report,
+        edges_kept: figures.edges_kept,
+        edges_total: figures.edges_total,
+        faithfulness: figures.faithfulness,
+        interval: figures.faithfulness_interval,
+        accuracy: figures.accuracy_circuit,
+        random: figures.random.map(|random| random.mean),
     })
 }

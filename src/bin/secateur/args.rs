@@ -130,5 +130,6 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 }
 
 fn formats() -> clap::builder::PossibleValuesParser {
-    secateur::run::pending::render_formats().into()
+    let names = secateur::run::pending::exporters().iter();
+    names.map(|format| format.name()).collect::<Vec<_>>().into()
 }

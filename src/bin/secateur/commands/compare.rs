@@ -1,21 +1,24 @@
 //! `secateur compare`: faithfulness across models and methods.
 
 use secateur::Result;
-use secateur::run::pending::compare as compare_results;
+use secateur::run::pending::{compare_csv, compare_latex, compare_markdown, compare_text};
 use secateur::run::{read_results, write_file};
 
 use crate::args::CompareArgs;
 use crate::output;
 
 pub(crate) fn compare(args: &CompareArgs) -> Result<u8> {
-    let files = compare_results(&read_results(&args.results)?)?;
-    if let Some((_, text)) = files.first() {
-        output::data(text.as_bytes())?;
-    }
+    let rows = read_results(&args.results)?;
+    output::data(compare_text(&rows).as_bytes())?;
     if let Some(folder) = &args.out {
         fs_err::create_dir_all(folder)?;
-        for (name, contents) in &files {
-            write_file(&folder.join(name), contents.as_bytes())?;
+        for (name, table) in [
+            ("compare.txt", compare_text(&rows)),
+            ("compare.csv", compare_csv(&rows)),
+            ("compare.md", compare_markdown(&rows)),
+            ("compare.tex", compare_latex(&rows)),
+        ] {
+            write_file(&folder.join(name), table.as_bytes())?;
         }
     }
     Ok(0)

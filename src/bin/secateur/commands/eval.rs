@@ -3,7 +3,6 @@
 use std::slice;
 
 use secateur::evaluate::Figures;
-use secateur::run::pending::report_json;
 use secateur::run::{Reevaluation, reevaluate};
 use secateur::spec::read_specs;
 use secateur::{Error, Result};
@@ -28,12 +27,12 @@ pub(crate) fn eval(args: &EvalArgs, quiet: bool) -> Result<u8> {
     ui.finish();
     let result = result?;
     if !quiet {
-        for warning in &result.warnings {
-            output::message(&output::warning_text(warning));
+        for warning in result.all_warnings() {
+            output::message(&output::warning_text(&warning));
         }
     }
     let text = if args.json {
-        report_json(&result.file, &result.evaluation, &result.warnings)?
+        result.report_json()?
     } else {
         describe(&result)
     };

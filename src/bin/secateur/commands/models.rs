@@ -1,5 +1,7 @@
 //! `secateur models`: the models that can be named without a path.
 
+use std::path::Path;
+
 use secateur::Result;
 use secateur::run::pending::{builtin_models, cached_models};
 
@@ -12,7 +14,7 @@ pub(crate) fn models() -> Result<u8> {
         text.push_str(name);
         text.push('\n');
     }
-    for reference in cached_models() {
+    for reference in cached_models(Path::new(".")) {
         text.push_str(&reference);
         text.push('\n');
     }

@@ -2,7 +2,7 @@
 
 use secateur::Result;
 use secateur::report::CircuitFile;
-use secateur::run::pending::render as render_circuit;
+use secateur::run::pending::exporter;
 use secateur::run::{read_circuit_text, write_file};
 
 use crate::args::RenderArgs;
@@ -11,7 +11,7 @@ use crate::output;
 pub(crate) fn render(args: &RenderArgs) -> Result<u8> {
     let text = read_circuit_text(&args.circuit)?;
     let file = CircuitFile::from_ron(&text, &args.circuit.display().to_string())?;
-    let bytes = render_circuit(&args.format, &file)?;
+    let bytes = exporter(&args.format)?.export(&file)?;
     match &args.out {
         Some(path) => write_file(path, &bytes)?,
         None => output::data(&bytes)?,
