@@ -91,6 +91,14 @@ fn syntax_mistake(error: &ron::error::SpannedError, file: &Path) -> SpecMistake 
         line: error.span.start.line,
         column: error.span.start.col,
         key: String::new(),
-        problem: error.code.to_string(),
+        problem: match &error.code {
+            ron::Error::MissingStructField { field, outer } => {
+                let place = outer
+                    .as_ref()
+                    .map_or_else(String::new, |outer| format!(" in `{outer}`"));
+                format!("missing key `{field}`{place}")
+            }
+            code => code.to_string(),
+        },
     }
 }

@@ -296,14 +296,14 @@ RunSpec(
 
     #[test]
     fn keys_are_found_behind_strings_and_comments() {
-        assert_eq!(place(&KeyPath::new("name")), (4, 33));
-        assert_eq!(place(&KeyPath::new("models").at(1)), (4, 68));
-        assert_eq!(place(&KeyPath::new("models").at(2)), (4, 77));
+        assert_eq!(place(&KeyPath::new("name")), (4, 34));
+        assert_eq!(place(&KeyPath::new("models").at(1)), (4, 70));
+        assert_eq!(place(&KeyPath::new("models").at(2)), (4, 80));
         assert_eq!(place(&KeyPath::new("select.TopN.share")), (5, 18));
         assert_eq!(place(&KeyPath::new("select.TopN")), (5, 13));
         assert_eq!(
             place(&KeyPath::new("granularity.mlps.Neurons.top")),
-            (6, 24)
+            (6, 25)
         );
         assert_eq!(place(&KeyPath::new("target.faithfulness")), (7, 19));
     }
