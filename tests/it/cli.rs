@@ -1,5 +1,7 @@
 //! The program's wiring: arguments, streams, exit codes. What the parts do is tested at the library.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::path::Path;
 use std::process::{Command, Output};
 

@@ -1,5 +1,7 @@
 //! Run specs: every mistake with its place, and folders of specs.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::path::Path;
 
 use proptest::prelude::*;

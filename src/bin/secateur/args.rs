@@ -115,7 +115,7 @@ pub(crate) struct LogitsArgs {
     /// A list of token ids per line.
     #[arg(long, value_name = "FILE.jsonl")]
     pub(crate) tokens: PathBuf,
-    /// The file to write: tensor `logits`, [rows, d_vocab].
+    /// The file to write: tensor `logits`, `[rows, d_vocab]`.
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) out: PathBuf,
 }
