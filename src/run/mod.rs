@@ -1,5 +1,23 @@
 //! Jobs: one spec on one model, batches of them, results on disk.
 
+mod batch;
+mod eval;
+mod files;
+mod job;
+mod models;
+#[doc(hidden)]
 mod pipeline;
+mod plan;
+mod provenance;
+mod record;
+mod results;
 
+pub use batch::{BatchObserver, BatchOptions, JobReport, exit_code, run_batch};
+pub use eval::{Reevaluation, read_circuit_text, reevaluate};
+pub use files::write_file;
+pub use job::Finish;
 pub use pipeline::{Outcome, evaluate_circuit, find_circuit, last_logits};
+pub use plan::{Job, plan};
+pub use provenance::VERSION;
+pub use record::{Circumstances, Inputs, RESULT_FORMAT, RunRecord, Summary};
+pub use results::read_results;

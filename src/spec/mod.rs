@@ -1,5 +1,12 @@
 //! Run specs in RON: types, parsing, checks, mistakes with their place.
 
+mod check;
+mod files;
+mod parse;
+mod position;
 mod types;
 
+pub(crate) use check::model_key;
+pub use files::{SpecFile, SpecSet, read_specs, spec_files};
+pub use parse::{check_spec, parse_spec, ron_line};
 pub use types::{Evaluate, Output, Precision, RunSpec};

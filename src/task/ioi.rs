@@ -26,7 +26,7 @@ pub(super) const TEMPLATES: &[&str] = &[
 ];
 
 /// Parameters of the IOI generator.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Ioi {
     /// Number of clean/corrupt pairs.

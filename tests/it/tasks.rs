@@ -103,7 +103,11 @@ fn generate(source: &TaskSource, tokenizer: Option<&Tokenizer>) -> Dataset {
 
 fn all(pairs: usize, seed: u64) -> [TaskSource; 4] {
     [
-        TaskSource::Ioi(Ioi { pairs, seed }),
+        TaskSource::Ioi(Ioi {
+            pairs,
+            seed,
+            ..Ioi::default()
+        }),
         TaskSource::GreaterThan(GreaterThan { pairs, seed }),
         TaskSource::Induction(Induction {
             pairs,
@@ -186,7 +190,11 @@ fn rows_of_a_seed_never_change() {
 fn ioi_has_the_indirect_object_as_answer_and_a_third_name_in_the_corrupt_prompt() {
     let tokenizer = tokenizer(Numbers::Pairs, |_| true);
     let dataset = generate(
-        &TaskSource::Ioi(Ioi { pairs: 64, seed: 3 }),
+        &TaskSource::Ioi(Ioi {
+            pairs: 64,
+            seed: 3,
+            ..Ioi::default()
+        }),
         Some(&tokenizer),
     );
     for (index, example) in dataset.examples.iter().enumerate() {
@@ -380,7 +388,11 @@ fn generators_say_what_is_missing() {
             || ["Mary", "John"].contains(&word)
     });
     let no_numbers = tokenizer(Numbers::None, |_| true);
-    let ioi = TaskSource::Ioi(Ioi { pairs: 4, seed: 0 });
+    let ioi = TaskSource::Ioi(Ioi {
+        pairs: 4,
+        seed: 0,
+        ..Ioi::default()
+    });
     let greater_than = |pairs| TaskSource::GreaterThan(GreaterThan { pairs, seed: 0 });
     let induction = |length| {
         TaskSource::Induction(Induction {

@@ -1,1 +1,15 @@
-fn main() {}
+//! The command-line program: `secateur --help`.
+
+mod args;
+mod commands;
+mod output;
+mod table;
+mod ui;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    // A panic outside of jobs is a bug too, with the exit code of one.
+    let code = std::panic::catch_unwind(commands::main);
+    ExitCode::from(code.unwrap_or(1))
+}

@@ -1,0 +1,135 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Finds the circuit inside a transformer language model that does a task.
+///
+/// A MODEL is builtin:NAME, a folder in Hugging Face format, a .gguf file, or hf:ORG/NAME.
+#[derive(Debug, Parser)]
+#[command(name = "secateur", version, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Show errors only: no progress, no warnings, no table.
+    #[arg(short, long, global = true)]
+    pub(crate) quiet: bool,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 success, 4 a target was not reached (results are written), \
+2 wrong arguments or spec, 3 unusable model or data, 1 bug, 130 interrupted (finished jobs are kept).";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run every spec on every model it names; skip what is done with the same inputs.
+    Run(RunArgs),
+    /// Evaluate a circuit file on a spec's task.
+    Eval(EvalArgs),
+    /// Compare results across models and methods.
+    Compare(CompareArgs),
+    /// Draw a circuit.
+    Render(RenderArgs),
+    /// Show the shape of a model and the size of its graph, from its headers only.
+    Inspect(InspectArgs),
+    /// Write the logits at the last position of token rows.
+    Logits(LogitsArgs),
+    /// List the built-in models and those in the local cache.
+    Models,
+    /// Print shell completions.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// Spec files, or folders of them (all *.ron below).
+    #[arg(required = true, value_name = "SPEC_OR_DIR")]
+    pub(crate) specs: Vec<PathBuf>,
+    /// Folder of the results: DIR/<spec name>/<model name>/.
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub(crate) out: PathBuf,
+    /// Jobs at a time; they share the threads.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
+    pub(crate) jobs: usize,
+    /// Threads of all jobs together [default: all cores].
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) threads: Option<usize>,
+    /// Run again what is done.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    /// The circuit: circuit.ron, or a JSON file in EAP-IG's format.
+    pub(crate) circuit: PathBuf,
+    /// The spec that names the task, metric and ablation.
+    #[arg(long)]
+    pub(crate) spec: PathBuf,
+    /// The model, relative to the working directory [default: the spec's].
+    #[arg(long)]
+    pub(crate) model: Option<String>,
+    /// Print the keys of report.json.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CompareArgs {
+    /// Result folders, or folders above them.
+    #[arg(required = true, value_name = "RESULT")]
+    pub(crate) results: Vec<PathBuf>,
+    /// Folder for the tables and curves as files.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RenderArgs {
+    /// The circuit.ron.
+    pub(crate) circuit: PathBuf,
+    /// The format.
+    #[arg(long, value_name = "F", value_parser = formats())]
+    pub(crate) format: String,
+    /// The file to write [default: standard output].
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InspectArgs {
+    /// The model.
+    pub(crate) model: String,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogitsArgs {
+    /// The model.
+    pub(crate) model: String,
+    /// A list of token ids per line.
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub(crate) tokens: PathBuf,
+    /// The file to write: tensor `logits`, `[rows, d_vocab]`.
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub(crate) out: PathBuf,
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("expected at least 1".into()),
+        Ok(number) if number <= 4096 => Ok(number),
+        Ok(_) => Err("expected at most 4096".into()),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+fn formats() -> clap::builder::PossibleValuesParser {
+    let names = secateur::report::exporters().iter();
+    names.map(|format| format.name()).collect::<Vec<_>>().into()
+}

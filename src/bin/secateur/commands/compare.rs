@@ -1,0 +1,25 @@
+//! `secateur compare`: faithfulness across models and methods.
+
+use secateur::Result;
+use secateur::report::{compare_csv, compare_latex, compare_markdown, compare_text};
+use secateur::run::{read_results, write_file};
+
+use crate::args::CompareArgs;
+use crate::output;
+
+pub(crate) fn compare(args: &CompareArgs) -> Result<u8> {
+    let rows = read_results(&args.results)?;
+    output::data(compare_text(&rows).as_bytes())?;
+    if let Some(folder) = &args.out {
+        fs_err::create_dir_all(folder)?;
+        for (name, table) in [
+            ("compare.txt", compare_text(&rows)),
+            ("compare.csv", compare_csv(&rows)),
+            ("compare.md", compare_markdown(&rows)),
+            ("compare.tex", compare_latex(&rows)),
+        ] {
+            write_file(&folder.join(name), table.as_bytes())?;
+        }
+    }
+    Ok(0)
+}

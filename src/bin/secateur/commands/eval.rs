@@ -1,0 +1,78 @@
+//! `secateur eval`: a circuit file on a spec's task.
+
+use std::slice;
+
+use secateur::evaluate::Figures;
+use secateur::run::{Reevaluation, reevaluate};
+use secateur::spec::read_specs;
+use secateur::{Error, Result};
+
+use crate::args::EvalArgs;
+use crate::output;
+use crate::table::{figure, table, with_interval};
+use crate::ui::{SingleUi, stop_on_ctrl_c};
+
+pub(crate) fn eval(args: &EvalArgs, quiet: bool) -> Result<u8> {
+    let mut set = read_specs(slice::from_ref(&args.spec));
+    if let Some(error) = set.errors.pop() {
+        return Err(error);
+    }
+    let spec = set
+        .specs
+        .pop()
+        .ok_or_else(|| Error::Bug("a spec without mistakes was not read".into()))?;
+    stop_on_ctrl_c();
+    let ui = SingleUi::new(quiet);
+    let result = reevaluate(&args.circuit, &spec, args.model.as_deref(), &ui);
+    ui.finish();
+    let result = result?;
+    if !quiet {
+        for warning in result.all_warnings() {
+            output::message(&output::warning_text(&warning));
+        }
+    }
+    let text = if args.json {
+        result.report_json()?
+    } else {
+        describe(&result)
+    };
+    output::data(text.as_bytes())?;
+    Ok(0)
+}
+
+fn describe(result: &Reevaluation) -> String {
+    let evaluation = &result.evaluation;
+    let (held_out, discovery) = (&evaluation.held_out, &evaluation.discovery);
+    let row =
+        |name: &str, of: fn(&Figures) -> String| vec![name.to_owned(), of(held_out), of(discovery)];
+    let rows = [
+        row("examples", |split| split.examples.to_string()),
+        row("metric, full model", |split| {
+            figure(Some(split.metric_full))
+        }),
+        row("metric, nothing kept", |split| {
+            figure(Some(split.metric_empty))
+        }),
+        row("metric, circuit", |split| {
+            figure(Some(split.metric_circuit))
+        }),
+        row("faithfulness", |split| {
+            with_interval(split.faithfulness, split.faithfulness_interval)
+        }),
+        row("accuracy, full model", |split| figure(split.accuracy_full)),
+        row("accuracy, circuit", |split| figure(split.accuracy_circuit)),
+        row("faithfulness, random", |split| {
+            figure(split.random.as_ref().map(|baseline| baseline.mean))
+        }),
+    ];
+    format!(
+        "{} on {}: {} of {} edges, {} of {} nodes\n{}",
+        result.file.name,
+        result.file.model.name,
+        evaluation.edges_kept,
+        evaluation.edges_total,
+        evaluation.nodes_kept,
+        evaluation.nodes_total,
+        table(&["", "held out", "discovery"], &rows, 1)
+    )
+}

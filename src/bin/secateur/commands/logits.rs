@@ -1,0 +1,56 @@
+//! `secateur logits`: the logits at the last position of token rows, for parity checks.
+
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, TensorView, serialize};
+use secateur::model::load_model;
+use secateur::run::{last_logits, write_file};
+use secateur::{Error, Result};
+
+use crate::args::LogitsArgs;
+
+pub(crate) fn logits(args: &LogitsArgs) -> Result<u8> {
+    let rows = read_rows(&args.tokens)?;
+    let model = load_model(&args.model, Path::new("."))?;
+    let logits = last_logits(&model, &rows)?;
+    let width = model.config().d_vocab;
+    let bytes: Vec<u8> = logits
+        .iter()
+        .flatten()
+        .flat_map(|logit| logit.to_le_bytes())
+        .collect();
+    // [rows, d_vocab]
+    let view = TensorView::new(Dtype::F32, vec![logits.len(), width], &bytes);
+    let file = view.and_then(|view| serialize([("logits", view)], None));
+    let file = file.map_err(|error| Error::Bug(format!("logits: {error}")))?;
+    write_file(&args.out, &file)?;
+    Ok(0)
+}
+
+/// A list of token ids per line; empty lines are skipped.
+fn read_rows(path: &Path) -> Result<Vec<Vec<u32>>> {
+    let name = path.display().to_string();
+    let text =
+        String::from_utf8(fs_err::read(path)?).map_err(|_| Error::data(&name, "not UTF-8 text"))?;
+    let mut rows = Vec::new();
+    for (index, line) in text.lines().enumerate() {
+        if line.trim().is_empty() {
+            continue;
+        }
+        let place = || format!("{name}:{}", index + 1);
+        let row: Vec<u32> = serde_json::from_str(line).map_err(|error| {
+            Error::data(place(), format!("expected a list of token ids: {error}"))
+        })?;
+        if row.is_empty() {
+            return Err(Error::data(place(), "expected at least one token id"));
+        }
+        rows.push(row);
+    }
+    if rows.is_empty() {
+        return Err(Error::data(
+            name,
+            "expected a list of token ids per line, found none",
+        ));
+    }
+    Ok(rows)
+}

@@ -1,0 +1,52 @@
+//! Data to standard output, messages to standard error.
+
+use std::io::{ErrorKind, IsTerminal, Write};
+
+use secateur::{Error, Result};
+
+/// Writes data to standard output; a reader that has gone away is not an error.
+pub(crate) fn data(bytes: &[u8]) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Writes one line to standard error; there is nobody to tell when that fails.
+pub(crate) fn message(line: &str) {
+    writeln!(std::io::stderr().lock(), "{line}").ok();
+}
+
+/// Text that calls itself an error, one line for each mistake in a spec.
+pub(crate) fn error_text(error: &Error) -> String {
+    match error {
+        Error::Spec(mistakes) => {
+            let lines: Vec<String> = mistakes
+                .iter()
+                .map(|mistake| labelled("error", mistake))
+                .collect();
+            lines.join("\n")
+        }
+        other => labelled("error", other),
+    }
+}
+
+/// Text that calls itself a warning.
+pub(crate) fn warning_text(warning: &str) -> String {
+    labelled("warning", warning)
+}
+
+fn labelled(label: &str, text: impl std::fmt::Display) -> String {
+    if !coloured() {
+        return format!("{label}: {text}");
+    }
+    let colour = if label == "error" { "1;31" } else { "1;33" };
+    format!("\u{1b}[{colour}m{label}:\u{1b}[0m {text}")
+}
+
+/// Whether messages may be coloured.
+fn coloured() -> bool {
+    let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !refused && std::io::stderr().is_terminal()
+}

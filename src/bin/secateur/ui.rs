@@ -1,0 +1,227 @@
+//! Progress on standard error: nested bars on a terminal, plain lines elsewhere, nothing when quiet.
+
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use secateur::events::{Event, Observer, StopFlag};
+use secateur::run::{BatchObserver, Finish, Job, JobReport};
+
+use crate::output;
+use crate::table::{duration, figure};
+
+/// Set by Ctrl-C.
+static STOP: StopFlag = StopFlag::new();
+
+/// Lets Ctrl-C ask running work to stop at the next safe point; a second one ends the program at once.
+pub(crate) fn stop_on_ctrl_c() {
+    let handler = || {
+        if STOP.is_set() {
+            std::process::abort();
+        }
+        STOP.set();
+        output::message("stopping at the next safe point; finished jobs are kept");
+    };
+    if ctrlc::set_handler(handler).is_err() {
+        output::message(&output::warning_text("Ctrl-C will end the program at once"));
+    }
+}
+
+/// The progress of a batch.
+#[derive(Debug)]
+pub(crate) struct BatchUi {
+    total: usize,
+    quiet: bool,
+    bars: Option<Bars>,
+}
+
+#[derive(Debug)]
+struct Bars {
+    multi: MultiProgress,
+    batch: ProgressBar,
+    jobs: Mutex<BTreeMap<usize, JobBars>>,
+}
+
+/// A job's own line and that of its current phase.
+#[derive(Debug)]
+struct JobBars {
+    title: ProgressBar,
+    phase: ProgressBar,
+}
+
+impl BatchUi {
+    /// The progress of `total` jobs.
+    pub(crate) fn new(total: usize, quiet: bool) -> Self {
+        let bars = (!quiet && std::io::stderr().is_terminal()).then(|| {
+            let multi = MultiProgress::new();
+            let batch = multi.add(ProgressBar::new(total as u64));
+            batch.set_style(style("{bar:24} {pos}/{len} jobs, {elapsed}"));
+            batch.enable_steady_tick(Duration::from_millis(200));
+            Bars {
+                multi,
+                batch,
+                jobs: Mutex::default(),
+            }
+        });
+        Self { total, quiet, bars }
+    }
+
+    /// Takes the bars away.
+    pub(crate) fn finish(&self) {
+        if let Some(bars) = &self.bars {
+            bars.batch.finish_and_clear();
+        }
+    }
+
+    /// One line, above the bars if there are any.
+    fn line(&self, line: &str) {
+        match &self.bars {
+            Some(bars) => bars.multi.suspend(|| output::message(line)),
+            None => output::message(line),
+        }
+    }
+}
+
+impl BatchObserver for BatchUi {
+    fn started(&self, index: usize, job: &Job) {
+        match &self.bars {
+            Some(bars) => bars.start(index, job),
+            None if self.quiet => {}
+            None => output::message(&format!("[{}/{}] {}", index + 1, self.total, job.title())),
+        }
+    }
+
+    fn event(&self, index: usize, event: Event) {
+        if let Some(bars) = &self.bars {
+            bars.event(index, event);
+        }
+    }
+
+    fn finished(&self, index: usize, report: &JobReport) {
+        if let Some(bars) = &self.bars {
+            bars.end(index);
+        }
+        let title = format!("[{}/{}] {}", index + 1, self.total, report.job.title());
+        match &report.result {
+            Ok(_) if self.quiet => {}
+            Ok(finish) => {
+                let summary = finish.summary();
+                let how = match finish {
+                    Finish::Done(_) => format!("done in {}", duration(report.seconds)),
+                    Finish::Skipped(_) => "already done".into(),
+                };
+                self.line(&format!(
+                    "{title}: {how}, {} of {} edges, faithfulness {}",
+                    summary.edges_kept,
+                    summary.edges_total,
+                    figure(summary.faithfulness)
+                ));
+                for warning in &summary.warnings {
+                    self.line(&output::warning_text(&format!(
+                        "{}: {warning}",
+                        report.job.title()
+                    )));
+                }
+            }
+            Err(secateur::Error::Interrupted) => self.line(&format!("{title}: interrupted")),
+            Err(error) => {
+                self.line(&format!("{title}: failed"));
+                self.line(&output::error_text(error));
+            }
+        }
+    }
+
+    fn interrupted(&self) -> bool {
+        STOP.is_set()
+    }
+}
+
+impl Bars {
+    fn start(&self, index: usize, job: &Job) {
+        let title = self.multi.add(ProgressBar::new_spinner());
+        title.set_style(style("{spinner} {msg}, {elapsed}"));
+        title.set_message(job.title());
+        title.enable_steady_tick(Duration::from_millis(200));
+        let phase = self.multi.add(ProgressBar::new_spinner());
+        self.lock().insert(index, JobBars { title, phase });
+    }
+
+    fn event(&self, index: usize, event: Event) {
+        if let Some(job) = self.lock().get(&index) {
+            show(&job.phase, event);
+        }
+    }
+
+    fn end(&self, index: usize) {
+        if let Some(job) = self.lock().remove(&index) {
+            job.phase.finish_and_clear();
+            job.title.finish_and_clear();
+        }
+        self.batch.inc(1);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<usize, JobBars>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The progress of a single piece of work.
+#[derive(Debug)]
+pub(crate) struct SingleUi(ProgressBar);
+
+impl SingleUi {
+    pub(crate) fn new(quiet: bool) -> Self {
+        Self(if quiet || !std::io::stderr().is_terminal() {
+            ProgressBar::hidden()
+        } else {
+            ProgressBar::new_spinner()
+        })
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        self.0.finish_and_clear();
+    }
+}
+
+impl Observer for SingleUi {
+    fn event(&self, event: Event) {
+        show(&self.0, event);
+    }
+
+    fn interrupted(&self) -> bool {
+        STOP.is_set()
+    }
+}
+
+/// Shows an event on the bar of a phase; warnings are shown with the result.
+fn show(bar: &ProgressBar, event: Event) {
+    match event {
+        Event::Phase { name, total } => {
+            bar.reset();
+            bar.set_prefix(name);
+            bar.set_message("");
+            if total == 0 {
+                bar.set_style(style("  {spinner} {prefix} {msg}"));
+            } else {
+                bar.set_length(total);
+                bar.set_style(style("  {bar:24} {pos}/{len} {prefix}, {eta} left {msg}"));
+            }
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+        Event::Step { done, note } => {
+            bar.set_position(done);
+            bar.set_message(note);
+        }
+        _ => {}
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    let style = ProgressStyle::with_template(template);
+    style
+        .expect("the templates of this file are valid")
+        .progress_chars("=> ")
+}

@@ -1,0 +1,253 @@
+//! A circuit file on a spec's task: `secateur eval`.
+
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use fs_err as fs;
+
+use super::job::{Listening, load_examples, named_figures, report_provenance, without_panic};
+use super::pipeline::evaluate_circuit;
+use crate::error::{Error, Result};
+use crate::evaluate::Evaluation;
+use crate::events::Observer;
+use crate::graph::{Circuit, ComputationGraph};
+use crate::model::{LoadedModel, ModelConfig};
+use crate::model::{load_model, model_name};
+use crate::report::{CIRCUIT_FORMAT, CircuitFile, ModelStamp};
+use crate::report::{EapGraph, figure_warnings, report_json};
+use crate::spec::{SpecFile, ron_line};
+
+/// Largest circuit file read, in bytes.
+const MAX_BYTES: u64 = 1 << 30;
+
+/// A circuit evaluated again.
+#[derive(Debug, Clone)]
+pub struct Reevaluation {
+    /// The circuit, stamped with the model, spec and data it was evaluated on.
+    pub file: CircuitFile,
+    /// The figures.
+    pub evaluation: Evaluation,
+    /// Remarks that belong to the result.
+    pub warnings: Vec<String>,
+}
+
+impl Reevaluation {
+    /// The keys of `report.json` for this circuit.
+    ///
+    /// # Errors
+    /// Never for values of these types; the serialiser's signature allows it.
+    pub fn report_json(&self) -> Result<String> {
+        report_json(
+            &self.evaluation,
+            &report_provenance(&self.file),
+            &self.warnings,
+        )
+    }
+
+    /// All remarks: those of the run, and those that follow from the figures.
+    pub fn all_warnings(&self) -> Vec<String> {
+        let mut warnings = self.warnings.clone();
+        warnings.extend(figure_warnings(&self.evaluation.held_out));
+        warnings
+    }
+}
+
+/// The contents of a circuit file as text.
+///
+/// # Errors
+/// When it cannot be read, is not text, or is absurdly large.
+pub fn read_circuit_text(path: &Path) -> Result<String> {
+    let name = path.display().to_string();
+    let length = fs::metadata(path)?.len();
+    if length > MAX_BYTES {
+        return Err(Error::data(
+            name,
+            "larger than 1 GiB: this is not a circuit file",
+        ));
+    }
+    String::from_utf8(fs::read(path)?).map_err(|_| Error::data(name, "not UTF-8 text"))
+}
+
+/// Evaluates the circuit in a RON or EAP-IG JSON file on a spec's task.
+///
+/// The model is `model`, relative to the working directory, or else the spec's only model, or the one of the spec's
+/// models that the circuit was found in.
+///
+/// # Errors
+/// When the circuit is of another shape than the model, or as [`super::run_batch`]'s jobs.
+pub fn reevaluate(
+    circuit: &Path,
+    spec: &SpecFile,
+    model: Option<&str>,
+    observer: &dyn Observer,
+) -> Result<Reevaluation> {
+    without_panic(|| {
+        let listening = Listening {
+            inner: observer,
+            warnings: Mutex::default(),
+        };
+        let mut result = evaluate_file(circuit, spec, model, &listening)?;
+        let heard = listening.warnings.into_inner();
+        result
+            .warnings
+            .extend(heard.unwrap_or_else(PoisonError::into_inner));
+        Ok(result)
+    })
+}
+
+fn evaluate_file(
+    path: &Path,
+    spec_file: &SpecFile,
+    model: Option<&str>,
+    observer: &dyn Observer,
+) -> Result<Reevaluation> {
+    let text = read_circuit_text(path)?;
+    let name = path.display().to_string();
+    let json = text.trim_start().starts_with('{');
+    let found = if json {
+        None
+    } else {
+        Some(CircuitFile::from_ron(&text, &name)?)
+    };
+    let found_in = found.as_ref().map(|file| file.model.name.as_str());
+    let (reference, base) = match model {
+        Some(reference) => (reference, Path::new(".")),
+        None => (choose_model(spec_file, found_in)?, spec_file.base()),
+    };
+    crate::events::phase(observer, "loading the model", 0);
+    let model = load_model(reference, base)?;
+    let (graph, circuit, mut warnings) = if let Some(file) = &found {
+        let warnings = compare_models(file, &model, &name)?;
+        let (graph, circuit) = file.circuit()?;
+        (graph, circuit, warnings)
+    } else {
+        let kv = spec_file.spec.granularity.kv;
+        let read = EapGraph::parse(&text, &name)?.import(model.config(), kv)?;
+        (read.graph, read.circuit, read.notes)
+    };
+    let spec = &spec_file.spec;
+    let dataset = load_examples(spec, &model, spec_file.base())?;
+    if let Some(file) = &found {
+        warnings.extend(other_settings(file, spec_file));
+    }
+    let evaluation = evaluate_circuit(spec, &model, &dataset, &graph, &circuit, observer)?;
+    let mut file = stamped(spec_file, reference, &model, &graph, &circuit);
+    file.data_hash = dataset.hash();
+    file.figures = named_figures(&evaluation);
+    if let Some(found) = found {
+        file.method = found.method;
+    }
+    Ok(Reevaluation {
+        file,
+        evaluation,
+        warnings,
+    })
+}
+
+/// The model of the spec that is meant when none is named.
+fn choose_model<'a>(spec: &'a SpecFile, found_in: Option<&str>) -> Result<&'a str> {
+    let models = &spec.spec.models;
+    if let [only] = models.as_slice() {
+        return Ok(only);
+    }
+    let same = |model: &&String| found_in == Some(model_name(model).as_str());
+    let mut fitting = models.iter().filter(same);
+    match (fitting.next(), fitting.next()) {
+        (Some(model), None) => Ok(model),
+        _ => Err(Error::Usage(format!(
+            "{} has several models\nhint: choose one with --model: {}",
+            spec.path.display(),
+            models.join(", ")
+        ))),
+    }
+}
+
+/// Refuses a model of another shape; warns of other weights.
+fn compare_models(file: &CircuitFile, model: &LoadedModel, name: &str) -> Result<Vec<String>> {
+    let different = shape_differences(&file.model.config, model.config());
+    if !different.is_empty() {
+        return Err(Error::data(
+            name,
+            format!(
+                "the circuit is of another shape than model {}: {}",
+                model.name,
+                different.join(", ")
+            ),
+        ));
+    }
+    let same = file.model.hash == model.hash;
+    Ok(if same {
+        Vec::new()
+    } else {
+        vec![format!(
+            "the circuit was found in {} with other weights than {} has now",
+            file.model.name, model.name
+        )]
+    })
+}
+
+/// What makes the graphs of two shapes different, in words.
+fn shape_differences(circuit: &ModelConfig, model: &ModelConfig) -> Vec<String> {
+    let number = |name: &str, of: fn(&ModelConfig) -> usize| {
+        let (there, here) = (of(circuit), of(model));
+        (there != here).then(|| format!("{name} {there}, not {here}"))
+    };
+    let mut different: Vec<String> = [
+        number("n_layers", |config| config.n_layers),
+        number("n_heads", |config| config.n_heads),
+        number("n_kv_heads", |config| config.n_kv_heads),
+        number("d_model", |config| config.d_model),
+        number("d_head", |config| config.d_head),
+        number("d_mlp", |config| config.d_mlp),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if circuit.parallel_blocks != model.parallel_blocks {
+        different.push("parallel blocks in one of them only".into());
+    }
+    different
+}
+
+/// Settings of the spec that are not those the circuit was found with.
+fn other_settings(file: &CircuitFile, spec: &SpecFile) -> Vec<String> {
+    let spec = &spec.spec;
+    [
+        ("metric", &file.metric, ron_line(&spec.metric)),
+        ("ablation", &file.ablation, ron_line(&spec.ablation)),
+    ]
+    .into_iter()
+    .filter(|(_, found, now)| *found != now)
+    .map(|(what, found, now)| format!("the circuit was found with {what} {found}, not {now}"))
+    .collect()
+}
+
+fn stamped(
+    spec_file: &SpecFile,
+    reference: &str,
+    model: &LoadedModel,
+    graph: &ComputationGraph,
+    circuit: &Circuit,
+) -> CircuitFile {
+    let spec = &spec_file.spec;
+    CircuitFile {
+        format: CIRCUIT_FORMAT,
+        name: spec.name.clone(),
+        model: ModelStamp {
+            name: model_name(reference),
+            hash: model.hash.clone(),
+            config: model.config().clone(),
+        },
+        task: ron_line(&spec.task),
+        metric: ron_line(&spec.metric),
+        ablation: ron_line(&spec.ablation),
+        method: "imported".into(),
+        granularity: graph.granularity().clone(),
+        neurons: graph.neurons().clone(),
+        spec_hash: spec.hash(),
+        data_hash: String::new(),
+        figures: std::collections::BTreeMap::new(),
+        edges_total: graph.edge_count(),
+        edges: CircuitFile::entries(graph, circuit),
+    }
+}

@@ -1,0 +1,25 @@
+//! Models in memory, shared by the jobs that use them and gone when no job does.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use crate::error::Result;
+use crate::model::LoadedModel;
+use crate::model::load_model;
+
+/// One model of a batch: loaded by the first job that needs it, kept while a worker holds it.
+#[derive(Debug, Default)]
+pub(super) struct SharedModel(Mutex<Weak<LoadedModel>>);
+
+impl SharedModel {
+    /// The model; other workers that want it wait while it loads.
+    pub(super) fn get(&self, reference: &str, base: &Path) -> Result<Arc<LoadedModel>> {
+        let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(model) = slot.upgrade() {
+            return Ok(model);
+        }
+        let model = Arc::new(load_model(reference, base)?);
+        *slot = Arc::downgrade(&model);
+        Ok(model)
+    }
+}

@@ -1,0 +1,154 @@
+//! `run.json`: what a job was given, what it wrote, and when. Its presence marks a finished job.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+
+use super::files::write_whole;
+use super::provenance::VERSION;
+use crate::error::{Error, Result};
+
+/// Version of the format of results; a change makes finished jobs run again.
+pub const RESULT_FORMAT: u32 = 1;
+/// Name of the record.
+pub(super) const RECORD_FILE: &str = "run.json";
+/// Largest record read back.
+const MAX_BYTES: u64 = 1 << 20;
+
+/// The record of a finished job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunRecord {
+    /// What decides the result.
+    pub inputs: Inputs,
+    /// Files written, with the hash of their contents.
+    pub files: BTreeMap<String, String>,
+    /// The figures of the table at the end of a batch.
+    pub summary: Summary,
+    /// What varies between runs.
+    pub circumstances: Circumstances,
+}
+
+/// Everything that decides the bytes of a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inputs {
+    /// [`RESULT_FORMAT`] of the program that wrote it.
+    pub result_format: u32,
+    /// Version of secateur.
+    pub version: String,
+    /// Hash of the spec.
+    pub spec: String,
+    /// Files asked for, by their names in the spec.
+    pub outputs: Vec<String>,
+    /// Name of the model in the results.
+    pub model_name: String,
+    /// Hash of the model.
+    pub model: String,
+    /// Hash of the data file, where the task has one.
+    pub data_file: Option<String>,
+}
+
+/// Figures of a finished job.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Summary {
+    /// Edges of the circuit.
+    pub edges_kept: usize,
+    /// Edges of the full graph.
+    pub edges_total: usize,
+    /// Writers of the circuit.
+    pub nodes_kept: usize,
+    /// Faithfulness on the held-out split.
+    pub faithfulness: Option<f64>,
+    /// Its 95 % bootstrap interval.
+    pub faithfulness_interval: Option<[f64; 2]>,
+    /// Accuracy of the full model.
+    pub accuracy_full: Option<f64>,
+    /// Accuracy of the circuit.
+    pub accuracy_circuit: Option<f64>,
+    /// Mean faithfulness of random circuits of the same number of edges.
+    pub random_mean: Option<f64>,
+    /// False when the spec's target was not reached.
+    pub target_reached: bool,
+    /// Remarks that belong to the result.
+    pub warnings: Vec<String>,
+}
+
+/// What varies between runs of the same inputs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Circumstances {
+    /// Wall time, in seconds.
+    pub wall_seconds: f64,
+    /// Largest resident memory of the whole process until the job ended, in bytes.
+    pub peak_memory_bytes: Option<u64>,
+    /// Name of the machine.
+    pub host: Option<String>,
+    /// Type of the processor.
+    pub cpu: Option<String>,
+    /// Threads the job had.
+    pub threads: usize,
+    /// When it ended, in UTC.
+    pub date: String,
+    /// The command line.
+    pub command: Vec<String>,
+    /// The spec file.
+    pub spec_file: String,
+    /// The model as the spec names it.
+    pub model: String,
+}
+
+impl Inputs {
+    /// Inputs for this version of secateur.
+    pub(super) fn new(spec: String, outputs: Vec<String>, model_name: String) -> Self {
+        Self {
+            result_format: RESULT_FORMAT,
+            version: VERSION.to_owned(),
+            spec,
+            outputs,
+            model_name,
+            model: String::new(),
+            data_file: None,
+        }
+    }
+}
+
+impl RunRecord {
+    /// The record in a results folder; none when there is none or it cannot be read as one.
+    pub fn read(folder: &Path) -> Option<Self> {
+        let path = folder.join(RECORD_FILE);
+        if fs::metadata(&path).ok()?.len() > MAX_BYTES {
+            return None;
+        }
+        let record: Self = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        let plain = |name: &String| {
+            Path::new(name)
+                .file_name()
+                .is_some_and(|last| *last == **name)
+        };
+        record.files.keys().all(plain).then_some(record)
+    }
+
+    /// Whether it is the record of these inputs and all files are as written.
+    pub(super) fn is_current(&self, inputs: &Inputs, folder: &Path) -> bool {
+        let as_written = |(name, hash): (&String, &String)| {
+            fs::read(folder.join(name)).is_ok_and(|bytes| content_hash(&bytes) == *hash)
+        };
+        self.inputs == *inputs && self.files.iter().all(as_written)
+    }
+
+    /// Writes the record, which marks the job as finished.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub(super) fn write(&self, folder: &Path) -> Result<()> {
+        let mut text = serde_json::to_string_pretty(self)
+            .map_err(|error| Error::Bug(format!("run.json: {error}")))?;
+        text.push('\n');
+        write_whole(folder, RECORD_FILE, text.as_bytes())
+    }
+}
+
+/// Hash of a file's contents.
+pub(super) fn content_hash(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex().to_string()
+}

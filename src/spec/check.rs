@@ -1,0 +1,319 @@
+//! Values a spec can hold that make no sense, and files that are not there: all of them at once.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use super::files::folder_of;
+use super::position::{KeyPath, position_of};
+use super::{Evaluate, RunSpec};
+use crate::discover::{Method, Select};
+use crate::error::SpecMistake;
+use crate::graph::Mlps;
+use crate::metric::Metric;
+use crate::model::builtin_models;
+use crate::task::TaskSource;
+
+/// Fewest and most pairs a generator is asked for.
+const PAIRS: std::ops::RangeInclusive<usize> = 2..=1_000_000;
+/// Most gradient runs of EAP-IG.
+const MAX_STEPS: usize = 1000;
+/// Largest faithfulness a target can ask for.
+const MAX_TARGET: f64 = 1.5;
+/// Most random circuits to compare with.
+const MAX_BASELINES: usize = 10_000;
+/// Most resamples of the bootstrap.
+const MAX_BOOTSTRAP: usize = 1_000_000;
+
+/// All mistakes of a spec whose syntax and types are right, in the order of the text.
+pub(super) fn mistakes(spec: &RunSpec, text: &str, file: &Path) -> Vec<SpecMistake> {
+    let mut check = Check {
+        text,
+        file,
+        found: Vec::new(),
+    };
+    check.format_and_name(spec);
+    check.models(&spec.models);
+    check.task(&spec.task);
+    check.metric(spec);
+    check.method(&spec.method);
+    check.selection(spec);
+    check.evaluation(&spec.evaluate);
+    check.neurons(&spec.granularity.mlps);
+    check.outputs(spec);
+    check
+        .found
+        .sort_by_key(|mistake| (mistake.line, mistake.column));
+    check.found
+}
+
+struct Check<'a> {
+    text: &'a str,
+    file: &'a Path,
+    found: Vec<SpecMistake>,
+}
+
+impl Check<'_> {
+    fn add(&mut self, key: &KeyPath, problem: impl Into<String>) {
+        let (line, column) = position_of(self.text, key);
+        self.found.push(SpecMistake {
+            file: self.file.to_owned(),
+            line,
+            column,
+            key: key.to_string(),
+            problem: problem.into(),
+        });
+    }
+
+    /// Notes a mistake at `key` unless `holds`.
+    fn require(&mut self, holds: bool, key: &str, problem: impl FnOnce() -> String) {
+        if !holds {
+            self.add(&KeyPath::new(key), problem());
+        }
+    }
+
+    fn format_and_name(&mut self, spec: &RunSpec) {
+        self.require(spec.format == 1, "format", || {
+            format!(
+                "expected 1, the format this version reads, got {}",
+                spec.format
+            )
+        });
+        if let Some(problem) = name_problem(&spec.name) {
+            self.require(false, "name", || {
+                format!(
+                    "{problem}, got {:?}: the name is the folder of the results",
+                    spec.name
+                )
+            });
+        }
+    }
+
+    fn models(&mut self, models: &[String]) {
+        self.require(!models.is_empty(), "models", || {
+            "expected at least one model, such as \"builtin:toy-gpt2\"".into()
+        });
+        let mut seen = BTreeSet::new();
+        for (index, model) in models.iter().enumerate() {
+            let key = KeyPath::new("models").at(index);
+            if let Some(problem) = model_problem(model, folder_of(self.file)) {
+                self.add(&key, problem);
+            } else if !seen.insert(model_key(model, folder_of(self.file))) {
+                self.add(&key, format!("{model:?} is listed twice"));
+            }
+        }
+    }
+
+    fn task(&mut self, task: &TaskSource) {
+        let (key, pairs) = match task {
+            TaskSource::Ioi(task) => ("task.Ioi.pairs", task.pairs),
+            TaskSource::GreaterThan(task) => ("task.GreaterThan.pairs", task.pairs),
+            TaskSource::Induction(task) => ("task.Induction.pairs", task.pairs),
+            TaskSource::Agreement(task) => ("task.Agreement.pairs", task.pairs),
+            TaskSource::File(path) => return self.data_file("task.File", path),
+            TaskSource::Tokens(path) => return self.data_file("task.Tokens", path),
+        };
+        self.require(PAIRS.contains(&pairs), key, || {
+            format!("expected {} to {}, got {pairs}", PAIRS.start(), PAIRS.end())
+        });
+    }
+
+    fn data_file(&mut self, key: &str, path: &Path) {
+        let place = folder_of(self.file).join(path);
+        self.require(place.is_file(), key, || {
+            format!("no such file: {}", place.display())
+        });
+    }
+
+    fn metric(&mut self, spec: &RunSpec) {
+        let method = spec.method.name();
+        match (spec.metric, spec.method) {
+            (Metric::Accuracy, Method::Eap(_) | Method::EapIg(_)) => {
+                self.require(false, "metric", || {
+                    format!(
+                        "Accuracy has no gradient, which {method} needs\n\
+                         hint: use metric: LogitDiff, or method: Exact() or Acdc(..)"
+                    )
+                });
+            }
+            (Metric::Kl, Method::Eap(_)) => self.require(false, "metric", || {
+                "the gradient of Kl is zero on the clean run, the only place Eap looks at\n\
+                 hint: use method: EapIg(steps: 5) or Exact()"
+                    .into()
+            }),
+            _ => {}
+        }
+    }
+
+    fn method(&mut self, method: &Method) {
+        match method {
+            Method::EapIg(params) => {
+                let steps = params.steps;
+                self.require(
+                    (1..=MAX_STEPS).contains(&steps),
+                    "method.EapIg.steps",
+                    || format!("expected 1 to {MAX_STEPS}, got {steps}"),
+                );
+            }
+            Method::Acdc(params) => {
+                self.require(params.tau.is_finite(), "method.Acdc.tau", || {
+                    format!("expected a finite number, got {}", params.tau)
+                });
+            }
+            Method::Exact(_) | Method::Eap(_) => {}
+        }
+    }
+
+    fn selection(&mut self, spec: &RunSpec) {
+        if let Some(target) = spec.target {
+            let wanted = target.faithfulness;
+            self.require(
+                wanted > 0.0 && wanted <= MAX_TARGET,
+                "target.faithfulness",
+                || format!("expected more than 0 and at most {MAX_TARGET}, got {wanted}"),
+            );
+        }
+        let Some(select) = spec.select else { return };
+        if matches!(spec.method, Method::Acdc(_)) {
+            self.require(false, "select", || {
+                "with Acdc, tau decides which edges stay\n\
+                 hint: leave `select` out, or use a method that gives scores"
+                    .into()
+            });
+        } else if spec.target.is_some() {
+            self.require(false, "select", || {
+                "`select` and `target` exclude each other: `target` finds the size itself".into()
+            });
+        }
+        self.select(select);
+    }
+
+    fn select(&mut self, select: Select) {
+        match select {
+            Select::TopN { edges, share } => {
+                self.require(edges.is_some() != share.is_some(), "select.TopN", || {
+                    "expected either `edges: n` or `share: x`".into()
+                });
+                self.require(edges != Some(0), "select.TopN.edges", || {
+                    "expected at least 1, got 0".into()
+                });
+                let share = share.unwrap_or(1.0);
+                self.require(share > 0.0 && share <= 1.0, "select.TopN.share", || {
+                    format!("expected more than 0 and at most 1, got {share}")
+                });
+            }
+            Select::Greedy { edges } => {
+                self.require(edges >= 1, "select.Greedy.edges", || {
+                    "expected at least 1, got 0".into()
+                });
+            }
+            Select::Threshold(least) => {
+                let fits = least.is_finite() && least >= 0.0;
+                self.require(fits, "select.Threshold", || {
+                    format!("expected a finite number of at least 0, got {least}")
+                });
+            }
+        }
+    }
+
+    fn evaluation(&mut self, evaluate: &Evaluate) {
+        let share = evaluate.held_out;
+        self.require((0.0..1.0).contains(&share), "evaluate.held_out", || {
+            format!("expected at least 0 and less than 1, got {share}")
+        });
+        for (key, got, most) in [
+            ("random_baselines", evaluate.random_baselines, MAX_BASELINES),
+            ("bootstrap", evaluate.bootstrap, MAX_BOOTSTRAP),
+        ] {
+            self.require(got <= most, &format!("evaluate.{key}"), || {
+                format!("expected at most {most}, got {got}")
+            });
+        }
+    }
+
+    fn neurons(&mut self, mlps: &Mlps) {
+        let Mlps::Neurons { layers, top } = mlps else {
+            return;
+        };
+        let key = "granularity.mlps.Neurons";
+        self.require(*top >= 1, &format!("{key}.top"), || {
+            "expected at least 1, got 0".into()
+        });
+        self.require(!layers.is_empty(), &format!("{key}.layers"), || {
+            "expected at least one layer".into()
+        });
+        for (index, layer) in layers.iter().enumerate() {
+            if layers[..index].contains(layer) {
+                let key = KeyPath::new(&format!("{key}.layers")).at(index);
+                self.add(&key, format!("layer {layer} is listed twice"));
+            }
+        }
+    }
+
+    fn outputs(&mut self, spec: &RunSpec) {
+        for (index, output) in spec.outputs.iter().enumerate() {
+            if spec.outputs[..index].contains(output) {
+                let key = KeyPath::new("outputs").at(index);
+                self.add(&key, format!("{output:?} is listed twice"));
+            }
+        }
+    }
+}
+
+/// Why a name cannot be a folder.
+fn name_problem(name: &str) -> Option<&'static str> {
+    let forbidden = |letter: char| letter.is_control() || r#"/\:*?"<>|"#.contains(letter);
+    if name.is_empty() {
+        Some("expected a name")
+    } else if name.starts_with('.') {
+        Some("expected a name that does not begin with a dot")
+    } else if name.contains(forbidden) {
+        Some(r#"expected a name without / \ : * ? " < > | and control characters"#)
+    } else if name.trim() != name {
+        Some("expected a name without space around it")
+    } else if name.len() > 200 {
+        Some("expected a name of at most 200 bytes")
+    } else {
+        None
+    }
+}
+
+/// Why a model reference cannot be right, as far as a look at the file system tells.
+fn model_problem(reference: &str, base: &Path) -> Option<String> {
+    if let Some(name) = reference.strip_prefix("builtin:") {
+        let known = builtin_models();
+        return (!known.contains(&name)).then(|| {
+            format!(
+                "no built-in model {name:?}, expected one of {}",
+                known.join(", ")
+            )
+        });
+    }
+    if let Some(name) = reference.strip_prefix("hf:") {
+        let part = |text: &str| {
+            let fits = |letter: char| letter.is_ascii_alphanumeric() || "-_.".contains(letter);
+            !text.is_empty() && text.chars().all(fits) && !text.starts_with('.')
+        };
+        let fits = matches!(name.split_once('/'), Some((org, name)) if part(org) && part(name));
+        return (!fits).then(|| format!("expected hf:ORG/NAME, got {reference:?}"));
+    }
+    if reference.is_empty() {
+        return Some("expected a model, such as \"builtin:toy-gpt2\"".into());
+    }
+    let place = base.join(reference);
+    (!place.exists()).then(|| {
+        format!(
+            "no such file or folder: {}\n\
+             hint: a model is a folder, a .gguf file, builtin:NAME or hf:ORG/NAME",
+            place.display()
+        )
+    })
+}
+
+/// Equal for references to the same model.
+pub(crate) fn model_key(reference: &str, base: &Path) -> PathBuf {
+    if reference.starts_with("builtin:") || reference.starts_with("hf:") {
+        return PathBuf::from(reference);
+    }
+    let place = base.join(reference);
+    fs_err::canonicalize(&place).unwrap_or(place)
+}

@@ -1,0 +1,104 @@
+//! RON text to a checked [`RunSpec`], with the place of every mistake.
+
+use std::path::Path;
+
+use ron::Options;
+use ron::extensions::Extensions;
+
+use super::position::line_and_column;
+use super::{RunSpec, check};
+use crate::error::{Error, Result, SpecMistake};
+
+/// Largest spec file read, in bytes.
+pub(super) const MAX_BYTES: usize = 1 << 20;
+
+/// Reads a spec's syntax and types; `file` is named in mistakes.
+///
+/// # Errors
+/// The first mistake, with line, column and what was expected.
+pub fn parse_spec(bytes: &[u8], file: &Path) -> Result<RunSpec> {
+    let text = text_of(bytes, file).map_err(|mistake| Error::Spec(vec![mistake]))?;
+    options()
+        .from_str(text)
+        .map_err(|error| Error::Spec(vec![syntax_mistake(&error, file)]))
+}
+
+/// Reads a spec and checks every value and file it names; paths are relative to the folder of `file`.
+///
+/// # Errors
+/// The first syntax or type mistake, or else all impossible values and missing files at once.
+pub fn check_spec(bytes: &[u8], file: &Path) -> Result<RunSpec> {
+    let spec = parse_spec(bytes, file)?;
+    let text = text_of(bytes, file).map_err(|mistake| Error::Spec(vec![mistake]))?;
+    let mistakes = check::mistakes(&spec, text, file);
+    if mistakes.is_empty() {
+        Ok(spec)
+    } else {
+        Err(Error::Spec(mistakes))
+    }
+}
+
+impl RunSpec {
+    /// A hash of everything in the spec that decides a job's result.
+    ///
+    /// `models` and `outputs` do not count: a job has one model, whose own hash is recorded next to this one, and
+    /// the files written do not change what is found. Comments, layout and written-out defaults do not count either.
+    pub fn hash(&self) -> String {
+        let canonical = Self {
+            models: Vec::new(),
+            outputs: Vec::new(),
+            ..self.clone()
+        };
+        let text = ron_line(&canonical);
+        blake3::hash(text.as_bytes()).to_hex().to_string()
+    }
+}
+
+/// A value in one line of RON, as a spec would write it.
+///
+/// # Panics
+/// Never for the types of a spec: all of them have a RON form.
+pub fn ron_line(value: &impl serde::Serialize) -> String {
+    let line = options().to_string(value);
+    line.expect("the types of a spec have a RON form")
+}
+
+fn options() -> Options {
+    Options::default()
+        .with_default_extension(Extensions::IMPLICIT_SOME | Extensions::UNWRAP_VARIANT_NEWTYPES)
+}
+
+fn text_of<'a>(bytes: &'a [u8], file: &Path) -> Result<&'a str, SpecMistake> {
+    let mistake = |(line, column), problem: &str| SpecMistake {
+        file: file.to_owned(),
+        line,
+        column,
+        key: String::new(),
+        problem: problem.to_owned(),
+    };
+    if bytes.len() > MAX_BYTES {
+        return Err(mistake((0, 0), "larger than 1 MiB: this is not a run spec"));
+    }
+    std::str::from_utf8(bytes).map_err(|error| {
+        let valid = std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
+        mistake(line_and_column(valid, valid.len()), "not UTF-8 text")
+    })
+}
+
+fn syntax_mistake(error: &ron::error::SpannedError, file: &Path) -> SpecMistake {
+    SpecMistake {
+        file: file.to_owned(),
+        line: error.span.start.line,
+        column: error.span.start.col,
+        key: String::new(),
+        problem: match &error.code {
+            ron::Error::MissingStructField { field, outer } => {
+                let place = outer
+                    .as_ref()
+                    .map_or_else(String::new, |outer| format!(" in `{outer}`"));
+                format!("missing key `{field}`{place}")
+            }
+            code => code.to_string(),
+        },
+    }
+}

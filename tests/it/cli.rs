@@ -1,0 +1,307 @@
+//! The program's wiring: arguments, streams, exit codes. What the parts do is tested at the library.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn secateur(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_secateur"))
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+/// A spec that runs in a second on a built-in model.
+fn spec(name: &str, rest: &str) -> String {
+    format!(
+        "RunSpec(format: 1, name: {name:?}, models: [\"builtin:toy-gpt2\"],\n\
+         task: Induction(pairs: 16), metric: LogitDiff, ablation: Patch,\n\
+         evaluate: (random_baselines: 2, bootstrap: 20), {rest})\n"
+    )
+}
+
+fn write(folder: &Path, name: &str, contents: &str) {
+    fs_err::write(folder.join(name), contents).unwrap();
+}
+
+#[test]
+fn help_and_version_are_data() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [["--help"], ["--version"]] {
+        let output = secateur(folder.path(), &arguments);
+        assert_eq!(output.status.code(), Some(0));
+        assert!(!output.stdout.is_empty() && output.stderr.is_empty());
+    }
+    let output = secateur(folder.path(), &["run", "--help"]);
+    for flag in ["--out", "--jobs", "--threads", "--force", "--quiet"] {
+        assert!(text(&output.stdout).contains(flag), "{flag}");
+    }
+}
+
+#[test]
+fn wrong_arguments_give_2_and_leave_standard_output_empty() {
+    let folder = tempfile::tempdir().unwrap();
+    for arguments in [
+        &["prune"][..],
+        &["run"],
+        &["run", "gone.ron"],
+        &["run", "x.ron", "--jobs", "0"],
+        &["render", "c.ron", "--format", "bmp"],
+        &["eval", "c.ron"],
+        &["compare", "gone"],
+    ] {
+        let output = secateur(folder.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        assert!(text(&output.stderr).contains("error:"), "{arguments:?}");
+    }
+}
+
+#[test]
+fn all_bad_specs_are_reported_before_anything_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    write(
+        folder.path(),
+        "a.ron",
+        &spec("a", "method: EapIg(steps: 0)"),
+    );
+    write(folder.path(), "b.ron", &spec("b", "method: EapIg(step: 1)"));
+    let output = secateur(folder.path(), &["run", "."]);
+    assert_eq!(output.status.code(), Some(2));
+    let errors = text(&output.stderr);
+    assert!(
+        errors.contains("a.ron:3:63: method.EapIg.steps: expected 1 to 1000, got 0"),
+        "{errors}"
+    );
+    assert!(errors.contains("b.ron:3:"), "{errors}");
+    assert!(!errors.contains('\u{1b}'), "no colour outside a terminal");
+    assert!(!folder.path().join("results").exists());
+}
+
+#[test]
+fn unusable_files_give_3() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "rows.jsonl", "[1, 2]\n[1, x]\n");
+    let output = secateur(
+        folder.path(),
+        &[
+            "logits",
+            "builtin:toy-gpt2",
+            "--tokens",
+            "rows.jsonl",
+            "--out",
+            "l.safetensors",
+        ],
+    );
+    assert_eq!(output.status.code(), Some(3));
+    assert!(text(&output.stderr).contains("rows.jsonl:2"));
+    let output = secateur(folder.path(), &["render", "gone.ron", "--format", "dot"]);
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn built_in_models_are_listed() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = secateur(folder.path(), &["models"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).contains("builtin:toy-gpt2\nbuiltin:toy-llama\n"));
+}
+
+#[test]
+fn completions_name_the_commands() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = secateur(folder.path(), &["completions", "bash"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(text(&output.stdout).contains("inspect"));
+}
+
+// The tests below need models, tasks and the pipeline.
+
+#[test]
+fn inspect_prints_the_shape_as_json() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = secateur(folder.path(), &["inspect", "builtin:toy-llama", "--json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let shape: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    for key in [
+        "family",
+        "n_layers",
+        "n_heads",
+        "n_kv_heads",
+        "d_model",
+        "d_head",
+        "d_mlp",
+        "d_vocab",
+        "parameters",
+        "edges",
+        "edges_per_head",
+        "memory_bytes",
+    ] {
+        assert!(!shape[key].is_null(), "{key}");
+    }
+}
+
+#[test]
+fn logits_are_a_tensor_of_rows_by_vocabulary() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "rows.jsonl", "[1, 2, 3]\n\n[4, 5]\n");
+    let output = secateur(
+        folder.path(),
+        &[
+            "logits",
+            "builtin:toy-gpt2",
+            "--tokens",
+            "rows.jsonl",
+            "--out",
+            "l.safetensors",
+        ],
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let bytes = fs_err::read(folder.path().join("l.safetensors")).unwrap();
+    let file = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+    let logits = file.tensor("logits").unwrap();
+    assert_eq!(logits.shape()[0], 2);
+    assert_eq!(logits.dtype(), safetensors::Dtype::F32);
+}
+
+#[test]
+fn a_run_writes_its_files_is_skipped_the_next_time_and_can_be_forced() {
+    let folder = tempfile::tempdir().unwrap();
+    let rest = "method: EapIg(steps: 3), select: TopN(share: 0.2)";
+    write(folder.path(), "a.ron", &spec("a", rest));
+    let output = secateur(folder.path(), &["run", "a.ron"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stdout).starts_with("spec"),
+        "the table goes to standard output"
+    );
+    let result = folder.path().join("results/a/toy-gpt2");
+    let read = |name: &str| fs_err::read(result.join(name)).unwrap();
+    let record: serde_json::Value = serde_json::from_slice(&read("run.json")).unwrap();
+    let mut names: Vec<String> = record["files"]
+        .as_object()
+        .unwrap()
+        .keys()
+        .cloned()
+        .collect();
+    names.push("run.json".into());
+    names.sort();
+    let mut found: Vec<String> = fs_err::read_dir(&result)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    found.sort();
+    assert_eq!(names, found);
+
+    let before = (read("run.json"), read("circuit.ron"), read("report.json"));
+    let output = secateur(folder.path(), &["run", "a.ron"]);
+    assert!(text(&output.stdout).contains("already done"));
+    assert_eq!(before.0, read("run.json"));
+
+    // A file that changed, a record that is not ours, and --force all run the job again, to the same bytes.
+    write(&result, "circuit.ron", "changed");
+    write(
+        &result,
+        ".report.json.secateur-part",
+        "left by a killed run",
+    );
+    assert!(!text(&secateur(folder.path(), &["run", "a.ron"]).stdout).contains("already"));
+    assert!(!result.join(".report.json.secateur-part").exists());
+    write(&result, "run.json", "{\"a\": 1}");
+    assert!(!text(&secateur(folder.path(), &["run", "a.ron"]).stdout).contains("already"));
+    let output = secateur(
+        folder.path(),
+        &["run", "a.ron", "--force", "--threads", "1"],
+    );
+    assert!(!text(&output.stdout).contains("already"));
+    assert_eq!(
+        (before.1, before.2),
+        (read("circuit.ron"), read("report.json"))
+    );
+}
+
+#[test]
+fn a_bad_spec_does_not_stop_the_others_but_gives_2() {
+    let folder = tempfile::tempdir().unwrap();
+    write(folder.path(), "bad.ron", "RunSpec(");
+    write(
+        folder.path(),
+        "good.ron",
+        &spec("good", "method: Acdc(tau: 0.05)"),
+    );
+    let output = secateur(
+        folder.path(),
+        &["run", "bad.ron", "good.ron", "--jobs", "2"],
+    );
+    assert_eq!(output.status.code(), Some(2), "{}", text(&output.stderr));
+    let trace = folder.path().join("results/good/toy-gpt2/trace.jsonl");
+    assert!(trace.is_file());
+}
+
+#[test]
+fn a_target_out_of_reach_gives_4_with_results() {
+    let folder = tempfile::tempdir().unwrap();
+    let rest = "method: Acdc(tau: 1000.0), target: (faithfulness: 0.9)";
+    write(folder.path(), "a.ron", &spec("a", rest));
+    for _ in 0..2 {
+        let output = secateur(folder.path(), &["run", "a.ron", "--quiet"]);
+        assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
+        assert!(output.stdout.is_empty());
+    }
+    assert!(
+        folder
+            .path()
+            .join("results/a/toy-gpt2/circuit.ron")
+            .is_file()
+    );
+}
+
+#[test]
+fn a_circuit_can_be_evaluated_drawn_and_compared() {
+    let folder = tempfile::tempdir().unwrap();
+    write(
+        folder.path(),
+        "a.ron",
+        &spec("a", "method: Exact(), select: TopN(share: 0.3)"),
+    );
+    assert_eq!(
+        secateur(folder.path(), &["run", "a.ron"]).status.code(),
+        Some(0)
+    );
+    let circuit = "results/a/toy-gpt2/circuit.ron";
+    for circuit in [circuit, "results/a/toy-gpt2/circuit.json"] {
+        let output = secateur(
+            folder.path(),
+            &["eval", circuit, "--spec", "a.ron", "--json"],
+        );
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(report["faithfulness"].is_number(), "{circuit}");
+    }
+    let other = [
+        "eval",
+        circuit,
+        "--spec",
+        "a.ron",
+        "--model",
+        "builtin:toy-llama",
+    ];
+    let output = secateur(folder.path(), &other);
+    assert_eq!(
+        output.status.code(),
+        Some(3),
+        "another shape: {}",
+        text(&output.stderr)
+    );
+    let output = secateur(folder.path(), &["render", circuit, "--format", "dot"]);
+    assert!(text(&output.stdout).contains("digraph"));
+    let output = secateur(folder.path(), &["compare", "results", "--out", "tables"]);
+    assert!(text(&output.stdout).contains("toy-gpt2"));
+    assert!(folder.path().join("tables/compare.csv").is_file());
+}
