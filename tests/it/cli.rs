@@ -17,13 +17,22 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).unwrap()
 }
 
-/// A spec that runs in a second on a built-in model.
-fn spec(name: &str, rest: &str) -> String {
-    format!(
+/// Writes a spec that runs in a second on a built-in model, and its data; any weights will do.
+fn write_spec(folder: &Path, name: &str, rest: &str) {
+    let rows = (0..16).map(|row| {
+        let (first, second, third) = (row % 5 + 1, row % 7 + 6, row % 3 + 13);
+        format!(
+            "{{\"clean\":[{first},{second},{third},{first}],\"corrupt\":[{third},{second},{third},{first}],\
+             \"answer\":[{second}],\"wrong\":[{third}]}}\n"
+        )
+    });
+    write(folder, "rows.jsonl", &rows.collect::<String>());
+    let text = format!(
         "RunSpec(format: 1, name: {name:?}, models: [\"builtin:toy-gpt2\"],\n\
-         task: Induction(pairs: 16), metric: LogitDiff, ablation: Patch,\n\
+         task: Tokens(\"rows.jsonl\"), metric: LogitDiff, ablation: Patch,\n\
          evaluate: (random_baselines: 2, bootstrap: 20), {rest})\n"
-    )
+    );
+    write(folder, &format!("{name}.ron"), &text);
 }
 
 fn write(folder: &Path, name: &str, contents: &str) {
@@ -66,12 +75,8 @@ fn wrong_arguments_give_2_and_leave_standard_output_empty() {
 #[test]
 fn all_bad_specs_are_reported_before_anything_runs() {
     let folder = tempfile::tempdir().unwrap();
-    write(
-        folder.path(),
-        "a.ron",
-        &spec("a", "method: EapIg(steps: 0)"),
-    );
-    write(folder.path(), "b.ron", &spec("b", "method: EapIg(step: 1)"));
+    write_spec(folder.path(), "a", "method: EapIg(steps: 0)");
+    write_spec(folder.path(), "b", "method: EapIg(step: 1)");
     let output = secateur(folder.path(), &["run", "."]);
     assert_eq!(output.status.code(), Some(2));
     let errors = text(&output.stderr);
@@ -174,7 +179,7 @@ fn logits_are_a_tensor_of_rows_by_vocabulary() {
 fn a_run_writes_its_files_is_skipped_the_next_time_and_can_be_forced() {
     let folder = tempfile::tempdir().unwrap();
     let rest = "method: EapIg(steps: 3), select: TopN(share: 0.2)";
-    write(folder.path(), "a.ron", &spec("a", rest));
+    write_spec(folder.path(), "a", rest);
     let output = secateur(folder.path(), &["run", "a.ron"]);
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     assert!(
@@ -230,11 +235,7 @@ fn a_run_writes_its_files_is_skipped_the_next_time_and_can_be_forced() {
 fn a_bad_spec_does_not_stop_the_others_but_gives_2() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "bad.ron", "RunSpec(");
-    write(
-        folder.path(),
-        "good.ron",
-        &spec("good", "method: Acdc(tau: 0.05)"),
-    );
+    write_spec(folder.path(), "good", "method: Acdc(tau: 0.05)");
     let output = secateur(
         folder.path(),
         &["run", "bad.ron", "good.ron", "--jobs", "2"],
@@ -248,7 +249,7 @@ fn a_bad_spec_does_not_stop_the_others_but_gives_2() {
 fn a_target_out_of_reach_gives_4_with_results() {
     let folder = tempfile::tempdir().unwrap();
     let rest = "method: Acdc(tau: 1000.0), target: (faithfulness: 0.9)";
-    write(folder.path(), "a.ron", &spec("a", rest));
+    write_spec(folder.path(), "a", rest);
     for _ in 0..2 {
         let output = secateur(folder.path(), &["run", "a.ron", "--quiet"]);
         assert_eq!(output.status.code(), Some(4), "{}", text(&output.stderr));
@@ -265,10 +266,10 @@ fn a_target_out_of_reach_gives_4_with_results() {
 #[test]
 fn a_circuit_can_be_evaluated_drawn_and_compared() {
     let folder = tempfile::tempdir().unwrap();
-    write(
+    write_spec(
         folder.path(),
-        "a.ron",
-        &spec("a", "method: Exact(), select: TopN(share: 0.3)"),
+        "a",
+        "method: Exact(), select: TopN(share: 0.3)",
     );
     assert_eq!(
         secateur(folder.path(), &["run", "a.ron"]).status.code(),
