@@ -15,7 +15,6 @@ mod incremental;
 mod kernels;
 mod layout;
 mod means;
-mod patch;
 mod readout;
 mod session;
 mod transformer;

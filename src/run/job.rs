@@ -125,6 +125,9 @@ pub(super) fn run_job(
 /// # Errors
 /// When they do not fit the model.
 pub(super) fn load_examples(spec: &RunSpec, model: &LoadedModel, base: &Path) -> Result<Dataset> {
+    if matches!(spec.task, TaskSource::File(_)) {
+        model.require_tokenizer()?;
+    }
     spec.task.load(&LoadRequest {
         tokenizer: model.tokenizer.as_ref(),
         config: model.config(),

@@ -1,6 +1,5 @@
 //! One job without files: model and examples in, circuit and its evaluation out.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::discover::{Decision, Method, Search, discover};
@@ -282,23 +281,12 @@ impl<'j, T: Real> Job<'j, T> {
     /// What a reader of the result should know.
     fn warnings(&self, evaluation: &Evaluation) -> Vec<String> {
         let mut warnings = Vec::new();
-        let figures: Cow<'_, Figures> = Cow::Borrowed(&evaluation.held_out);
+        let figures = &evaluation.held_out;
         if self.held_out.is_empty() {
             warnings.push(
                 "held_out is 0: the figures are on the discovery prompts, which the search saw"
                     .into(),
             );
-        }
-        match figures.faithfulness {
-            None => warnings.push(
-                "the metric of the full model equals that of the empty circuit: faithfulness is \
-                 undefined"
-                    .into(),
-            ),
-            Some(value) if !(0.0..=1.05).contains(&value) => {
-                warnings.push(format!("faithfulness {value:.3} is outside [0, 1.05]"));
-            }
-            Some(_) => {}
         }
         if let Some(accuracy) = figures.accuracy_full
             && accuracy < 0.5

@@ -1,7 +1,8 @@
 //! Moving a base to a close circuit: the recorded activations of its run replace the base's.
 
-use super::base::{Base, Frame};
-use super::incremental::Port;
+use super::attention::Port;
+use crate::engine::base::{Base, Frame};
+
 use crate::graph::EdgeMask;
 use crate::model::Real;
 

@@ -1,0 +1,304 @@
+//! The attention of one layer in all variants: dirty queries, keys and values, then the heads they reach.
+
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use super::inputs::{Place, distinct_inputs};
+use super::rebase::Patch;
+use super::variant::Variant;
+use crate::engine::base::{Base, Frame};
+use crate::engine::kernels::attention::HeadRows;
+use crate::engine::kernels::rows;
+use crate::engine::transformer::Transformer;
+use crate::model::Real;
+
+/// What a reader feeds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Port {
+    /// Queries of a head.
+    Q(usize),
+    /// Keys of a slot.
+    K(usize),
+    /// Values of a slot.
+    V(usize),
+}
+
+/// Where the freshly computed rows of a port are.
+#[derive(Clone, Copy)]
+struct Block {
+    buffer: usize,
+    start: usize,
+    stride: usize,
+    offset: usize,
+}
+
+impl<T: Real> Frame<'_, T> {
+    pub(super) fn attention_place(
+        &self,
+        base: &Base<T>,
+        variants: &mut [Variant<'_, T>],
+        layer: usize,
+        record: bool,
+    ) {
+        let transformer = self.transformer;
+        let wiring = &transformer.layers[layer];
+        let reads_only = transformer.reads_only(layer);
+        let q = wiring
+            .q
+            .iter()
+            .enumerate()
+            .map(|(head, &reader)| (reader, Port::Q(head)));
+        let kv = wiring
+            .k
+            .iter()
+            .enumerate()
+            .map(|(slot, &reader)| (reader, Port::K(slot)))
+            .chain(
+                wiring
+                    .v
+                    .iter()
+                    .enumerate()
+                    .map(|(slot, &reader)| (reader, Port::V(slot))),
+            );
+        let mut fresh = Fresh {
+            buffers: Vec::new(),
+            blocks: BTreeMap::new(),
+        };
+        if reads_only {
+            let place = Place {
+                index: 2 * layer,
+                reads_only: true,
+            };
+            self.project(
+                base,
+                variants,
+                layer,
+                place,
+                &q.collect::<Vec<_>>(),
+                &mut fresh,
+            );
+            let place = Place {
+                index: 2 * layer,
+                reads_only: false,
+            };
+            self.project(
+                base,
+                variants,
+                layer,
+                place,
+                &kv.collect::<Vec<_>>(),
+                &mut fresh,
+            );
+        } else {
+            let place = Place {
+                index: 2 * layer,
+                reads_only: false,
+            };
+            self.project(
+                base,
+                variants,
+                layer,
+                place,
+                &q.chain(kv).collect::<Vec<_>>(),
+                &mut fresh,
+            );
+        }
+        if !fresh.blocks.is_empty() {
+            self.attend_dirty(base, variants, layer, &fresh, record);
+            if record {
+                fresh.record(self, variants, layer);
+            }
+        }
+        self.advance_full(variants, layer, false);
+    }
+
+    /// Computes the queries, keys and values of every dirty input.
+    fn project(
+        &self,
+        base: &Base<T>,
+        variants: &[Variant<'_, T>],
+        layer: usize,
+        place: Place,
+        ports: &[(usize, Port)],
+        fresh: &mut Fresh<T>,
+    ) {
+        let inputs = distinct_inputs(base, variants, ports);
+        if inputs.is_empty() {
+            return;
+        }
+        let transformer = self.transformer;
+        let d_model = transformer.config().d_model;
+        let stacked = self.stack(base, variants, place, &inputs);
+        let norm = &transformer.weights.layers[layer].attention_norm;
+        let normed = transformer.norm(norm, &stacked);
+        let positions = self.layout.query_positions(place.reads_only);
+        let rows_each = positions.len() * d_model;
+        // Inputs with the same ports go through one product.
+        let mut groups: BTreeMap<&[Port], Vec<usize>> = BTreeMap::new();
+        for (index, input) in inputs.iter().enumerate() {
+            groups.entry(&input.ports).or_default().push(index);
+        }
+        for (ports, members) in groups {
+            let x: Vec<T> = members
+                .iter()
+                .flat_map(|&index| &normed[index * rows_each..(index + 1) * rows_each])
+                .copied()
+                .collect();
+            let positions = positions.repeat(members.len());
+            let variants: Vec<usize> = members.iter().map(|&index| inputs[index].variant).collect();
+            fresh.add(self, layer, ports, &x, &positions, &variants);
+        }
+    }
+
+    /// Recomputes the dirty heads and notes how they differ.
+    fn attend_dirty(
+        &self,
+        base: &Base<T>,
+        variants: &mut [Variant<'_, T>],
+        layer: usize,
+        fresh: &Fresh<T>,
+        record: bool,
+    ) {
+        let transformer = self.transformer;
+        let config = transformer.config();
+        let (heads, d_head) = (config.n_heads, config.d_head);
+        let reads_only = transformer.reads_only(layer);
+        let run = &base.layers[layer];
+        let slots = transformer.layers[layer].k.len();
+        let work: Vec<(usize, usize)> = (0..variants.len())
+            .flat_map(|variant| (0..heads).map(move |head| (variant, head)))
+            .filter(|&(variant, head)| {
+                let slot = transformer.slot(layer, head);
+                [Port::Q(head), Port::K(slot), Port::V(slot)]
+                    .iter()
+                    .any(|&port| fresh.blocks.contains_key(&(variant, port)))
+            })
+            .collect();
+        let results: Vec<Vec<T>> = work
+            .par_iter()
+            .map(|&(variant, head)| {
+                let slot = transformer.slot(layer, head);
+                let kv = transformer.kv_head(layer, slot);
+                let own = |data, count: usize, index: usize| HeadRows {
+                    data,
+                    stride: count * d_head,
+                    offset: index * d_head,
+                    width: d_head,
+                };
+                let pick = |port, old| fresh.rows(variant, port, d_head).unwrap_or(old);
+                let q = pick(Port::Q(head), own(&run.q, heads, head));
+                let k = pick(Port::K(slot), own(&run.k, slots, slot));
+                let v = pick(Port::V(slot), own(&run.v, slots, slot));
+                transformer.attend_head(
+                    &self.layout,
+                    reads_only,
+                    q,
+                    (transformer.prefix_rows(&self.prefix.k, layer, kv), k),
+                    (transformer.prefix_rows(&self.prefix.v, layer, kv), v),
+                )
+            })
+            .collect();
+        for ((variant, head), z) in work.into_iter().zip(results) {
+            let writer = transformer.layers[layer].first_head + head;
+            let old = rows::columns(&run.z, heads * d_head, head * d_head, (head + 1) * d_head);
+            variants[variant].set_dirty(writer, rows::difference(&z, &old));
+            if record {
+                variants[variant]
+                    .patches
+                    .push(Patch::Head { layer, head, z });
+            }
+        }
+    }
+}
+
+/// Freshly computed queries, keys and values of a layer.
+struct Fresh<T> {
+    buffers: Vec<Vec<T>>,
+    blocks: BTreeMap<(usize, Port), Block>,
+}
+
+impl<T: Real> Fresh<T> {
+    /// Computes the ports of stacked normed inputs, one per variant listed.
+    fn add(
+        &mut self,
+        frame: &Frame<'_, T>,
+        layer: usize,
+        ports: &[Port],
+        x: &[T],
+        positions: &[usize],
+        variants: &[usize],
+    ) {
+        let transformer = frame.transformer;
+        let d_head = transformer.config().d_head;
+        let rows_each = positions.len() / variants.len();
+        let mut index = 0;
+        while index < ports.len() {
+            let (from, kind) = heads_of(transformer, layer, ports[index]);
+            let mut count = 1;
+            while ports
+                .get(index + count)
+                .is_some_and(|&port| heads_of(transformer, layer, port) == (from + count, kind))
+            {
+                count += 1;
+            }
+            let range = (from, from + count);
+            let buffer = match kind {
+                0 => transformer.queries(layer, x, range, positions),
+                1 => transformer.keys(layer, x, range, positions),
+                _ => transformer.values(layer, x, range, positions.len()),
+            };
+            for offset in 0..count {
+                for (member, &variant) in variants.iter().enumerate() {
+                    let block = Block {
+                        buffer: self.buffers.len(),
+                        start: member * rows_each * count * d_head,
+                        stride: count * d_head,
+                        offset: offset * d_head,
+                    };
+                    self.blocks.insert((variant, ports[index + offset]), block);
+                }
+            }
+            self.buffers.push(buffer);
+            index += count;
+        }
+    }
+
+    /// The rows of a port in a variant, if they are fresh.
+    fn rows(&self, variant: usize, port: Port, d_head: usize) -> Option<HeadRows<'_, T>> {
+        self.blocks.get(&(variant, port)).map(|block| HeadRows {
+            data: &self.buffers[block.buffer][block.start..],
+            stride: block.stride,
+            offset: block.offset,
+            width: d_head,
+        })
+    }
+
+    /// Copies everything fresh into the variants' patches.
+    fn record(&self, frame: &Frame<'_, T>, variants: &mut [Variant<'_, T>], layer: usize) {
+        let d_head = frame.transformer.config().d_head;
+        let reads_only = frame.transformer.reads_only(layer);
+        for &(variant, port) in self.blocks.keys() {
+            let Some(fresh) = self.rows(variant, port, d_head) else {
+                continue;
+            };
+            let count = match port {
+                Port::Q(_) => frame.layout.query_rows(reads_only),
+                Port::K(_) | Port::V(_) => frame.layout.rows(),
+            };
+            let data = (0..count).flat_map(|row| fresh.row(row)).copied().collect();
+            variants[variant]
+                .patches
+                .push(Patch::Port { layer, port, data });
+        }
+    }
+}
+
+/// The query or key/value head a port projects to, and which of the three maps it uses.
+fn heads_of<T: Real>(transformer: &Transformer<'_, T>, layer: usize, port: Port) -> (usize, usize) {
+    match port {
+        Port::Q(head) => (head, 0),
+        Port::K(slot) => (transformer.kv_head(layer, slot), 1),
+        Port::V(slot) => (transformer.kv_head(layer, slot), 2),
+    }
+}

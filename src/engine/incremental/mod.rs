@@ -1,0 +1,104 @@
+//! Ablated runs of many circuits at once, each recomputing only what differs from a cached base.
+//!
+//! A variant is a circuit run on the same rows as the base. A reader is dirty in a variant when its kept writers
+//! differ from the base's where that matters, or when a kept writer is dirty; a writer is dirty when a reader it
+//! is computed from is. Only dirty parts with a kept path to `logits` are computed.
+
+mod attention;
+mod inputs;
+mod rebase;
+mod variant;
+
+use rayon::prelude::*;
+
+use self::inputs::{Place, distinct_inputs};
+use self::rebase::Patch;
+use self::variant::Variant;
+use super::base::{Base, Frame};
+use super::kernels::rows;
+use crate::graph::EdgeMask;
+use crate::model::Real;
+
+/// Kept writers up to which a reader's input is summed afresh, which costs little and cancels nothing.
+const FEW_WRITERS: usize = 16;
+
+impl<T: Real> Frame<'_, T> {
+    /// The final stream of each circuit at the rows read, `[reads, d_model]`.
+    pub(crate) fn run_circuits(&self, base: &Base<T>, circuits: &[EdgeMask]) -> Vec<Vec<T>> {
+        self.run_variants(base, circuits, false).1
+    }
+
+    /// Runs the circuits; with `record`, keeps their new activations as patches of the base.
+    fn run_variants<'m>(
+        &self,
+        base: &Base<T>,
+        circuits: &'m [EdgeMask],
+        record: bool,
+    ) -> (Vec<Variant<'m, T>>, Vec<Vec<T>>) {
+        let mut variants: Vec<_> = circuits.iter().map(|mask| self.variant(mask)).collect();
+        for layer in 0..self.transformer.config().n_layers {
+            self.attention_place(base, &mut variants, layer, record);
+            self.mlp_place(base, &mut variants, layer, record);
+        }
+        let place = Place {
+            index: 2 * self.transformer.config().n_layers,
+            reads_only: true,
+        };
+        let reader = self.transformer.graph.readers().len() - 1;
+        let many = variants
+            .iter()
+            .filter(|variant| variant.mask.kept_into(reader) > FEW_WRITERS);
+        let shared = self.shared_inputs(base, place, many.map(|_| reader));
+        let finals = variants
+            .par_iter()
+            .map(|variant| self.input(base, &shared, variant, place, reader))
+            .collect();
+        (variants, finals)
+    }
+
+    fn mlp_place(
+        &self,
+        base: &Base<T>,
+        variants: &mut [Variant<'_, T>],
+        layer: usize,
+        record: bool,
+    ) {
+        let transformer = self.transformer;
+        let wiring = &transformer.layers[layer];
+        let place = Place {
+            index: 2 * layer + 1,
+            reads_only: transformer.reads_only(layer),
+        };
+        let inputs = distinct_inputs(base, variants, &[(wiring.mlp, ())]);
+        if inputs.is_empty() {
+            return;
+        }
+        let stacked = self.stack(base, variants, place, &inputs);
+        let normed = transformer.norm(&transformer.weights.layers[layer].mlp_norm, &stacked);
+        let hidden = transformer.mlp_inner(layer, &normed).hidden;
+        let (mlp, neurons) = transformer.mlp_outputs(layer, hidden);
+        let run = &base.layers[layer];
+        for (index, input) in inputs.iter().enumerate() {
+            let variant = &mut variants[input.variant];
+            let len = run.mlp.len();
+            let new = &mlp[index * len..(index + 1) * len];
+            variant.set_dirty(wiring.mlp_writer, rows::difference(new, &run.mlp));
+            let len = run.neurons.len();
+            let activations = &neurons[index * len..(index + 1) * len];
+            let difference = rows::difference(activations, &run.neurons);
+            let count = wiring.neurons.len();
+            for neuron in 0..count {
+                let inner = rows::columns(&difference, count, neuron, neuron + 1);
+                variant.set_dirty(wiring.mlp_writer + 1 + neuron, inner);
+            }
+            if record {
+                variant.patches.push(Patch::Mlp {
+                    layer,
+                    mlp: new.to_vec(),
+                    neurons: activations.to_vec(),
+                });
+            }
+        }
+        self.advance_full(variants, layer, true);
+    }
+}

@@ -1,0 +1,152 @@
+//! One circuit on its way through the layers: what of it differs from the base so far.
+
+use std::sync::OnceLock;
+
+use rayon::prelude::*;
+
+use super::inputs::writers_of;
+use super::rebase::Patch;
+use crate::engine::base::{Base, Frame};
+use crate::engine::kernels::rows;
+use crate::graph::EdgeMask;
+use crate::model::Real;
+
+/// One circuit on its way through the layers.
+pub(super) struct Variant<'m, T> {
+    pub mask: &'m EdgeMask,
+    /// Readers with a kept path to `logits`.
+    pub live: Vec<bool>,
+    /// Per writer: how it differs from the base, once it is dirty.
+    pub dirty: Vec<Option<Difference<T>>>,
+    /// Bits of the dirty writers.
+    pub dirty_bits: Vec<u64>,
+    /// Sum of all dirty writers' differences at the current place, kept up to `full_until`.
+    pub full: Option<Vec<T>>,
+    /// First reader from which on no dense reader follows.
+    pub full_until: usize,
+    /// New activations, when they are recorded.
+    pub patches: Vec<Patch<T>>,
+}
+
+/// How a dirty writer differs from the base.
+pub(super) struct Difference<T> {
+    /// In the writer's own space: `[rows, d_head]`, `[rows, 1]` or `[rows, d_model]`.
+    inner: Vec<T>,
+    /// Expanded to `[rows, d_model]`, on first use.
+    expanded: OnceLock<Vec<T>>,
+}
+
+impl<T: Real> Frame<'_, T> {
+    pub(super) fn variant<'m>(&self, mask: &'m EdgeMask) -> Variant<'m, T> {
+        let graph = self.transformer.graph;
+        let live = graph.live_readers(mask);
+        let dense = |reader: &usize| live[*reader] && self.is_dense(mask, *reader);
+        let full_until = (0..graph.readers().len())
+            .rev()
+            .find(dense)
+            .map_or(0, |reader| reader + 1);
+        Variant {
+            mask,
+            live,
+            dirty: (0..graph.writers().len()).map(|_| None).collect(),
+            dirty_bits: vec![0; graph.writers().len().div_ceil(64)],
+            full: None,
+            full_until,
+            patches: Vec::new(),
+        }
+    }
+
+    /// Whether a reader keeps more than half of its writers: then sums start from all of them.
+    pub(super) fn is_dense(&self, mask: &EdgeMask, reader: usize) -> bool {
+        mask.kept_into(reader) * 2 > self.transformer.graph.writers_before(reader)
+    }
+
+    pub(super) fn expanded<'v>(&self, variant: &'v Variant<'_, T>, writer: usize) -> &'v [T] {
+        variant.dirty[writer].as_ref().map_or(&[], |difference| {
+            difference
+                .expanded
+                .get_or_init(|| self.expand(writer, &difference.inner))
+        })
+    }
+
+    /// Adds what became dirty in a layer to the variants' sums over all dirty writers.
+    pub(super) fn advance_full(&self, variants: &mut [Variant<'_, T>], layer: usize, mlp: bool) {
+        let transformer = self.transformer;
+        let config = transformer.config();
+        let (d_model, d_head) = (config.d_model, config.d_head);
+        let wiring = &transformer.layers[layer];
+        let reads_only = transformer.reads_only(layer);
+        let after = if mlp { wiring.mlp + 1 } else { wiring.mlp };
+        variants.par_iter_mut().for_each(|variant| {
+            if variant.full_until <= after {
+                variant.full = None;
+                return;
+            }
+            let sum = if mlp {
+                let writers = wiring.mlp_writer..=wiring.mlp_writer + wiring.neurons.len();
+                let mut sum: Option<Vec<T>> = None;
+                for writer in writers.filter(|&writer| variant.dirty[writer].is_some()) {
+                    let expanded = self.expanded(variant, writer);
+                    match &mut sum {
+                        Some(sum) => rows::add(sum, expanded),
+                        None => sum = Some(expanded.to_vec()),
+                    }
+                }
+                sum
+            } else {
+                let rows = self.layout.query_rows(reads_only);
+                let width = config.n_heads * d_head;
+                let mut z = vec![T::ZERO; rows * width];
+                let mut any = false;
+                for head in 0..config.n_heads {
+                    if let Some(difference) = &variant.dirty[wiring.first_head + head] {
+                        any = true;
+                        for (row, values) in difference.inner.chunks_exact(d_head).enumerate() {
+                            let start = row * width + head * d_head;
+                            z[start..start + d_head].copy_from_slice(values);
+                        }
+                    }
+                }
+                any.then(|| transformer.project_heads(layer, &z))
+            };
+            if let Some(full) = &mut variant.full
+                && reads_only
+                && full.len() == self.layout.rows() * d_model
+                && !mlp
+            {
+                *full = rows::gather(full, d_model, &self.layout.reads);
+            }
+            match (&mut variant.full, sum) {
+                (Some(full), Some(sum)) => rows::add(full, &sum),
+                (full @ None, sum) => *full = sum,
+                (Some(_), None) => {}
+            }
+        });
+    }
+}
+
+impl<T: Real> Variant<'_, T> {
+    /// Whether a reader's input differs from the base's in this self.
+    pub(super) fn is_dirty(&self, base: &Base<T>, reader: usize) -> bool {
+        if !self.live[reader] {
+            return false;
+        }
+        let (kept, before) = (self.mask.row(reader), base.mask.row(reader));
+        kept.iter()
+            .zip(&self.dirty_bits)
+            .any(|(kept, dirty)| kept & dirty != 0)
+            || writers_of(kept.iter().zip(before).map(|(kept, before)| kept ^ before))
+                .any(|writer| !base.is_zero(writer))
+    }
+
+    pub(super) fn set_dirty(&mut self, writer: usize, inner: Vec<T>) {
+        if inner.iter().all(|&value| value == T::ZERO) {
+            return;
+        }
+        self.dirty[writer] = Some(Difference {
+            inner,
+            expanded: OnceLock::new(),
+        });
+        self.dirty_bits[writer / 64] |= 1 << (writer % 64);
+    }
+}
