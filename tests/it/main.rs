@@ -2,6 +2,7 @@
 
 mod cli;
 mod engine;
+mod layering;
 mod models;
 mod oracle;
 mod report;

@@ -1,0 +1,259 @@
+//! Who may know whom: the rules of docs/architecture.md, held against the text of the sources.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The top-level modules that a module may name, itself left out.
+const MAY_NAME: [(&str, &[&str]); 13] = [
+    ("error", &[]),
+    ("events", &[]),
+    ("model", &["error"]),
+    ("graph", &["error", "model"]),
+    ("task", &["error", "model"]),
+    ("metric", &["model", "task"]),
+    ("engine", &["error", "graph", "metric", "model", "task"]),
+    ("score", &["engine", "error", "events", "graph"]),
+    ("discover", &["engine", "error", "events", "graph", "score"]),
+    (
+        "evaluate",
+        &["engine", "error", "events", "graph", "metric", "model"],
+    ),
+    (
+        "report",
+        &["discover", "error", "evaluate", "graph", "model"],
+    ),
+    (
+        "spec",
+        &[
+            "discover", "engine", "error", "graph", "metric", "model", "task",
+        ],
+    ),
+    (
+        "run",
+        &[
+            "discover", "engine", "error", "evaluate", "events", "graph", "metric", "model",
+            "report", "score", "spec", "task",
+        ],
+    ),
+];
+
+/// Single names that a module may take from another one, where it may not know the whole.
+const ONLY: [(&str, &str, &[&str]); 3] = [
+    // The graph knows a model's shape, never its weights.
+    ("graph", "model", &["ModelConfig"]),
+    // A search knows an evaluator, never the model behind it.
+    (
+        "discover",
+        "engine",
+        &["Evaluator", "{Evaluator, mean}", "mean"],
+    ),
+    (
+        "score",
+        "engine",
+        &["Evaluator", "{Evaluator, mean}", "mean"],
+    ),
+];
+
+/// Files over [`LONGEST_FILE`] lines, with the reason.
+const LONG_FILES: [(&str, &str); 1] = [(
+    "src/engine/incremental.rs",
+    "one algorithm whose steps share their private types",
+)];
+const LONGEST_FILE: usize = 600;
+const LONGEST_ARCHITECTURE: usize = 150;
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The Rust files below a folder by their path from the root, with their text.
+fn rust_files(folder: &str) -> BTreeMap<String, String> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![root().join(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs_err::read_dir(folder).unwrap() {
+            let path: PathBuf = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root()).unwrap();
+                let name = name.to_str().unwrap().replace('\\', "/");
+                files.insert(name, fs_err::read_to_string(&path).unwrap());
+            }
+        }
+    }
+    assert!(!files.is_empty(), "{folder} has no Rust files");
+    files
+}
+
+/// The files of the library, comments left out.
+fn library() -> BTreeMap<String, String> {
+    let mut files = rust_files("src");
+    files.retain(|name, _| !name.starts_with("src/bin/"));
+    for text in files.values_mut() {
+        let code = text
+            .lines()
+            .filter(|line| !line.trim_start().starts_with("//"));
+        *text = code.collect::<Vec<_>>().join("\n");
+    }
+    files
+}
+
+/// The top-level module of a file of the library; none for `lib.rs`.
+fn module(name: &str) -> Option<&str> {
+    let first = name.strip_prefix("src/")?.split('/').next()?;
+    let module = first.strip_suffix(".rs").unwrap_or(first);
+    (module != "lib").then_some(module)
+}
+
+fn word(text: &str) -> &str {
+    let end = text.find(|letter: char| !letter.is_alphanumeric() && letter != '_');
+    &text[..end.unwrap_or(text.len())]
+}
+
+/// `(module, what is taken from it)` for every `crate::` path of a text.
+fn uses(text: &str) -> Vec<(&str, &str)> {
+    let paths = text.split("crate::").skip(1);
+    paths
+        .filter(|path| !path.starts_with('$'))
+        .map(|path| {
+            let first = word(path);
+            let rest = path[first.len()..].strip_prefix("::").unwrap_or("");
+            let item = match rest.find('}') {
+                Some(end) if rest.starts_with('{') => &rest[..=end],
+                _ => word(rest),
+            };
+            (first, item)
+        })
+        .collect()
+}
+
+#[test]
+fn modules_name_only_those_below_them() {
+    for (name, text) in library() {
+        let Some(module) = module(&name) else {
+            continue;
+        };
+        let (_, allowed) = MAY_NAME
+            .iter()
+            .find(|(known, _)| *known == module)
+            .unwrap_or_else(|| panic!("{name}: module {module} is not in the table"));
+        for (used, item) in uses(&text) {
+            // `crate::Error` and the like are of `error`.
+            let used = if used.starts_with(char::is_uppercase) {
+                "error"
+            } else {
+                used
+            };
+            assert!(
+                used == module || allowed.contains(&used),
+                "{name} names crate::{used}, which {module}/ may not know"
+            );
+            for (_, _, items) in ONLY
+                .iter()
+                .filter(|(from, to, _)| *from == module && *to == used)
+            {
+                assert!(
+                    items.contains(&item),
+                    "{name} names crate::{used}::{item}; of {used}/ it may know {items:?}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_table_has_no_cycles() {
+    for (index, (module, below)) in MAY_NAME.iter().enumerate() {
+        for used in *below {
+            let place = MAY_NAME.iter().position(|(known, _)| known == used);
+            assert!(
+                place.is_some_and(|place| place < index),
+                "{module} -> {used}"
+            );
+        }
+    }
+}
+
+#[test]
+fn some_words_belong_to_some_files() {
+    let places: [(&str, &[&str]); 7] = [
+        ("petgraph", &["src/graph/"]),
+        ("candle", &["src/model/source/"]),
+        ("unsafe ", &["src/engine/kernels/", "src/model/source/"]),
+        ("SystemTime", &["src/run/provenance.rs"]),
+        ("Instant", &["src/run/provenance.rs"]),
+        ("env::var", &["src/model/cache.rs", "src/run/provenance.rs"]),
+        ("HashMap", &[]),
+    ];
+    for (name, text) in library() {
+        for (word, allowed) in &places {
+            let here = allowed.iter().any(|place| name.starts_with(place));
+            assert!(here || !text.contains(word), "{name} names {word}");
+        }
+    }
+}
+
+#[test]
+fn the_library_never_prints() {
+    for (name, text) in library() {
+        for printing in ["print!(", "println!(", "dbg!("] {
+            assert!(!text.contains(printing), "{name} has {printing}");
+        }
+    }
+}
+
+#[test]
+fn graphs_know_no_engine() {
+    for (name, text) in library() {
+        if module(&name) == Some("graph") {
+            assert!(!text.contains("engine"), "{name} names the engine");
+        }
+    }
+}
+
+#[test]
+fn files_are_of_a_readable_length() {
+    for (name, text) in rust_files("src") {
+        let lines = text.lines().count();
+        let excepted = LONG_FILES.iter().any(|(file, _)| *file == name);
+        assert!(
+            lines <= LONGEST_FILE || excepted,
+            "{name} has {lines} lines"
+        );
+        assert!(
+            lines > LONGEST_FILE || !excepted,
+            "{name} needs no exception any more"
+        );
+    }
+    let page = fs_err::read_to_string(root().join("docs/architecture.md")).unwrap();
+    assert!(
+        page.lines().count() <= LONGEST_ARCHITECTURE,
+        "docs/architecture.md is too long"
+    );
+}
+
+#[test]
+fn the_architecture_page_names_every_module_file() {
+    let page = fs_err::read_to_string(root().join("docs/architecture.md")).unwrap();
+    for name in rust_files("src").keys() {
+        let file = name.rsplit('/').next().unwrap();
+        let stem = file.strip_suffix(".rs").unwrap();
+        assert!(
+            page.contains(stem),
+            "docs/architecture.md says nothing about {name}"
+        );
+    }
+}
+
+#[test]
+fn every_test_file_is_declared() {
+    let main = fs_err::read_to_string(root().join("tests/it/main.rs")).unwrap();
+    for entry in fs_err::read_dir(root().join("tests/it")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if let Some(module) = name.strip_suffix(".rs").filter(|module| *module != "main") {
+            let declared = main.lines().any(|line| line == format!("mod {module};"));
+            assert!(declared, "tests/it/{name} is not declared in main.rs");
+        }
+    }
+}
