@@ -9,6 +9,7 @@ use secateur::model::{ModelConfig, PrependBos, Tokenizer};
 use secateur::task::{Agreement, Example, GreaterThan, Induction, Ioi, LoadRequest, TaskSource};
 
 use crate::Result;
+use crate::shape::induction_prompts;
 
 /// Examples per task to measure on; those that are trained on all the same are left out.
 const HELD_OUT: usize = 512;
@@ -33,6 +34,13 @@ pub(crate) struct Course {
     pub(crate) held_out: Vec<Example>,
     pub(crate) per_batch: usize,
     pub(crate) drills: usize,
+}
+
+impl Course {
+    /// Every fourth example to measure on.
+    pub(crate) fn sample(&self) -> Vec<Example> {
+        self.held_out.iter().step_by(4).cloned().collect()
+    }
 }
 
 /// The four tasks.
@@ -66,9 +74,14 @@ pub(crate) fn courses(tokenizer: &Tokenizer, config: &ModelConfig) -> Result<Vec
             10_000,
             greater_than_lessons,
         )?,
-        course("induction", 14, &request, induction, 24_000, |example| {
-            vec![lesson(&example.clean, &example.answer)]
-        })?,
+        course(
+            "induction",
+            induction_prompts(config),
+            &request,
+            induction,
+            24_000,
+            |example| vec![lesson(&example.clean, &example.answer)],
+        )?,
         course(
             "agreement",
             6,

@@ -98,6 +98,11 @@ fn make(name: &str, folder: &Path, steps: usize) -> Result<()> {
         );
         accurate &= accuracy >= LEAST_ACCURACY;
     }
+    fs_err::create_dir_all(folder)?;
+    let config = serde_json::to_string_pretty(&shape::config_json(&net.shape))? + "\n";
+    fs_err::write(folder.join("config.json"), config)?;
+    fs_err::write(folder.join("tokenizer.json"), tokenizer_json)?;
+    candle_core::safetensors::save(&tensors, folder.join("model.safetensors"))?;
     if !accurate {
         let least = 100.0 * LEAST_ACCURACY;
         return Err(format!(
@@ -105,10 +110,5 @@ fn make(name: &str, folder: &Path, steps: usize) -> Result<()> {
         )
         .into());
     }
-    fs_err::create_dir_all(folder)?;
-    let config = serde_json::to_string_pretty(&shape::config_json(&net.shape))? + "\n";
-    fs_err::write(folder.join("config.json"), config)?;
-    fs_err::write(folder.join("tokenizer.json"), tokenizer_json)?;
-    candle_core::safetensors::save(&tensors, folder.join("model.safetensors"))?;
     Ok(())
 }
