@@ -35,7 +35,7 @@ const LEAST_ACCURACY: f64 = 0.97;
 fn main() -> Result<()> {
     let mut out = None;
     let mut only = None;
-    let mut steps = 3_000;
+    let mut steps = 2_400;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let value = arguments

@@ -12,11 +12,6 @@ pub(crate) const EPS: f64 = 1e-5;
 /// Base of the rotary frequencies: small, since prompts are short.
 pub(crate) const THETA: f64 = 100.0;
 
-/// Induction prompts in a batch: more under learned positions, where they are learned for every distance apart.
-pub(crate) fn induction_prompts(shape: &ModelConfig) -> usize {
-    if shape.family == "gpt2" { 40 } else { 14 }
-}
-
 /// The shape of a model by name, which is one of [`NAMES`].
 pub(crate) fn shape(name: &str, d_vocab: usize) -> ModelConfig {
     let gpt2 = name == "toy-gpt2";
