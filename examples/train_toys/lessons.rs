@@ -15,6 +15,9 @@ use crate::Result;
 /// Examples per task to measure on; those that are trained on all the same are left out.
 const HELD_OUT: usize = 512;
 
+/// Words of an induction prompt.
+const LENGTHS: [usize; 7] = [6, 8, 10, 12, 16, 20, 24];
+
 /// Words of a drill.
 const DRILL: usize = 24;
 
@@ -37,6 +40,13 @@ pub(crate) struct Course {
     pub(crate) drills: usize,
 }
 
+impl Course {
+    /// Every fourth example to measure on.
+    pub(crate) fn sample(&self) -> Vec<Example> {
+        self.held_out.iter().step_by(4).cloned().collect()
+    }
+}
+
 /// The four tasks.
 pub(crate) fn courses(tokenizer: &Tokenizer, config: &ModelConfig) -> Result<Vec<Course>> {
     let request = LoadRequest {
@@ -55,17 +65,24 @@ pub(crate) fn courses(tokenizer: &Tokenizer, config: &ModelConfig) -> Result<Vec
     let greater_than = |pairs, seed| vec![TaskSource::GreaterThan(GreaterThan { pairs, seed })];
     let agreement = |pairs, seed| vec![TaskSource::Agreement(Agreement { pairs, seed })];
     let induction = |pairs, seed| {
-        let length = |length| {
+        // Training goes further than what is measured: learned positions are learned one by one.
+        let lengths = if seed == SEEDS[0] {
+            &LENGTHS[..]
+        } else {
+            &LENGTHS[..5]
+        };
+        let pairs = pairs / lengths.len();
+        let task = |length: &usize| {
             TaskSource::Induction(Induction {
-                pairs: pairs / 5,
+                pairs,
                 seed,
-                length,
+                length: *length,
             })
         };
-        [6, 8, 10, 12, 16].map(length).into()
+        lengths.iter().map(task).collect()
     };
     let courses = vec![
-        course("ioi", 16, &request, ioi, 24_000, ioi_lessons)?,
+        course("ioi", 20, &request, ioi, 24_000, ioi_lessons)?,
         course(
             "greater-than",
             6,
@@ -74,7 +91,7 @@ pub(crate) fn courses(tokenizer: &Tokenizer, config: &ModelConfig) -> Result<Vec
             10_000,
             greater_than_lessons,
         )?,
-        course("induction", 14, &request, induction, 24_000, |example| {
+        course("induction", 28, &request, induction, 28_000, |example| {
             vec![lesson(&example.clean, &example.answer)]
         })?,
         course(

@@ -35,7 +35,7 @@ const LEAST_ACCURACY: f64 = 0.97;
 fn main() -> Result<()> {
     let mut out = None;
     let mut only = None;
-    let mut steps = 3_000;
+    let mut steps = 2_400;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let value = arguments
@@ -98,6 +98,11 @@ fn make(name: &str, folder: &Path, steps: usize) -> Result<()> {
         );
         accurate &= accuracy >= LEAST_ACCURACY;
     }
+    fs_err::create_dir_all(folder)?;
+    let config = serde_json::to_string_pretty(&shape::config_json(&net.shape))? + "\n";
+    fs_err::write(folder.join("config.json"), config)?;
+    fs_err::write(folder.join("tokenizer.json"), tokenizer_json)?;
+    candle_core::safetensors::save(&tensors, folder.join("model.safetensors"))?;
     if !accurate {
         let least = 100.0 * LEAST_ACCURACY;
         return Err(format!(
@@ -105,10 +110,5 @@ fn make(name: &str, folder: &Path, steps: usize) -> Result<()> {
         )
         .into());
     }
-    fs_err::create_dir_all(folder)?;
-    let config = serde_json::to_string_pretty(&shape::config_json(&net.shape))? + "\n";
-    fs_err::write(folder.join("config.json"), config)?;
-    fs_err::write(folder.join("tokenizer.json"), tokenizer_json)?;
-    candle_core::safetensors::save(&tensors, folder.join("model.safetensors"))?;
     Ok(())
 }

@@ -61,7 +61,7 @@ pub(crate) fn train(
                 step + 1
             )];
             for course in courses {
-                let accuracy = accuracy(net, &course.held_out[..128])?;
+                let accuracy = accuracy(net, &course.sample())?;
                 line.push(format!("{} {accuracy:.3}", course.name));
             }
             println!("{}", line.join(", "));
