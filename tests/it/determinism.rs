@@ -202,7 +202,7 @@ fn two_runs_write_the_same_bytes_whatever_the_threads() {
         let text = format!(
             "RunSpec(format: 1, name: {name:?}, models: [\"builtin:toy-llama\"], task: Ioi(pairs: 24),\n\
              metric: LogitDiff, ablation: Patch, evaluate: (random_baselines: 3, bootstrap: 50),\n\
-             outputs: [Dot, Svg, Json, Html, Csv], {rest})\n"
+             outputs: [Dot, Svg, Json, Csv], {rest})\n"
         );
         fs_err::write(folder.path().join(format!("{name}.ron")), text).expect("a spec");
     };
