@@ -1,0 +1,106 @@
+#!/usr/bin/env python3
+"""Write compact golden numbers for the parity tests.
+
+Usage: golden_fixtures.py GOLDEN_FOLDER OUT_FILE, where GOLDEN_FOLDER holds prompts.json, scores.json,
+faithfulness.json, activations.safetensors and, for some models, acdc.json, as made by EAP-IG and auto-circuit.
+Scores are written per pair (attribution times the batch size), numbers with 12 significant digits.
+"""
+
+import json
+import math
+import pathlib
+import struct
+import sys
+
+ATTRIBUTION = {
+    "A": ["eap", "eap_ig_inputs_5", "eap_ig_inputs_5_kl", "eap_zero", "eap_mean_positional"],
+    "B": ["eap", "eap_ig_inputs_5", "eap_ig_inputs_5_kl", "eap_zero"],
+}
+EXACT = {
+    "A": ["exact", "exact_kl", "exact_zero", "exact_mean_positional"],
+    "B": ["exact", "exact_zero"],
+}
+
+
+def rounded(value):
+    """Numbers to 12 significant digits, through lists."""
+    if isinstance(value, list):
+        return [rounded(item) for item in value]
+    return float(f"{value:.12g}")
+
+
+def tensor(path, name):
+    """A two-dimensional F64 tensor of a safetensors file as lists."""
+    data = path.read_bytes()
+    (length,) = struct.unpack_from("<Q", data)
+    entry = json.loads(data[8 : 8 + length])[name]
+    assert entry["dtype"] == "F64", entry
+    rows, columns = entry["shape"]
+    begin = 8 + length + entry["data_offsets"][0]
+    values = struct.unpack_from(f"<{rows * columns}d", data, begin)
+    return [list(values[row * columns : (row + 1) * columns]) for row in range(rows)]
+
+
+def score_set(scores, name):
+    """The scores of one prompt set, attribution per pair."""
+    batch = scores["meta"]["batch_size"][name]
+    found = {key: scores["scores"][name][key] for key in EXACT[name]}
+    for key in ATTRIBUTION[name]:
+        found[key] = [value * batch for value in scores["scores"][name][key]]
+    assert all(math.isfinite(value) for values in found.values() for value in values)
+    return {key: rounded(values) for key, values in sorted(found.items())}
+
+
+def circuits(rows):
+    """Circuits listed edge by edge, with the logit difference under each ablation."""
+    found = []
+    for row in rows:
+        if row.get("kept") and row["n"] in (10, 40, 120, 200):
+            entry = {
+                "scores": row["scores"],
+                "select": row["select"],
+                "n": row["n"],
+                "kept": row["kept"],
+            }
+            for ablation in ("patching", "zero", "mean-positional"):
+                if ablation in row:
+                    entry[ablation] = rounded(row[ablation]["logit_diff_each"])
+            entry["faithfulness"] = rounded(row["patching"]["faithfulness"])
+            found.append(entry)
+    return found
+
+
+def main():
+    folder, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
+    read = lambda name: json.loads((folder / name).read_text())
+    prompts, scores, faithfulness = (
+        read(name) for name in ("prompts.json", "scores.json", "faithfulness.json")
+    )
+    golden = {
+        "edges": scores["edges"],
+        "sets": {
+            name: {
+                "prompts": prompts[name],
+                "scores": score_set(scores, name),
+                "circuits": circuits(faithfulness[name]["rows"]),
+            }
+            for name in ("A", "B")
+        },
+        "last_logits": rounded(tensor(folder / "activations.safetensors", "logits_last")),
+        "acdc": [],
+    }
+    if (folder / "acdc.json").exists():
+        runs = read("acdc.json")["auto_circuit_acdc"]
+        golden["acdc"] = [
+            {
+                "metric": run["metric"],
+                "threshold": run["threshold"],
+                "order": [[edge, rounded(change), kept] for edge, change, kept in run["order"]],
+            }
+            for run in runs
+        ]
+    out.write_text(json.dumps(golden, separators=(",", ":")) + "\n")
+
+
+if __name__ == "__main__":
+    main()
