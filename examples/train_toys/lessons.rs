@@ -16,10 +16,10 @@ use crate::Result;
 const HELD_OUT: usize = 512;
 
 /// Words of an induction prompt.
-const LENGTHS: [usize; 7] = [6, 8, 10, 12, 16, 20, 24];
+const LENGTHS: [usize; 5] = [6, 8, 10, 12, 16];
 
 /// Words of a drill.
-const DRILL: usize = 24;
+const DRILL: usize = 20;
 
 /// Seeds of the two kinds of examples.
 const SEEDS: [u64; 2] = [1_000_001, 1_000_002];
@@ -65,38 +65,33 @@ pub(crate) fn courses(tokenizer: &Tokenizer, config: &ModelConfig) -> Result<Vec
     let greater_than = |pairs, seed| vec![TaskSource::GreaterThan(GreaterThan { pairs, seed })];
     let agreement = |pairs, seed| vec![TaskSource::Agreement(Agreement { pairs, seed })];
     let induction = |pairs, seed| {
-        // Training goes further than what is measured: learned positions are learned one by one.
-        let lengths = if seed == SEEDS[0] {
-            &LENGTHS[..]
-        } else {
-            &LENGTHS[..5]
-        };
-        let pairs = pairs / lengths.len();
-        let task = |length: &usize| {
-            TaskSource::Induction(Induction {
-                pairs,
-                seed,
-                length: *length,
+        let pairs = pairs / LENGTHS.len();
+        LENGTHS
+            .map(|length| {
+                TaskSource::Induction(Induction {
+                    pairs,
+                    seed,
+                    length,
+                })
             })
-        };
-        lengths.iter().map(task).collect()
+            .into()
     };
     let courses = vec![
-        course("ioi", 20, &request, ioi, 24_000, ioi_lessons)?,
+        course("ioi", 16, &request, ioi, 24_000, ioi_lessons)?,
         course(
             "greater-than",
-            6,
+            4,
             &request,
             greater_than,
             10_000,
             greater_than_lessons,
         )?,
-        course("induction", 28, &request, induction, 28_000, |example| {
+        course("induction", 20, &request, induction, 24_000, |example| {
             vec![lesson(&example.clean, &example.answer)]
         })?,
         course(
             "agreement",
-            6,
+            4,
             &request,
             agreement,
             10_000,
@@ -142,7 +137,7 @@ fn course(
         lessons,
         held_out,
         per_batch,
-        drills: if name == "induction" { 14 } else { 0 },
+        drills: if name == "induction" { 16 } else { 0 },
     })
 }
 
@@ -184,18 +179,21 @@ fn agreement_lessons(example: &Example) -> Vec<Lesson> {
     ]
 }
 
-/// Different words of an induction prompt over and over: every word but those of the first pass can be told. Makes
-/// induction, which the single repetition of the task's prompts teaches slowly, quick to learn.
+/// Words of an induction prompt: some once, then others over and over. Every word but those of their first pass can
+/// be told, at many positions and distances; the single repetition of the task's prompts teaches this slowly.
 pub(crate) fn drill(of: &Lesson, rng: &mut ChaCha8Rng) -> Lesson {
     let words = &of.tokens[..of.tokens.len() - 1];
-    let period = 3 + (rng.next_u64() % (words.len() as u64 - 2)) as usize;
-    let tokens: Vec<u32> = words[..period]
+    let mut below = |bound: usize| (rng.next_u64() % bound as u64) as usize;
+    let period = 3 + below(words.len() - 2);
+    let (again, others) = words.split_at(period);
+    let once = &others[..below(others.len() + 1)];
+    let tokens: Vec<u32> = once
         .iter()
-        .cycle()
+        .chain(again.iter().cycle())
         .take(DRILL)
         .copied()
         .collect();
     let target = |place: usize| (place, vec![tokens[place + 1]]);
-    let targets = (period..DRILL - 1).map(target).collect();
+    let targets = (once.len() + period..DRILL - 1).map(target).collect();
     Lesson { tokens, targets }
 }
