@@ -244,6 +244,8 @@ fn contents(
         match output {
             Output::Dot => add("circuit.dot", exporter("dot")?.export(file)?),
             Output::Svg => add("circuit.svg", exporter("svg")?.export(file)?),
+            // EAP-IG's format has no hidden units; the pipeline warns of it.
+            Output::Json if !outcome.graph.neurons().is_empty() => None,
             Output::Json => {
                 let text = to_eap_json(&outcome.graph, &outcome.circuit, &file.model.config)?;
                 add("circuit.json", text.into_bytes())

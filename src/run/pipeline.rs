@@ -11,7 +11,7 @@ use crate::graph::{
     Circuit, ComputationGraph, Dangling, Granularity, Mlps, NeuronNodes, Node, ranking,
 };
 use crate::model::{LoadedModel, Real, Weights};
-use crate::spec::{Precision, RunSpec};
+use crate::spec::{Output, Precision, RunSpec};
 use crate::task::{Dataset, Example};
 
 /// What a job found.
@@ -136,7 +136,12 @@ fn find<T: Real>(
                 .faithfulness
                 .is_some_and(|value| value >= target.faithfulness)
         });
-    let warnings = job.warnings(&evaluation);
+    let mut warnings = job.warnings(&evaluation);
+    if !graph.neurons().is_empty() && spec.outputs.contains(&Output::Json) {
+        warnings.push(
+            "circuit.json is left out: EAP-IG's graph format has no hidden units as nodes".into(),
+        );
+    }
     for warning in &warnings {
         observer.event(Event::Warning(warning.clone()));
     }
