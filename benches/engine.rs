@@ -1,14 +1,5 @@
 //! Speed of the engine and of searches, on the built-in models: no download, constant seeds.
 
-#![expect(
-    missing_docs,
-    reason = "criterion's macros make undocumented functions"
-)]
-#![expect(
-    clippy::expect_used,
-    reason = "a benchmark that cannot run should stop"
-)]
-
 use std::hint::black_box;
 use std::path::Path;
 

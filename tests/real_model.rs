@@ -2,12 +2,6 @@
 //!
 //! `cargo test` leaves this out, because the model is a download: `cargo test --release --test real_model`.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    reason = "a test that cannot run should fail"
-)]
-
 use std::path::Path;
 
 use secateur::graph::{Granularity, KeyValue, NeuronNodes};

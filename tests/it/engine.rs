@@ -214,10 +214,10 @@ fn full_mask_is_clean_and_empty_mask_is_corrupt() {
                         .at
                         .iter()
                         .map(|&at| {
-                            (logits[at][example.answer[0] as usize]
-                                + logits[at][example.answer[1] as usize])
-                                / 2.0
-                                - logits[at][example.wrong[0] as usize]
+                            f64::midpoint(
+                                logits[at][example.answer[0] as usize],
+                                logits[at][example.answer[1] as usize],
+                            ) - logits[at][example.wrong[0] as usize]
                         })
                         .sum::<f64>()
                         / example.at.len() as f64;

@@ -162,6 +162,10 @@ pub(crate) fn kept_weights(graph: &ComputationGraph, mask: &EdgeMask) -> Vec<f64
 
 /// Runs one prompt. Edge `u -> v` carries `w o_u(run) + (1 - w) o_u(ablated)`. Returns logits by position and what
 /// every writer wrote in this run. `embedded` overrides the token embeddings.
+#[expect(
+    clippy::too_many_lines,
+    reason = "the whole run, plainly, in one place"
+)]
 pub(crate) fn run(
     weights: &Weights<f64>,
     graph: &ComputationGraph,
@@ -404,7 +408,8 @@ pub(crate) fn means(
             if positional || position == 0 {
                 sum[position] = row;
             } else {
-                sum[position] = sum[0].clone();
+                let all = sum[0].clone();
+                sum[position] = all;
             }
         }
     }

@@ -147,7 +147,7 @@ impl<'a> Twin<'a> {
                 let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 let best = logits
                     .iter()
-                    .position(|&logit| logit == largest)
+                    .position(|logit| logit.total_cmp(&largest).is_eq())
                     .expect("a vocabulary");
                 if example.answer.contains(&(best as u32)) {
                     1.0
