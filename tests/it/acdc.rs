@@ -329,3 +329,21 @@ fn of_an_or_gate_one_input_stays_and_of_an_and_gate_both() {
     assert!(contains("a1.h0->logits") && contains("m0->logits"));
     assert!(!contains("input->a1.h0<v>") && contains("a0.h1->m0"));
 }
+
+#[test]
+fn decisions_within_rounding_of_tau_are_counted() {
+    let graph = small_graph(0);
+    let mut weights = vec![1.0; graph.edge_count()];
+    let edge = graph.find_edge("m0->m1").expect("an edge");
+    weights[edge] = 3.37;
+    let mut objective = Synthetic::additive(graph.clone(), &weights);
+    let full = EdgeMask::full(&graph);
+    let range = objective.mean(&full);
+    for (distance, ties) in [(0.0, 1), (0.5e-5, 1), (-0.5e-5, 1), (2e-5, 0)] {
+        let tau = 3.37 + distance * range;
+        let found = Acdc { tau }
+            .edges(&mut objective, &full, &Silent)
+            .expect("a result");
+        assert_eq!(found.near_ties, ties, "{distance} of the range");
+    }
+}
