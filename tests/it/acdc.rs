@@ -1,6 +1,8 @@
 //! ACDC equals the plain sequential algorithm: one full run per question, nothing predicted, nothing cached.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Instant;
 
 use proptest::prelude::*;
 use secateur::discover::{Acdc, AcdcResult, Decision};
@@ -11,7 +13,8 @@ use secateur::graph::{
     PositionEmbedding, Qkv, Reader,
 };
 use secateur::metric::Metric;
-use secateur::model::ModelConfig;
+use secateur::model::{ModelConfig, PrependBos, load_model};
+use secateur::task::{Ioi, LoadRequest, TaskSource};
 
 use crate::oracle::{self, gpt2, llama};
 use crate::synthetic::{Gate, Synthetic, Term, named, shape, small_graph, without};
@@ -346,4 +349,47 @@ fn decisions_within_rounding_of_tau_are_counted() {
             .expect("a result");
         assert_eq!(found.near_ties, ties, "{distance} of the range");
     }
+}
+
+/// The time both take is printed; see it with `cargo test --release --test it built_in -- --nocapture`.
+#[test]
+fn on_a_built_in_model_it_equals_the_plain_algorithm() {
+    let model = load_model("builtin:toy-llama", Path::new(".")).expect("the model");
+    let request = LoadRequest {
+        tokenizer: model.tokenizer.as_ref(),
+        config: model.config(),
+        prepend_bos: PrependBos::Auto,
+        base: Path::new("."),
+    };
+    let task = TaskSource::Ioi(Ioi {
+        pairs: 4,
+        seed: 1,
+        ..Ioi::default()
+    });
+    let examples = task.load(&request).expect("examples").examples;
+    let weights = model.weights.cast::<f64>();
+    let graph = ComputationGraph::new(model.config(), &Granularity::default(), &NeuronNodes::new())
+        .expect("a graph");
+    let transformer = Transformer::new(&weights, &graph);
+    let (metric, ablation) = (Metric::LogitDiff, Ablation::Patch);
+    let means = MeanActivations::new(&transformer, &examples, ablation);
+    let full = EdgeMask::full(&graph);
+    let start = Instant::now();
+    let mut evaluator = ModelEvaluator::new(&transformer, &examples, metric, ablation, &means)
+        .expect("an evaluator");
+    let found = Acdc { tau: 0.05 }
+        .edges(&mut evaluator, &full, &Silent)
+        .expect("a result");
+    let fast = start.elapsed();
+    let start = Instant::now();
+    let twin = Twin::new(&weights, &graph, &examples, metric, ablation);
+    let plain = plain_edges(&graph, &full, 0.05, |mask| twin.mean(mask));
+    eprintln!(
+        "ACDC keeps {} of {} edges: {fast:.2?}, the plain algorithm {:.2?}",
+        found.kept.len(),
+        graph.edge_count(),
+        start.elapsed()
+    );
+    assert_same(&found, &plain, &graph, "toy-llama");
+    assert!(!found.kept.is_empty() && found.kept != full);
 }

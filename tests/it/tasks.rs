@@ -10,7 +10,8 @@ use std::path::Path;
 use secateur::error::Error;
 use secateur::model::{Activation, ModelConfig, Norm, Positions, PrependBos, Tokenizer};
 use secateur::task::{
-    Agreement, Dataset, Example, GreaterThan, Induction, Ioi, LoadRequest, TaskSource, vocabulary,
+    Agreement, Dataset, Example, GreaterThan, Induction, Ioi, IoiCorruption, LoadRequest,
+    TaskSource, vocabulary,
 };
 use serde_json::json;
 
@@ -179,7 +180,7 @@ fn rows_of_a_seed_never_change() {
         format!("{} | {}", text.clean, text.corrupt)
     });
     insta::assert_snapshot!(prompts.join("\n"), @r"
-    When Emily and Andrew got to the beach, Andrew gave the ball to | When Emily and Andrew got to the beach, Julia gave the ball to
+    When Emily and Andrew got to the beach, Andrew gave the ball to | When Emily and Andrew got to the beach, Emily gave the ball to
     The project lasted from the year 1210 to the year 12 | The project lasted from the year 1201 to the year 12
      black morning gold salt summer seed green foot water drum fire gold |  black morning silver salt summer seed green foot water drum fire gold
     The soldier behind the tables | The soldiers behind the tables
@@ -187,36 +188,39 @@ fn rows_of_a_seed_never_change() {
 }
 
 #[test]
-fn ioi_has_the_indirect_object_as_answer_and_a_third_name_in_the_corrupt_prompt() {
+fn ioi_has_the_indirect_object_as_answer_and_another_name_in_the_corrupt_prompt() {
     let tokenizer = tokenizer(Numbers::Pairs, |_| true);
-    let dataset = generate(
-        &TaskSource::Ioi(Ioi {
+    for corruption in [IoiCorruption::IndirectObject, IoiCorruption::ThirdName] {
+        let task = TaskSource::Ioi(Ioi {
             pairs: 64,
             seed: 3,
-            ..Ioi::default()
-        }),
-        Some(&tokenizer),
-    );
-    for (index, example) in dataset.examples.iter().enumerate() {
-        let (io, subject) = (example.answer[0], example.wrong[0]);
-        let places = |tokens: &[u32], name| {
-            tokens
-                .iter()
-                .enumerate()
-                .filter(|(_, token)| **token == name)
-                .map(|(place, _)| place)
-                .collect::<Vec<_>>()
-        };
-        let (io_at, subject_at) = (places(&example.clean, io), places(&example.clean, subject));
-        assert_eq!((io_at.len(), subject_at.len()), (1, 2));
-        assert_eq!(
-            io_at[0] < subject_at[0],
-            index % 2 == 0,
-            "ABBA and BABA alternate"
-        );
-        assert_eq!(differing(example), [subject_at[1]]);
-        let third = example.corrupt[subject_at[1]];
-        assert!(third != io && third != subject);
+            corruption,
+        });
+        let dataset = generate(&task, Some(&tokenizer));
+        for (index, example) in dataset.examples.iter().enumerate() {
+            let (io, subject) = (example.answer[0], example.wrong[0]);
+            let places = |tokens: &[u32], name| {
+                tokens
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, token)| **token == name)
+                    .map(|(place, _)| place)
+                    .collect::<Vec<_>>()
+            };
+            let (io_at, subject_at) = (places(&example.clean, io), places(&example.clean, subject));
+            assert_eq!((io_at.len(), subject_at.len()), (1, 2));
+            assert_eq!(
+                io_at[0] < subject_at[0],
+                index % 2 == 0,
+                "ABBA and BABA alternate"
+            );
+            assert_eq!(differing(example), [subject_at[1]]);
+            let second = example.corrupt[subject_at[1]];
+            match corruption {
+                IoiCorruption::IndirectObject => assert_eq!(second, io),
+                IoiCorruption::ThirdName => assert!(second != io && second != subject),
+            }
+        }
     }
 }
 
