@@ -7,7 +7,7 @@ use super::kernels::rope::RopeTable;
 use super::kernels::{activation, matmul, norm, rows};
 use super::layout::{Layout, Segment};
 use crate::graph::{ComputationGraph, Node};
-use crate::model::{ModelConfig, NormWeights, Positions, Real, Weights};
+use crate::model::{Linear, ModelConfig, NormWeights, Positions, Real, Weights};
 
 /// A model at a granularity, ready to run.
 pub struct Transformer<'a, T> {
@@ -102,15 +102,8 @@ impl<'a, T: Real> Transformer<'a, T> {
         heads: (usize, usize),
         positions: &[usize],
     ) -> Vec<T> {
-        let d_head = self.config().d_head;
         let map = &self.weights.layers[layer].q;
-        let mut out = matmul::linear(
-            normed,
-            positions.len(),
-            map,
-            heads.0 * d_head,
-            heads.1 * d_head,
-        );
+        let mut out = self.project(map, normed, heads, positions.len());
         self.rotate(&mut out, positions);
         out
     }
@@ -123,15 +116,8 @@ impl<'a, T: Real> Transformer<'a, T> {
         heads: (usize, usize),
         positions: &[usize],
     ) -> Vec<T> {
-        let d_head = self.config().d_head;
         let map = &self.weights.layers[layer].k;
-        let mut out = matmul::linear(
-            normed,
-            positions.len(),
-            map,
-            heads.0 * d_head,
-            heads.1 * d_head,
-        );
+        let mut out = self.project(map, normed, heads, positions.len());
         self.rotate(&mut out, positions);
         out
     }
@@ -144,14 +130,19 @@ impl<'a, T: Real> Transformer<'a, T> {
         heads: (usize, usize),
         rows: usize,
     ) -> Vec<T> {
+        self.project(&self.weights.layers[layer].v, normed, heads, rows)
+    }
+
+    /// The columns of heads `from..to` of a projection.
+    fn project(
+        &self,
+        map: &Linear<T>,
+        normed: &[T],
+        (from, to): (usize, usize),
+        rows: usize,
+    ) -> Vec<T> {
         let d_head = self.config().d_head;
-        matmul::linear(
-            normed,
-            rows,
-            &self.weights.layers[layer].v,
-            heads.0 * d_head,
-            heads.1 * d_head,
-        )
+        matmul::linear(normed, rows, map, from * d_head, to * d_head)
     }
 
     fn rotate(&self, data: &mut [T], positions: &[usize]) {
