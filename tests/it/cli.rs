@@ -300,8 +300,10 @@ fn a_circuit_can_be_evaluated_drawn_and_compared() {
         "another shape: {}",
         text(&output.stderr)
     );
-    let output = secateur(folder.path(), &["render", circuit, "--format", "dot"]);
-    assert!(text(&output.stdout).contains("digraph"));
+    for circuit in [circuit, "results/a/toy-gpt2/circuit.json"] {
+        let output = secateur(folder.path(), &["render", circuit, "--format", "dot"]);
+        assert!(text(&output.stdout).contains("digraph"), "{circuit}");
+    }
     let output = secateur(folder.path(), &["compare", "results", "--out", "tables"]);
     assert!(text(&output.stdout).contains("toy-gpt2"));
     assert!(folder.path().join("tables/compare.csv").is_file());
