@@ -137,10 +137,12 @@ fn find<T: Real>(
                 .is_some_and(|value| value >= target.faithfulness)
         });
     let mut warnings = job.warnings(&evaluation);
-    if !graph.neurons().is_empty() && spec.outputs.contains(&Output::Json) {
-        warnings.push(
-            "circuit.json is left out: EAP-IG's graph format has no hidden units as nodes".into(),
-        );
+    if let Some(nodes) = nodes_unknown_to_eap_ig(&graph)
+        && spec.outputs.contains(&Output::Json)
+    {
+        warnings.push(format!(
+            "circuit.json is left out: EAP-IG's graph format has no {nodes}"
+        ));
     }
     for warning in &warnings {
         observer.event(Event::Warning(warning.clone()));
@@ -153,6 +155,17 @@ fn find<T: Real>(
         target_reached,
         warnings,
     })
+}
+
+/// The nodes of a graph that EAP-IG's format cannot hold, in words.
+pub(super) fn nodes_unknown_to_eap_ig(graph: &ComputationGraph) -> Option<&'static str> {
+    if !graph.neurons().is_empty() {
+        Some("hidden units as nodes")
+    } else if graph.writers().contains(&Node::Position) {
+        Some("node `pos`")
+    } else {
+        None
+    }
 }
 
 /// A spec on a model, with its examples split.

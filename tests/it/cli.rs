@@ -232,6 +232,18 @@ fn a_run_writes_its_files_is_skipped_the_next_time_and_can_be_forced() {
 }
 
 #[test]
+fn a_graph_that_eap_ig_cannot_hold_is_written_without_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let rest = "method: Eap(), granularity: (position_embedding: Writer)";
+    write_spec(folder.path(), "a", rest);
+    let output = secateur(folder.path(), &["run", "a.ron"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("circuit.json is left out"));
+    let result = folder.path().join("results/a/toy-gpt2");
+    assert!(result.join("circuit.ron").is_file() && !result.join("circuit.json").exists());
+}
+
+#[test]
 fn a_bad_spec_does_not_stop_the_others_but_gives_2() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "bad.ron", "RunSpec(");
