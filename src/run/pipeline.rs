@@ -73,7 +73,7 @@ pub fn evaluate_circuit(
 /// The logits at the last position of each row of tokens, `[rows, d_vocab]`.
 ///
 /// # Errors
-/// When a token is outside the vocabulary or a row is empty or too long.
+/// When a token is outside the vocabulary, a row is empty or too long, or a logit is not finite.
 pub fn last_logits(model: &LoadedModel, rows: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
     let config = model.config();
     for (index, row) in rows.iter().enumerate() {
@@ -89,7 +89,15 @@ pub fn last_logits(model: &LoadedModel, rows: &[Vec<u32>]) -> Result<Vec<Vec<f32
         return Err(Error::data(format!("row {}", index + 1), problem));
     }
     let graph = ComputationGraph::new(config, &Granularity::default(), &BTreeMap::new())?;
-    Ok(Transformer::new(&model.weights, &graph).last_logits(rows))
+    let logits = Transformer::new(&model.weights, &graph).last_logits(rows);
+    let finite = |row: &Vec<f32>| row.iter().all(|logit| logit.is_finite());
+    match logits.iter().position(|row| !finite(row)) {
+        Some(index) => Err(Error::NotFinite {
+            node: "logits".into(),
+            problem: format!("in row {}", index + 1),
+        }),
+        None => Ok(logits),
+    }
 }
 
 fn find<T: Real>(
