@@ -296,6 +296,12 @@ fn a_circuit_can_be_evaluated_drawn_and_compared() {
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert!(report["faithfulness"].is_number(), "{circuit}");
+        let ranked = circuit.ends_with("json");
+        assert_eq!(
+            report["cpr"].is_number(),
+            ranked,
+            "a part of the scores is no ranking"
+        );
     }
     let other = [
         "eval",
