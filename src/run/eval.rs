@@ -130,7 +130,12 @@ fn evaluate_file(
     if let Some(file) = &found {
         warnings.extend(other_settings(file, spec_file));
     }
-    let evaluation = evaluate_circuit(spec, &model, &dataset, &graph, &circuit, observer)?;
+    let mut evaluated = circuit.clone();
+    if found.is_some() && circuit.kept.len() < graph.edge_count() {
+        // Only kept edges have scores in the file: no ranking of all edges, so no curve.
+        evaluated.scores = None;
+    }
+    let evaluation = evaluate_circuit(spec, &model, &dataset, &graph, &evaluated, observer)?;
     let mut file = stamped(spec_file, reference, &model, &graph, &circuit);
     file.data_hash = dataset.hash();
     file.figures = named_figures(&evaluation);

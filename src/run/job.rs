@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use fs_err as fs;
 
 use super::files::{remove_if_there, remove_leftovers, write_whole};
-use super::pipeline::{Outcome, find_circuit};
+use super::pipeline::{Outcome, find_circuit, nodes_unknown_to_eap_ig};
 use super::plan::Job;
 use super::provenance::{self, Stopwatch};
 use super::record::{Circumstances, Inputs, RECORD_FILE, RunRecord, Summary, content_hash};
@@ -244,8 +244,8 @@ fn contents(
         match output {
             Output::Dot => add("circuit.dot", exporter("dot")?.export(file)?),
             Output::Svg => add("circuit.svg", exporter("svg")?.export(file)?),
-            // EAP-IG's format has no hidden units; the pipeline warns of it.
-            Output::Json if !outcome.graph.neurons().is_empty() => None,
+            // The pipeline warns of it.
+            Output::Json if nodes_unknown_to_eap_ig(&outcome.graph).is_some() => None,
             Output::Json => {
                 let text = to_eap_json(&outcome.graph, &outcome.circuit, &file.model.config)?;
                 add("circuit.json", text.into_bytes())

@@ -73,7 +73,7 @@ pub fn evaluate_circuit(
 /// The logits at the last position of each row of tokens, `[rows, d_vocab]`.
 ///
 /// # Errors
-/// When a token is outside the vocabulary or a row is empty or too long.
+/// When a token is outside the vocabulary, a row is empty or too long, or a logit is not finite.
 pub fn last_logits(model: &LoadedModel, rows: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
     let config = model.config();
     for (index, row) in rows.iter().enumerate() {
@@ -89,7 +89,15 @@ pub fn last_logits(model: &LoadedModel, rows: &[Vec<u32>]) -> Result<Vec<Vec<f32
         return Err(Error::data(format!("row {}", index + 1), problem));
     }
     let graph = ComputationGraph::new(config, &Granularity::default(), &BTreeMap::new())?;
-    Ok(Transformer::new(&model.weights, &graph).last_logits(rows))
+    let logits = Transformer::new(&model.weights, &graph).last_logits(rows);
+    let finite = |row: &Vec<f32>| row.iter().all(|logit| logit.is_finite());
+    match logits.iter().position(|row| !finite(row)) {
+        Some(index) => Err(Error::NotFinite {
+            node: "logits".into(),
+            problem: format!("in row {}", index + 1),
+        }),
+        None => Ok(logits),
+    }
 }
 
 fn find<T: Real>(
@@ -137,10 +145,12 @@ fn find<T: Real>(
                 .is_some_and(|value| value >= target.faithfulness)
         });
     let mut warnings = job.warnings(&evaluation);
-    if !graph.neurons().is_empty() && spec.outputs.contains(&Output::Json) {
-        warnings.push(
-            "circuit.json is left out: EAP-IG's graph format has no hidden units as nodes".into(),
-        );
+    if let Some(nodes) = nodes_unknown_to_eap_ig(&graph)
+        && spec.outputs.contains(&Output::Json)
+    {
+        warnings.push(format!(
+            "circuit.json is left out: EAP-IG's graph format has no {nodes}"
+        ));
     }
     for warning in &warnings {
         observer.event(Event::Warning(warning.clone()));
@@ -153,6 +163,17 @@ fn find<T: Real>(
         target_reached,
         warnings,
     })
+}
+
+/// The nodes of a graph that EAP-IG's format cannot hold, in words.
+pub(super) fn nodes_unknown_to_eap_ig(graph: &ComputationGraph) -> Option<&'static str> {
+    if !graph.neurons().is_empty() {
+        Some("hidden units as nodes")
+    } else if graph.writers().contains(&Node::Position) {
+        Some("node `pos`")
+    } else {
+        None
+    }
 }
 
 /// A spec on a model, with its examples split.

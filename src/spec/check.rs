@@ -11,7 +11,7 @@ use crate::error::SpecMistake;
 use crate::graph::Mlps;
 use crate::metric::Metric;
 use crate::model::builtin_models;
-use crate::task::TaskSource;
+use crate::task::{Induction, TaskSource};
 
 /// Fewest and most pairs a generator is asked for.
 const PAIRS: std::ops::RangeInclusive<usize> = 2..=1_000_000;
@@ -115,6 +115,11 @@ impl Check<'_> {
         self.require(PAIRS.contains(&pairs), key, || {
             format!("expected {} to {}, got {pairs}", PAIRS.start(), PAIRS.end())
         });
+        if let TaskSource::Induction(Induction { length, .. }) = task {
+            self.require(*length >= 4, "task.Induction.length", || {
+                format!("expected at least 4 (a word, A, B and A again), got {length}")
+            });
+        }
     }
 
     fn data_file(&mut self, key: &str, path: &Path) {

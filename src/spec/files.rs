@@ -9,6 +9,9 @@ use super::position::{KeyPath, position_of};
 use super::{RunSpec, check_spec, parse};
 use crate::error::{Error, Result, SpecMistake};
 
+/// Name of the circuits that runs write, often to a folder below the specs.
+const RESULT: &str = "circuit.ron";
+
 /// A checked spec and where it came from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SpecFile {
@@ -34,8 +37,8 @@ pub struct SpecSet {
     pub errors: Vec<Error>,
 }
 
-/// The spec files that arguments name: files as they are, folders as all `*.ron` files below them, sorted. A file
-/// named twice counts once.
+/// The spec files that arguments name: files as they are, folders as all `*.ron` files below them, sorted, but for
+/// `circuit.ron`, which are results. A file named twice counts once.
 ///
 /// # Errors
 /// When an argument does not exist or a folder holds no spec.
@@ -65,7 +68,7 @@ pub fn spec_files(arguments: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// Adds all `*.ron` files of a folder, files before folders, each sorted by name.
+/// Adds all `*.ron` files of a folder but results, files before folders, each sorted by name.
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
     let mut entries = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -78,7 +81,9 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         // The type of the entry itself: links to folders are not followed, so that a loop ends.
         if entry.file_type()?.is_dir() {
             folders.push(path);
-        } else if path.extension().is_some_and(|extension| extension == "ron") {
+        } else if path.extension().is_some_and(|extension| extension == "ron")
+            && entry.file_name() != RESULT
+        {
             found.push(path);
         }
     }
@@ -92,7 +97,8 @@ pub fn read_specs(files: &[PathBuf]) -> SpecSet {
     for file in files {
         match read_bytes(file) {
             Ok(bytes) => {
-                let text = String::from_utf8_lossy(&bytes).into_owned();
+                let text = String::from_utf8_lossy(&bytes);
+                let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
                 read.push((file.clone(), check_spec(&bytes, file), text));
             }
             Err(error) => read.push((file.clone(), Err(error), String::new())),

@@ -79,6 +79,7 @@ fn text_of<'a>(bytes: &'a [u8], file: &Path) -> Result<&'a str, SpecMistake> {
     if bytes.len() > MAX_BYTES {
         return Err(mistake((0, 0), "larger than 1 MiB: this is not a run spec"));
     }
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     std::str::from_utf8(bytes).map_err(|error| {
         let valid = std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
         mistake(line_and_column(valid, valid.len()), "not UTF-8 text")

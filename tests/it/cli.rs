@@ -232,6 +232,18 @@ fn a_run_writes_its_files_is_skipped_the_next_time_and_can_be_forced() {
 }
 
 #[test]
+fn a_graph_that_eap_ig_cannot_hold_is_written_without_its_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let rest = "method: Eap(), granularity: (position_embedding: Writer)";
+    write_spec(folder.path(), "a", rest);
+    let output = secateur(folder.path(), &["run", "a.ron"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("circuit.json is left out"));
+    let result = folder.path().join("results/a/toy-gpt2");
+    assert!(result.join("circuit.ron").is_file() && !result.join("circuit.json").exists());
+}
+
+#[test]
 fn a_bad_spec_does_not_stop_the_others_but_gives_2() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), "bad.ron", "RunSpec(");
@@ -284,6 +296,12 @@ fn a_circuit_can_be_evaluated_drawn_and_compared() {
         assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert!(report["faithfulness"].is_number(), "{circuit}");
+        let ranked = circuit.ends_with("json");
+        assert_eq!(
+            report["cpr"].is_number(),
+            ranked,
+            "a part of the scores is no ranking"
+        );
     }
     let other = [
         "eval",
@@ -300,8 +318,10 @@ fn a_circuit_can_be_evaluated_drawn_and_compared() {
         "another shape: {}",
         text(&output.stderr)
     );
-    let output = secateur(folder.path(), &["render", circuit, "--format", "dot"]);
-    assert!(text(&output.stdout).contains("digraph"));
+    for circuit in [circuit, "results/a/toy-gpt2/circuit.json"] {
+        let output = secateur(folder.path(), &["render", circuit, "--format", "dot"]);
+        assert!(text(&output.stdout).contains("digraph"), "{circuit}");
+    }
     let output = secateur(folder.path(), &["compare", "results", "--out", "tables"]);
     assert!(text(&output.stdout).contains("toy-gpt2"));
     assert!(folder.path().join("tables/compare.csv").is_file());

@@ -78,6 +78,7 @@ fn models() {
 fn tasks() {
     insta::assert_snapshot!(mistakes(&[("pairs: 64", "pairs: 1")]), @r##"spec.ron:5:15: task.Ioi.pairs: expected 2 to 1000000, got 1"##);
     insta::assert_snapshot!(mistakes(&[("Ioi(pairs: 64, seed: 0)", "Induction(pairs: 2000000)")]), @r##"spec.ron:5:21: task.Induction.pairs: expected 2 to 1000000, got 2000000"##);
+    insta::assert_snapshot!(mistakes(&[("Ioi(pairs: 64, seed: 0)", "Induction(pairs: 8, length: 3)")]), @r##"spec.ron:5:31: task.Induction.length: expected at least 4 (a word, A, B and A again), got 3"##);
     insta::assert_snapshot!(mistakes(&[("Ioi(pairs: 64, seed: 0)", "File(\"none.jsonl\")")]), @r##"spec.ron:5:11: task.File: no such file: ./none.jsonl"##);
     insta::assert_snapshot!(mistakes(&[("Ioi(pairs: 64, seed: 0)", "Tokens(\"none.jsonl\")")]), @r##"spec.ron:5:11: task.Tokens: no such file: ./none.jsonl"##);
 }
@@ -184,11 +185,23 @@ fn bytes_that_are_not_text_have_a_place() {
 }
 
 #[test]
+fn a_byte_order_mark_is_skipped() {
+    let text = format!("\u{feff}{VALID}");
+    assert_eq!(check(&text).unwrap(), check(VALID).unwrap());
+}
+
+#[test]
 fn folders_are_searched_below_and_files_count_once() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     fs_err::create_dir_all(root.join("a/b")).unwrap();
-    for name in ["z.ron", "a/b/y.ron", "a/x.ron", "a/notes.txt"] {
+    for name in [
+        "z.ron",
+        "a/b/y.ron",
+        "a/b/circuit.ron",
+        "a/x.ron",
+        "a/notes.txt",
+    ] {
         fs_err::write(root.join(name), VALID).unwrap();
     }
     let files = spec_files(&[root.to_owned(), root.join("a/x.ron")]).unwrap();

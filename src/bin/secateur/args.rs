@@ -82,14 +82,14 @@ pub(crate) struct CompareArgs {
     /// Result folders, or folders above them.
     #[arg(required = true, value_name = "RESULT")]
     pub(crate) results: Vec<PathBuf>,
-    /// Folder for the tables and curves as files.
+    /// Folder for the tables as files: text, CSV, Markdown and LaTeX.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct RenderArgs {
-    /// The circuit.ron.
+    /// The circuit: circuit.ron, or a JSON file in EAP-IG's format.
     pub(crate) circuit: PathBuf,
     /// The format.
     #[arg(long, value_name = "F", value_parser = formats())]

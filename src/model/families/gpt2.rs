@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use super::layers::{blocks, in_any_layer};
+use super::layers::{blocks, in_any_layer, no_more_layers};
 use super::{Description, Family, parse_config};
 use crate::error::{Error, Result};
 use crate::model::source::{Format, GgufHeader, TensorSource, Tensors};
@@ -186,6 +186,9 @@ impl Family for Gpt2 {
         let tensors = Tensors::new(source, names.prefix, names.embedding);
         let d = config.d_model;
         let name = |layer: usize, part: &str| format!("{}.{layer}.{part}", names.block);
+        no_more_layers(&source.file(names.embedding), config, tensors, |layer| {
+            name(layer, &format!("{}.weight", names.attention_norm))
+        })?;
         let has_bias = |part: &str| {
             in_any_layer(config, tensors, |layer| {
                 name(layer, &format!("{part}.bias"))

@@ -28,6 +28,27 @@ pub(super) fn blocks(
     blocks.into_iter().collect()
 }
 
+/// Refuses weights with more layers than the configuration announces.
+///
+/// # Errors
+/// When the tensor `name` of the first layer beyond exists.
+pub(super) fn no_more_layers(
+    file: &str,
+    config: &ModelConfig,
+    tensors: Tensors<'_>,
+    name: impl Fn(usize) -> String,
+) -> Result<()> {
+    let beyond = name(config.n_layers);
+    if !tensors.has(&beyond) {
+        return Ok(());
+    }
+    let problem = format!(
+        "{} layers are announced, but there is a tensor {beyond}; correct the number of layers",
+        config.n_layers
+    );
+    Err(Error::model(file, problem))
+}
+
 /// Whether any layer has this tensor; then all must.
 pub(super) fn in_any_layer(
     config: &ModelConfig,

@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::layers::{blocks, in_any_layer};
+use super::layers::{blocks, in_any_layer, no_more_layers};
 use super::{Description, Family, parse_config};
 use crate::error::{Error, Result};
 use crate::model::source::{Format, GgufHeader, TensorSource, Tensors};
@@ -251,6 +251,9 @@ impl Family for Llama {
         let heads = config.n_heads * config.d_head;
         let groups = config.n_kv_heads * config.d_head;
         let name = |layer: usize, part: &str| format!("{}.{layer}.{part}", names.block);
+        no_more_layers(&source.file(names.embedding), config, tensors, |layer| {
+            name(layer, &format!("{}.weight", names.attention_norm))
+        })?;
         let has_bias = |part: &str| {
             in_any_layer(config, tensors, |layer| {
                 name(layer, &format!("{part}.bias"))

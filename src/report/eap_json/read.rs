@@ -15,6 +15,7 @@ use crate::graph::{
 };
 use crate::model::{Activation, ModelConfig, Norm, Positions};
 use crate::report::limits::{EdgeIndex, check_shape};
+use crate::report::{CIRCUIT_FORMAT, CircuitFile, ModelStamp};
 
 /// A graph file of EAP-IG or MIB, as read.
 #[derive(Debug, Clone, PartialEq)]
@@ -172,6 +173,37 @@ impl EapGraph {
             parallel_blocks: self.cfg.parallel_attn_mlp,
             tied_unembedding: false,
         }
+    }
+
+    /// The circuit as a file to draw without its model, and what the reader should know. Task, method and figures
+    /// are not in this format.
+    ///
+    /// # Errors
+    /// When the file's edges are not those of a model of its shape.
+    pub fn drawing(&self) -> Result<(CircuitFile, Vec<String>)> {
+        let config = self.model_config();
+        let read = self.import(&config, KeyValue::PerHead)?;
+        let file = CircuitFile {
+            format: CIRCUIT_FORMAT,
+            name: self.file_name.clone(),
+            model: ModelStamp {
+                name: format!("{} layers of {} heads", config.n_layers, config.n_heads),
+                hash: String::new(),
+                config,
+            },
+            task: "unknown task".into(),
+            metric: String::new(),
+            ablation: String::new(),
+            method: "imported".into(),
+            granularity: read.graph.granularity().clone(),
+            neurons: NeuronNodes::new(),
+            spec_hash: String::new(),
+            data_hash: String::new(),
+            figures: BTreeMap::new(),
+            edges_total: read.graph.edge_count(),
+            edges: CircuitFile::entries(&read.graph, &read.circuit),
+        };
+        Ok((file, read.notes))
     }
 
     /// The circuit in a model's graph.

@@ -50,6 +50,10 @@ fn wrong_configurations_are_refused_by_name() {
             "not a model configuration",
         ),
         (
+            llama("num_hidden_layers", json!(1)),
+            "1 layers are announced, but there is a tensor",
+        ),
+        (
             llama("num_hidden_layers", json!(3)),
             "tensor model.layers.2.self_attn.q_proj.weight is missing; expected shape [32, 32]",
         ),

@@ -36,7 +36,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Run(args) => run::run(args, cli.quiet),
         Command::Eval(args) => eval::eval(args, cli.quiet),
         Command::Compare(args) => compare::compare(args),
-        Command::Render(args) => render::render(args),
+        Command::Render(args) => render::render(args, cli.quiet),
         Command::Inspect(args) => inspect::inspect(args),
         Command::Logits(args) => logits::logits(args),
         Command::Models => models::models(),
