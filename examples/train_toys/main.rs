@@ -35,7 +35,7 @@ const LEAST_ACCURACY: f64 = 0.97;
 fn main() -> Result<()> {
     let mut out = None;
     let mut only = None;
-    let mut steps = 2_400;
+    let mut steps = None;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let value = arguments
@@ -44,7 +44,9 @@ fn main() -> Result<()> {
         match argument.as_str() {
             "--out" => out = Some(PathBuf::from(value)),
             "--model" => only = Some(value),
-            "--steps" => steps = value.parse().map_err(|error| format!("--steps: {error}"))?,
+            "--steps" => {
+                steps = Some(value.parse().map_err(|error| format!("--steps: {error}"))?);
+            }
             _ => {
                 return Err(format!(
                     "unknown argument {argument}; use --out DIR, --model NAME, --steps N"
@@ -61,7 +63,11 @@ fn main() -> Result<()> {
     }
     for name in shape::NAMES {
         if only.as_deref().is_none_or(|only| only == name) {
-            make(name, &out.join(name), steps)?;
+            make(
+                name,
+                &out.join(name),
+                steps.unwrap_or_else(|| shape::steps(name)),
+            )?;
         }
     }
     Ok(())

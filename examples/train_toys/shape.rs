@@ -12,6 +12,11 @@ pub(crate) const EPS: f64 = 1e-5;
 /// Base of the rotary frequencies: small, since prompts are short.
 pub(crate) const THETA: f64 = 100.0;
 
+/// Steps after which a model does every task; learned positions take longer to generalise.
+pub(crate) fn steps(name: &str) -> usize {
+    if name == "toy-gpt2" { 3_600 } else { 2_400 }
+}
+
 /// The shape of a model by name, which is one of [`NAMES`].
 pub(crate) fn shape(name: &str, d_vocab: usize) -> ModelConfig {
     let gpt2 = name == "toy-gpt2";
