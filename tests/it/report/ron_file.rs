@@ -94,3 +94,25 @@ proptest! {
         let _ = CircuitFile::from_ron(&text, "x").is_ok();
     }
 }
+
+#[test]
+fn every_committed_circuit_is_readable_and_can_be_drawn() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/circuits/found");
+    let mut count = 0;
+    for entry in fs_err::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let text = fs_err::read_to_string(&path).unwrap();
+        let file = CircuitFile::from_ron(&text, &path.display().to_string()).unwrap();
+        let (_, circuit) = file.circuit().unwrap();
+        assert_eq!(circuit.edge_count(), file.edges.len());
+        for name in ["dot", "svg"] {
+            let drawing = secateur::report::exporter(name)
+                .unwrap()
+                .export(&file)
+                .unwrap();
+            assert!(!drawing.is_empty());
+        }
+        count += 1;
+    }
+    assert!(count > 0);
+}
