@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -15,6 +15,9 @@ use crate::table::{duration, figure};
 /// Set by Ctrl-C.
 static STOP: StopFlag = StopFlag::new();
 
+/// The bars on the terminal, for the handler of Ctrl-C to print above them.
+static BARS: OnceLock<MultiProgress> = OnceLock::new();
+
 /// Lets Ctrl-C ask running work to stop at the next safe point; a second one ends the program at once.
 pub(crate) fn stop_on_ctrl_c() {
     let handler = || {
@@ -22,7 +25,11 @@ pub(crate) fn stop_on_ctrl_c() {
             std::process::abort();
         }
         STOP.set();
-        output::message("stopping at the next safe point; finished jobs are kept");
+        let tell = || output::message("stopping at the next safe point; finished jobs are kept");
+        match BARS.get() {
+            Some(bars) => bars.suspend(tell),
+            None => tell(),
+        }
     };
     if ctrlc::set_handler(handler).is_err() {
         output::message(&output::warning_text("Ctrl-C will end the program at once"));
@@ -55,7 +62,7 @@ impl BatchUi {
     /// The progress of `total` jobs.
     pub(crate) fn new(total: usize, quiet: bool) -> Self {
         let bars = (!quiet && std::io::stderr().is_terminal()).then(|| {
-            let multi = MultiProgress::new();
+            let multi = BARS.get_or_init(MultiProgress::new).clone();
             let batch = multi.add(ProgressBar::new(total as u64));
             batch.set_style(style("{bar:24} {pos}/{len} jobs, {elapsed}"));
             batch.enable_steady_tick(Duration::from_millis(200));
