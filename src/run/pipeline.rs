@@ -318,7 +318,7 @@ impl<'j, T: Real> Job<'j, T> {
             && accuracy < 0.5
         {
             warnings.push(format!(
-                "the full model answers only {:.0} % of the held-out prompts: it may not do this \
+                "the full model answers only {:.0} % of the evaluated prompts: it may not do this \
                  task",
                 100.0 * accuracy
             ));
