@@ -11,7 +11,7 @@ use super::kernels::norm::Normalised;
 use super::kernels::{activation, matmul, norm, rows};
 use super::layout::Layout;
 use super::transformer::{Prefix, Transformer, sequence};
-use crate::model::{Linear, Real};
+use crate::model::{Linear, NormWeights, Real};
 
 /// Receives the gradients as they are made, from the last layer to the first.
 pub(crate) trait GradientSink<T> {
@@ -42,15 +42,17 @@ impl<T: Real> Transformer<'_, T> {
         sink.readers(&[logits], std::slice::from_ref(&final_gradient), true);
         let mut stream = final_gradient;
         for layer in (0..self.config().n_layers).rev() {
-            let at_mlp = self.mlp_backward(tape, layer, &stream, sink);
-            let upstream = if self.config().parallel_blocks {
-                let upstream = stream.clone();
+            let mut upstream = stream.clone();
+            if let Some(at_mlp) = self.mlp_backward(tape, layer, &stream, sink) {
                 rows::add(&mut stream, &at_mlp);
-                upstream
-            } else {
-                rows::add(&mut stream, &at_mlp);
-                stream.clone()
-            };
+                if !self.config().parallel_blocks {
+                    upstream.clone_from(&stream);
+                }
+            }
+            if let Some(norm) = &self.weights.layers[layer].attention_post_norm {
+                let at = self.heads_normalised(layer, &tape.run.layers[layer].z);
+                norm::backward(self.config().norm, norm, &at, &mut upstream);
+            }
             stream = self.attention_backward(tape, layer, &upstream, stream, sink);
         }
     }
@@ -61,38 +63,53 @@ impl<T: Real> Transformer<'_, T> {
         layer: usize,
         upstream: &[T],
         sink: &mut dyn GradientSink<T>,
-    ) -> Vec<T> {
+    ) -> Option<Vec<T>> {
         let config = self.config();
-        let block = &self.weights.layers[layer];
-        let Some(inner) = &tape.run.layers[layer].inner else {
-            return vec![T::ZERO; upstream.len()];
+        let mlp = self.weights.layers[layer].mlp.as_ref()?;
+        let reader = self.layers[layer].mlp?;
+        let inner = tape.run.layers[layer].inner.as_ref()?;
+        let mut hidden = if let Some(norm) = &mlp.post_norm {
+            let at = norm::normalised(config.norm, config.d_model, &inner.output);
+            let mut upstream = upstream.to_vec();
+            norm::backward(config.norm, norm, &at, &mut upstream);
+            pull_outputs(&mlp.down, &upstream)
+        } else {
+            pull_outputs(&mlp.down, upstream)
         };
-        let mut hidden = pull(&block.mlp_out, upstream, 0, block.mlp_out.inputs);
         sink.hidden(layer, &hidden);
-        let mut gradient = if let (Some(gate), Some(gate_map)) = (&inner.gate, &block.mlp_gate) {
+        let mut gradient = if let (Some(gate), Some(gate_map)) = (&inner.gate, &mlp.gate) {
             let projection = &inner.projection;
             let gate_gradient =
                 activation::backward_gated(config.activation, projection, gate, &mut hidden);
-            let mut gradient = pull_outputs(&block.mlp_in, &hidden);
+            let mut gradient = pull_outputs(&mlp.up, &hidden);
             rows::add(&mut gradient, &pull_outputs(gate_map, &gate_gradient));
             gradient
         } else {
             activation::backward_plain(config.activation, &inner.projection, &mut hidden);
-            pull_outputs(&block.mlp_in, &hidden)
+            pull_outputs(&mlp.up, &hidden)
         };
         let at = norm::normalised(
             config.norm,
             config.d_model,
             &tape.run.streams[2 * layer + 1],
         );
-        norm::backward(config.norm, &block.mlp_norm, &at, &mut gradient);
-        let reader = self.layers[layer].mlp;
+        norm::backward(config.norm, &mlp.norm, &at, &mut gradient);
         sink.readers(
             &[reader],
             std::slice::from_ref(&gradient),
             self.reads_only(layer),
         );
-        gradient
+        Some(gradient)
+    }
+
+    /// The normalised sum of a layer's heads, where another norm follows it.
+    pub(crate) fn heads_normalised(&self, layer: usize, z: &[T]) -> Normalised<T> {
+        let config = self.config();
+        let mut total = self.project_heads(layer, z);
+        if let Some(bias) = &self.weights.layers[layer].o.bias {
+            rows::add_row(&mut total, bias);
+        }
+        norm::normalised(config.norm, config.d_model, &total)
     }
 
     /// Hands the gradients of q, k and v readers to the sink and returns the stream's gradient before the block.
@@ -186,15 +203,61 @@ impl<T: Real> Transformer<'_, T> {
         let config = self.config();
         let reads_only = self.reads_only(layer);
         let query_positions = tape.layout.query_positions(reads_only);
+        let block = &self.weights.layers[layer];
+        let unnormed = self.unnormed_queries_and_keys(tape, layer);
         (0..config.n_heads)
             .into_par_iter()
             .map(|head| {
                 let mut gradient = self.head_backward(tape, layer, head, z_gradient);
-                self.rotate_back(&mut gradient.query, &query_positions);
-                self.rotate_back(&mut gradient.key, &tape.layout.positions);
+                self.rotate_back(layer, &mut gradient.query, &query_positions);
+                self.rotate_back(layer, &mut gradient.key, &tape.layout.positions);
+                if let (Some((q, k)), Some(q_norm), Some(k_norm)) =
+                    (&unnormed, &block.query_norm, &block.key_norm)
+                {
+                    let kv = head / config.group_size();
+                    self.head_norm_backward(q_norm, q, config.n_heads, head, &mut gradient.query);
+                    self.head_norm_backward(k_norm, k, config.n_kv_heads, kv, &mut gradient.key);
+                }
                 gradient
             })
             .collect()
+    }
+
+    /// Queries and keys of all heads before the norm of their own, in models that have one.
+    fn unnormed_queries_and_keys(
+        &self,
+        tape: &Tape<'_, T>,
+        layer: usize,
+    ) -> Option<(Vec<T>, Vec<T>)> {
+        let config = self.config();
+        let block = &self.weights.layers[layer];
+        block.query_norm.as_ref()?;
+        let normed = self.norm(&block.attention_norm, &tape.run.streams[2 * layer]);
+        let layout = tape.layout;
+        let k = self.project(&block.k, &normed, (0, config.n_kv_heads), layout.rows());
+        let read = if self.reads_only(layer) {
+            rows::gather(&normed, config.d_model, &layout.reads)
+        } else {
+            normed
+        };
+        let rows = layout.query_rows(self.reads_only(layer));
+        Some((self.project(&block.q, &read, (0, config.n_heads), rows), k))
+    }
+
+    /// Pulls the gradient of one head's normed rows back to the rows of `data`, `[rows, heads * d_head]`.
+    fn head_norm_backward(
+        &self,
+        weights: &NormWeights<T>,
+        data: &[T],
+        heads: usize,
+        head: usize,
+        gradient: &mut [T],
+    ) {
+        let config = self.config();
+        let d_head = config.d_head;
+        let own = rows::columns(data, heads * d_head, head * d_head, (head + 1) * d_head);
+        let at = norm::normalised(config.norm, d_head, &own);
+        norm::backward(config.norm, weights, &at, gradient);
     }
 
     fn head_backward(
@@ -233,7 +296,7 @@ impl<T: Real> Transformer<'_, T> {
         let mut scratch = Vec::new();
         for segment in &layout.segments {
             let range = segment.rows.start * d_head..segment.rows.end * d_head;
-            for (query, seen) in layout.queries(segment, reads_only) {
+            for (query, position) in layout.queries(segment, reads_only) {
                 let mut into = HeadGradients {
                     query: &mut out.query[query * d_head..(query + 1) * d_head],
                     keys: &mut out.key[range.clone()],
@@ -243,8 +306,8 @@ impl<T: Real> Transformer<'_, T> {
                     queries.row(query),
                     sequence(segment, keys),
                     sequence(segment, values),
-                    seen,
-                    self.attention_scale(),
+                    self.visible(layer, segment, position),
+                    self.scoring(),
                     &mut scratch,
                     upstream.row(query),
                     &mut into,

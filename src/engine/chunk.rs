@@ -58,8 +58,10 @@ impl<'a, T: Real> Chunk<'a, T> {
         );
         let run = transformer.forward(&whole, &clean_whole, &Prefix::default(), false);
         check_finite(&run)?;
-        // Only under patching do all runs share the activations before the first difference.
-        let (layout, prefix_rows) = if ablation == Ablation::Patch {
+        // Only under patching do all runs share the activations before the first difference, and only where no query
+        // sees later positions.
+        let causal = !transformer.config().attention.bidirectional;
+        let (layout, prefix_rows) = if ablation == Ablation::Patch && causal {
             Layout::after_shared_prefix(examples)
         } else {
             (whole.clone(), Vec::new())
@@ -163,7 +165,9 @@ fn split_prefix<T: Real>(
         }
         activations.q = rows::gather(&activations.q, heads, kept);
         activations.z = rows::gather(&activations.z, heads, kept);
-        activations.mlp = rows::gather(&activations.mlp, config.d_model, kept);
+        if config.has_mlps() {
+            activations.mlp = rows::gather(&activations.mlp, config.d_model, kept);
+        }
         let neurons = transformer.layers[layer].neurons.len();
         if neurons > 0 {
             activations.neurons = rows::gather(&activations.neurons, neurons, kept);

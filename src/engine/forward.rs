@@ -56,17 +56,14 @@ impl<T: Real> Transformer<'_, T> {
             if reads_only {
                 x = rows::gather(&x, config.d_model, &layout.reads);
             }
-            let before_attention = x.clone();
-            rows::add(&mut x, &self.project_heads(layer, &z));
-            self.add_free_bias(layer, false, &mut x);
-            let mlp_in = if config.parallel_blocks {
-                before_attention
-            } else {
-                x.clone()
-            };
+            let before_attention = config.parallel_blocks.then(|| x.clone());
+            self.add_attention(layer, self.project_heads(layer, &z), &mut x);
+            let mlp_in = before_attention.unwrap_or_else(|| x.clone());
             let (run, mlp_total) = self.mlp_run(layer, &mlp_in, keep_inner);
             streams.push(mlp_in);
-            rows::add(&mut x, &mlp_total);
+            if config.has_mlps() {
+                rows::add(&mut x, &mlp_total);
+            }
             layers.push(LayerRun { q, k, v, z, ..run });
         }
         streams.push(x);
@@ -96,44 +93,74 @@ impl<T: Real> Transformer<'_, T> {
         (q, k, v)
     }
 
-    /// An MLP's writers from its input stream, and the sum of all they write (free output bias included).
+    /// An MLP's writers from its input stream, and the sum of all they write (free output bias included); nothing
+    /// where there is no MLP.
     pub(crate) fn mlp_run(&self, layer: usize, x: &[T], keep_inner: bool) -> (LayerRun<T>, Vec<T>) {
-        let normed = self.norm(&self.weights.layers[layer].mlp_norm, x);
-        let mut inner = self.mlp_inner(layer, &normed);
+        let mut run = LayerRun {
+            q: Vec::new(),
+            k: Vec::new(),
+            v: Vec::new(),
+            z: Vec::new(),
+            mlp: Vec::new(),
+            neurons: Vec::new(),
+            inner: None,
+        };
+        let Some(mlp) = &self.weights.layers[layer].mlp else {
+            return (run, Vec::new());
+        };
+        let normed = self.norm(&mlp.norm, x);
+        let mut inner = self.mlp_inner(mlp, &normed);
         let hidden = if keep_inner {
             inner.hidden.clone()
         } else {
             std::mem::take(&mut inner.hidden)
         };
-        let (mlp, neurons) = self.mlp_outputs(layer, hidden);
-        let mut total = mlp.clone();
+        let (output, neurons) = self.mlp_outputs(layer, mlp, hidden);
+        run.mlp = match &mlp.post_norm {
+            Some(norm) => {
+                let normed = self.norm(norm, &output);
+                inner.output = output;
+                normed
+            }
+            None => output,
+        };
+        let mut total = run.mlp.clone();
         for (index, &neuron) in self.layers[layer].neurons.iter().enumerate() {
             let count = self.layers[layer].neurons.len();
             let values = rows::columns(&neurons, count, index, index + 1);
             rows::add(&mut total, &self.project_neuron(layer, neuron, &values));
         }
-        self.add_free_bias(layer, true, &mut total);
-        let run = LayerRun {
-            q: Vec::new(),
-            k: Vec::new(),
-            v: Vec::new(),
-            z: Vec::new(),
-            mlp,
-            neurons,
-            inner: keep_inner.then_some(inner),
-        };
+        self.add_free_mlp_bias(layer, &mut total);
+        run.neurons = neurons;
+        run.inner = keep_inner.then_some(inner);
         (run, total)
     }
 
-    /// Adds the bias that no node owns: that of the attention output, or of a split MLP's output.
-    pub(crate) fn add_free_bias(&self, layer: usize, mlp: bool, x: &mut [T]) {
+    /// Adds what a layer's heads write together, and the attention output's bias, which no node owns, to the stream.
+    pub(crate) fn add_attention(&self, layer: usize, mut total: Vec<T>, x: &mut [T]) {
         let block = &self.weights.layers[layer];
-        let bias = match mlp {
-            false => block.o.bias.as_deref(),
-            true if self.layers[layer].neurons.is_empty() => None,
-            true => block.mlp_out.bias.as_deref(),
-        };
-        if let Some(bias) = bias {
+        match &block.attention_post_norm {
+            None => {
+                rows::add(x, &total);
+                if let Some(bias) = &block.o.bias {
+                    rows::add_row(x, bias);
+                }
+            }
+            Some(norm) => {
+                if let Some(bias) = &block.o.bias {
+                    rows::add_row(&mut total, bias);
+                }
+                rows::add(x, &self.norm(norm, &total));
+            }
+        }
+    }
+
+    /// Adds the output bias of an MLP that is split into neurons, which no node owns.
+    pub(crate) fn add_free_mlp_bias(&self, layer: usize, x: &mut [T]) {
+        let split = !self.layers[layer].neurons.is_empty();
+        if let Some(mlp) = &self.weights.layers[layer].mlp
+            && let (true, Some(bias)) = (split, &mlp.down.bias)
+        {
             rows::add_row(x, bias);
         }
     }

@@ -76,7 +76,10 @@ impl<T: Real> Frame<'_, T> {
         let (d_model, d_head) = (config.d_model, config.d_head);
         let wiring = &transformer.layers[layer];
         let reads_only = transformer.reads_only(layer);
-        let after = if mlp { wiring.mlp + 1 } else { wiring.mlp };
+        let after = match wiring.mlp {
+            Some(reader) if !mlp => reader,
+            _ => wiring.end,
+        };
         variants.par_iter_mut().for_each(|variant| {
             if variant.full_until <= after {
                 variant.full = None;
