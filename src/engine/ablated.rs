@@ -199,7 +199,7 @@ impl<T: Real> Transformer<'_, T> {
             *x = rows::gather(x, config.d_model, &layout.reads);
         }
         let before_attention = config.parallel_blocks.then(|| x.clone());
-        self.add_attention(layer, self.project_heads(layer, z), x);
+        self.add_attention(layer, z, x);
         let at_mlp = before_attention.unwrap_or_else(|| x.clone());
         if config.has_mlps() {
             rows::add(x, mlp);

@@ -15,6 +15,9 @@ use crate::model::{Linear, NormWeights, Real};
 
 /// Receives the gradients as they are made, from the last layer to the first.
 pub(crate) trait GradientSink<T> {
+    /// The run whose gradients follow.
+    fn begin(&mut self, run: &FullRun<T>);
+
     /// Gradients at readers of one place, `[rows, d_model]` each; only the rows read when `reads_only`.
     fn readers(&mut self, readers: &[usize], gradients: &[Vec<T>], reads_only: bool);
 
@@ -105,11 +108,7 @@ impl<T: Real> Transformer<'_, T> {
     /// The normalised sum of a layer's heads, where another norm follows it.
     pub(crate) fn heads_normalised(&self, layer: usize, z: &[T]) -> Normalised<T> {
         let config = self.config();
-        let mut total = self.project_heads(layer, z);
-        if let Some(bias) = &self.weights.layers[layer].o.bias {
-            rows::add_row(&mut total, bias);
-        }
-        norm::normalised(config.norm, config.d_model, &total)
+        norm::normalised(config.norm, config.d_model, &self.heads_total(layer, z))
     }
 
     /// Hands the gradients of q, k and v readers to the sink and returns the stream's gradient before the block.

@@ -1,5 +1,7 @@
 //! A chunk of examples with its cached runs.
 
+use std::sync::OnceLock;
+
 use super::Ablation;
 use super::ablated::Means;
 use super::base::{Base, Frame};
@@ -84,6 +86,7 @@ impl<'a, T: Real> Chunk<'a, T> {
             transformer,
             layout,
             prefix,
+            ablated_heads: ablated.z.iter().map(|_| OnceLock::new()).collect(),
             ablated,
         };
         let sources = transformer.sources(&frame.layout, &clean);

@@ -57,7 +57,7 @@ impl<T: Real> Transformer<'_, T> {
                 x = rows::gather(&x, config.d_model, &layout.reads);
             }
             let before_attention = config.parallel_blocks.then(|| x.clone());
-            self.add_attention(layer, self.project_heads(layer, &z), &mut x);
+            self.add_attention(layer, &z, &mut x);
             let mlp_in = before_attention.unwrap_or_else(|| x.clone());
             let (run, mlp_total) = self.mlp_run(layer, &mlp_in, keep_inner);
             streams.push(mlp_in);
@@ -137,21 +137,32 @@ impl<T: Real> Transformer<'_, T> {
     }
 
     /// Adds what a layer's heads write together, and the attention output's bias, which no node owns, to the stream.
-    pub(crate) fn add_attention(&self, layer: usize, mut total: Vec<T>, x: &mut [T]) {
-        let block = &self.weights.layers[layer];
-        match &block.attention_post_norm {
-            None => {
-                rows::add(x, &total);
-                if let Some(bias) = &block.o.bias {
-                    rows::add_row(x, bias);
-                }
-            }
-            Some(norm) => {
-                if let Some(bias) = &block.o.bias {
-                    rows::add_row(&mut total, bias);
-                }
-                rows::add(x, &self.norm(norm, &total));
-            }
+    pub(crate) fn add_attention(&self, layer: usize, z: &[T], x: &mut [T]) {
+        if self.config().post_norms {
+            let total = self.heads_total(layer, z);
+            rows::add(x, &self.post_norm(layer, &total));
+            return;
+        }
+        rows::add(x, &self.project_heads(layer, z));
+        if let Some(bias) = &self.weights.layers[layer].o.bias {
+            rows::add_row(x, bias);
+        }
+    }
+
+    /// What a layer's heads write together, with the attention output's bias.
+    pub(crate) fn heads_total(&self, layer: usize, z: &[T]) -> Vec<T> {
+        let mut total = self.project_heads(layer, z);
+        if let Some(bias) = &self.weights.layers[layer].o.bias {
+            rows::add_row(&mut total, bias);
+        }
+        total
+    }
+
+    /// The norm that follows the sum of a layer's heads, in models that have one.
+    pub(crate) fn post_norm(&self, layer: usize, total: &[T]) -> Vec<T> {
+        match &self.weights.layers[layer].attention_post_norm {
+            Some(norm) => self.norm(norm, total),
+            None => total.to_vec(),
         }
     }
 

@@ -6,10 +6,13 @@
 
 mod attention;
 mod inputs;
+mod post_norm;
 mod rebase;
 mod variant;
 
 use rayon::prelude::*;
+
+pub(crate) use self::post_norm::NormedHeads;
 
 use self::inputs::{Place, distinct_inputs};
 use self::rebase::Patch;
