@@ -10,6 +10,7 @@ use rayon::prelude::*;
 use super::backward::{GradientSink, Tape};
 use super::base::{Base, Frame};
 use super::forward::FullRun;
+use super::intervention::Intervention;
 use super::kernels::norm::Normalised;
 use super::kernels::{matmul, norm, rows};
 use crate::metric::Metric;
@@ -27,6 +28,8 @@ pub(crate) struct GradientRuns<'r, T> {
     pub embedded: &'r [T],
     /// Number of runs.
     pub runs: usize,
+    /// Values that are set in the runs, by row of all runs.
+    pub interventions: Vec<Intervention<T>>,
     /// Log-probabilities of the full model at the positions read.
     pub full_log_probs: &'r [T],
 }
@@ -76,7 +79,13 @@ impl<T: Real> Frame<'_, T> {
     ) {
         let transformer = self.transformer;
         let layout = self.layout.repeat(runs.runs);
-        let run = transformer.forward(&layout, runs.embedded, &self.prefix, true);
+        let run = transformer.forward_with(
+            &layout,
+            runs.embedded,
+            &self.prefix,
+            true,
+            &runs.interventions,
+        );
         let finals = &run.streams[2 * transformer.config().n_layers];
         let gradient = transformer.metric_gradient(
             runs.metric,
@@ -90,6 +99,7 @@ impl<T: Real> Frame<'_, T> {
             layout: &layout,
             prefix: &self.prefix,
             run: &run,
+            interventions: &runs.interventions,
         };
         transformer.backward(&tape, gradient, sink);
     }
@@ -176,6 +186,8 @@ impl<T: Real> GradientSink<T> for EdgeSink<'_, T> {
     }
 
     fn hidden(&mut self, _: usize, _: &[T]) {}
+
+    fn intervention(&mut self, _: usize, _: &[T]) {}
 }
 
 impl<T: Real> EdgeSink<'_, T> {
@@ -347,4 +359,6 @@ impl<T: Real> GradientSink<T> for NeuronSink<'_, T> {
             }
         }
     }
+
+    fn intervention(&mut self, _: usize, _: &[T]) {}
 }

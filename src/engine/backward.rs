@@ -3,14 +3,18 @@
 //! Weights are frozen, so only activation gradients exist. Each reader has its own gradient, pulled back through
 //! its own copy of the norm; they are handed to a [`GradientSink`] layer by layer and never stored together.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
+use super::attention::sequence;
 use super::forward::FullRun;
+use super::intervention::{Intervention, Site, at_layer};
 use super::kernels::attention::{HeadGradients, HeadRows, attend_backward};
 use super::kernels::norm::Normalised;
 use super::kernels::{activation, matmul, norm, rows};
 use super::layout::Layout;
-use super::transformer::{Prefix, Transformer, sequence};
+use super::transformer::{Prefix, Transformer};
 use crate::model::{Linear, NormWeights, Real};
 
 /// Receives the gradients as they are made, from the last layer to the first.
@@ -23,6 +27,9 @@ pub(crate) trait GradientSink<T> {
 
     /// Gradient at the hidden units of an MLP, `[query rows, d_mlp]`.
     fn hidden(&mut self, layer: usize, gradient: &[T]);
+
+    /// Gradient at the values that an intervention set, by its number.
+    fn intervention(&mut self, index: usize, gradient: &[T]);
 }
 
 /// A run to differentiate.
@@ -31,6 +38,8 @@ pub(crate) struct Tape<'r, T> {
     pub prefix: &'r Prefix<T>,
     /// With the MLPs' inner activations kept.
     pub run: &'r FullRun<T>,
+    /// The values that were set in it.
+    pub interventions: &'r [Intervention<T>],
 }
 
 impl<T: Real> Transformer<'_, T> {
@@ -58,6 +67,13 @@ impl<T: Real> Transformer<'_, T> {
             }
             stream = self.attention_backward(tape, layer, &upstream, stream, sink);
         }
+        let config = self.config();
+        for (index, intervention) in tape.interventions.iter().enumerate() {
+            if intervention.site == Site::Input {
+                let taken = intervention.take_gradient(config.d_head, config.d_model, &mut stream);
+                sink.intervention(index, &taken);
+            }
+        }
     }
 
     fn mlp_backward(
@@ -71,14 +87,17 @@ impl<T: Real> Transformer<'_, T> {
         let mlp = self.weights.layers[layer].mlp.as_ref()?;
         let reader = self.layers[layer].mlp?;
         let inner = tape.run.layers[layer].inner.as_ref()?;
-        let mut hidden = if let Some(norm) = &mlp.post_norm {
+        let mut upstream = Cow::Borrowed(upstream);
+        for (index, intervention) in at_layer(tape.interventions, layer, true) {
+            let gradient = upstream.to_mut();
+            let taken = intervention.take_gradient(config.d_head, config.d_model, gradient);
+            sink.intervention(index, &taken);
+        }
+        if let Some(norm) = &mlp.post_norm {
             let at = norm::normalised(config.norm, config.d_model, &inner.output);
-            let mut upstream = upstream.to_vec();
-            norm::backward(config.norm, norm, &at, &mut upstream);
-            pull_outputs(&mlp.down, &upstream)
-        } else {
-            pull_outputs(&mlp.down, upstream)
-        };
+            norm::backward(config.norm, norm, &at, upstream.to_mut());
+        }
+        let mut hidden = pull_outputs(&mlp.down, &upstream);
         sink.hidden(layer, &hidden);
         let mut gradient = if let (Some(gate), Some(gate_map)) = (&inner.gate, &mlp.gate) {
             let projection = &inner.projection;
@@ -125,7 +144,11 @@ impl<T: Real> Transformer<'_, T> {
         let reads_only = self.reads_only(layer);
         let block = &self.weights.layers[layer];
         let wiring = &self.layers[layer];
-        let z_gradient = pull(&block.o, upstream, 0, block.o.inputs);
+        let mut z_gradient = pull_outputs(&block.o, upstream);
+        for (index, intervention) in at_layer(tape.interventions, layer, false) {
+            let taken = intervention.take_gradient(d_head, block.o.inputs, &mut z_gradient);
+            sink.intervention(index, &taken);
+        }
         let heads = self.heads_backward(tape, layer, &z_gradient);
         let slots = wiring.k.len();
         let at = norm::normalised(config.norm, d_model, &tape.run.streams[2 * layer]);
@@ -324,24 +347,13 @@ struct HeadGradient<T> {
     value: Vec<T>,
 }
 
-/// Pulls a gradient at a map's outputs back to its inputs `from..to`.
-fn pull<T: Real>(map: &Linear<T>, gradient: &[T], from: usize, to: usize) -> Vec<T> {
-    let rows = gradient.len() / map.outputs;
-    let mut out = vec![T::ZERO; rows * (to - from)];
-    let rhs = map.matrix().row_range(from, to).transpose();
-    matmul::product(
-        matmul::Matrix::rows(gradient, rows, map.outputs),
-        rhs,
-        &mut out,
-        to - from,
-        false,
-    );
-    out
-}
-
-/// Pulls a gradient at all outputs back to the inputs.
+/// Pulls a gradient at all outputs of a map back to its inputs.
 fn pull_outputs<T: Real>(map: &Linear<T>, gradient: &[T]) -> Vec<T> {
-    pull(map, gradient, 0, map.inputs)
+    let rows = gradient.len() / map.outputs;
+    let mut out = vec![T::ZERO; rows * map.inputs];
+    let lhs = matmul::Matrix::rows(gradient, rows, map.outputs);
+    matmul::product(lhs, map.matrix().transpose(), &mut out, map.inputs, false);
+    out
 }
 
 /// Pulls a gradient at the outputs `from..to` back to the inputs.

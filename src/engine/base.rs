@@ -3,11 +3,12 @@
 use std::sync::OnceLock;
 
 use super::ablated::Ablated;
+use super::attention::interleave;
 use super::forward::FullRun;
 use super::incremental::NormedHeads;
 use super::kernels::rows;
 use super::layout::Layout;
-use super::transformer::{Prefix, Transformer, interleave};
+use super::transformer::{Prefix, Transformer};
 use crate::graph::{EdgeMask, Node};
 use crate::model::Real;
 

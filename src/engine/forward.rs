@@ -1,5 +1,6 @@
 //! The plain forward pass with every edge kept, over packed rows.
 
+use super::intervention::{Intervention, Site, at_layer};
 use super::kernels::rows;
 use super::layout::Layout;
 use super::transformer::{MlpInner, Prefix, Transformer};
@@ -41,8 +42,25 @@ impl<T: Real> Transformer<'_, T> {
         prefix: &Prefix<T>,
         keep_inner: bool,
     ) -> FullRun<T> {
+        self.forward_with(layout, embedded, prefix, keep_inner, &[])
+    }
+
+    /// Runs the model on embedded rows with some values set.
+    pub(crate) fn forward_with(
+        &self,
+        layout: &Layout,
+        embedded: &[T],
+        prefix: &Prefix<T>,
+        keep_inner: bool,
+        interventions: &[Intervention<T>],
+    ) -> FullRun<T> {
         let config = self.config();
         let mut x = embedded.to_vec();
+        for intervention in interventions {
+            if intervention.site == Site::Input {
+                intervention.set(config.d_head, config.d_model, &mut x);
+            }
+        }
         if let Some(position) = self.position_rows(&layout.positions) {
             rows::add(&mut x, &position);
         }
@@ -52,14 +70,21 @@ impl<T: Real> Transformer<'_, T> {
             let reads_only = self.reads_only(layer);
             let (q, k, v) = self.projections(layer, layout, &x);
             streams.push(x.clone());
-            let z = self.attend_all(layer, layout, (&q, &k, &v), prefix);
+            let mut z = self.attend_all(layer, layout, (&q, &k, &v), prefix);
+            for (_, intervention) in at_layer(interventions, layer, false) {
+                let width = config.n_heads * config.d_head;
+                intervention.set(config.d_head, width, &mut z);
+            }
             if reads_only {
                 x = rows::gather(&x, config.d_model, &layout.reads);
             }
             let before_attention = config.parallel_blocks.then(|| x.clone());
             self.add_attention(layer, &z, &mut x);
             let mlp_in = before_attention.unwrap_or_else(|| x.clone());
-            let (run, mlp_total) = self.mlp_run(layer, &mlp_in, keep_inner);
+            let (run, mut mlp_total) = self.mlp_run(layer, &mlp_in, keep_inner);
+            for (_, intervention) in at_layer(interventions, layer, true) {
+                intervention.set(config.d_head, config.d_model, &mut mlp_total);
+            }
             streams.push(mlp_in);
             if config.has_mlps() {
                 rows::add(&mut x, &mlp_total);
@@ -124,16 +149,22 @@ impl<T: Real> Transformer<'_, T> {
             }
             None => output,
         };
-        let mut total = run.mlp.clone();
-        for (index, &neuron) in self.layers[layer].neurons.iter().enumerate() {
-            let count = self.layers[layer].neurons.len();
-            let values = rows::columns(&neurons, count, index, index + 1);
+        run.neurons = neurons;
+        run.inner = keep_inner.then_some(inner);
+        let total = self.mlp_total(layer, &run.mlp, &run.neurons);
+        (run, total)
+    }
+
+    /// The sum of all an MLP's writers write, free output bias included.
+    pub(crate) fn mlp_total(&self, layer: usize, mlp: &[T], neurons: &[T]) -> Vec<T> {
+        let mut total = mlp.to_vec();
+        let nodes = &self.layers[layer].neurons;
+        for (index, &neuron) in nodes.iter().enumerate() {
+            let values = rows::columns(neurons, nodes.len(), index, index + 1);
             rows::add(&mut total, &self.project_neuron(layer, neuron, &values));
         }
         self.add_free_mlp_bias(layer, &mut total);
-        run.neurons = neurons;
-        run.inner = keep_inner.then_some(inner);
-        (run, total)
+        total
     }
 
     /// Adds what a layer's heads write together, and the attention output's bias, which no node owns, to the stream.

@@ -7,6 +7,10 @@ use serde::{Deserialize, Serialize};
 /// The default is an empty shape with the plain choices (causal scaled dot products, a norm in front of readers only),
 /// to be filled in.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are independent facts about a family"
+)]
 pub struct ModelConfig {
     /// Family name: `gpt2`, `llama`, ...
     pub family: String,

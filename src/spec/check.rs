@@ -11,6 +11,7 @@ use crate::error::SpecMistake;
 use crate::graph::Mlps;
 use crate::metric::Metric;
 use crate::model::builtin_models;
+use crate::score::{EapIg, EapIgActivations};
 use crate::task::{Induction, TaskSource};
 
 /// Fewest and most pairs a generator is asked for.
@@ -132,7 +133,7 @@ impl Check<'_> {
     fn metric(&mut self, spec: &RunSpec) {
         let method = spec.method.name();
         match (spec.metric, spec.method) {
-            (Metric::Accuracy, Method::Eap(_) | Method::EapIg(_)) => {
+            (Metric::Accuracy, Method::Eap(_) | Method::EapIg(_) | Method::EapIgActivations(_)) => {
                 self.require(false, "metric", || {
                     format!(
                         "Accuracy has no gradient, which {method} needs\n\
@@ -151,13 +152,12 @@ impl Check<'_> {
 
     fn method(&mut self, method: &Method) {
         match method {
-            Method::EapIg(params) => {
-                let steps = params.steps;
-                self.require(
-                    (1..=MAX_STEPS).contains(&steps),
-                    "method.EapIg.steps",
-                    || format!("expected 1 to {MAX_STEPS}, got {steps}"),
-                );
+            Method::EapIg(EapIg { steps })
+            | Method::EapIgActivations(EapIgActivations { steps }) => {
+                let key = format!("method.{}.steps", method.name());
+                self.require((1..=MAX_STEPS).contains(steps), &key, || {
+                    format!("expected 1 to {MAX_STEPS}, got {steps}")
+                });
             }
             Method::Acdc(params) => {
                 self.require(params.tau.is_finite(), "method.Acdc.tau", || {

@@ -7,13 +7,11 @@ use secateur::graph::{
     ComputationGraph, EdgeMask, Granularity, Heads, KeyValue, NeuronNodes, PositionEmbedding,
 };
 use secateur::metric::Metric;
-use secateur::model::{
-    Activation, AttentionConfig, LocalAttention, ModelConfig, Norm, Positions, RotaryScaling,
-    Weights,
-};
+use secateur::model::{Activation, ModelConfig, Weights};
 use secateur::task::Example;
 
 use crate::oracle::{self, gpt2, llama};
+use crate::shapes::{attention_only, compiled, local, post_norms};
 use crate::twin::Twin;
 
 const ABLATIONS: [Ablation; 4] = [
@@ -120,63 +118,6 @@ fn cases() -> Vec<Case> {
             BTreeMap::new(),
         ),
     ]
-}
-
-fn attention_only() -> ModelConfig {
-    ModelConfig {
-        d_mlp: 0,
-        ..gpt2(false)
-    }
-}
-
-/// As compiled models are: no norm, all positions seen, a few outputs.
-fn compiled() -> ModelConfig {
-    ModelConfig {
-        norm: Norm::None,
-        activation: Activation::Relu,
-        attention: AttentionConfig {
-            bidirectional: true,
-            ..AttentionConfig::default()
-        },
-        tied_unembedding: false,
-        d_out: Some(5),
-        ..gpt2(false)
-    }
-}
-
-/// Rotary with scaling, partly rotated heads, windows with another base, caps, norms of queries and keys.
-fn local() -> ModelConfig {
-    ModelConfig {
-        positions: Positions::Rotary {
-            theta: 100.0,
-            dims: 2,
-            scaling: Some(RotaryScaling {
-                factors: vec![1.7],
-                magnitude: 1.2,
-            }),
-        },
-        attention: AttentionConfig {
-            scale: Some(0.4),
-            soft_cap: Some(1.5),
-            query_key_norm: true,
-            local: Some(LocalAttention {
-                window: 3,
-                layers: vec![1, 3],
-                theta: Some(10.0),
-            }),
-            ..AttentionConfig::default()
-        },
-        embedding_scale: Some(3.0),
-        logit_soft_cap: Some(2.0),
-        ..llama()
-    }
-}
-
-fn post_norms() -> ModelConfig {
-    ModelConfig {
-        post_norms: true,
-        ..local()
-    }
 }
 
 struct Setup {

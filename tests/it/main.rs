@@ -1,6 +1,7 @@
 //! Integration tests: one binary, one module per topic.
 
 mod acdc;
+mod activation_path;
 mod baselines;
 mod cli;
 mod cli_kill;
@@ -14,6 +15,7 @@ mod models;
 mod oracle;
 mod report;
 mod selection;
+mod shapes;
 mod specs;
 mod synthetic;
 mod target;
