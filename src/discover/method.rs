@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Acdc;
-use crate::score::{Eap, EapIg, Exact};
+use crate::score::{Eap, EapIg, EapIgActivations, Exact};
 
 /// A method by name, with its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -14,6 +14,8 @@ pub enum Method {
     Eap(Eap),
     /// Edge attribution patching with integrated gradients.
     EapIg(EapIg),
+    /// Edge attribution patching with integrated gradients over activations.
+    EapIgActivations(EapIgActivations),
     /// ACDC.
     Acdc(Acdc),
 }
@@ -55,6 +57,7 @@ impl Method {
             Self::Exact(_) => "Exact",
             Self::Eap(_) => "Eap",
             Self::EapIg(_) => "EapIg",
+            Self::EapIgActivations(_) => "EapIgActivations",
             Self::Acdc(_) => "Acdc",
         }
     }

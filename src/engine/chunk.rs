@@ -1,5 +1,7 @@
 //! A chunk of examples with its cached runs.
 
+use std::sync::OnceLock;
+
 use super::Ablation;
 use super::base::{Base, Frame};
 use super::forward::FullRun;
@@ -61,8 +63,10 @@ impl<'a, T: Real> Chunk<'a, T> {
         );
         let run = transformer.forward(&whole, &clean_whole, &Prefix::default(), false);
         check_finite(&run)?;
-        // Only under patching do all runs share the activations before the first difference.
-        let (layout, prefix_rows) = if ablation == Ablation::Patch {
+        // Only under patching do all runs share the activations before the first difference, and only where no query
+        // sees later positions.
+        let causal = !transformer.config().attention.bidirectional;
+        let (layout, prefix_rows) = if ablation == Ablation::Patch && causal {
             Layout::after_shared_prefix(examples)
         } else {
             (whole.clone(), Vec::new())
@@ -92,6 +96,7 @@ impl<'a, T: Real> Chunk<'a, T> {
             transformer,
             layout,
             prefix,
+            ablated_heads: ablated.z.iter().map(|_| OnceLock::new()).collect(),
             ablated,
         };
         let sources = transformer.sources(&frame.layout, &clean);
@@ -189,7 +194,9 @@ fn split_prefix<T: Real>(
         }
         activations.q = rows::gather(&activations.q, heads, kept);
         activations.z = rows::gather(&activations.z, heads, kept);
-        activations.mlp = rows::gather(&activations.mlp, config.d_model, kept);
+        if config.has_mlps() {
+            activations.mlp = rows::gather(&activations.mlp, config.d_model, kept);
+        }
         let neurons = transformer.layers[layer].neurons.len();
         if neurons > 0 {
             activations.neurons = rows::gather(&activations.neurons, neurons, kept);

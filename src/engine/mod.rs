@@ -5,6 +5,8 @@
 
 mod ablated;
 mod ablation;
+mod activation_path;
+mod attention;
 mod attribution;
 mod backward;
 mod base;
@@ -12,6 +14,7 @@ mod chunk;
 mod evaluator;
 mod forward;
 mod incremental;
+mod intervention;
 mod kernels;
 mod layout;
 mod means;

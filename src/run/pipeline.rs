@@ -264,7 +264,9 @@ impl<'j, T: Real> Job<'j, T> {
         let points = match self.spec.method {
             Method::EapIg(eap_ig) => eap_ig.points(),
             Method::Eap(_) => vec![1.0],
-            Method::Exact(_) | Method::Acdc(_) => crate::score::EapIg::default().points(),
+            Method::Exact(_) | Method::Acdc(_) | Method::EapIgActivations(_) => {
+                crate::score::EapIg::default().points()
+            }
         };
         let scores = evaluator.neuron_attribution(&points)?;
         let mut chosen = NeuronNodes::new();

@@ -2,12 +2,14 @@
 
 mod eap;
 mod eap_ig;
+mod eap_ig_activations;
 mod exact;
 
 use crate::graph::ComputationGraph;
 
 pub use eap::Eap;
 pub use eap_ig::EapIg;
+pub use eap_ig_activations::EapIgActivations;
 pub use exact::Exact;
 
 /// Attribution of every writer: the same gradients taken at its output, which is the sum over its edges.

@@ -10,6 +10,7 @@ use crate::discover::{Method, Select};
 use crate::error::SpecMistake;
 use crate::graph::Mlps;
 use crate::model::builtin_models;
+use crate::score::{EapIg, EapIgActivations};
 use crate::task::{Induction, TaskSource};
 
 /// Fewest and most pairs a generator is asked for.
@@ -158,13 +159,12 @@ impl Check<'_> {
 
     fn method(&mut self, method: &Method) {
         match method {
-            Method::EapIg(params) => {
-                let steps = params.steps;
-                self.require(
-                    (1..=MAX_STEPS).contains(&steps),
-                    "method.EapIg.steps",
-                    || format!("expected 1 to {MAX_STEPS}, got {steps}"),
-                );
+            Method::EapIg(EapIg { steps })
+            | Method::EapIgActivations(EapIgActivations { steps }) => {
+                let key = format!("method.{}.steps", method.name());
+                self.require((1..=MAX_STEPS).contains(steps), &key, || {
+                    format!("expected 1 to {MAX_STEPS}, got {steps}")
+                });
             }
             Method::Acdc(params) => {
                 self.require(params.tau.is_finite(), "method.Acdc.tau", || {

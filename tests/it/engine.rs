@@ -12,6 +12,7 @@ use secateur::model::{Activation, ModelConfig, Weights};
 use secateur::task::Example;
 
 use crate::oracle::{self, gpt2, llama};
+use crate::shapes::{attention_only, compiled, local, post_norms};
 use crate::twin::Twin;
 
 const ABLATIONS: [Ablation; 4] = [
@@ -86,6 +87,38 @@ pub(crate) fn cases() -> Vec<Case> {
                 position_embedding: PositionEmbedding::Writer,
                 ..default()
             },
+            BTreeMap::new(),
+        ),
+        case(
+            "attention only",
+            attention_only(),
+            default(),
+            BTreeMap::new(),
+        ),
+        case(
+            "compiled, bidirectional",
+            compiled(),
+            default(),
+            BTreeMap::new(),
+        ),
+        case("local and capped", local(), default(), BTreeMap::new()),
+        case("post-norms", post_norms(), default(), BTreeMap::new()),
+        case(
+            "post-norms, per head",
+            post_norms(),
+            Granularity {
+                kv: KeyValue::PerHead,
+                ..default()
+            },
+            BTreeMap::new(),
+        ),
+        case(
+            "post-norms with biases",
+            ModelConfig {
+                post_norms: true,
+                ..gpt2(false)
+            },
+            default(),
             BTreeMap::new(),
         ),
     ]

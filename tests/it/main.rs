@@ -2,6 +2,7 @@
 
 mod ablations;
 mod acdc;
+mod activation_path;
 mod baselines;
 mod cli;
 mod cli_kill;
@@ -17,6 +18,7 @@ mod models;
 mod oracle;
 mod report;
 mod selection;
+mod shapes;
 mod specs;
 mod synthetic;
 mod target;

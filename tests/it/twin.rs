@@ -115,6 +115,12 @@ impl<'a> Twin<'a> {
         .1
     }
 
+    /// What every writer writes in the run of a clean prompt with edges kept in part.
+    pub(crate) fn outputs_with(&self, index: usize, kept: &[f64], ablated: &Outputs) -> Outputs {
+        let embedded = self.embedded(index, 1.0);
+        oracle::run(self.weights, self.graph, &embedded, ablated, kept).1
+    }
+
     fn embedded(&self, index: usize, point: f64) -> Rows {
         let example = &self.examples[index];
         let clean = oracle::embed(self.weights, &example.clean);
