@@ -87,13 +87,8 @@ impl<T: Real> Frame<'_, T> {
             &runs.interventions,
         );
         let finals = &run.streams[2 * transformer.config().n_layers];
-        let gradient = transformer.metric_gradient(
-            runs.metric,
-            &layout,
-            examples,
-            finals,
-            runs.reference,
-        );
+        let gradient =
+            transformer.metric_gradient(runs.metric, &layout, examples, finals, runs.reference);
         sink.begin(&run);
         let tape = Tape {
             layout: &layout,

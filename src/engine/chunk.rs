@@ -2,18 +2,28 @@
 
 use std::sync::OnceLock;
 
-use super::Ablation;
 use super::base::{Base, Frame};
 use super::forward::FullRun;
 use super::kernels::rows;
 use super::layout::Layout;
 use super::transformer::{Prefix, Transformer};
 use super::values::Values;
+use super::{Ablation, BLOCK};
 use crate::error::{Error, Result};
 use crate::graph::{EdgeMask, Node};
 use crate::metric::{Metric, Reference};
 use crate::model::Real;
 use crate::task::Example;
+
+/// Rows that one chunk of examples should have at most.
+const CHUNK_ROWS: usize = 1024;
+
+/// How many of some examples are run together: whole blocks, of about as many rows as are wanted at once.
+pub(super) fn examples_per_chunk(examples: &[Example]) -> usize {
+    let lengths = examples.iter().map(|example| example.clean.len());
+    let longest = lengths.max().unwrap_or(1).max(1);
+    (CHUNK_ROWS / (longest * BLOCK)).max(1) * BLOCK
+}
 
 /// Examples that are run together, with the runs of the full model and of the empty circuit.
 pub(crate) struct Chunk<'a, T> {

@@ -22,6 +22,19 @@ pub(crate) enum Site {
     Neuron { layer: usize, index: usize },
 }
 
+impl Site {
+    /// The layer whose query rows the value has; none for what every position has.
+    pub(crate) fn layer(&self) -> Option<usize> {
+        match *self {
+            Self::Input | Self::Positions => None,
+            Self::Heads { layer, .. }
+            | Self::Mlp { layer }
+            | Self::MlpNode { layer }
+            | Self::Neuron { layer, .. } => Some(layer),
+        }
+    }
+}
+
 /// A value set on some rows. Nothing upstream has a path through it.
 #[derive(Debug, Clone)]
 pub(crate) struct Intervention<T> {
@@ -76,9 +89,9 @@ pub(crate) fn at_layer<T>(
     mlp: bool,
 ) -> impl Iterator<Item = (usize, &Intervention<T>)> {
     let here = move |site: &Site| match site {
-        Site::Input | Site::Positions | Site::MlpNode { .. } | Site::Neuron { .. } => false,
         Site::Heads { layer: at, .. } => !mlp && *at == layer,
         Site::Mlp { layer: at } => mlp && *at == layer,
+        _ => false,
     };
     interventions
         .iter()
@@ -91,9 +104,8 @@ pub(crate) fn at_split_mlp<T>(
     interventions: &[Intervention<T>],
     layer: usize,
 ) -> impl Iterator<Item = (usize, &Intervention<T>)> {
-    let here = move |site: &Site| match site {
-        Site::MlpNode { layer: at } | Site::Neuron { layer: at, .. } => *at == layer,
-        Site::Input | Site::Positions | Site::Heads { .. } | Site::Mlp { .. } => false,
+    let here = move |site: &Site| {
+        matches!(site, Site::MlpNode { .. } | Site::Neuron { .. }) && site.layer() == Some(layer)
     };
     interventions
         .iter()

@@ -18,13 +18,14 @@ mod intervention;
 mod kernels;
 mod layout;
 mod means;
+mod optimal;
 mod readout;
 mod resample;
 mod session;
 mod transformer;
 mod values;
 
-pub use ablation::{Ablation, Resample};
+pub use ablation::{Ablation, Optimal, Resample};
 pub use evaluator::{Evaluator, mean};
 pub use resample::Donors;
 pub use session::ModelEvaluator;

@@ -1,18 +1,16 @@
 //! The evaluator that runs a real model.
 
 use super::attribution::GradientRuns;
-use super::chunk::Chunk;
+use super::chunk::{Chunk, examples_per_chunk};
 use super::evaluator::Evaluator;
 use super::transformer::Transformer;
-use super::{Ablation, AblationValues, BLOCK};
+use super::{Ablation, AblationValues};
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, EdgeMask, EdgeScores};
 use crate::metric::Metric;
 use crate::model::Real;
 use crate::task::Example;
 
-/// Rows that one chunk of examples should have at most.
-const CHUNK_ROWS: usize = 1024;
 /// Rows on the row axis that keep matrix products efficient.
 const BATCH_ROWS: usize = 4096;
 /// Bytes that the differences of all circuits of a batch may take at most.
@@ -43,14 +41,8 @@ impl<'a, T: Real> ModelEvaluator<'a, T> {
         ablation: Ablation,
         values: &AblationValues<T>,
     ) -> Result<Self> {
-        let longest = examples
-            .iter()
-            .map(|example| example.clean.len())
-            .max()
-            .unwrap_or(1);
-        let blocks = (CHUNK_ROWS / (longest * BLOCK)).max(1);
         let mut chunks = examples
-            .chunks(blocks * BLOCK)
+            .chunks(examples_per_chunk(examples))
             .map(|examples| Chunk::new(transformer, examples, ablation, &values.0))
             .collect::<Result<Vec<_>>>()?;
         for chunk in &mut chunks {

@@ -8,7 +8,8 @@ use crate::events::Observer;
 use crate::model::Real;
 use crate::task::Example;
 
-/// What an ablation takes from the discovery split: nothing, mean activations, or examples whose runs replace others.
+/// What an ablation takes from the discovery split: nothing, mean activations, learned constants, or examples whose
+/// runs replace others.
 #[derive(Debug, Clone)]
 pub struct AblationValues<T>(pub(crate) Values<T>);
 
@@ -29,17 +30,21 @@ impl<T: Real> AblationValues<T> {
     /// When a number is not finite, or the observer interrupts.
     ///
     /// # Complexity
-    /// One forward pass for mean ablations.
+    /// One forward pass for mean ablations; for optimal ablation one forward and one backward pass a step.
     pub fn new(
         transformer: &Transformer<'_, T>,
         examples: &[Example],
         ablation: Ablation,
-        _observer: &dyn Observer,
+        observer: &dyn Observer,
     ) -> Result<Self> {
         Ok(Self(match ablation {
             Ablation::Patch | Ablation::Zero => Values::Nothing,
             Ablation::Mean => Values::Constants(Means::over(transformer, examples, false)),
             Ablation::MeanPositional => Values::Constants(Means::over(transformer, examples, true)),
+            Ablation::Optimal(optimal) => {
+                let means = Means::over(transformer, examples, false);
+                Values::Constants(optimal.train(transformer, examples, means, observer)?)
+            }
             Ablation::Resample(resample) => Values::Donors(Donors::new(examples, resample)),
         }))
     }
