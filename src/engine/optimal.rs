@@ -318,7 +318,7 @@ impl<T: Real> Means<T> {
     }
 
     /// A writer's constant, where positions are merged.
-    fn constant(&self, transformer: &Transformer<'_, T>, writer: usize) -> &[T] {
+    pub(super) fn constant(&self, transformer: &Transformer<'_, T>, writer: usize) -> &[T] {
         let (part, columns) = self.place(transformer, writer);
         &self.part(part)[columns]
     }

@@ -5,6 +5,7 @@ use super::transformer::Transformer;
 use super::{Ablation, Donors};
 use crate::error::Result;
 use crate::events::Observer;
+use crate::graph::Node;
 use crate::model::Real;
 use crate::task::Example;
 
@@ -47,5 +48,24 @@ impl<T: Real> AblationValues<T> {
             }
             Ablation::Resample(resample) => Values::Donors(Donors::new(examples, resample)),
         }))
+    }
+
+    /// What a writer writes in place of its own where that is one constant for all positions, `[d_model]`.
+    ///
+    /// # Panics
+    /// When the graph has no such writer.
+    pub fn constant(&self, transformer: &Transformer<'_, T>, writer: usize) -> Option<Vec<T>> {
+        let Values::Constants(means) = &self.0 else {
+            return None;
+        };
+        if means.positional {
+            return None;
+        }
+        let value = means.constant(transformer, writer);
+        Some(match transformer.graph.writers()[writer] {
+            Node::Head { layer, head } => transformer.project_head(layer, head, value),
+            Node::Neuron { layer, neuron } => transformer.project_neuron(layer, neuron, value),
+            _ => value.to_vec(),
+        })
     }
 }
