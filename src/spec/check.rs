@@ -11,7 +11,6 @@ use crate::engine::Ablation;
 use crate::error::SpecMistake;
 use crate::graph::Mlps;
 use crate::model::builtin_models;
-use crate::score::{EapIg, EapIgActivations};
 use crate::task::{Induction, TaskSource};
 
 /// Fewest and most pairs a generator is asked for.
@@ -163,13 +162,8 @@ impl Check<'_> {
 
     fn method(&mut self, method: &Method) {
         match method {
-            Method::EapIg(EapIg { steps })
-            | Method::EapIgActivations(EapIgActivations { steps }) => {
-                let key = format!("method.{}.steps", method.name());
-                self.require((1..=MAX_STEPS).contains(steps), &key, || {
-                    format!("expected 1 to {MAX_STEPS}, got {steps}")
-                });
-            }
+            Method::EapIg(params) => self.steps(method, params.steps),
+            Method::EapIgActivations(params) => self.steps(method, params.steps),
             Method::Acdc(params) => {
                 self.require(params.tau.is_finite(), "method.Acdc.tau", || {
                     format!("expected a finite number, got {}", params.tau)
@@ -192,6 +186,13 @@ impl Check<'_> {
         let key = "ablation.Optimal.learning_rate";
         self.require(rate > 0.0 && rate.is_finite(), key, || {
             format!("expected a finite number above 0, got {rate}")
+        });
+    }
+
+    fn steps(&mut self, method: &Method, steps: usize) {
+        let key = format!("method.{}.steps", method.name());
+        self.require((1..=MAX_STEPS).contains(&steps), &key, || {
+            format!("expected 1 to {MAX_STEPS}, got {steps}")
         });
     }
 

@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use secateur::discover::Acdc;
-use secateur::engine::{Ablation, AblationValues, Evaluator, ModelEvaluator, Transformer, Optimal, Resample};
+use secateur::engine::{
+    Ablation, AblationValues, Evaluator, ModelEvaluator, Optimal, Resample, Transformer,
+};
 use secateur::events::Silent;
 use secateur::graph::{EdgeMask, Granularity};
 use secateur::metric::Metric;

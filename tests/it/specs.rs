@@ -178,7 +178,10 @@ fn values_that_look_odd_but_have_a_meaning_pass() {
         [("ablation: Patch", "ablation: Resample(seed: 4)")],
         [("ablation: Patch", "ablation: Resample()")],
         [("ablation: Patch", "ablation: Optimal()")],
-        [("ablation: Patch", "ablation: Optimal(steps: 20, learning_rate: 0.1, seed: 3)")],
+        [(
+            "ablation: Patch",
+            "ablation: Optimal(steps: 20, learning_rate: 0.1, seed: 3)",
+        )],
     ] {
         check(&with(&edits)).unwrap();
     }
