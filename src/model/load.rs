@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::families::{self, Description, Family};
+use super::families::{self, Description, Family, Keys};
 use super::reference::{Place, resolve};
 use super::source::{Bytes, Folder, Gguf, SafetensorsFiles, TensorSource};
 use super::{LoadedModel, ModelConfig, Tokenizer, model_name, tokenizer_gguf, tokenizer_json};
@@ -81,9 +81,9 @@ impl Opened {
         match resolve(reference, base)? {
             Place::Folder(folder) => {
                 let config = folder.require(CONFIG)?;
-                let file = folder.file(CONFIG);
-                let family = families::of_config_json(&file, &config)?;
-                let of = family.describe_config_json(&file, &config)?;
+                let keys = Keys::parse(&folder.file(CONFIG), &config)?;
+                let family = families::of_config_json(&keys)?;
+                let of = family.describe_config_json(&keys)?;
                 let weights = SafetensorsFiles::open(&folder)?;
                 let files = Files::Folder {
                     folder,
@@ -94,8 +94,8 @@ impl Opened {
             }
             Place::Gguf(path) => {
                 let gguf = Gguf::open(&path.display().to_string(), Bytes::map(&path)?)?;
-                let family = families::of_gguf(&gguf.header)?;
-                let of = family.describe_gguf(&gguf.header)?;
+                let family = families::of_gguf(&gguf)?;
+                let of = family.describe_gguf(&gguf)?;
                 let files = Files::Gguf(gguf);
                 Ok(Self { family, of, files })
             }
