@@ -17,6 +17,8 @@ pub struct ModelHeader {
     pub name: String,
     /// The shape.
     pub config: ModelConfig,
+    /// Number of parameters, each tensor counted once.
+    pub parameters: usize,
     /// Bytes of the weight files.
     pub weight_bytes: u64,
 }
@@ -53,9 +55,22 @@ pub fn load_model(reference: &str, base: &Path) -> Result<LoadedModel> {
 /// `Error::Model` when there is no such model or its headers are malformed.
 pub fn read_header(reference: &str, base: &Path) -> Result<ModelHeader> {
     let opened = Opened::open(reference, base)?;
+    let source = opened.files.source();
+    let weights = source.names();
+    let weights = weights
+        .iter()
+        .filter(|tensor| families::is_weight(&opened.of.config, tensor))
+        .filter_map(|tensor| source.shape(tensor));
     Ok(ModelHeader {
         name: model_name(reference),
-        weight_bytes: opened.files.source().size(),
+        // A file may claim any shape: what is beyond counting is refused when the tensor is read.
+        parameters: weights.fold(0, |sum, shape| {
+            let size = shape
+                .iter()
+                .fold(1_usize, |size, width| size.saturating_mul(*width));
+            sum.saturating_add(size)
+        }),
+        weight_bytes: source.size(),
         config: opened.of.config,
     })
 }

@@ -4,6 +4,9 @@ use crate::error::{Error, Result};
 use crate::model::source::{Gguf, TensorSource};
 use crate::model::{ModelConfig, Norm, Positions, RotaryScaling};
 
+/// Rotary factors for texts within the original context.
+pub(super) const SHORT_FACTORS: &str = "rope_factors_short.weight";
+
 /// Metadata under an architecture's name.
 pub(super) struct GgufKeys<'a> {
     gguf: &'a Gguf,
@@ -162,6 +165,7 @@ impl<'a> GgufKeys<'a> {
             (None | Some("linear"), factor) => factor
                 .or(self.number("rope.scaling.factor")?)
                 .filter(|factor| *factor != 0.0),
+            (Some("longrope"), None) if self.gguf.shape(SHORT_FACTORS).is_some() => None,
             (Some(kind), _) => {
                 let key = self.key("rope.scaling.type");
                 return Err(self.fail(format!(
@@ -199,6 +203,15 @@ impl<'a> GgufKeys<'a> {
         if dims != d_head {
             let key = self.key("rope.dimension_count");
             let problem = format!("{key} is {dims}; expected the heads' width {d_head}");
+            return Err(self.fail(problem));
+        }
+        let magnitude = self.number("rope.scaling.attn_factor")?;
+        if self.gguf.shape(SHORT_FACTORS).is_some() || magnitude.is_some_and(|factor| factor != 1.0)
+        {
+            let problem = format!(
+                "scaled rotary positions by {SHORT_FACTORS} and {} are supported for Phi-3 only",
+                self.key("rope.scaling.attn_factor")
+            );
             return Err(self.fail(problem));
         }
         self.rotary(dims)

@@ -103,21 +103,25 @@ pub(super) enum MlpNames {
 }
 
 /// What files may hold beside a model's weights: tables that follow from the configuration.
-const NO_WEIGHTS: [&str; 8] = [
+const TABLES: [&str; 10] = [
     ".rotary_emb.inv_freq",
     ".attn.bias",
     ".attn.masked_bias",
+    ".attn.mask",
+    ".attn.IGNORE",
     ".attention.bias",
     ".attention.masked_bias",
     "rope_freqs.weight",
     "rope_factors_short.weight",
     "rope_factors_long.weight",
 ];
+/// The unembedding, which some files repeat where it is the embedding.
+const UNEMBEDDINGS: [&str; 3] = ["lm_head.weight", "embed_out.weight", "output.weight"];
 
-/// Whether a tensor is none of the model's parameters.
-pub(super) fn no_weight(config: &ModelConfig, names: &Names, tensor: &str) -> bool {
-    let copy = config.tied_unembedding && tensor == format!("{}.weight", names.unembedding);
-    copy || NO_WEIGHTS.iter().any(|end| tensor.ends_with(end))
+/// Whether a tensor holds parameters of the model.
+pub(crate) fn is_weight(config: &ModelConfig, tensor: &str) -> bool {
+    let copy = config.tied_unembedding && UNEMBEDDINGS.contains(&tensor);
+    !copy && !TABLES.iter().any(|end| tensor.ends_with(end))
 }
 
 /// Reads the weights of a model.
@@ -178,7 +182,7 @@ pub(super) fn read(
             })
             .transpose()?,
     };
-    tracked.refuse_unread(|tensor| no_weight(config, names, tensor))?;
+    tracked.refuse_unread(|tensor| is_weight(config, tensor))?;
     Ok(weights)
 }
 

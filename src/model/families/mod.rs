@@ -2,6 +2,8 @@
 
 mod activation;
 mod check;
+mod gemma2;
+mod gemma3;
 mod gguf_keys;
 mod gpt2;
 mod gpt_neox;
@@ -9,7 +11,13 @@ mod keys;
 mod layers;
 mod llama;
 mod maps;
+mod mistral;
+mod phi3;
+mod qwen2;
+mod qwen3;
 mod rotary;
+mod transformer_lens;
+mod windows;
 
 use super::source::{Gguf, TensorSource};
 use super::{ModelConfig, Weights};
@@ -17,6 +25,7 @@ use crate::error::{Error, Result};
 
 pub(crate) use check::check;
 pub(crate) use keys::Keys;
+pub(crate) use layers::is_weight;
 
 /// A family of models that share a forward pass up to [`ModelConfig`].
 pub(crate) trait Family: Sync {
@@ -80,7 +89,31 @@ impl Description {
 }
 
 /// Every family, in the order of help texts.
-static FAMILIES: &[&dyn Family] = &[&gpt2::Gpt2, &llama::Llama, &gpt_neox::GptNeoX];
+static FAMILIES: &[&dyn Family] = &[
+    &gpt2::Gpt2,
+    &llama::Llama,
+    &mistral::Mistral,
+    &gpt_neox::GptNeoX,
+    &qwen2::Qwen2,
+    &qwen3::Qwen3,
+    &gemma2::Gemma2,
+    &gemma3::Gemma3,
+    &phi3::Phi3,
+    &transformer_lens::TransformerLens,
+];
+
+/// Relatives of supported families, and what of theirs is not supported.
+const RELATIVES: [(&str, &str); 6] = [
+    ("smollm3", "layers without rotary positions"),
+    (
+        "gemma3",
+        "models of text and images (text only is model_type gemma3_text)",
+    ),
+    ("mixtral", "mixtures of experts"),
+    ("qwen2_moe", "mixtures of experts"),
+    ("qwen3_moe", "mixtures of experts"),
+    ("phimoe", "mixtures of experts"),
+];
 
 /// The family that a config.json names.
 ///
@@ -89,6 +122,9 @@ static FAMILIES: &[&dyn Family] = &[&gpt2::Gpt2, &llama::Llama, &gpt_neox::GptNe
 pub(crate) fn of_config_json(keys: &Keys) -> Result<&'static dyn Family> {
     let classes = keys.texts("architectures")?;
     let class = classes.and_then(|classes| classes.first().copied());
+    if transformer_lens::TransformerLens::is(keys) {
+        return Ok(&transformer_lens::TransformerLens);
+    }
     let kind = keys.text("model_type")?;
     find(|family| match (kind, class) {
         (Some(name), _) => family.name() == name,
@@ -120,6 +156,12 @@ fn find(is: impl Fn(&dyn Family) -> bool) -> std::result::Result<&'static dyn Fa
 }
 
 fn unsupported(file: &str, key: &str, named: Option<&str>, supported: &str) -> Error {
+    let relative = RELATIVES.iter().find(|(name, _)| named == Some(name));
+    if let Some((name, what)) = relative {
+        let problem =
+            format!("{key} is {name:?}: {what} are not supported; supported: {supported}");
+        return Error::model(file, problem);
+    }
     let problem = match named {
         Some(named) => format!("unknown architecture {named:?}; supported: {supported}"),
         None => format!("{key} is missing, so the architecture is unknown; supported: {supported}"),

@@ -24,13 +24,13 @@ impl<'a> Tracked<'a> {
     /// Refuses tensors that nobody read: the model would be computed without them.
     ///
     /// # Errors
-    /// When there is one that is not `known` to be of no use; the error names it.
-    pub(crate) fn refuse_unread(&self, known: impl Fn(&str) -> bool) -> Result<()> {
+    /// When there is one that is `wanted`; the error names it.
+    pub(crate) fn refuse_unread(&self, wanted: impl Fn(&str) -> bool) -> Result<()> {
         let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
         let names = self.source.names();
         let unread = names
             .into_iter()
-            .find(|name| !read.contains(*name) && !known(name));
+            .find(|name| !read.contains(*name) && wanted(name));
         match unread {
             None => Ok(()),
             Some(name) => {
