@@ -9,6 +9,8 @@ the prompts. All is in double precision but Gemma 2: only transformers' eager at
 NaN where a row of the mask is empty.
 """
 
+import json
+import math
 import pathlib
 import sys
 
@@ -125,7 +127,67 @@ def batch():
     return tokens * mask, mask.long()
 
 
+ATTENTION_ONLY = dict(
+    n_layers=2,
+    n_heads=3,
+    d_model=16,
+    d_head=5,
+    d_mlp=None,
+    act_fn="relu",
+    d_vocab=VOCAB,
+    d_out=7,
+    n_ctx=32,
+    eps=1e-5,
+    positional="learned_absolute",
+    attention_dir="causal",
+    attn_only=True,
+)
+
+
+def attention_only(name, normalization):
+    """A random attention-only model in TransformerLens's layout, and its forward pass written out."""
+    torch.manual_seed(sum(name.encode()))
+    config = dict(ATTENTION_ONLY, normalization=normalization)
+    layers, heads, d, width = (config[key] for key in ("n_layers", "n_heads", "d_model", "d_head"))
+    shapes = {"embed.W_E": [VOCAB, d], "pos_embed.W_pos": [32, d], "unembed.W_U": [d, 7], "unembed.b_U": [7]}
+    for layer in range(layers):
+        shapes |= {f"blocks.{layer}.attn.W_{part}": [heads, d, width] for part in "QKV"}
+        shapes |= {f"blocks.{layer}.attn.b_{part}": [heads, width] for part in "QKV"}
+        shapes |= {f"blocks.{layer}.attn.W_O": [heads, width, d], f"blocks.{layer}.attn.b_O": [d]}
+    norms = [*(f"blocks.{layer}.ln1" for layer in range(layers)), "ln_final"] if normalization else []
+    shapes |= {f"{norm}.{part}": [d] for norm in norms for part in "wb"}
+    weights = {key: 0.4 * torch.randn(shape) + (1.0 if key.endswith(".w") else 0.0) for key, shape in shapes.items()}
+    folder = ROOT / name
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    save_file(weights, folder / "model.safetensors")
+    w = {key: value.double() for key, value in weights.items()}
+
+    def norm(x, key):
+        if not normalization:
+            return x
+        x = x - x.mean(-1, keepdim=True)
+        return x / (x.pow(2).mean(-1, keepdim=True) + config["eps"]).sqrt() * w[f"{key}.w"] + w[f"{key}.b"]
+
+    tokens, mask = batch()
+    x = w["embed.W_E"][tokens] + w["pos_embed.W_pos"][: tokens.shape[1]]
+    golden = {"tokens": tokens, "attention_mask": mask}
+    for layer in range(layers):
+        golden[f"resid.{layer}"] = x.clone()
+        part = lambda key: w[f"blocks.{layer}.attn.{key}"]
+        into = lambda key: torch.einsum("bpd,hde->bhpe", norm(x, f"blocks.{layer}.ln1"), part("W_" + key)) + part("b_" + key)[:, None]
+        scores = into("Q") @ into("K").transpose(-1, -2) / math.sqrt(width)
+        later = torch.ones_like(scores).triu(1).bool()
+        z = scores.masked_fill(later, -math.inf).softmax(-1) @ into("V")
+        x = x + torch.einsum("bhpe,hed->bpd", z, part("W_O")) + part("b_O")
+    golden[f"resid.{layers}"] = x
+    golden["logits"] = norm(x, "ln_final") @ w["unembed.W_U"] + w["unembed.b_U"]
+    save_file({key: value.contiguous() for key, value in golden.items()}, folder / "golden.safetensors")
+
+
 def main():
+    attention_only("attention-only", "LN")
+    attention_only("attention-only-bare", None)
     for name in sys.argv[1:] or FAMILIES:
         torch.manual_seed(sum(name.encode()))
         config = FAMILIES[name]
