@@ -19,11 +19,13 @@ mod kernels;
 mod layout;
 mod means;
 mod readout;
+mod residual;
 mod session;
 mod transformer;
 
 pub use ablation::Ablation;
 pub use evaluator::{Evaluator, mean};
+pub use residual::Residuals;
 pub use session::{MeanActivations, ModelEvaluator};
 pub use transformer::Transformer;
 
