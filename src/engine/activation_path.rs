@@ -3,6 +3,7 @@
 use super::base::Base;
 use super::chunk::Chunk;
 use super::intervention::{Intervention, Site};
+use super::kernels::rows;
 use crate::model::Real;
 
 impl<T: Real> Chunk<'_, T> {
@@ -31,13 +32,11 @@ impl<T: Real> Chunk<'_, T> {
                 pairs.map(move |(&clean, &ablated)| ablated + point * (clean - ablated))
             })
             .collect();
-        let rows = match group {
-            Site::Input => self.frame.layout.rows(),
-            Site::Heads { layer, .. } | Site::Mlp { layer } => {
-                let transformer = self.frame.transformer;
-                self.frame.layout.query_rows(transformer.reads_only(*layer))
-            }
-        };
+        let reads_only = |layer| self.frame.transformer.reads_only(layer);
+        let rows = self
+            .frame
+            .layout
+            .query_rows(group.layer().is_some_and(reads_only));
         Intervention {
             site: group.clone(),
             rows: 0..rows * points.len(),
@@ -50,7 +49,17 @@ impl<T: Real> Chunk<'_, T> {
         let ablated = &self.frame.ablated;
         match *group {
             Site::Input => (run.sources[0].clone(), ablated.sources[0].clone()),
+            Site::Positions => (run.sources[1].clone(), ablated.sources[1].clone()),
             Site::Heads { layer, .. } => (run.layers[layer].z.clone(), ablated.z[layer].clone()),
+            Site::MlpNode { layer } => (run.layers[layer].mlp.clone(), ablated.mlp[layer].clone()),
+            Site::Neuron { layer, index } => {
+                let neurons = self.frame.transformer.layers[layer].neurons.len();
+                let own = |values: &[T]| rows::columns(values, neurons, index, index + 1);
+                (
+                    own(&run.layers[layer].neurons),
+                    own(&ablated.neurons[layer]),
+                )
+            }
             Site::Mlp { layer } => {
                 let total = |mlp: &[T], neurons: &[T]| {
                     self.frame.transformer.mlp_total(layer, mlp, neurons)

@@ -30,8 +30,8 @@ pub(crate) struct GradientRuns<'r, T> {
     pub runs: usize,
     /// Values that are set in the runs, by row of all runs.
     pub interventions: Vec<Intervention<T>>,
-    /// Log-probabilities of the full model at the positions read.
-    pub full_log_probs: &'r [T],
+    /// What the metric compares with, at the positions read.
+    pub reference: &'r [T],
 }
 
 impl<T: Real> Frame<'_, T> {
@@ -87,13 +87,8 @@ impl<T: Real> Frame<'_, T> {
             &runs.interventions,
         );
         let finals = &run.streams[2 * transformer.config().n_layers];
-        let gradient = transformer.metric_gradient(
-            runs.metric,
-            &layout,
-            examples,
-            finals,
-            runs.full_log_probs,
-        );
+        let gradient =
+            transformer.metric_gradient(runs.metric, &layout, examples, finals, runs.reference);
         sink.begin(&run);
         let tape = Tape {
             layout: &layout,

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 
 use super::attention::sequence;
 use super::forward::FullRun;
-use super::intervention::{Intervention, Site, at_layer};
+use super::intervention::{Intervention, Site, at_layer, at_split_mlp};
 use super::kernels::attention::{HeadGradients, HeadRows, attend_backward};
 use super::kernels::norm::Normalised;
 use super::kernels::{activation, matmul, norm, rows};
@@ -69,9 +69,9 @@ impl<T: Real> Transformer<'_, T> {
         }
         let config = self.config();
         for (index, intervention) in tape.interventions.iter().enumerate() {
-            if intervention.site == Site::Input {
-                let taken = intervention.take_gradient(config.d_head, config.d_model, &mut stream);
-                sink.intervention(index, &taken);
+            if matches!(intervention.site, Site::Input | Site::Positions) {
+                let at = intervention.gradient(config.d_head, config.d_model, &stream);
+                sink.intervention(index, &at);
             }
         }
     }
@@ -99,6 +99,7 @@ impl<T: Real> Transformer<'_, T> {
         }
         let mut hidden = pull_outputs(&mlp.down, &upstream);
         sink.hidden(layer, &hidden);
+        self.split_mlp_backward(tape, layer, &upstream, &mut hidden, sink);
         let mut gradient = if let (Some(gate), Some(gate_map)) = (&inner.gate, &mlp.gate) {
             let projection = &inner.projection;
             let gate_gradient =
@@ -122,6 +123,38 @@ impl<T: Real> Transformer<'_, T> {
             self.reads_only(layer),
         );
         Some(gradient)
+    }
+
+    /// Gradients at the values set in the parts of a split MLP, and none behind them at the hidden units.
+    fn split_mlp_backward(
+        &self,
+        tape: &Tape<'_, T>,
+        layer: usize,
+        upstream: &[T],
+        hidden: &mut [T],
+        sink: &mut dyn GradientSink<T>,
+    ) {
+        let config = self.config();
+        let nodes = &self.layers[layer].neurons;
+        for (index, intervention) in at_split_mlp(tape.interventions, layer) {
+            let rows = intervention.rows.start * config.d_mlp..intervention.rows.end * config.d_mlp;
+            let rows = hidden[rows].chunks_exact_mut(config.d_mlp);
+            if let Site::Neuron { index: place, .. } = intervention.site {
+                let take = |row: &mut [T]| std::mem::replace(&mut row[nodes[place]], T::ZERO);
+                let taken: Vec<T> = rows.map(take).collect();
+                sink.intervention(index, &taken);
+                continue;
+            }
+            let at = intervention.gradient(config.d_head, config.d_model, upstream);
+            sink.intervention(index, &at);
+            for row in rows {
+                for (neuron, value) in row.iter_mut().enumerate() {
+                    if !nodes.contains(&neuron) {
+                        *value = T::ZERO;
+                    }
+                }
+            }
+        }
     }
 
     /// The normalised sum of a layer's heads, where another norm follows it.

@@ -1,6 +1,6 @@
 //! The plain forward pass with every edge kept, over packed rows.
 
-use super::intervention::{Intervention, Site, at_layer};
+use super::intervention::{Intervention, Site, at_layer, at_split_mlp};
 use super::kernels::rows;
 use super::layout::Layout;
 use super::transformer::{MlpInner, Prefix, Transformer};
@@ -61,7 +61,12 @@ impl<T: Real> Transformer<'_, T> {
                 intervention.set(config.d_head, config.d_model, &mut x);
             }
         }
-        if let Some(position) = self.position_rows(&layout.positions) {
+        if let Some(mut position) = self.position_rows(&layout.positions) {
+            for intervention in interventions {
+                if intervention.site == Site::Positions {
+                    intervention.set(config.d_head, config.d_model, &mut position);
+                }
+            }
             rows::add(&mut x, &position);
         }
         let mut streams = Vec::with_capacity(2 * config.n_layers + 1);
@@ -81,7 +86,10 @@ impl<T: Real> Transformer<'_, T> {
             let before_attention = config.parallel_blocks.then(|| x.clone());
             self.add_attention(layer, &z, &mut x);
             let mlp_in = before_attention.unwrap_or_else(|| x.clone());
-            let (run, mut mlp_total) = self.mlp_run(layer, &mlp_in, keep_inner);
+            let (mut run, mut mlp_total) = self.mlp_run(layer, &mlp_in, keep_inner);
+            if self.set_split_mlp(layer, interventions, &mut run) {
+                mlp_total = self.mlp_total(layer, &run.mlp, &run.neurons);
+            }
             for (_, intervention) in at_layer(interventions, layer, true) {
                 intervention.set(config.d_head, config.d_model, &mut mlp_total);
             }
@@ -93,6 +101,26 @@ impl<T: Real> Transformer<'_, T> {
         }
         streams.push(x);
         FullRun { streams, layers }
+    }
+
+    /// Sets values in the parts of a split MLP; true when there are any.
+    fn set_split_mlp(
+        &self,
+        layer: usize,
+        interventions: &[Intervention<T>],
+        run: &mut LayerRun<T>,
+    ) -> bool {
+        let config = self.config();
+        let nodes = self.layers[layer].neurons.len();
+        let mut any = false;
+        for (_, intervention) in at_split_mlp(interventions, layer) {
+            any = true;
+            match intervention.site {
+                Site::Neuron { .. } => intervention.set(config.d_head, nodes, &mut run.neurons),
+                _ => intervention.set(config.d_head, config.d_model, &mut run.mlp),
+            }
+        }
+        any
     }
 
     /// Queries, keys and values of all heads from one stream.

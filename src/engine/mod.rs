@@ -18,16 +18,21 @@ mod intervention;
 mod kernels;
 mod layout;
 mod means;
+mod optimal;
 mod readout;
+mod resample;
 mod residual;
 mod session;
 mod transformer;
+mod values;
 
-pub use ablation::Ablation;
+pub use ablation::{Ablation, Optimal, Resample};
 pub use evaluator::{Evaluator, mean};
+pub use resample::Donors;
 pub use residual::Residuals;
-pub use session::{MeanActivations, ModelEvaluator};
+pub use session::ModelEvaluator;
 pub use transformer::Transformer;
+pub use values::AblationValues;
 
 /// Examples whose values are summed as one block, and the unit in which examples are grouped.
 pub(crate) const BLOCK: usize = 16;

@@ -1,19 +1,16 @@
 //! The evaluator that runs a real model.
 
-use super::ablated::Means;
 use super::attribution::GradientRuns;
-use super::chunk::Chunk;
+use super::chunk::{Chunk, examples_per_chunk};
 use super::evaluator::Evaluator;
 use super::transformer::Transformer;
-use super::{Ablation, BLOCK};
+use super::{Ablation, AblationValues};
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, EdgeMask, EdgeScores};
 use crate::metric::Metric;
 use crate::model::Real;
 use crate::task::Example;
 
-/// Rows that one chunk of examples should have at most.
-const CHUNK_ROWS: usize = 1024;
 /// Rows on the row axis that keep matrix products efficient.
 const BATCH_ROWS: usize = 4096;
 /// Bytes that the differences of all circuits of a batch may take at most.
@@ -29,29 +26,11 @@ pub struct ModelEvaluator<'a, T> {
     batch: usize,
 }
 
-/// Mean activations of a discovery split, to be shared with the evaluator of the held-out split.
-#[derive(Debug, Clone)]
-pub struct MeanActivations<T>(Option<Means<T>>);
-
-impl<T: Real> MeanActivations<T> {
-    /// The means an ablation needs, over the clean runs of `examples`; nothing for patch and zero.
-    ///
-    /// # Complexity
-    /// One forward pass for mean ablations.
-    pub fn new(transformer: &Transformer<'_, T>, examples: &[Example], ablation: Ablation) -> Self {
-        Self(match ablation {
-            Ablation::Patch | Ablation::Zero => None,
-            Ablation::Mean => Some(Means::over(transformer, examples, false)),
-            Ablation::MeanPositional => Some(Means::over(transformer, examples, true)),
-        })
-    }
-}
-
 impl<'a, T: Real> ModelEvaluator<'a, T> {
     /// Runs the model on clean and corrupt prompts and caches what circuits need.
     ///
     /// # Errors
-    /// When an activation is not finite, or a position has no mean.
+    /// When an activation is not finite, a position has no mean, or an example no donor.
     ///
     /// # Complexity
     /// Two to three forward passes.
@@ -60,22 +39,14 @@ impl<'a, T: Real> ModelEvaluator<'a, T> {
         examples: &[Example],
         metric: Metric,
         ablation: Ablation,
-        means: &MeanActivations<T>,
+        values: &AblationValues<T>,
     ) -> Result<Self> {
-        let longest = examples
-            .iter()
-            .map(|example| example.clean.len())
-            .max()
-            .unwrap_or(1);
-        let blocks = (CHUNK_ROWS / (longest * BLOCK)).max(1);
         let mut chunks = examples
-            .chunks(blocks * BLOCK)
-            .map(|examples| Chunk::new(transformer, examples, ablation, means.0.as_ref()))
+            .chunks(examples_per_chunk(examples))
+            .map(|examples| Chunk::new(transformer, examples, ablation, &values.0))
             .collect::<Result<Vec<_>>>()?;
-        if metric.needs_full_model() {
-            for chunk in &mut chunks {
-                chunk.ensure_full_log_probs();
-            }
+        for chunk in &mut chunks {
+            chunk.ensure_reference(metric);
         }
         let rows = chunks
             .iter()
@@ -105,9 +76,9 @@ impl<'a, T: Real> ModelEvaluator<'a, T> {
         circuits: &[EdgeMask],
         metrics: &[Metric],
     ) -> Result<Vec<Vec<Vec<f64>>>> {
-        if metrics.iter().any(|metric| metric.needs_full_model()) {
-            for chunk in &mut self.chunks {
-                chunk.ensure_full_log_probs();
+        for chunk in &mut self.chunks {
+            for &metric in metrics {
+                chunk.ensure_reference(metric);
             }
         }
         let mut values = vec![vec![Vec::new(); circuits.len()]; metrics.len()];
@@ -166,7 +137,7 @@ impl<'a, T: Real> ModelEvaluator<'a, T> {
                 embedded: &embedded,
                 runs: points.len(),
                 interventions: Vec::new(),
-                full_log_probs: &chunk.full_log_probs,
+                reference: chunk.reference(self.metric),
             };
             add(&mut total, &score(chunk, &runs));
         }
@@ -180,7 +151,7 @@ impl<'a, T: Real> ModelEvaluator<'a, T> {
             layout,
             &chunk.examples,
             finals,
-            &chunk.full_log_probs,
+            chunk.reference(metric),
         );
         if values.iter().all(|value| value.is_finite()) {
             return Ok(values);
@@ -271,7 +242,7 @@ impl<T: Real> Evaluator for ModelEvaluator<'_, T> {
                     embedded: &embedded,
                     runs: points.len(),
                     interventions: vec![chunk.group_between(&group, points)],
-                    full_log_probs: &chunk.full_log_probs,
+                    reference: chunk.reference(self.metric),
                 };
                 let scores = chunk
                     .frame

@@ -7,9 +7,9 @@ use super::files::folder_of;
 use super::position::{KeyPath, position_of};
 use super::{Evaluate, RunSpec};
 use crate::discover::{Method, Select};
+use crate::engine::Ablation;
 use crate::error::SpecMistake;
 use crate::graph::Mlps;
-use crate::metric::Metric;
 use crate::model::builtin_models;
 use crate::task::{Induction, TaskSource};
 
@@ -17,6 +17,8 @@ use crate::task::{Induction, TaskSource};
 const PAIRS: std::ops::RangeInclusive<usize> = 2..=1_000_000;
 /// Most gradient runs of EAP-IG.
 const MAX_STEPS: usize = 1000;
+/// Most training steps of optimal ablation.
+const MAX_TRAINING: usize = 1_000_000;
 /// Largest faithfulness a target can ask for.
 const MAX_TARGET: f64 = 1.5;
 /// Most random circuits to compare with.
@@ -35,6 +37,7 @@ pub(super) fn mistakes(spec: &RunSpec, text: &str, file: &Path) -> Vec<SpecMista
     check.models(&spec.models);
     check.task(&spec.task);
     check.metric(spec);
+    check.ablation(spec.ablation);
     check.method(&spec.method);
     check.selection(spec);
     check.evaluation(&spec.evaluate);
@@ -131,21 +134,29 @@ impl Check<'_> {
 
     fn metric(&mut self, spec: &RunSpec) {
         let method = spec.method.name();
-        match (spec.metric, spec.method) {
-            (Metric::Accuracy, Method::Eap(_) | Method::EapIg(_) | Method::EapIgActivations(_)) => {
-                self.require(false, "metric", || {
-                    format!(
-                        "Accuracy has no gradient, which {method} needs\n\
-                         hint: use metric: LogitDiff, or method: Exact() or Acdc(..)"
-                    )
-                });
-            }
-            (Metric::Kl, Method::Eap(_)) => self.require(false, "metric", || {
-                "the gradient of Kl is zero on the clean run, the only place Eap looks at\n\
-                 hint: use method: EapIg(steps: 5) or Exact()"
-                    .into()
-            }),
-            _ => {}
+        let metric = spec.metric;
+        let by_gradient = !matches!(spec.method, Method::Exact(_) | Method::Acdc(_));
+        if !metric.has_gradient() && by_gradient {
+            self.require(false, "metric", || {
+                format!(
+                    "{metric:?} has no gradient, which {method} needs\n\
+                     hint: use metric: LogitDiff, or method: Exact() or Acdc(..)"
+                )
+            });
+        } else if !metric.has_gradient() && spec.granularity.mlps != Mlps::Whole {
+            self.require(false, "metric", || {
+                format!(
+                    "{metric:?} has no gradient, by which the neurons that become nodes are chosen\n\
+                     hint: use metric: LogitDiff, or granularity: (mlps: Whole)"
+                )
+            });
+        } else if metric.needs_full_model() && matches!(spec.method, Method::Eap(_)) {
+            self.require(false, "metric", || {
+                format!(
+                    "the gradient of {metric:?} is zero on the clean run, the only place Eap looks at\n\
+                     hint: use method: EapIg(steps: 5) or Exact()"
+                )
+            });
         }
     }
 
@@ -160,6 +171,22 @@ impl Check<'_> {
             }
             Method::Exact(_) | Method::Eap(_) => {}
         }
+    }
+
+    fn ablation(&mut self, ablation: Ablation) {
+        let Ablation::Optimal(optimal) = ablation else {
+            return;
+        };
+        let steps = optimal.steps;
+        let key = "ablation.Optimal.steps";
+        self.require((1..=MAX_TRAINING).contains(&steps), key, || {
+            format!("expected 1 to {MAX_TRAINING}, got {steps}")
+        });
+        let rate = optimal.learning_rate;
+        let key = "ablation.Optimal.learning_rate";
+        self.require(rate > 0.0 && rate.is_finite(), key, || {
+            format!("expected a finite number above 0, got {rate}")
+        });
     }
 
     fn steps(&mut self, method: &Method, steps: usize) {

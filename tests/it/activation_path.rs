@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use secateur::engine::{Ablation, Evaluator, MeanActivations, ModelEvaluator, Transformer};
+use secateur::engine::{Ablation, AblationValues, Evaluator, ModelEvaluator, Transformer};
+use secateur::events::Silent;
 use secateur::graph::{ComputationGraph, Granularity, KeyValue, Node};
 use secateur::metric::Metric;
 use secateur::model::{ModelConfig, Weights};
@@ -105,10 +106,11 @@ fn scores_are_mean_derivatives_over_groups_and_points() {
         let weights: Weights<f64> = oracle::random_weights(&config, 7);
         let examples: Vec<Example> = oracle::random_examples(&config, 1, 11);
         let transformer = Transformer::new(&weights, &graph);
-        let means = MeanActivations::new(&transformer, &examples, Ablation::Patch);
+        let ablated =
+            AblationValues::new(&transformer, &examples, Ablation::Patch, &Silent).expect("values");
         let metric = Metric::ProbDiff;
         let mut evaluator =
-            ModelEvaluator::new(&transformer, &examples, metric, Ablation::Patch, &means)
+            ModelEvaluator::new(&transformer, &examples, metric, Ablation::Patch, &ablated)
                 .expect("an evaluator");
         let scores = evaluator.activation_attribution(&POINTS).expect("scores");
         let twin = Twin::new(&weights, &graph, &examples, metric, Ablation::Patch);

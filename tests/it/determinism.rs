@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use secateur::discover::Acdc;
-use secateur::engine::{Ablation, Evaluator, MeanActivations, ModelEvaluator, Transformer};
+use secateur::engine::{
+    Ablation, AblationValues, Evaluator, ModelEvaluator, Optimal, Resample, Transformer,
+};
 use secateur::events::Silent;
 use secateur::graph::{EdgeMask, Granularity};
 use secateur::metric::Metric;
@@ -49,16 +51,25 @@ fn with_evaluator<R>(
 ) -> R {
     let graph = graph_of(model.config(), &Granularity::default());
     let transformer = Transformer::new(&model.weights, &graph);
-    let means = MeanActivations::new(&transformer, examples, ablation);
-    let mut evaluator = ModelEvaluator::new(&transformer, examples, metric, ablation, &means)
+    let ablated = AblationValues::new(&transformer, examples, ablation, &Silent).expect("values");
+    let mut evaluator = ModelEvaluator::new(&transformer, examples, metric, ablation, &ablated)
         .expect("an evaluator");
     work(&mut evaluator)
 }
 
-const SETTINGS: [(Ablation, Metric); 3] = [
+const SETTINGS: [(Ablation, Metric); 5] = [
     (Ablation::Patch, Metric::LogitDiff),
     (Ablation::Zero, Metric::ProbDiff),
     (Ablation::MeanPositional, Metric::Kl),
+    (Ablation::Resample(Resample { seed: 2 }), Metric::L2),
+    (
+        Ablation::Optimal(Optimal {
+            steps: 4,
+            learning_rate: 0.1,
+            seed: 1,
+        }),
+        Metric::Nll,
+    ),
 ];
 
 fn masks(model: &LoadedModel) -> Vec<EdgeMask> {

@@ -148,10 +148,22 @@ pub(crate) fn random_examples(config: &ModelConfig, count: usize, seed: u64) -> 
                 answer: vec![answer, (answer + 1) % vocabulary],
                 wrong: vec![(answer + 2) % vocabulary],
                 at,
+                teacher_forced: false,
                 text: None,
             }
         })
         .collect()
+}
+
+/// Random pairs of two lengths, half of each, so that every example has others of its length.
+pub(crate) fn paired_examples(config: &ModelConfig, count: usize, seed: u64) -> Vec<Example> {
+    let of_length = |length: usize| {
+        let examples = random_examples(config, 40 * count, seed).into_iter();
+        examples
+            .filter(move |example| example.clean.len() == length)
+            .take(count.div_ceil(2).max(2))
+    };
+    of_length(5).chain(of_length(8)).collect()
 }
 
 pub(crate) fn random_mask(graph: &ComputationGraph, share: f64, seed: u64) -> EdgeMask {

@@ -1,6 +1,6 @@
 //! A slow evaluator on the oracle: every measurement is one plain run per example.
 
-use secateur::engine::Ablation;
+use secateur::engine::{Ablation, Donors};
 use secateur::graph::{ComputationGraph, EdgeMask};
 use secateur::metric::Metric;
 use secateur::model::Weights;
@@ -29,7 +29,7 @@ impl<'a> Twin<'a> {
         let means = match ablation {
             Ablation::Mean => oracle::means(weights, graph, examples, false),
             Ablation::MeanPositional => oracle::means(weights, graph, examples, true),
-            Ablation::Patch | Ablation::Zero => Vec::new(),
+            _ => Vec::new(),
         };
         let d = weights.config.d_model;
         let ablated = examples
@@ -39,7 +39,13 @@ impl<'a> Twin<'a> {
                 Ablation::Zero => {
                     vec![vec![vec![0.0; d]; example.clean.len()]; graph.writers().len()]
                 }
-                _ => means.clone(),
+                Ablation::Resample(resample) => {
+                    let donors = Donors::new(examples, resample);
+                    let donor = donors.of(example).expect("a donor");
+                    oracle::full_run(weights, graph, &donor.clean).1
+                }
+                Ablation::Mean | Ablation::MeanPositional => means.clone(),
+                Ablation::Optimal(_) => panic!("constants are trained; use with_constants"),
             })
             .collect();
         let full = examples
@@ -54,6 +60,22 @@ impl<'a> Twin<'a> {
             ablated,
             full,
         }
+    }
+
+    /// The twin under constants, by writer, at all positions.
+    pub(crate) fn with_constants(
+        weights: &'a Weights<f64>,
+        graph: &'a ComputationGraph,
+        examples: &[Example],
+        metric: Metric,
+        constants: &[Vec<f64>],
+    ) -> Self {
+        let mut twin = Self::new(weights, graph, examples, metric, Ablation::Zero);
+        for (ablated, example) in twin.ablated.iter_mut().zip(examples) {
+            let at_all = |constant: &Vec<f64>| vec![constant.clone(); example.clean.len()];
+            *ablated = constants.iter().map(at_all).collect();
+        }
+        twin
     }
 
     /// The metric per example with edges kept in part.
@@ -82,7 +104,16 @@ impl<'a> Twin<'a> {
         let total: f64 = example
             .at
             .iter()
-            .map(|&at| self.at_position(example, &logits[at], &self.full[index][at]))
+            .enumerate()
+            .map(|(place, &at)| {
+                // A teacher-forced answer has one token for each position.
+                let answer = if example.teacher_forced {
+                    &example.answer[place..=place]
+                } else {
+                    &example.answer
+                };
+                self.at_position((answer, &example.wrong), &logits[at], &self.full[index][at])
+            })
             .sum();
         total / example.at.len() as f64
     }
@@ -124,7 +155,7 @@ impl<'a> Twin<'a> {
             .collect()
     }
 
-    fn at_position(&self, example: &Example, logits: &[f64], full: &[f64]) -> f64 {
+    fn at_position(&self, (answer, wrong): (&[u32], &[u32]), logits: &[f64], full: &[f64]) -> f64 {
         let softmax = |logits: &[f64]| -> Vec<f64> {
             let total: f64 = logits.iter().map(|logit| logit.exp()).sum();
             logits.iter().map(|logit| logit.exp() / total).collect()
@@ -134,12 +165,11 @@ impl<'a> Twin<'a> {
         };
         match self.metric {
             Metric::LogitDiff => {
-                sum(logits, &example.answer) / example.answer.len() as f64
-                    - sum(logits, &example.wrong) / example.wrong.len() as f64
+                sum(logits, answer) / answer.len() as f64 - sum(logits, wrong) / wrong.len() as f64
             }
             Metric::ProbDiff => {
                 let probs = softmax(logits);
-                sum(&probs, &example.answer) - sum(&probs, &example.wrong)
+                sum(&probs, answer) - sum(&probs, wrong)
             }
             Metric::Kl => {
                 let (run, full) = (softmax(logits), softmax(full));
@@ -149,13 +179,27 @@ impl<'a> Twin<'a> {
                     .map(|(p, q)| p * (p / q).ln())
                     .sum::<f64>()
             }
+            Metric::Nll => sum(&softmax(logits), answer).ln(),
+            Metric::Mrr => {
+                let mut order: Vec<usize> = (0..logits.len()).collect();
+                order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
+                let rank = order
+                    .iter()
+                    .position(|&token| answer.contains(&(token as u32)));
+                1.0 / (rank.expect("an answer") + 1) as f64
+            }
+            Metric::L2 => -logits
+                .iter()
+                .zip(full)
+                .map(|(run, full)| (run - full).powi(2))
+                .sum::<f64>(),
             Metric::Accuracy => {
                 let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 let best = logits
                     .iter()
                     .position(|logit| logit.total_cmp(&largest).is_eq())
                     .expect("a vocabulary");
-                if example.answer.contains(&(best as u32)) {
+                if answer.contains(&(best as u32)) {
                     1.0
                 } else {
                     0.0
