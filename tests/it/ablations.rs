@@ -1,9 +1,12 @@
 //! Ablations that draw on other examples or learn constants.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use secateur::Error;
 use secateur::engine::{
     Ablation, AblationValues, Donors, Evaluator, Optimal, Resample, Transformer, mean,
 };
-use secateur::events::Silent;
+use secateur::events::{Event, Observer, Silent};
 use secateur::graph::{ComputationGraph, EdgeMask};
 use secateur::metric::Metric;
 
@@ -239,4 +242,43 @@ fn a_learned_constant_finds_the_value_that_does_no_harm() {
         }
         assert!(found >= 4, "{}: {found}", config.family);
     }
+}
+
+/// Counts steps and stops the work after some of them.
+struct Stopping {
+    steps: AtomicU64,
+    most: u64,
+}
+
+impl Observer for Stopping {
+    fn event(&self, event: Event) {
+        if let Event::Step { done, note } = event {
+            assert!(note.starts_with("divergence "), "{note}");
+            self.steps.store(done, Ordering::Relaxed);
+        }
+    }
+
+    fn interrupted(&self) -> bool {
+        self.steps.load(Ordering::Relaxed) >= self.most
+    }
+}
+
+#[test]
+fn training_tells_of_every_step_and_stops_when_asked() {
+    let (_, setup) = setups(4).next().expect("a case");
+    let transformer = Transformer::new(&setup.weights, &setup.graph);
+    let ablation = Ablation::Optimal(Optimal {
+        steps: 7,
+        ..Optimal::default()
+    });
+    let train = |most| {
+        let observer = Stopping {
+            steps: AtomicU64::new(0),
+            most,
+        };
+        let values = AblationValues::new(&transformer, &setup.examples, ablation, &observer);
+        (values.map(|_| ()), observer.steps.into_inner())
+    };
+    assert!(matches!(train(100), (Ok(()), 7)));
+    assert!(matches!(train(3), (Err(Error::Interrupted), 3)));
 }

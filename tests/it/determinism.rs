@@ -30,11 +30,7 @@ fn toy() -> (LoadedModel, Vec<Example>) {
         prepend_bos: PrependBos::Auto,
         base: Path::new("."),
     };
-    let mut examples = task.load(&request).expect("examples").examples;
-    // Resampling needs another prompt of the same length.
-    let donors = Donors::new(&examples, Resample::default());
-    examples.retain(|example| donors.of(example).is_some());
-    assert!(examples.len() > 32, "{}", examples.len());
+    let examples = task.load(&request).expect("examples").examples;
     (model, examples)
 }
 
@@ -55,6 +51,14 @@ fn with_evaluator<R>(
 ) -> R {
     let graph = graph_of(model.config(), &Granularity::default());
     let transformer = Transformer::new(&model.weights, &graph);
+    let mut examples = examples.to_vec();
+    if let Ablation::Resample(resample) = ablation {
+        // It needs another prompt of the same length.
+        let donors = Donors::new(&examples, resample);
+        examples.retain(|example| donors.of(example).is_some());
+        assert!(examples.len() > 32, "{}", examples.len());
+    }
+    let examples = &examples[..];
     let ablated = AblationValues::new(&transformer, examples, ablation, &Silent).expect("values");
     let mut evaluator = ModelEvaluator::new(&transformer, examples, metric, ablation, &ablated)
         .expect("an evaluator");

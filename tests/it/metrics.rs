@@ -252,3 +252,26 @@ fn rows_without_a_donor_are_named() {
     let (shorter, _) = rows.trim_end().rsplit_once('\n').expect("rows");
     job(shorter, keys).expect("figures");
 }
+
+#[test]
+fn jobs_run_under_learned_constants() {
+    let row = |index: u32| {
+        let (first, second) = (5 + index, 9 + 2 * index);
+        format!(
+            "{{\"clean\":[{first},6,{second}],\"corrupt\":[{first},8,{second}],\"answer\":[[9,{first}]]}}"
+        )
+    };
+    let rows: Vec<String> = (0..8).map(row).collect();
+    let keys =
+        |ablation: &str| format!("metric: Nll, ablation: {ablation}, method: EapIg(steps: 2)");
+    let of = |ablation: &str| job(&rows.join("\n"), &keys(ablation)).expect("figures");
+    let (mean, learned) = (of("Mean"), of("Optimal(steps: 40)"));
+    assert!((mean["full"] - learned["full"]).abs() < 1e-6);
+    assert!(
+        (mean["empty"] - learned["empty"]).abs() > 1e-3,
+        "{mean:?}, {learned:?}"
+    );
+    assert_eq!(learned, of("Optimal(steps: 40)"));
+    let split = "Optimal(steps: 5), granularity: (mlps: Neurons(layers: [0], top: 3))";
+    assert!(of(split)["empty"].is_finite());
+}
