@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::Acdc;
-use crate::score::{Eap, EapIg, Exact};
+use crate::score::{CleanCorrupted, Eap, EapIg, Exact};
 
 /// A method by name, with its parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Method {
     /// Exact patching of every edge.
     Exact(Exact),
@@ -14,6 +14,8 @@ pub enum Method {
     Eap(Eap),
     /// Edge attribution patching with integrated gradients.
     EapIg(EapIg),
+    /// Edge attribution patching, the gradient averaged over the clean and the corrupt run.
+    CleanCorrupted(CleanCorrupted),
     /// ACDC.
     Acdc(Acdc),
 }
@@ -55,6 +57,7 @@ impl Method {
             Self::Exact(_) => "Exact",
             Self::Eap(_) => "Eap",
             Self::EapIg(_) => "EapIg",
+            Self::CleanCorrupted(_) => "CleanCorrupted",
             Self::Acdc(_) => "Acdc",
         }
     }

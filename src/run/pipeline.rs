@@ -120,7 +120,7 @@ fn find<T: Real>(
         &means,
     )?;
     let search = Search {
-        method: spec.method,
+        method: spec.method.clone(),
         select: spec.select,
         target: spec.target,
         prune: spec.granularity.prune,
@@ -236,9 +236,10 @@ impl<'j, T: Real> Job<'j, T> {
             self.spec.ablation,
             &means,
         )?;
-        let points = match self.spec.method {
+        let points = match &self.spec.method {
             Method::EapIg(eap_ig) => eap_ig.points(),
             Method::Eap(_) => vec![1.0],
+            Method::CleanCorrupted(both) => both.points(),
             Method::Exact(_) | Method::Acdc(_) => crate::score::EapIg::default().points(),
         };
         let scores = evaluator.neuron_attribution(&points)?;

@@ -1,11 +1,13 @@
 //! Scores: one number per edge, the estimated drop of the metric when it is ablated; positive = the edge helps.
 
+mod clean_corrupted;
 mod eap;
 mod eap_ig;
 mod exact;
 
 use crate::graph::ComputationGraph;
 
+pub use clean_corrupted::CleanCorrupted;
 pub use eap::Eap;
 pub use eap_ig::EapIg;
 pub use exact::Exact;

@@ -131,8 +131,8 @@ impl Check<'_> {
 
     fn metric(&mut self, spec: &RunSpec) {
         let method = spec.method.name();
-        match (spec.metric, spec.method) {
-            (Metric::Accuracy, Method::Eap(_) | Method::EapIg(_)) => {
+        match (spec.metric, &spec.method) {
+            (Metric::Accuracy, Method::Eap(_) | Method::EapIg(_) | Method::CleanCorrupted(_)) => {
                 self.require(false, "metric", || {
                     format!(
                         "Accuracy has no gradient, which {method} needs\n\
@@ -164,7 +164,7 @@ impl Check<'_> {
                     format!("expected a finite number, got {}", params.tau)
                 });
             }
-            Method::Exact(_) | Method::Eap(_) => {}
+            Method::Exact(_) | Method::Eap(_) | Method::CleanCorrupted(_) => {}
         }
     }
 

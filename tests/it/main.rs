@@ -12,6 +12,7 @@ mod graph;
 mod layering;
 mod models;
 mod oracle;
+mod order;
 mod report;
 mod selection;
 mod specs;
