@@ -5,7 +5,7 @@ use std::path::Path;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use secateur::discover::Acdc;
-use secateur::engine::MeanActivations;
+use secateur::engine::AblationValues;
 use secateur::evaluate::random_connected;
 use secateur::events::Silent;
 use secateur::graph::{Granularity, NeuronNodes};
@@ -48,13 +48,14 @@ fn benches(criterion: &mut Criterion) {
             ComputationGraph::new(model.config(), &Granularity::default(), &NeuronNodes::new())
                 .expect("the default granularity fits every model");
         let transformer = Transformer::new(&model.weights, &graph);
-        let means = MeanActivations::new(&transformer, &examples, Ablation::Patch);
+        let ablated =
+            AblationValues::new(&transformer, &examples, Ablation::Patch, &Silent).expect("values");
         let mut evaluator = ModelEvaluator::new(
             &transformer,
             &examples,
             Metric::LogitDiff,
             Ablation::Patch,
-            &means,
+            &ablated,
         )
         .expect("the examples fit the model");
         let prompts: Vec<Vec<u32>> = examples

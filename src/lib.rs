@@ -6,7 +6,7 @@
 //! ```
 //! use std::path::Path;
 //!
-//! use secateur::engine::MeanActivations;
+//! use secateur::engine::AblationValues;
 //! use secateur::evaluate::{EvaluationPlan, evaluate};
 //! use secateur::events::Silent;
 //! use secateur::graph::{Dangling, Granularity, NeuronNodes, Prune};
@@ -33,10 +33,10 @@
 //! let graph = ComputationGraph::new(model.config(), &Granularity::default(), &NeuronNodes::new())?;
 //! let transformer = Transformer::new(&model.weights, &graph);
 //! let (metric, ablation) = (Metric::LogitDiff, Ablation::Patch);
-//! let means = MeanActivations::new(&transformer, &discovery, ablation);
+//! let ablated = AblationValues::new(&transformer, &discovery, ablation, &Silent)?;
 //!
 //! // The smallest circuit found that keeps 90 % of the metric.
-//! let mut evaluator = ModelEvaluator::new(&transformer, &discovery, metric, ablation, &means)?;
+//! let mut evaluator = ModelEvaluator::new(&transformer, &discovery, metric, ablation, &ablated)?;
 //! let search = Search {
 //!     method: Method::EapIg(EapIg { steps: 5 }),
 //!     select: None,
@@ -47,7 +47,7 @@
 //! let found = discover(&mut evaluator, &search, &Silent)?;
 //! let circuit = Circuit { kept: found.kept, scores: Some(found.scores) };
 //!
-//! let mut judge = ModelEvaluator::new(&transformer, &held_out, metric, ablation, &means)?;
+//! let mut judge = ModelEvaluator::new(&transformer, &held_out, metric, ablation, &ablated)?;
 //! let plan = EvaluationPlan { metric, curve: false, random_baselines: 5, bootstrap: 0 };
 //! let figures = evaluate(&mut judge, &graph, &circuit, &plan, &Silent)?;
 //!

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 /// The value a writer's contribution takes on a removed edge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub enum Ablation {
     /// The same position of the corrupt run.
     Patch,
@@ -13,4 +13,22 @@ pub enum Ablation {
     Mean,
     /// Mean of the clean runs of the discovery split per position, counted from the left.
     MeanPositional,
+    /// The same position of the clean run of another example of the discovery split, of equal length.
+    Resample(Resample),
+}
+
+/// Parameters of resample ablation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Resample {
+    /// Seed of the draw of the other examples.
+    pub seed: u64,
+}
+
+impl Ablation {
+    /// Whether the ablated values of all writers are those of one run of the model. Then a part without a path from
+    /// `input` has its ablated value, and does not matter.
+    pub fn is_a_run(self) -> bool {
+        matches!(self, Self::Patch | Self::Resample(_))
+    }
 }

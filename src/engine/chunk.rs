@@ -1,14 +1,15 @@
 //! A chunk of examples with its cached runs.
 
 use super::Ablation;
-use super::ablated::Means;
 use super::base::{Base, Frame};
 use super::forward::FullRun;
 use super::kernels::rows;
 use super::layout::Layout;
 use super::transformer::{Prefix, Transformer};
+use super::values::Values;
 use crate::error::{Error, Result};
 use crate::graph::{EdgeMask, Node};
+use crate::metric::{Metric, Reference};
 use crate::model::Real;
 use crate::task::Example;
 
@@ -26,19 +27,21 @@ pub(crate) struct Chunk<'a, T> {
     pub clean: Vec<T>,
     pub corrupt: Vec<T>,
     /// Log-probabilities of the full model at the positions read, once a metric needed them.
-    pub full_log_probs: Vec<T>,
+    full_log_probs: Vec<T>,
+    /// Its logits there, likewise.
+    full_logits: Vec<T>,
 }
 
 impl<'a, T: Real> Chunk<'a, T> {
     /// Runs clean, corrupt and empty on some examples.
     ///
     /// # Errors
-    /// When an activation is not finite, or a mean is missing for a position.
+    /// When an activation is not finite, or an ablated value is missing.
     pub(crate) fn new(
         transformer: &'a Transformer<'a, T>,
         examples: &[Example],
         ablation: Ablation,
-        means: Option<&Means<T>>,
+        values: &Values<T>,
     ) -> Result<Self> {
         let d_model = transformer.config().d_model;
         let whole = Layout::whole(
@@ -68,15 +71,22 @@ impl<'a, T: Real> Chunk<'a, T> {
         let clean = rows::gather(&clean_whole, d_model, &kept);
         let corrupt = rows::gather(&corrupt_whole, d_model, &kept);
         let (run, prefix) = split_prefix(transformer, run, &kept, &prefix_rows);
-        let ablated = match (ablation, means) {
+        let ablated = match (ablation, values) {
             (Ablation::Patch, _) => {
                 let run = transformer.forward(&layout, &corrupt, &prefix, false);
                 check_finite(&run)?;
                 transformer.ablated_by_run(&layout, &corrupt, run)
             }
             (Ablation::Zero, _) => transformer.ablated_by_zero(&layout),
-            (_, Some(means)) => transformer.ablated_by_means(&layout, means)?,
-            (_, None) => return Err(Error::Bug("mean ablation without means".into())),
+            (_, Values::Constants(means)) => transformer.ablated_by_means(&layout, means)?,
+            (_, Values::Donors(donors)) => {
+                transformer.ablated_by_donors(&layout, examples, donors)?
+            }
+            (_, Values::Nothing) => {
+                return Err(Error::Bug(
+                    "the ablation's values are those of another".into(),
+                ));
+            }
         };
         let frame = Frame {
             transformer,
@@ -96,6 +106,7 @@ impl<'a, T: Real> Chunk<'a, T> {
             clean,
             corrupt,
             full_log_probs: Vec::new(),
+            full_logits: Vec::new(),
         })
     }
 
@@ -113,14 +124,29 @@ impl<'a, T: Real> Chunk<'a, T> {
         circuit.len() * 2 < self.frame.transformer.graph.edge_count()
     }
 
-    /// Computes the full model's log-probabilities unless they are there.
-    pub(crate) fn ensure_full_log_probs(&mut self) {
-        if self.full_log_probs.is_empty() {
-            let transformer = self.frame.transformer;
-            let finals = self
-                .frame
-                .stream(&self.full, 2 * transformer.config().n_layers);
-            self.full_log_probs = transformer.log_probs(finals);
+    /// Computes what a metric compares with unless it is there.
+    pub(crate) fn ensure_reference(&mut self, metric: Metric) {
+        let transformer = self.frame.transformer;
+        let finals = self
+            .frame
+            .stream(&self.full, 2 * transformer.config().n_layers);
+        match metric.reference() {
+            Some(Reference::LogProbs) if self.full_log_probs.is_empty() => {
+                self.full_log_probs = transformer.log_probs(finals);
+            }
+            Some(Reference::Logits) if self.full_logits.is_empty() => {
+                self.full_logits = transformer.logits(finals);
+            }
+            _ => {}
+        }
+    }
+
+    /// What a metric compares with, `[reads, d_vocab]`; nothing for most.
+    pub(crate) fn reference(&self, metric: Metric) -> &[T] {
+        match metric.reference() {
+            Some(Reference::LogProbs) => &self.full_log_probs,
+            Some(Reference::Logits) => &self.full_logits,
+            None => &[],
         }
     }
 
@@ -175,7 +201,7 @@ fn split_prefix<T: Real>(
 }
 
 /// Names the first node whose output is not finite.
-fn check_finite<T: Real>(run: &FullRun<T>) -> Result<()> {
+pub(super) fn check_finite<T: Real>(run: &FullRun<T>) -> Result<()> {
     for (layer, activations) in run.layers.iter().enumerate() {
         let heads = activations.z.iter().all(|value| value.is_finite());
         let mlp = activations.mlp.iter().all(|value| value.is_finite());

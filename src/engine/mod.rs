@@ -16,13 +16,17 @@ mod kernels;
 mod layout;
 mod means;
 mod readout;
+mod resample;
 mod session;
 mod transformer;
+mod values;
 
-pub use ablation::Ablation;
+pub use ablation::{Ablation, Resample};
 pub use evaluator::{Evaluator, mean};
-pub use session::{MeanActivations, ModelEvaluator};
+pub use resample::Donors;
+pub use session::ModelEvaluator;
 pub use transformer::Transformer;
+pub use values::AblationValues;
 
 /// Examples whose values are summed as one block, and the unit in which examples are grouped.
 pub(crate) const BLOCK: usize = 16;

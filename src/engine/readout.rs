@@ -84,7 +84,7 @@ impl<T: Real> Transformer<'_, T> {
         layout: &Layout,
         examples: &[Example],
         finals: &[T],
-        full_log_probs: &[T],
+        reference: &[T],
     ) -> Vec<f64> {
         let reads = self.metric_logits(metric, layout, examples, finals);
         let d_vocab = self.config().d_vocab;
@@ -97,12 +97,14 @@ impl<T: Real> Transformer<'_, T> {
                 segment
                     .reads
                     .clone()
-                    .map(|read| {
-                        let full = full_log_probs.get(read * d_vocab..(read + 1) * d_vocab);
+                    .enumerate()
+                    .map(|(place, read)| {
+                        let full = reference.get(read * d_vocab..(read + 1) * d_vocab);
                         metric.value(&Read {
                             logits: reads.row(read),
-                            example,
-                            full_log_probs: full.unwrap_or_default(),
+                            answer: example.answers_at(place),
+                            wrong: &example.wrong,
+                            full: full.unwrap_or_default(),
                         })
                     })
                     .sum::<f64>()
@@ -151,7 +153,7 @@ impl<T: Real> Transformer<'_, T> {
         layout: &Layout,
         examples: &[Example],
         finals: &[T],
-        full_log_probs: &[T],
+        reference: &[T],
     ) -> Vec<T> {
         let config = self.config();
         let (d_model, d_vocab) = (config.d_model, config.d_vocab);
@@ -161,21 +163,22 @@ impl<T: Real> Transformer<'_, T> {
             ReadLogits::Vocabulary(logits, _) => vec![T::ZERO; logits.len()],
             ReadLogits::Columns(_) => Vec::new(),
         };
-        let references = full_log_probs.len() / d_vocab;
+        let references = reference.len() / d_vocab;
         for (segment, example) in layout.segments.iter().zip(examples.iter().cycle()) {
             let weight = 1.0 / segment.reads.len() as f64;
-            for index in segment.reads.clone() {
-                // Several copies of the examples on the row axis share the full model's distribution.
+            for (place, index) in segment.reads.clone().enumerate() {
+                // Several copies of the examples on the row axis share what the full model has.
                 let full = if references == 0 {
                     &[]
                 } else {
-                    let reference = index % references;
-                    &full_log_probs[reference * d_vocab..(reference + 1) * d_vocab]
+                    let row = index % references;
+                    &reference[row * d_vocab..(row + 1) * d_vocab]
                 };
                 let read = Read {
                     logits: reads.row(index),
-                    example,
-                    full_log_probs: full,
+                    answer: example.answers_at(place),
+                    wrong: &example.wrong,
+                    full,
                 };
                 if metric.needs_vocabulary() {
                     let target = &mut dense[index * d_vocab..(index + 1) * d_vocab];

@@ -1,11 +1,10 @@
 //! The evaluator that runs a real model.
 
-use super::ablated::Means;
 use super::attribution::GradientRuns;
 use super::chunk::Chunk;
 use super::evaluator::Evaluator;
 use super::transformer::Transformer;
-use super::{Ablation, BLOCK};
+use super::{Ablation, AblationValues, BLOCK};
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, EdgeMask, EdgeScores};
 use crate::metric::Metric;
@@ -29,29 +28,11 @@ pub struct ModelEvaluator<'a, T> {
     batch: usize,
 }
 
-/// Mean activations of a discovery split, to be shared with the evaluator of the held-out split.
-#[derive(Debug, Clone)]
-pub struct MeanActivations<T>(Option<Means<T>>);
-
-impl<T: Real> MeanActivations<T> {
-    /// The means an ablation needs, over the clean runs of `examples`; nothing for patch and zero.
-    ///
-    /// # Complexity
-    /// One forward pass for mean ablations.
-    pub fn new(transformer: &Transformer<'_, T>, examples: &[Example], ablation: Ablation) -> Self {
-        Self(match ablation {
-            Ablation::Patch | Ablation::Zero => None,
-            Ablation::Mean => Some(Means::over(transformer, examples, false)),
-            Ablation::MeanPositional => Some(Means::over(transformer, examples, true)),
-        })
-    }
-}
-
 impl<'a, T: Real> ModelEvaluator<'a, T> {
     /// Runs the model on clean and corrupt prompts and caches what circuits need.
     ///
     /// # Errors
-    /// When an activation is not finite, or a position has no mean.
+    /// When an activation is not finite, a position has no mean, or an example no donor.
     ///
     /// # Complexity
     /// Two to three forward passes.
@@ -60,7 +41,7 @@ impl<'a, T: Real> ModelEvaluator<'a, T> {
         examples: &[Example],
         metric: Metric,
         ablation: Ablation,
-        means: &MeanActivations<T>,
+        values: &AblationValues<T>,
     ) -> Result<Self> {
         let longest = examples
             .iter()
@@ -70,12 +51,10 @@ impl<'a, T: Real> ModelEvaluator<'a, T> {
         let blocks = (CHUNK_ROWS / (longest * BLOCK)).max(1);
         let mut chunks = examples
             .chunks(blocks * BLOCK)
-            .map(|examples| Chunk::new(transformer, examples, ablation, means.0.as_ref()))
+            .map(|examples| Chunk::new(transformer, examples, ablation, &values.0))
             .collect::<Result<Vec<_>>>()?;
-        if metric.needs_full_model() {
-            for chunk in &mut chunks {
-                chunk.ensure_full_log_probs();
-            }
+        for chunk in &mut chunks {
+            chunk.ensure_reference(metric);
         }
         let rows = chunks
             .iter()
@@ -105,9 +84,9 @@ impl<'a, T: Real> ModelEvaluator<'a, T> {
         circuits: &[EdgeMask],
         metrics: &[Metric],
     ) -> Result<Vec<Vec<Vec<f64>>>> {
-        if metrics.iter().any(|metric| metric.needs_full_model()) {
-            for chunk in &mut self.chunks {
-                chunk.ensure_full_log_probs();
+        for chunk in &mut self.chunks {
+            for &metric in metrics {
+                chunk.ensure_reference(metric);
             }
         }
         let mut values = vec![vec![Vec::new(); circuits.len()]; metrics.len()];
@@ -165,7 +144,7 @@ impl<'a, T: Real> ModelEvaluator<'a, T> {
                 metric: self.metric,
                 embedded: &embedded,
                 runs: points.len(),
-                full_log_probs: &chunk.full_log_probs,
+                full_log_probs: chunk.reference(self.metric),
             };
             for (total, score) in total.iter_mut().zip(score(chunk, &runs)) {
                 *total += score;
@@ -191,7 +170,7 @@ impl<'a, T: Real> ModelEvaluator<'a, T> {
             layout,
             &chunk.examples,
             finals,
-            &chunk.full_log_probs,
+            chunk.reference(metric),
         );
         if values.iter().all(|value| value.is_finite()) {
             return Ok(values);

@@ -9,11 +9,14 @@ impl Formula for Accuracy {
     fn value<T: Real>(read: &Read<'_, T>) -> f64 {
         let mut best = 0;
         for (token, logit) in read.logits.iter().enumerate() {
+            if !logit.is_finite() {
+                return f64::NAN;
+            }
             if *logit > read.logits[best] {
                 best = token;
             }
         }
-        if read.example.answer.contains(&(best as u32)) {
+        if read.answer.contains(&(best as u32)) {
             1.0
         } else {
             0.0

@@ -9,7 +9,7 @@ impl Formula for Kl {
     fn value<T: Real>(read: &Read<'_, T>) -> f64 {
         let run = log_softmax(read.logits);
         let divergence: f64 = read
-            .full_log_probs
+            .full
             .iter()
             .zip(&run)
             .map(|(full, run)| {
@@ -23,7 +23,7 @@ impl Formula for Kl {
     /// `d(-KL) / dlogit_j = p_full_j - p_run_j`.
     fn gradient<T: Real>(read: &Read<'_, T>, weight: f64, gradient: &mut [T]) {
         let run = log_softmax(read.logits);
-        for ((gradient, full), run) in gradient.iter_mut().zip(read.full_log_probs).zip(&run) {
+        for ((gradient, full), run) in gradient.iter_mut().zip(read.full).zip(&run) {
             *gradient += T::from_f64(weight * (full.to_f64().exp() - run.exp()));
         }
     }

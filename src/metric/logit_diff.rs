@@ -7,7 +7,7 @@ pub(super) struct LogitDiff;
 
 impl Formula for LogitDiff {
     fn value<T: Real>(read: &Read<'_, T>) -> f64 {
-        let (answer, wrong) = read.logits.split_at(read.example.answer.len());
+        let (answer, wrong) = read.logits.split_at(read.answer.len());
         let mean = |logits: &[T]| {
             logits.iter().map(|logit| logit.to_f64()).sum::<f64>() / logits.len() as f64
         };
@@ -15,7 +15,7 @@ impl Formula for LogitDiff {
     }
 
     fn gradient<T: Real>(read: &Read<'_, T>, weight: f64, gradient: &mut [T]) {
-        let (answer, wrong) = gradient.split_at_mut(read.example.answer.len());
+        let (answer, wrong) = gradient.split_at_mut(read.answer.len());
         let (up, down) = (weight / answer.len() as f64, weight / wrong.len() as f64);
         for gradient in answer {
             *gradient += T::from_f64(up);

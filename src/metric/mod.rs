@@ -1,17 +1,20 @@
 //! Metrics: one number per example from its logits, larger is better.
 //!
 //! A metric sees either the logits of the answer columns (answers, then wrong answers) or of the whole
-//! vocabulary, at each position read; its value is the mean over the positions read.
+//! vocabulary, at each position read; its value is the mean over the positions read. Answers of several tokens are
+//! teacher-forced: each position read has its own token as the answer.
 
 mod accuracy;
 mod kl;
+mod l2;
 mod logit_diff;
+mod mrr;
+mod nll;
 mod prob_diff;
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::Real;
-use crate::task::Example;
 
 /// A metric by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,18 +25,36 @@ pub enum Metric {
     ProbDiff,
     /// -KL(full model || run), in nats.
     Kl,
+    /// Log of the summed probability of the answers: minus the negative log-likelihood, in nats.
+    Nll,
     /// 1 when the argmax over the vocabulary is an answer.
     Accuracy,
+    /// 1 / rank of the best-ranked answer in the vocabulary.
+    Mrr,
+    /// Minus the squared distance of the logits to the full model's.
+    L2,
 }
 
 /// One position of one example, as a metric sees it.
+#[derive(Clone, Copy)]
 pub(crate) struct Read<'a, T> {
     /// Logits: of the answer columns, or of the vocabulary.
     pub logits: &'a [T],
-    /// The example.
-    pub example: &'a Example,
-    /// Log-probabilities of the full model at this position, for metrics that compare with it.
-    pub full_log_probs: &'a [T],
+    /// The right answers at this position.
+    pub answer: &'a [u32],
+    /// The wrong ones.
+    pub wrong: &'a [u32],
+    /// What the full model has at this position, for metrics that compare with it: see [`Metric::reference`].
+    pub full: &'a [T],
+}
+
+/// What a metric compares with, over the vocabulary at the positions read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reference {
+    /// Log-probabilities of the full model.
+    LogProbs,
+    /// Logits of the full model.
+    Logits,
 }
 
 /// A metric's formula, one file each.
@@ -50,7 +71,10 @@ macro_rules! dispatch {
             Metric::LogitDiff => logit_diff::LogitDiff::$method($($argument),*),
             Metric::ProbDiff => prob_diff::ProbDiff::$method($($argument),*),
             Metric::Kl => kl::Kl::$method($($argument),*),
+            Metric::Nll => nll::Nll::$method($($argument),*),
             Metric::Accuracy => accuracy::Accuracy::$method($($argument),*),
+            Metric::Mrr => mrr::Mrr::$method($($argument),*),
+            Metric::L2 => l2::L2::$method($($argument),*),
         }
     };
 }
@@ -61,12 +85,26 @@ impl Metric {
         self != Self::LogitDiff
     }
 
-    /// Whether the metric compares with the full model's distribution.
+    /// Whether the metric compares with the full model, at whose own run its gradient is zero.
     pub fn needs_full_model(self) -> bool {
-        self == Self::Kl
+        self.reference().is_some()
     }
 
-    /// Whether every example needs wrong answers.
+    /// What of the full model the metric compares with.
+    pub(crate) fn reference(self) -> Option<Reference> {
+        match self {
+            Self::Kl => Some(Reference::LogProbs),
+            Self::L2 => Some(Reference::Logits),
+            _ => None,
+        }
+    }
+
+    /// Whether the metric has a gradient: counts of ranks have none.
+    pub fn has_gradient(self) -> bool {
+        !matches!(self, Self::Accuracy | Self::Mrr)
+    }
+
+    /// Whether every example needs wrong answers. Such a metric cannot score answers of several tokens.
     pub fn needs_wrong(self) -> bool {
         matches!(self, Self::LogitDiff | Self::ProbDiff)
     }
@@ -91,4 +129,144 @@ pub(crate) fn log_softmax<T: Real>(logits: &[T]) -> Vec<f64> {
     let total: f64 = logits.iter().map(|l| (l.to_f64() - largest).exp()).sum();
     let shift = largest + total.ln();
     logits.iter().map(|l| l.to_f64() - shift).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Metric; 7] = [
+        Metric::LogitDiff,
+        Metric::ProbDiff,
+        Metric::Kl,
+        Metric::Nll,
+        Metric::Accuracy,
+        Metric::Mrr,
+        Metric::L2,
+    ];
+    const ANSWER: [u32; 3] = [1, 4, 2];
+    const WRONG: [u32; 2] = [0, 5];
+    const LOGITS: [f64; 7] = [0.4, -1.2, 0.9, 2.0, 1.1, -0.3, 0.8];
+    const FULL: [f64; 7] = [0.1, 0.5, -0.7, 1.4, 1.0, 0.2, -2.0];
+
+    /// The metric of logits over the vocabulary, for which `LogitDiff` wants the answer columns only.
+    fn value(metric: Metric, logits: &[f64]) -> f64 {
+        let full = full_of(metric);
+        metric.value(&Read {
+            logits: &columns(metric, logits),
+            answer: &ANSWER,
+            wrong: &WRONG,
+            full: &full,
+        })
+    }
+
+    fn full_of(metric: Metric) -> Vec<f64> {
+        match metric.reference() {
+            Some(Reference::LogProbs) => log_softmax(&FULL),
+            Some(Reference::Logits) => FULL.to_vec(),
+            None => Vec::new(),
+        }
+    }
+
+    fn columns(metric: Metric, logits: &[f64]) -> Vec<f64> {
+        if metric.needs_vocabulary() {
+            return logits.to_vec();
+        }
+        let tokens = ANSWER.iter().chain(&WRONG);
+        tokens.map(|&token| logits[token as usize]).collect()
+    }
+
+    #[test]
+    fn values_are_those_of_the_definitions() {
+        let total: f64 = LOGITS.iter().map(|logit| logit.exp()).sum();
+        let prob = |token: usize| LOGITS[token].exp() / total;
+        let right = prob(1) + prob(4) + prob(2);
+        let full: f64 = FULL.iter().map(|logit| logit.exp()).sum();
+        let wanted = [
+            (-1.2 + 1.1 + 0.9) / 3.0 - (0.4 - 0.3) / 2.0,
+            right - prob(0) - prob(5),
+            -(0..7)
+                .map(|token| {
+                    let share = FULL[token].exp() / full;
+                    share * (share / prob(token)).ln()
+                })
+                .sum::<f64>(),
+            right.ln(),
+            0.0,
+            // Token 3 alone is ahead of answer 4.
+            0.5,
+            -(0..7)
+                .map(|token| (LOGITS[token] - FULL[token]).powi(2))
+                .sum::<f64>(),
+        ];
+        for (metric, wanted) in ALL.into_iter().zip(wanted) {
+            let found = value(metric, &LOGITS);
+            assert!(
+                (found - wanted).abs() < 1e-12,
+                "{metric:?}: {found}, not {wanted}"
+            );
+        }
+    }
+
+    #[test]
+    fn gradients_are_the_slopes_of_the_values() {
+        for metric in ALL {
+            let full = full_of(metric);
+            let logits = columns(metric, &LOGITS);
+            let read = Read {
+                logits: &logits,
+                answer: &ANSWER,
+                wrong: &WRONG,
+                full: &full,
+            };
+            // What is there before stays: gradients are added.
+            let mut gradient = vec![0.25; logits.len()];
+            metric.gradient(&read, 0.7, &mut gradient);
+            for place in 0..logits.len() {
+                let at = |step: f64| {
+                    let mut moved = logits.clone();
+                    moved[place] += step;
+                    metric.value(&Read {
+                        logits: &moved,
+                        ..read
+                    })
+                };
+                let slope = 0.25 + 0.7 * (at(1e-6) - at(-1e-6)) / 2e-6;
+                let found = gradient[place];
+                assert!(
+                    (found - slope).abs() < 1e-8,
+                    "{metric:?}, {place}: {found}, not {slope}"
+                );
+            }
+            let moves = gradient.iter().any(|value| (value - 0.25).abs() > 1e-3);
+            assert_eq!(moves, metric.has_gradient(), "{metric:?}");
+        }
+    }
+
+    #[test]
+    fn the_lowest_token_wins_ties() {
+        let rank = |logits: &[f64]| 1.0 / value(Metric::Mrr, logits);
+        let tied = [1.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0];
+        assert!((rank(&tied) - 2.0).abs() < 1e-12);
+        assert!(value(Metric::Accuracy, &tied).abs() < 1e-12);
+        let ahead = [0.0, 1.0, 0.0, 1.0, 0.0, 1.0, 1.0];
+        assert!((rank(&ahead) - 1.0).abs() < 1e-12);
+        assert!((value(Metric::Accuracy, &ahead) - 1.0).abs() < 1e-12);
+        let last = [5.0, -1.0, -2.0, 1.0, -3.0, 2.0, 1.0];
+        assert!((rank(&last) - 5.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn ranks_of_logits_that_are_no_numbers_are_none() {
+        for metric in [Metric::Accuracy, Metric::Mrr, Metric::Nll, Metric::L2] {
+            for broken in [f64::NAN, f64::INFINITY] {
+                let mut logits = LOGITS;
+                logits[3] = broken;
+                assert!(
+                    !value(metric, &logits).is_finite(),
+                    "{metric:?} of {broken}"
+                );
+            }
+        }
+    }
 }

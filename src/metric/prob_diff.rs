@@ -14,7 +14,7 @@ impl Formula for ProbDiff {
                 .map(|&token| log_probs[token as usize].exp())
                 .sum()
         };
-        sum(&read.example.answer) - sum(&read.example.wrong)
+        sum(read.answer) - sum(read.wrong)
     }
 
     /// `d(sum_a p_a - sum_w p_w) / dlogit_j = p_j (sign_j - value), sign being 1, -1 or 0`.
@@ -24,7 +24,7 @@ impl Formula for ProbDiff {
         for (gradient, log_prob) in gradient.iter_mut().zip(&log_probs) {
             *gradient -= T::from_f64(weight * log_prob.exp() * value);
         }
-        for (tokens, sign) in [(&read.example.answer, 1.0), (&read.example.wrong, -1.0)] {
+        for (tokens, sign) in [(read.answer, 1.0), (read.wrong, -1.0)] {
             for &token in tokens {
                 let prob = log_probs[token as usize].exp();
                 gradient[token as usize] += T::from_f64(weight * sign * prob);

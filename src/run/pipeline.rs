@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 
 use crate::discover::{Decision, Method, Search, discover};
-use crate::engine::{Ablation, MeanActivations, ModelEvaluator, Transformer};
+use crate::engine::{Ablation, AblationValues, Donors, ModelEvaluator, Transformer};
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, EvaluationPlan, Figures, evaluate};
 use crate::events::{Event, Observer, phase};
 use crate::graph::{
     Circuit, ComputationGraph, Dangling, Granularity, Mlps, NeuronNodes, Node, ranking,
 };
+use crate::metric::Metric;
 use crate::model::{LoadedModel, Real, Weights};
 use crate::spec::{Output, Precision, RunSpec};
 use crate::task::{Dataset, Example};
@@ -61,11 +62,11 @@ pub fn evaluate_circuit(
 ) -> Result<Evaluation> {
     match spec.precision {
         Precision::F32 => {
-            Job::new(spec, &model.weights, dataset)?.evaluate(graph, circuit, observer)
+            Job::new(spec, &model.weights, dataset)?.evaluate_in(graph, circuit, observer)
         }
         Precision::F64 => {
             let weights = model.weights.cast::<f64>();
-            Job::new(spec, &weights, dataset)?.evaluate(graph, circuit, observer)
+            Job::new(spec, &weights, dataset)?.evaluate_in(graph, circuit, observer)
         }
     }
 }
@@ -107,26 +108,27 @@ fn find<T: Real>(
     observer: &dyn Observer,
 ) -> Result<Outcome> {
     let job = Job::new(spec, weights, dataset)?;
-    let neurons = job.choose_neurons()?;
+    let neurons = job.choose_neurons(observer)?;
     let graph = ComputationGraph::new(&weights.config, &spec.granularity, &neurons)?;
     let transformer = Transformer::new(weights, &graph);
     phase(observer, "clean and corrupt runs", 0);
-    let means = MeanActivations::new(&transformer, &job.discovery, spec.ablation);
+    let ablated = AblationValues::new(&transformer, &job.discovery, spec.ablation, observer)?;
     let mut evaluator = ModelEvaluator::new(
         &transformer,
         &job.discovery,
         spec.metric,
         spec.ablation,
-        &means,
+        &ablated,
     )?;
     let search = Search {
         method: spec.method.clone(),
         select: spec.select,
         target: spec.target,
         prune: spec.granularity.prune,
-        dangling: match spec.ablation {
-            Ablation::Patch => Dangling::NoPathEitherWay,
-            _ => Dangling::NoPathToLogits,
+        dangling: if spec.ablation.is_a_run() {
+            Dangling::NoPathEitherWay
+        } else {
+            Dangling::NoPathToLogits
         },
     };
     let found = discover(&mut evaluator, &search, observer)?;
@@ -135,7 +137,7 @@ fn find<T: Real>(
         kept: found.kept,
         scores: Some(found.scores),
     };
-    let mut evaluation = job.evaluate(&graph, &circuit, observer)?;
+    let mut evaluation = job.evaluate(&transformer, &ablated, &circuit, observer)?;
     evaluation.near_ties = found.near_ties;
     let target_reached = found.target_reached
         && spec.target.is_none_or(|target| {
@@ -176,6 +178,29 @@ pub(super) fn nodes_unknown_to_eap_ig(graph: &ComputationGraph) -> Option<&'stat
     }
 }
 
+/// Why the metric or the ablation of a spec cannot be had of an example, and what to do.
+fn misfit(metric: Metric, donors: Option<&Donors>, example: &Example) -> Option<String> {
+    if metric.needs_wrong() && example.teacher_forced {
+        return Some(format!(
+            "the answer has several tokens, and metric {metric:?} compares answers of one token each; use metric: \
+             Nll, Accuracy, Mrr or Kl"
+        ));
+    }
+    if metric.needs_wrong() && example.wrong.is_empty() {
+        return Some(format!(
+            "metric {metric:?} needs wrong answers; add `wrong`"
+        ));
+    }
+    if donors.is_some_and(|donors| donors.of(example).is_none()) {
+        return Some(format!(
+            "ablation Resample needs another prompt of {} tokens among the discovery examples, and there is none; use \
+             more pairs, prompts of equal length, or ablation: Mean",
+            example.clean.len()
+        ));
+    }
+    None
+}
+
 /// A spec on a model, with its examples split.
 struct Job<'j, T> {
     spec: &'j RunSpec,
@@ -193,16 +218,15 @@ impl<'j, T: Real> Job<'j, T> {
                 "no example is left for discovery; lower evaluate.held_out or add pairs",
             ));
         }
-        if spec.metric.needs_wrong()
-            && let Some(row) = dataset
-                .examples
-                .iter()
-                .position(|example| example.wrong.is_empty())
-        {
-            return Err(Error::data(
-                format!("{}, row {}", dataset.source, row + 1),
-                format!("metric {:?} needs wrong answers; add `wrong`", spec.metric),
-            ));
+        let donors = match spec.ablation {
+            Ablation::Resample(resample) => Some(Donors::new(&discovery, resample)),
+            _ => None,
+        };
+        for (index, example) in dataset.examples.iter().enumerate() {
+            if let Some(problem) = misfit(spec.metric, donors.as_ref(), example) {
+                let row = format!("{}, row {}", dataset.source, index + 1);
+                return Err(Error::data(row, problem));
+            }
         }
         Ok(Self {
             spec,
@@ -213,7 +237,7 @@ impl<'j, T: Real> Job<'j, T> {
     }
 
     /// The neurons that become nodes: those with the largest attribution.
-    fn choose_neurons(&self) -> Result<NeuronNodes> {
+    fn choose_neurons(&self, observer: &dyn Observer) -> Result<NeuronNodes> {
         let Mlps::Neurons { layers, top } = &self.spec.granularity.mlps else {
             return Ok(NeuronNodes::new());
         };
@@ -228,13 +252,14 @@ impl<'j, T: Real> Job<'j, T> {
         };
         let graph = ComputationGraph::new(config, &granularity, &all)?;
         let transformer = Transformer::new(self.weights, &graph);
-        let means = MeanActivations::new(&transformer, &self.discovery, self.spec.ablation);
+        let ablation = self.spec.ablation;
+        let ablated = AblationValues::new(&transformer, &self.discovery, ablation, observer)?;
         let mut evaluator = ModelEvaluator::new(
             &transformer,
             &self.discovery,
             self.spec.metric,
-            self.spec.ablation,
-            &means,
+            ablation,
+            &ablated,
         )?;
         let points = match &self.spec.method {
             Method::EapIg(eap_ig) => eap_ig.points(),
@@ -260,21 +285,34 @@ impl<'j, T: Real> Job<'j, T> {
         Ok(chosen)
     }
 
-    fn evaluate(
+    /// Evaluates a circuit of a graph that no search has worked on.
+    fn evaluate_in(
         &self,
         graph: &ComputationGraph,
         circuit: &Circuit,
         observer: &dyn Observer,
     ) -> Result<Evaluation> {
         let transformer = Transformer::new(self.weights, graph);
-        let means = MeanActivations::new(&transformer, &self.discovery, self.spec.ablation);
+        let ablation = self.spec.ablation;
+        let ablated = AblationValues::new(&transformer, &self.discovery, ablation, observer)?;
+        self.evaluate(&transformer, &ablated, circuit, observer)
+    }
+
+    fn evaluate(
+        &self,
+        transformer: &Transformer<'_, T>,
+        ablated: &AblationValues<T>,
+        circuit: &Circuit,
+        observer: &dyn Observer,
+    ) -> Result<Evaluation> {
+        let graph = transformer.graph;
         let figures = |examples: &[Example], whole: bool| -> Result<Figures> {
             let mut evaluator = ModelEvaluator::new(
-                &transformer,
+                transformer,
                 examples,
                 self.spec.metric,
                 self.spec.ablation,
-                &means,
+                ablated,
             )?;
             let plan = EvaluationPlan {
                 metric: self.spec.metric,

@@ -9,7 +9,6 @@ use super::{Evaluate, RunSpec};
 use crate::discover::{Method, Select};
 use crate::error::SpecMistake;
 use crate::graph::Mlps;
-use crate::metric::Metric;
 use crate::model::builtin_models;
 use crate::task::{Induction, TaskSource};
 
@@ -131,21 +130,29 @@ impl Check<'_> {
 
     fn metric(&mut self, spec: &RunSpec) {
         let method = spec.method.name();
-        match (spec.metric, &spec.method) {
-            (Metric::Accuracy, Method::Eap(_) | Method::EapIg(_) | Method::CleanCorrupted(_)) => {
-                self.require(false, "metric", || {
-                    format!(
-                        "Accuracy has no gradient, which {method} needs\n\
-                         hint: use metric: LogitDiff, or method: Exact() or Acdc(..)"
-                    )
-                });
-            }
-            (Metric::Kl, Method::Eap(_)) => self.require(false, "metric", || {
-                "the gradient of Kl is zero on the clean run, the only place Eap looks at\n\
-                 hint: use method: EapIg(steps: 5) or Exact()"
-                    .into()
-            }),
-            _ => {}
+        let metric = spec.metric;
+        let by_gradient = !matches!(spec.method, Method::Exact(_) | Method::Acdc(_));
+        if !metric.has_gradient() && by_gradient {
+            self.require(false, "metric", || {
+                format!(
+                    "{metric:?} has no gradient, which {method} needs\n\
+                     hint: use metric: LogitDiff, or method: Exact() or Acdc(..)"
+                )
+            });
+        } else if !metric.has_gradient() && spec.granularity.mlps != Mlps::Whole {
+            self.require(false, "metric", || {
+                format!(
+                    "{metric:?} has no gradient, by which the neurons that become nodes are chosen\n\
+                     hint: use metric: LogitDiff, or granularity: (mlps: Whole)"
+                )
+            });
+        } else if metric.needs_full_model() && matches!(spec.method, Method::Eap(_)) {
+            self.require(false, "metric", || {
+                format!(
+                    "the gradient of {metric:?} is zero on the clean run, the only place Eap looks at\n\
+                     hint: use method: EapIg(steps: 5) or Exact()"
+                )
+            });
         }
     }
 

@@ -84,6 +84,7 @@ impl Agreement {
             };
             Ok(Some(Example {
                 at: vec![clean.len() - 1],
+                teacher_forced: false,
                 clean,
                 corrupt,
                 answer,

@@ -34,6 +34,7 @@ pub(super) fn one(example: &Example, config: &ModelConfig) -> Result<(), String>
         answer,
         wrong,
         at,
+        teacher_forced,
         ..
     } = example;
     if clean.is_empty() || corrupt.is_empty() {
@@ -53,8 +54,13 @@ pub(super) fn one(example: &Example, config: &ModelConfig) -> Result<(), String>
         return Err("clean and corrupt are the same tokens; change the corrupt prompt".into());
     }
     if clean.len() > config.n_ctx {
+        let what = if *teacher_forced {
+            "the prompt with its answer"
+        } else {
+            "the prompt"
+        };
         return Err(format!(
-            "the prompt has {} tokens and the model reads at most {}; shorten it",
+            "{what} has {} tokens and the model reads at most {}; shorten it",
             clean.len(),
             config.n_ctx
         ));
@@ -75,8 +81,15 @@ pub(super) fn one(example: &Example, config: &ModelConfig) -> Result<(), String>
     if answer.is_empty() {
         return Err("`answer` is empty; give at least one right answer".into());
     }
+    if *teacher_forced && (!wrong.is_empty() || answer.len() != at.len()) {
+        return Err(
+            "an answer of several tokens needs one position each and no wrong answers".into(),
+        );
+    }
     let mut seen = HashSet::new();
-    if let Some(id) = answer.iter().chain(wrong).find(|id| !seen.insert(**id)) {
+    // The tokens of one answer may repeat; alternatives may not.
+    let mut alternatives = answer.iter().chain(wrong).filter(|_| !teacher_forced);
+    if let Some(id) = alternatives.find(|id| !seen.insert(**id)) {
         return Err(format!(
             "token {id} is twice among the answers and wrong answers; remove one"
         ));

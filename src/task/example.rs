@@ -11,12 +11,15 @@ pub struct Example {
     pub clean: Vec<u32>,
     /// Tokens of its counterpart, of the same length.
     pub corrupt: Vec<u32>,
-    /// Right answers, single tokens.
+    /// Right answers, single tokens; or the tokens of one answer when it is teacher-forced.
     pub answer: Vec<u32>,
     /// Wrong answers, single tokens; may be empty where the metric needs none.
     pub wrong: Vec<u32>,
     /// Positions whose logits the metric reads, ascending; by default the last one.
     pub at: Vec<usize>,
+    /// Whether `answer` is one answer of several tokens: all but the last of them are the end of `clean` and
+    /// `corrupt`, and each position of `at` predicts one of them, in order.
+    pub teacher_forced: bool,
     /// The prompts as text, where the task has text.
     pub text: Option<ExampleText>,
 }
@@ -38,6 +41,25 @@ impl Example {
             .zip(&self.corrupt)
             .position(|(clean, corrupt)| clean != corrupt)
     }
+
+    /// The right answers at the `place`-th position read.
+    pub fn answers_at(&self, place: usize) -> &[u32] {
+        if self.teacher_forced {
+            self.answer.get(place..=place).unwrap_or_default()
+        } else {
+            &self.answer
+        }
+    }
+
+    /// The clean prompt without the answer's tokens.
+    pub fn prompt(&self) -> &[u32] {
+        let appended = if self.teacher_forced {
+            self.answer.len().saturating_sub(1)
+        } else {
+            0
+        };
+        &self.clean[..self.clean.len().saturating_sub(appended)]
+    }
 }
 
 /// The examples of a task for one model, in order.
@@ -54,12 +76,12 @@ pub struct Dataset {
 impl Dataset {
     /// Splits the examples into those of discovery and a share that the search never sees, in their order.
     ///
-    /// The split is always the same for the same examples. Examples with equal clean tokens stay together; while
+    /// The split is always the same for the same examples. Examples with equal clean prompts stay together; while
     /// there are two different prompts and the share is neither 0 nor 1, no side is empty.
     pub fn split(&self, held_out: f64) -> (Vec<Example>, Vec<Example>) {
         let mut groups: BTreeMap<&[u32], Vec<usize>> = BTreeMap::new();
         for (index, example) in self.examples.iter().enumerate() {
-            groups.entry(&example.clean).or_default().push(index);
+            groups.entry(example.prompt()).or_default().push(index);
         }
         let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
         groups.sort();
@@ -94,13 +116,17 @@ impl Dataset {
     /// Hash of everything a run reads of the examples: tokens, answers and positions, not the text.
     pub fn hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
-        let mut list = |numbers: &mut dyn ExactSizeIterator<Item = u64>| {
-            hasher.update(&(numbers.len() as u64).to_le_bytes());
-            for number in numbers {
-                hasher.update(&number.to_le_bytes());
-            }
-        };
         for example in &self.examples {
+            if example.teacher_forced {
+                // No list is that long, so this stands for nothing else.
+                hasher.update(&u64::MAX.to_le_bytes());
+            }
+            let mut list = |numbers: &mut dyn ExactSizeIterator<Item = u64>| {
+                hasher.update(&(numbers.len() as u64).to_le_bytes());
+                for number in numbers {
+                    hasher.update(&number.to_le_bytes());
+                }
+            };
             for ids in [
                 &example.clean,
                 &example.corrupt,

@@ -144,6 +144,7 @@ impl Years {
         });
         Ok(Some(Example {
             at: vec![clean.len() - 1],
+            teacher_forced: false,
             clean,
             corrupt,
             answer,

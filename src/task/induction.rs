@@ -134,6 +134,7 @@ fn example(
         answer: vec![answer],
         wrong: vec![wrong],
         at,
+        teacher_forced: false,
         text,
     }))
 }

@@ -166,6 +166,7 @@ fn example(
     }
     Ok(Some(Example {
         at: vec![clean.len() - 1],
+        teacher_forced: false,
         clean,
         corrupt,
         answer: vec![io],

@@ -1,5 +1,6 @@
 //! Rows from a file: one JSON object per line, `{"clean": .., "corrupt": .., "answer": [..], "wrong": [..],
-//! "at": [..]}`. `wrong` and `at` may be left out. Prompts and answers are text (`File`) or token ids (`Tokens`).
+//! "at": [..]}`. `wrong` and `at` may be left out. Prompts and answers are text (`File`) or token ids (`Tokens`). A nested
+//! list in `answer` is one answer of several tokens.
 
 use std::path::Path;
 
@@ -113,50 +114,124 @@ fn text_row(
             .encode(text, request.prepend_bos)
             .map_err(|error| error.to_string())
     };
-    let (clean, corrupt) = (encode(&text.clean)?, encode(&text.corrupt)?);
-    let answers = |key: &str| {
+    let word = |key: &str, value: &Value| {
+        let word = value.as_str().map(str::to_owned);
+        word.ok_or_else(|| format!("`{key}` has {value}, which is not text; put it in quotes"))
+    };
+    let alternatives = |key: &str| {
         set(row, key, |value| {
-            let answer = value.as_str().ok_or_else(|| {
-                format!("`{key}` has {value}, which is not text; put it in quotes")
-            })?;
-            let token = text::continuation(tokenizer, &text.clean, answer)
+            let answer = word(key, value)?;
+            let token = text::continuation(tokenizer, &text.clean, &answer)
                 .map_err(|error| error.to_string())?;
-            token.ok_or_else(|| several_tokens(key, tokenizer, answer))
+            token.ok_or_else(|| several_tokens(key, tokenizer, &answer))
         })
     };
-    let (answer, wrong) = (answers("answer")?, answers("wrong")?);
-    let at = positions(row, clean.len())?;
-    Ok(Example {
-        clean,
-        corrupt,
-        answer,
-        wrong,
-        at,
-        text: Some(text),
-    })
+    let answer = match forced(row)? {
+        Some(pieces) => {
+            let pieces: Vec<String> = pieces
+                .iter()
+                .map(|piece| word("answer", piece))
+                .collect::<Result<_, _>>()?;
+            let answer = pieces.concat();
+            let tokens = text::continuations(tokenizer, &text.clean, &answer)
+                .map_err(|error| error.to_string())?;
+            Answer::Forced(tokens.ok_or_else(|| {
+                format!("`answer` has {answer:?}, which this tokenizer does not know")
+            })?)
+        }
+        None => Answer::Alternatives(alternatives("answer")?, alternatives("wrong")?),
+    };
+    let (clean, corrupt) = (encode(&text.clean)?, encode(&text.corrupt)?);
+    example(row, (clean, corrupt), answer, Some(text))
 }
 
 fn id_row(row: &Map<String, Value>) -> Result<Example, String> {
-    let ids = |key: &str| {
-        set(row, key, |value| {
-            let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
-            id.ok_or_else(|| {
-                format!(
-                    "`{key}` has {value}, which is not a token id; ids are whole numbers from 0"
-                )
-            })
+    let id = |key: &str, value: &Value| {
+        let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
+        id.ok_or_else(|| {
+            format!("`{key}` has {value}, which is not a token id; ids are whole numbers from 0")
         })
     };
-    let (clean, corrupt) = (ids("clean")?, ids("corrupt")?);
-    let (answer, wrong) = (ids("answer")?, ids("wrong")?);
-    let at = positions(row, clean.len())?;
+    let ids = |key: &str| set(row, key, |value| id(key, value));
+    let prompts = (ids("clean")?, ids("corrupt")?);
+    let answer = match forced(row)? {
+        Some(tokens) => {
+            let tokens = tokens.iter().map(|token| id("answer", token));
+            Answer::Forced(tokens.collect::<Result<_, _>>()?)
+        }
+        None => Answer::Alternatives(ids("answer")?, ids("wrong")?),
+    };
+    example(row, prompts, answer, None)
+}
+
+/// What a row scores.
+enum Answer {
+    /// Right and wrong alternatives of one token each.
+    Alternatives(Vec<u32>, Vec<u32>),
+    /// The tokens of one answer.
+    Forced(Vec<u32>),
+}
+
+/// The parts of the nested list in `answer`: one answer of several tokens, scored by teacher forcing.
+fn forced(row: &Map<String, Value>) -> Result<Option<&[Value]>, String> {
+    let nested = |key: &str| {
+        let values = row.get(key).and_then(Value::as_array);
+        values.and_then(|values| values.iter().find(|value| value.is_array()))
+    };
+    if let Some(value) = nested("wrong") {
+        return Err(format!(
+            "`wrong` has the nested list {value}: an answer of several tokens is scored alone; leave `wrong` out"
+        ));
+    }
+    let Some(Value::Array(parts)) = nested("answer") else {
+        return Ok(None);
+    };
+    let alternatives = row["answer"].as_array().map_or(0, Vec::len);
+    if alternatives > 1 {
+        return Err(format!(
+            "`answer` has {alternatives} alternatives, one of several tokens; a row can have one such answer and no \
+             other, so make it a row of its own"
+        ));
+    }
+    if parts.is_empty() {
+        return Err("`answer` has an empty nested list; give the answer's tokens".into());
+    }
+    if set(row, "wrong", |_| Ok(()))?.len() > 0 {
+        return Err("`wrong` goes with answers of one token: one of several is scored alone; leave `wrong` out".into());
+    }
+    if row.contains_key("at") {
+        return Err("`at` goes with answers of one token: the tokens of a longer one set the positions; leave `at` out".into());
+    }
+    Ok(Some(parts))
+}
+
+/// An example of parts; the tokens of a teacher-forced answer, all but the last, go behind both prompts.
+fn example(
+    row: &Map<String, Value>,
+    (mut clean, mut corrupt): (Vec<u32>, Vec<u32>),
+    answer: Answer,
+    text: Option<ExampleText>,
+) -> Result<Example, String> {
+    let mut at = positions(row, clean.len())?;
+    let (answer, wrong, teacher_forced) = match answer {
+        Answer::Alternatives(answer, wrong) => (answer, wrong, false),
+        Answer::Forced(tokens) => (tokens, Vec::new(), true),
+    };
+    // Prompts that are empty or of unequal lengths are refused as they stand.
+    if teacher_forced && !clean.is_empty() && clean.len() == corrupt.len() {
+        let last = clean.len() - 1;
+        at = (last..last + answer.len()).collect();
+        clean.extend_from_slice(&answer[..answer.len() - 1]);
+        corrupt.extend_from_slice(&answer[..answer.len() - 1]);
+    }
     Ok(Example {
         clean,
         corrupt,
         answer,
         wrong,
         at,
-        text: None,
+        teacher_forced,
+        text,
     })
 }
 
@@ -164,7 +239,7 @@ fn id_row(row: &Map<String, Value>) -> Result<Example, String> {
 fn set<T>(
     row: &Map<String, Value>,
     key: &str,
-    mut element: impl FnMut(&Value) -> Result<T, String>,
+    element: impl FnMut(&Value) -> Result<T, String>,
 ) -> Result<Vec<T>, String> {
     let Some(value) = row.get(key) else {
         return Ok(Vec::new());
@@ -177,14 +252,7 @@ fn set<T>(
         }
         return Err(format!("`{key}` is not a list; write [{value}]"));
     };
-    let elements = values.iter().map(|value| match value {
-        Value::Array(_) if key == "answer" || key == "wrong" => Err(format!(
-            "`{key}` has the nested list {value}: an answer of several tokens needs a teacher-forced metric, which \
-             does not exist yet; give alternatives of one token each"
-        )),
-        _ => element(value),
-    });
-    elements.collect()
+    values.iter().map(element).collect()
 }
 
 /// The positions the metric reads: those of the row, by default the last.
@@ -214,8 +282,10 @@ fn several_tokens(key: &str, tokenizer: &Tokenizer, answer: &str) -> String {
     if count < 2 {
         return format!("`{key}` has {answer:?}, which this tokenizer does not know; {hint}");
     }
-    format!(
-        "`{key}` has {answer:?}, which is not a single token but {count}; {hint} (an answer of several tokens needs \
-         a teacher-forced metric, which does not exist yet)"
-    )
+    let nested = if key == "answer" {
+        format!(", or [[{answer:?}]] to have its tokens scored in turn")
+    } else {
+        String::new()
+    };
+    format!("`{key}` has {answer:?}, which is not a single token but {count}; {hint}{nested}")
 }

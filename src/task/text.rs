@@ -14,21 +14,32 @@ pub(super) fn tokenizer<'a>(request: &LoadRequest<'a>, source: &str) -> Result<&
     })
 }
 
-/// The token that `word` is when it follows `prompt`: the one that is added behind the prompt's own, or, where
-/// the tokenizer would merge the two, the one that `word` is alone. `None` when it is several tokens or unknown.
+/// The token that `word` is when it follows `prompt`; `None` when it is several tokens or unknown.
 pub(super) fn continuation(tokenizer: &Tokenizer, prompt: &str, word: &str) -> Result<Option<u32>> {
-    let before = tokenizer.encode(prompt, PrependBos::Never)?;
-    let after = tokenizer.encode(&format!("{prompt}{word}"), PrependBos::Never)?;
-    let token = match after.strip_prefix(before.as_slice()) {
+    let tokens = continuations(tokenizer, prompt, word)?;
+    Ok(match tokens.as_deref() {
         Some([token]) => Some(*token),
-        Some(_) => None,
-        None => tokenizer.single_token(word),
+        _ => None,
+    })
+}
+
+/// The tokens that `text` is when it follows `prompt`: those that are added behind the prompt's own, or, where the
+/// tokenizer would merge the two, those that `text` is alone. `None` when some are unknown, or there are none.
+pub(super) fn continuations(
+    tokenizer: &Tokenizer,
+    prompt: &str,
+    text: &str,
+) -> Result<Option<Vec<u32>>> {
+    let before = tokenizer.encode(prompt, PrependBos::Never)?;
+    let after = tokenizer.encode(&format!("{prompt}{text}"), PrependBos::Never)?;
+    let tokens = match after.strip_prefix(before.as_slice()) {
+        Some(tokens) => tokens.to_vec(),
+        None => tokenizer.encode(text, PrependBos::Never)?,
     };
     // A token for unknown words does not give the word back.
-    Ok(token.filter(|token| {
-        let back = tokenizer.decode(&[*token]);
-        back.trim().to_lowercase() == word.trim().to_lowercase()
-    }))
+    let back = tokenizer.decode(&tokens);
+    let known = back.trim().to_lowercase() == text.trim().to_lowercase();
+    Ok((known && !tokens.is_empty()).then_some(tokens))
 }
 
 /// The words that are one token with a space in front, each with this token.

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use proptest::prelude::*;
 use secateur::discover::{Acdc, AcdcResult, Decision};
-use secateur::engine::{Ablation, MeanActivations, ModelEvaluator, Transformer};
+use secateur::engine::{Ablation, AblationValues, ModelEvaluator, Transformer};
 use secateur::events::Silent;
 use secateur::graph::{
     ComputationGraph, Dangling, EdgeMask, Granularity, Heads, KeyValue, NeuronNodes, Node,
@@ -198,9 +198,10 @@ fn on_a_model_it_equals_the_plain_algorithm() {
         let transformer = Transformer::new(&weights, &graph);
         for (ablation, metric) in SETTINGS {
             let twin = Twin::new(&weights, &graph, &examples, metric, ablation);
-            let means = MeanActivations::new(&transformer, &examples, ablation);
+            let ablated =
+                AblationValues::new(&transformer, &examples, ablation, &Silent).expect("values");
             let mut evaluator =
-                ModelEvaluator::new(&transformer, &examples, metric, ablation, &means)
+                ModelEvaluator::new(&transformer, &examples, metric, ablation, &ablated)
                     .expect("an evaluator");
             let full = EdgeMask::full(&graph);
             let range = (twin.mean(&full) - twin.mean(&EdgeMask::empty(&graph))).abs();
@@ -252,8 +253,8 @@ fn it_can_start_from_a_circuit() {
     let transformer = Transformer::new(&weights, &graph);
     let (metric, ablation) = (Metric::LogitDiff, Ablation::Patch);
     let twin = Twin::new(&weights, &graph, &examples, metric, ablation);
-    let means = MeanActivations::new(&transformer, &examples, ablation);
-    let mut evaluator = ModelEvaluator::new(&transformer, &examples, metric, ablation, &means)
+    let ablated = AblationValues::new(&transformer, &examples, ablation, &Silent).expect("values");
+    let mut evaluator = ModelEvaluator::new(&transformer, &examples, metric, ablation, &ablated)
         .expect("an evaluator");
     for seed in 0..4 {
         let start = oracle::random_mask(&graph, 0.6, seed);
@@ -372,10 +373,10 @@ fn on_a_built_in_model_it_equals_the_plain_algorithm() {
         .expect("a graph");
     let transformer = Transformer::new(&weights, &graph);
     let (metric, ablation) = (Metric::LogitDiff, Ablation::Patch);
-    let means = MeanActivations::new(&transformer, &examples, ablation);
+    let ablated = AblationValues::new(&transformer, &examples, ablation, &Silent).expect("values");
     let full = EdgeMask::full(&graph);
     let start = Instant::now();
-    let mut evaluator = ModelEvaluator::new(&transformer, &examples, metric, ablation, &means)
+    let mut evaluator = ModelEvaluator::new(&transformer, &examples, metric, ablation, &ablated)
         .expect("an evaluator");
     let found = Acdc::new(0.05)
         .edges(&mut evaluator, &full, &Silent)

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use secateur::discover::Acdc;
-use secateur::engine::{Ablation, Evaluator, MeanActivations, ModelEvaluator, Transformer};
+use secateur::engine::{Ablation, AblationValues, Evaluator, ModelEvaluator, Transformer};
 use secateur::events::Silent;
 use secateur::graph::{EdgeMask, Granularity};
 use secateur::metric::Metric;
@@ -49,8 +49,8 @@ fn with_evaluator<R>(
 ) -> R {
     let graph = graph_of(model.config(), &Granularity::default());
     let transformer = Transformer::new(&model.weights, &graph);
-    let means = MeanActivations::new(&transformer, examples, ablation);
-    let mut evaluator = ModelEvaluator::new(&transformer, examples, metric, ablation, &means)
+    let ablated = AblationValues::new(&transformer, examples, ablation, &Silent).expect("values");
+    let mut evaluator = ModelEvaluator::new(&transformer, examples, metric, ablation, &ablated)
         .expect("an evaluator");
     work(&mut evaluator)
 }

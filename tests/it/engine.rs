@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use secateur::engine::{Ablation, Evaluator, MeanActivations, ModelEvaluator, Transformer, mean};
+use secateur::engine::{Ablation, AblationValues, Evaluator, ModelEvaluator, Transformer, mean};
+use secateur::events::Silent;
 use secateur::graph::{
     ComputationGraph, EdgeMask, Granularity, Heads, KeyValue, NeuronNodes, PositionEmbedding,
 };
@@ -109,9 +110,10 @@ fn with_evaluator<R>(
     work: impl FnOnce(&mut ModelEvaluator<'_, f64>) -> R,
 ) -> R {
     let transformer = Transformer::new(&setup.weights, &setup.graph);
-    let means = MeanActivations::new(&transformer, &setup.examples, ablation);
+    let ablated =
+        AblationValues::new(&transformer, &setup.examples, ablation, &Silent).expect("values");
     let mut evaluator =
-        ModelEvaluator::new(&transformer, &setup.examples, metric, ablation, &means)
+        ModelEvaluator::new(&transformer, &setup.examples, metric, ablation, &ablated)
             .expect("an evaluator");
     work(&mut evaluator)
 }

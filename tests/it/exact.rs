@@ -1,6 +1,6 @@
 //! Exact patching equals the plain twin edge by edge, and identities that hold between scores.
 
-use secateur::engine::{Ablation, Evaluator, MeanActivations, ModelEvaluator, Transformer};
+use secateur::engine::{Ablation, AblationValues, Evaluator, ModelEvaluator, Transformer};
 use secateur::events::Silent;
 use secateur::graph::{EdgeMask, Granularity, KeyValue, Node};
 use secateur::metric::Metric;
@@ -34,9 +34,10 @@ fn every_edge_equals_the_plain_twin() {
             (Ablation::MeanPositional, Metric::LogitDiff),
         ] {
             let twin = Twin::new(&weights, &graph, &examples, metric, ablation);
-            let means = MeanActivations::new(&transformer, &examples, ablation);
+            let ablated =
+                AblationValues::new(&transformer, &examples, ablation, &Silent).expect("values");
             let mut evaluator =
-                ModelEvaluator::new(&transformer, &examples, metric, ablation, &means)
+                ModelEvaluator::new(&transformer, &examples, metric, ablation, &ablated)
                     .expect("an evaluator");
             let scores = Exact::default()
                 .score(&mut evaluator, &Silent)
@@ -72,9 +73,11 @@ fn the_gradient_score_of_a_group_edge_is_the_sum_of_its_copies() {
     let scores = |graph| {
         let transformer = Transformer::new(&weights, graph);
         let (metric, ablation) = (Metric::LogitDiff, Ablation::Patch);
-        let means = MeanActivations::new(&transformer, &examples, ablation);
-        let mut evaluator = ModelEvaluator::new(&transformer, &examples, metric, ablation, &means)
-            .expect("an evaluator");
+        let ablated =
+            AblationValues::new(&transformer, &examples, ablation, &Silent).expect("values");
+        let mut evaluator =
+            ModelEvaluator::new(&transformer, &examples, metric, ablation, &ablated)
+                .expect("an evaluator");
         EapIg::default().score(&mut evaluator).expect("scores")
     };
     let copies = scores(&per_head);
@@ -110,8 +113,8 @@ fn a_writer_that_does_not_see_the_difference_scores_zero() {
     let examples = oracle::random_examples(&config, 3, 9);
     let transformer = Transformer::new(&weights, &graph);
     let (metric, ablation) = (Metric::LogitDiff, Ablation::Patch);
-    let means = MeanActivations::new(&transformer, &examples, ablation);
-    let mut evaluator = ModelEvaluator::new(&transformer, &examples, metric, ablation, &means)
+    let ablated = AblationValues::new(&transformer, &examples, ablation, &Silent).expect("values");
+    let mut evaluator = ModelEvaluator::new(&transformer, &examples, metric, ablation, &ablated)
         .expect("an evaluator");
     let exact = Exact::default()
         .score(&mut evaluator, &Silent)

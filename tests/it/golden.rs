@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use secateur::discover::{Discovery, Method, Search, Select, discover};
-use secateur::engine::{Ablation, MeanActivations, ModelEvaluator, Transformer};
+use secateur::engine::{Ablation, AblationValues, ModelEvaluator, Transformer};
 use secateur::events::Silent;
 use secateur::graph::{
     ComputationGraph, Dangling, EdgeMask, Granularity, KeyValue, NeuronNodes, Prune,
@@ -130,6 +130,7 @@ impl Setup {
             answer: vec![prompt.answer],
             wrong: vec![prompt.wrong],
             at: vec![prompt.clean.len() - 1],
+            teacher_forced: false,
             text: None,
         };
         prompts.iter().map(example).collect()
@@ -155,9 +156,11 @@ impl Setup {
     ) -> R {
         let examples = self.examples(set);
         let transformer = Transformer::new(weights, &self.graph);
-        let means = MeanActivations::new(&transformer, &examples, ablation);
-        let mut evaluator = ModelEvaluator::new(&transformer, &examples, metric, ablation, &means)
-            .expect("an evaluator");
+        let ablated =
+            AblationValues::new(&transformer, &examples, ablation, &Silent).expect("values");
+        let mut evaluator =
+            ModelEvaluator::new(&transformer, &examples, metric, ablation, &ablated)
+                .expect("an evaluator");
         work(&mut evaluator)
     }
 

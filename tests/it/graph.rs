@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use secateur::engine::{Ablation, Evaluator, MeanActivations, ModelEvaluator, Transformer};
+use secateur::engine::{Ablation, AblationValues, Evaluator, ModelEvaluator, Transformer};
+use secateur::events::Silent;
 use secateur::graph::{
     ComputationGraph, Dangling, EdgeMask, Granularity, Heads, KeyValue, Node, PositionEmbedding,
     Reader,
@@ -229,11 +230,17 @@ fn measure(graph: &ComputationGraph, ablation: Ablation, masks: &[EdgeMask]) -> 
     let weights = oracle::random_weights(&config, 31);
     let examples = oracle::random_examples(&config, 4, 32);
     let transformer = Transformer::new(&weights, graph);
-    let means = MeanActivations::new(&transformer, &examples, ablation);
-    ModelEvaluator::new(&transformer, &examples, Metric::LogitDiff, ablation, &means)
-        .expect("an evaluator")
-        .measure(masks)
-        .expect("values")
+    let ablated = AblationValues::new(&transformer, &examples, ablation, &Silent).expect("values");
+    ModelEvaluator::new(
+        &transformer,
+        &examples,
+        Metric::LogitDiff,
+        ablation,
+        &ablated,
+    )
+    .expect("an evaluator")
+    .measure(masks)
+    .expect("values")
 }
 
 fn distance(a: &[f64], b: &[f64]) -> f64 {

@@ -138,6 +138,7 @@ pub(crate) fn random_examples(config: &ModelConfig, count: usize, seed: u64) -> 
                 answer: vec![answer, (answer + 1) % vocabulary],
                 wrong: vec![(answer + 2) % vocabulary],
                 at,
+                teacher_forced: false,
                 text: None,
             }
         })

@@ -1,6 +1,6 @@
 //! A slow evaluator on the oracle: every measurement is one plain run per example.
 
-use secateur::engine::Ablation;
+use secateur::engine::{Ablation, Donors};
 use secateur::graph::{ComputationGraph, EdgeMask};
 use secateur::metric::Metric;
 use secateur::model::Weights;
@@ -29,7 +29,7 @@ impl<'a> Twin<'a> {
         let means = match ablation {
             Ablation::Mean => oracle::means(weights, graph, examples, false),
             Ablation::MeanPositional => oracle::means(weights, graph, examples, true),
-            Ablation::Patch | Ablation::Zero => Vec::new(),
+            Ablation::Patch | Ablation::Zero | Ablation::Resample(_) => Vec::new(),
         };
         let d = weights.config.d_model;
         let ablated = examples
@@ -38,6 +38,11 @@ impl<'a> Twin<'a> {
                 Ablation::Patch => oracle::full_run(weights, graph, &example.corrupt).1,
                 Ablation::Zero => {
                     vec![vec![vec![0.0; d]; example.clean.len()]; graph.writers().len()]
+                }
+                Ablation::Resample(resample) => {
+                    let donors = Donors::new(examples, resample);
+                    let donor = donors.of(example).expect("a donor");
+                    oracle::full_run(weights, graph, &donor.clean).1
                 }
                 _ => means.clone(),
             })
@@ -82,7 +87,16 @@ impl<'a> Twin<'a> {
         let total: f64 = example
             .at
             .iter()
-            .map(|&at| self.at_position(example, &logits[at], &self.full[index][at]))
+            .enumerate()
+            .map(|(place, &at)| {
+                // A teacher-forced answer has one token for each position.
+                let answer = if example.teacher_forced {
+                    &example.answer[place..=place]
+                } else {
+                    &example.answer
+                };
+                self.at_position((answer, &example.wrong), &logits[at], &self.full[index][at])
+            })
             .sum();
         total / example.at.len() as f64
     }
@@ -118,7 +132,7 @@ impl<'a> Twin<'a> {
             .collect()
     }
 
-    fn at_position(&self, example: &Example, logits: &[f64], full: &[f64]) -> f64 {
+    fn at_position(&self, (answer, wrong): (&[u32], &[u32]), logits: &[f64], full: &[f64]) -> f64 {
         let softmax = |logits: &[f64]| -> Vec<f64> {
             let total: f64 = logits.iter().map(|logit| logit.exp()).sum();
             logits.iter().map(|logit| logit.exp() / total).collect()
@@ -128,12 +142,11 @@ impl<'a> Twin<'a> {
         };
         match self.metric {
             Metric::LogitDiff => {
-                sum(logits, &example.answer) / example.answer.len() as f64
-                    - sum(logits, &example.wrong) / example.wrong.len() as f64
+                sum(logits, answer) / answer.len() as f64 - sum(logits, wrong) / wrong.len() as f64
             }
             Metric::ProbDiff => {
                 let probs = softmax(logits);
-                sum(&probs, &example.answer) - sum(&probs, &example.wrong)
+                sum(&probs, answer) - sum(&probs, wrong)
             }
             Metric::Kl => {
                 let (run, full) = (softmax(logits), softmax(full));
@@ -143,13 +156,27 @@ impl<'a> Twin<'a> {
                     .map(|(p, q)| p * (p / q).ln())
                     .sum::<f64>()
             }
+            Metric::Nll => sum(&softmax(logits), answer).ln(),
+            Metric::Mrr => {
+                let mut order: Vec<usize> = (0..logits.len()).collect();
+                order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]));
+                let rank = order
+                    .iter()
+                    .position(|&token| answer.contains(&(token as u32)));
+                1.0 / (rank.expect("an answer") + 1) as f64
+            }
+            Metric::L2 => -logits
+                .iter()
+                .zip(full)
+                .map(|(run, full)| (run - full).powi(2))
+                .sum::<f64>(),
             Metric::Accuracy => {
                 let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 let best = logits
                     .iter()
                     .position(|logit| logit.total_cmp(&largest).is_eq())
                     .expect("a vocabulary");
-                if example.answer.contains(&(best as u32)) {
+                if answer.contains(&(best as u32)) {
                     1.0
                 } else {
                     0.0
