@@ -41,6 +41,7 @@ pub(crate) fn shape(name: &str, d_vocab: usize) -> ModelConfig {
             Positions::Rotary {
                 theta: THETA,
                 dims: 16,
+                scaling: None,
             }
         },
         activation: if gpt2 {
@@ -51,6 +52,7 @@ pub(crate) fn shape(name: &str, d_vocab: usize) -> ModelConfig {
         gated_mlp: !gpt2,
         parallel_blocks: false,
         tied_unembedding: gpt2,
+        ..ModelConfig::default()
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Acdc;
-use crate::score::{CleanCorrupted, Eap, EapIg, Exact};
+use crate::score::{CleanCorrupted, Eap, EapIg, EapIgActivations, Exact};
 
 /// A method by name, with its parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +16,8 @@ pub enum Method {
     EapIg(EapIg),
     /// Edge attribution patching, the gradient averaged over the clean and the corrupt run.
     CleanCorrupted(CleanCorrupted),
+    /// Edge attribution patching with integrated gradients over activations.
+    EapIgActivations(EapIgActivations),
     /// ACDC.
     Acdc(Acdc),
 }
@@ -58,6 +60,7 @@ impl Method {
             Self::Eap(_) => "Eap",
             Self::EapIg(_) => "EapIg",
             Self::CleanCorrupted(_) => "CleanCorrupted",
+            Self::EapIgActivations(_) => "EapIgActivations",
             Self::Acdc(_) => "Acdc",
         }
     }

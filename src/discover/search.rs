@@ -63,6 +63,10 @@ pub fn discover(
             phase(observer, "attribution", 0);
             both.score(evaluator)?
         }
+        Method::EapIgActivations(eap_ig) => {
+            phase(observer, "attribution", 0);
+            eap_ig.score(evaluator)?
+        }
     };
     let graph = evaluator.graph().clone();
     let mut found = Discovery {

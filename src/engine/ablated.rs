@@ -82,7 +82,7 @@ impl<T: Real> Transformer<'_, T> {
             layers.clone().map(|layer| zeros(layer, heads)).collect(),
             layers
                 .clone()
-                .map(|layer| zeros(layer, config.d_model))
+                .map(|layer| zeros(layer, if config.has_mlps() { config.d_model } else { 0 }))
                 .collect(),
             layers
                 .map(|layer| zeros(layer, self.layers[layer].neurons.len()))
@@ -199,11 +199,12 @@ impl<T: Real> Transformer<'_, T> {
             *x = rows::gather(x, config.d_model, &layout.reads);
         }
         let before_attention = config.parallel_blocks.then(|| x.clone());
-        rows::add(x, &self.project_heads(layer, z));
-        self.add_free_bias(layer, false, x);
+        self.add_attention(layer, z, x);
         let at_mlp = before_attention.unwrap_or_else(|| x.clone());
-        rows::add(x, mlp);
-        self.add_free_bias(layer, true, x);
+        if config.has_mlps() {
+            rows::add(x, mlp);
+        }
+        self.add_free_mlp_bias(layer, x);
         let nodes = &self.layers[layer].neurons;
         for (index, &neuron) in nodes.iter().enumerate() {
             let values = rows::columns(neurons, nodes.len(), index, index + 1);

@@ -15,6 +15,8 @@ pub enum Ablation {
     MeanPositional,
     /// The same position of the clean run of another example of the discovery split, of equal length.
     Resample(Resample),
+    /// A constant per writer, learned on the discovery split.
+    Optimal(Optimal),
 }
 
 /// Parameters of resample ablation.
@@ -23,6 +25,29 @@ pub enum Ablation {
 pub struct Resample {
     /// Seed of the draw of the other examples.
     pub seed: u64,
+}
+
+/// Parameters of optimal ablation: of the training of its constants.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Optimal {
+    /// Steps of gradient descent.
+    pub steps: usize,
+    /// Size of the first steps, falling to 0 with the last; in units of the writer's standard deviation over the clean
+    /// runs.
+    pub learning_rate: f64,
+    /// Seed of the draw of the writers that are replaced.
+    pub seed: u64,
+}
+
+impl Default for Optimal {
+    fn default() -> Self {
+        Self {
+            steps: 300,
+            learning_rate: 0.05,
+            seed: 0,
+        }
+    }
 }
 
 impl Ablation {

@@ -3,11 +3,16 @@
 //! The difference is the same in all runs, and the score is linear in the gradient, so gradients are added up
 //! over the runs first and scored once.
 
+use std::ops::Range;
+
 use rayon::prelude::*;
 
 use super::backward::{GradientSink, Tape};
 use super::base::{Base, Frame};
-use super::kernels::{matmul, rows};
+use super::forward::FullRun;
+use super::intervention::Intervention;
+use super::kernels::norm::Normalised;
+use super::kernels::{matmul, norm, rows};
 use crate::metric::Metric;
 use crate::model::Real;
 use crate::task::Example;
@@ -23,8 +28,10 @@ pub(crate) struct GradientRuns<'r, T> {
     pub embedded: &'r [T],
     /// Number of runs.
     pub runs: usize,
-    /// Log-probabilities of the full model at the positions read.
-    pub full_log_probs: &'r [T],
+    /// Values that are set in the runs, by row of all runs.
+    pub interventions: Vec<Intervention<T>>,
+    /// What the metric compares with, at the positions read.
+    pub reference: &'r [T],
 }
 
 impl<T: Real> Frame<'_, T> {
@@ -39,6 +46,7 @@ impl<T: Real> Frame<'_, T> {
             frame: self,
             runs: runs.runs,
             differences: self.differences(full),
+            post_norms: Vec::new(),
             scores: vec![0.0; self.transformer.graph.edge_count()],
         };
         self.differentiate(examples, runs, &mut sink);
@@ -71,19 +79,22 @@ impl<T: Real> Frame<'_, T> {
     ) {
         let transformer = self.transformer;
         let layout = self.layout.repeat(runs.runs);
-        let run = transformer.forward(&layout, runs.embedded, &self.prefix, true);
-        let finals = &run.streams[2 * transformer.config().n_layers];
-        let gradient = transformer.metric_gradient(
-            runs.metric,
+        let run = transformer.forward_with(
             &layout,
-            examples,
-            finals,
-            runs.full_log_probs,
+            runs.embedded,
+            &self.prefix,
+            true,
+            &runs.interventions,
         );
+        let finals = &run.streams[2 * transformer.config().n_layers];
+        let gradient =
+            transformer.metric_gradient(runs.metric, &layout, examples, finals, runs.reference);
+        sink.begin(&run);
         let tape = Tape {
             layout: &layout,
             prefix: &self.prefix,
             run: &run,
+            interventions: &runs.interventions,
         };
         transformer.backward(&tape, gradient, sink);
     }
@@ -125,17 +136,60 @@ struct EdgeSink<'f, T> {
     frame: &'f Frame<'f, T>,
     runs: usize,
     differences: Differences<T>,
+    /// Per layer: the normalised sum of the heads in the runs, in models that norm it.
+    post_norms: Vec<Normalised<T>>,
     scores: Vec<f64>,
 }
 
 impl<T: Real> GradientSink<T> for EdgeSink<'_, T> {
+    fn begin(&mut self, run: &FullRun<T>) {
+        let transformer = self.frame.transformer;
+        if transformer.config().post_norms {
+            self.post_norms = run
+                .layers
+                .iter()
+                .enumerate()
+                .map(|(layer, run)| transformer.heads_normalised(layer, &run.z))
+                .collect();
+        }
+    }
+
     fn readers(&mut self, readers: &[usize], gradients: &[Vec<T>], reads_only: bool) {
-        let frame = self.frame;
-        let layout = &frame.layout;
-        let d_model = frame.transformer.config().d_model;
-        let graph = frame.transformer.graph;
-        let width = layout.query_rows(reads_only) * d_model;
-        let mut summed = Vec::with_capacity(readers.len() * width);
+        let graph = self.frame.transformer.graph;
+        let before = graph.writers_before(readers[0]);
+        if self.post_norms.is_empty() {
+            let summed = self.sum_runs(gradients, reads_only);
+            self.score_writers(readers, &summed, 0..before, reads_only);
+            return;
+        }
+        // The heads of a layer reach the reader through their post-norm, everything else directly.
+        let summed = self.sum_runs(gradients, reads_only);
+        let mut next = 0;
+        for (layer, wiring) in self.frame.transformer.layers.iter().enumerate() {
+            let heads =
+                wiring.first_head..wiring.first_head + self.frame.transformer.config().n_heads;
+            if heads.end > before {
+                break;
+            }
+            self.score_writers(readers, &summed, next..heads.start, reads_only);
+            let pulled = self.pull_through_post_norm(layer, gradients, reads_only);
+            let pulled = self.sum_runs(&pulled, reads_only);
+            next = heads.end;
+            self.score_writers(readers, &pulled, heads, reads_only);
+        }
+        self.score_writers(readers, &summed, next..before, reads_only);
+    }
+
+    fn hidden(&mut self, _: usize, _: &[T]) {}
+
+    fn intervention(&mut self, _: usize, _: &[T]) {}
+}
+
+impl<T: Real> EdgeSink<'_, T> {
+    /// The gradients added up over the runs, one reader after the other.
+    fn sum_runs(&self, gradients: &[Vec<T>], reads_only: bool) -> Vec<T> {
+        let width = self.width(reads_only);
+        let mut summed = Vec::with_capacity(gradients.len() * width);
         for gradient in gradients {
             let mut runs = gradient.chunks_exact(width);
             let start = summed.len();
@@ -144,13 +198,64 @@ impl<T: Real> GradientSink<T> for EdgeSink<'_, T> {
                 rows::add(&mut summed[start..], run);
             }
         }
-        let before = graph.writers_before(readers[0]);
+        summed
+    }
+
+    /// Numbers of one reader's gradient in one run.
+    fn width(&self, reads_only: bool) -> usize {
+        self.frame.layout.query_rows(reads_only) * self.frame.transformer.config().d_model
+    }
+
+    /// Pulls readers' gradients back through a layer's post-norm, run by run.
+    fn pull_through_post_norm(
+        &self,
+        layer: usize,
+        gradients: &[Vec<T>],
+        reads_only: bool,
+    ) -> Vec<Vec<T>> {
+        let transformer = self.frame.transformer;
+        let config = transformer.config();
+        let Some(weights) = &transformer.weights.layers[layer].attention_post_norm else {
+            return gradients.to_vec();
+        };
+        let at = &self.post_norms[layer];
+        let at_reads = (reads_only && !transformer.reads_only(layer)).then(|| {
+            let layout = self.frame.layout.repeat(self.runs);
+            Normalised {
+                hat: rows::gather(&at.hat, config.d_model, &layout.reads),
+                scale: layout.reads.iter().map(|&row| at.scale[row]).collect(),
+            }
+        });
+        gradients
+            .par_iter()
+            .map(|gradient| {
+                let mut gradient = gradient.clone();
+                let at = at_reads.as_ref().unwrap_or(at);
+                norm::backward(config.norm, weights, at, &mut gradient);
+                gradient
+            })
+            .collect()
+    }
+
+    /// Scores the edges from some writers to readers of one place from the readers' summed gradients.
+    fn score_writers(
+        &mut self,
+        readers: &[usize],
+        summed: &[T],
+        writers: Range<usize>,
+        reads_only: bool,
+    ) {
+        let frame = self.frame;
+        let d_model = frame.transformer.config().d_model;
+        let width = self.width(reads_only);
         let differences = if reads_only {
             &self.differences.read
         } else {
             &self.differences.all
         };
-        let parts: Vec<Vec<T>> = layout
+        let differences = &differences[writers.start * width..writers.end * width];
+        let parts: Vec<Vec<T>> = frame
+            .layout
             .segments
             .par_iter()
             .map(|segment| {
@@ -160,22 +265,28 @@ impl<T: Real> GradientSink<T> for EdgeSink<'_, T> {
                     &segment.rows
                 };
                 let columns = (range.start * d_model, range.end * d_model);
-                score(differences, &summed, width, columns, before, readers.len())
+                score(
+                    differences,
+                    summed,
+                    width,
+                    columns,
+                    writers.len(),
+                    readers.len(),
+                )
             })
             .collect();
         let weight = 1.0 / self.runs as f64;
         for part in parts {
-            for (writer, row) in part.chunks_exact(readers.len()).enumerate() {
+            for (offset, row) in part.chunks_exact(readers.len()).enumerate() {
                 for (&reader, value) in readers.iter().zip(row) {
-                    if let Some(edge) = graph.edge(writer, reader) {
+                    if let Some(edge) = frame.transformer.graph.edge(writers.start + offset, reader)
+                    {
                         self.scores[edge] += weight * value.to_f64();
                     }
                 }
             }
         }
     }
-
-    fn hidden(&mut self, _: usize, _: &[T]) {}
 }
 
 /// Inner products of writers' differences and readers' gradients over some columns, `[writers, readers]`.
@@ -215,6 +326,8 @@ struct NeuronSink<'f, T> {
 }
 
 impl<T: Real> GradientSink<T> for NeuronSink<'_, T> {
+    fn begin(&mut self, _: &FullRun<T>) {}
+
     fn readers(&mut self, _: &[usize], _: &[Vec<T>], _: bool) {}
 
     fn hidden(&mut self, layer: usize, gradient: &[T]) {
@@ -241,4 +354,6 @@ impl<T: Real> GradientSink<T> for NeuronSink<'_, T> {
             }
         }
     }
+
+    fn intervention(&mut self, _: usize, _: &[T]) {}
 }

@@ -3,23 +3,33 @@
 //! Weights are frozen, so only activation gradients exist. Each reader has its own gradient, pulled back through
 //! its own copy of the norm; they are handed to a [`GradientSink`] layer by layer and never stored together.
 
+use std::borrow::Cow;
+
 use rayon::prelude::*;
 
+use super::attention::sequence;
 use super::forward::FullRun;
+use super::intervention::{Intervention, Site, at_layer, at_split_mlp};
 use super::kernels::attention::{HeadGradients, HeadRows, attend_backward};
 use super::kernels::norm::Normalised;
 use super::kernels::{activation, matmul, norm, rows};
 use super::layout::Layout;
-use super::transformer::{Prefix, Transformer, sequence};
-use crate::model::{Linear, Real};
+use super::transformer::{Prefix, Transformer};
+use crate::model::{Linear, NormWeights, Real};
 
 /// Receives the gradients as they are made, from the last layer to the first.
 pub(crate) trait GradientSink<T> {
+    /// The run whose gradients follow.
+    fn begin(&mut self, run: &FullRun<T>);
+
     /// Gradients at readers of one place, `[rows, d_model]` each; only the rows read when `reads_only`.
     fn readers(&mut self, readers: &[usize], gradients: &[Vec<T>], reads_only: bool);
 
     /// Gradient at the hidden units of an MLP, `[query rows, d_mlp]`.
     fn hidden(&mut self, layer: usize, gradient: &[T]);
+
+    /// Gradient at the values that an intervention set, by its number.
+    fn intervention(&mut self, index: usize, gradient: &[T]);
 }
 
 /// A run to differentiate.
@@ -28,6 +38,8 @@ pub(crate) struct Tape<'r, T> {
     pub prefix: &'r Prefix<T>,
     /// With the MLPs' inner activations kept.
     pub run: &'r FullRun<T>,
+    /// The values that were set in it.
+    pub interventions: &'r [Intervention<T>],
 }
 
 impl<T: Real> Transformer<'_, T> {
@@ -42,16 +54,25 @@ impl<T: Real> Transformer<'_, T> {
         sink.readers(&[logits], std::slice::from_ref(&final_gradient), true);
         let mut stream = final_gradient;
         for layer in (0..self.config().n_layers).rev() {
-            let at_mlp = self.mlp_backward(tape, layer, &stream, sink);
-            let upstream = if self.config().parallel_blocks {
-                let upstream = stream.clone();
+            let mut upstream = stream.clone();
+            if let Some(at_mlp) = self.mlp_backward(tape, layer, &stream, sink) {
                 rows::add(&mut stream, &at_mlp);
-                upstream
-            } else {
-                rows::add(&mut stream, &at_mlp);
-                stream.clone()
-            };
+                if !self.config().parallel_blocks {
+                    upstream.clone_from(&stream);
+                }
+            }
+            if let Some(norm) = &self.weights.layers[layer].attention_post_norm {
+                let at = self.heads_normalised(layer, &tape.run.layers[layer].z);
+                norm::backward(self.config().norm, norm, &at, &mut upstream);
+            }
             stream = self.attention_backward(tape, layer, &upstream, stream, sink);
+        }
+        let config = self.config();
+        for (index, intervention) in tape.interventions.iter().enumerate() {
+            if matches!(intervention.site, Site::Input | Site::Positions) {
+                let at = intervention.gradient(config.d_head, config.d_model, &stream);
+                sink.intervention(index, &at);
+            }
         }
     }
 
@@ -61,38 +82,85 @@ impl<T: Real> Transformer<'_, T> {
         layer: usize,
         upstream: &[T],
         sink: &mut dyn GradientSink<T>,
-    ) -> Vec<T> {
+    ) -> Option<Vec<T>> {
         let config = self.config();
-        let block = &self.weights.layers[layer];
-        let Some(inner) = &tape.run.layers[layer].inner else {
-            return vec![T::ZERO; upstream.len()];
-        };
-        let mut hidden = pull(&block.mlp_out, upstream, 0, block.mlp_out.inputs);
+        let mlp = self.weights.layers[layer].mlp.as_ref()?;
+        let reader = self.layers[layer].mlp?;
+        let inner = tape.run.layers[layer].inner.as_ref()?;
+        let mut upstream = Cow::Borrowed(upstream);
+        for (index, intervention) in at_layer(tape.interventions, layer, true) {
+            let gradient = upstream.to_mut();
+            let taken = intervention.take_gradient(config.d_head, config.d_model, gradient);
+            sink.intervention(index, &taken);
+        }
+        if let Some(norm) = &mlp.post_norm {
+            let at = norm::normalised(config.norm, config.d_model, &inner.output);
+            norm::backward(config.norm, norm, &at, upstream.to_mut());
+        }
+        let mut hidden = pull_outputs(&mlp.down, &upstream);
         sink.hidden(layer, &hidden);
-        let mut gradient = if let (Some(gate), Some(gate_map)) = (&inner.gate, &block.mlp_gate) {
+        self.split_mlp_backward(tape, layer, &upstream, &mut hidden, sink);
+        let mut gradient = if let (Some(gate), Some(gate_map)) = (&inner.gate, &mlp.gate) {
             let projection = &inner.projection;
             let gate_gradient =
                 activation::backward_gated(config.activation, projection, gate, &mut hidden);
-            let mut gradient = pull_outputs(&block.mlp_in, &hidden);
+            let mut gradient = pull_outputs(&mlp.up, &hidden);
             rows::add(&mut gradient, &pull_outputs(gate_map, &gate_gradient));
             gradient
         } else {
             activation::backward_plain(config.activation, &inner.projection, &mut hidden);
-            pull_outputs(&block.mlp_in, &hidden)
+            pull_outputs(&mlp.up, &hidden)
         };
         let at = norm::normalised(
             config.norm,
             config.d_model,
             &tape.run.streams[2 * layer + 1],
         );
-        norm::backward(config.norm, &block.mlp_norm, &at, &mut gradient);
-        let reader = self.layers[layer].mlp;
+        norm::backward(config.norm, &mlp.norm, &at, &mut gradient);
         sink.readers(
             &[reader],
             std::slice::from_ref(&gradient),
             self.reads_only(layer),
         );
-        gradient
+        Some(gradient)
+    }
+
+    /// Gradients at the values set in the parts of a split MLP, and none behind them at the hidden units.
+    fn split_mlp_backward(
+        &self,
+        tape: &Tape<'_, T>,
+        layer: usize,
+        upstream: &[T],
+        hidden: &mut [T],
+        sink: &mut dyn GradientSink<T>,
+    ) {
+        let config = self.config();
+        let nodes = &self.layers[layer].neurons;
+        for (index, intervention) in at_split_mlp(tape.interventions, layer) {
+            let rows = intervention.rows.start * config.d_mlp..intervention.rows.end * config.d_mlp;
+            let rows = hidden[rows].chunks_exact_mut(config.d_mlp);
+            if let Site::Neuron { index: place, .. } = intervention.site {
+                let take = |row: &mut [T]| std::mem::replace(&mut row[nodes[place]], T::ZERO);
+                let taken: Vec<T> = rows.map(take).collect();
+                sink.intervention(index, &taken);
+                continue;
+            }
+            let at = intervention.gradient(config.d_head, config.d_model, upstream);
+            sink.intervention(index, &at);
+            for row in rows {
+                for (neuron, value) in row.iter_mut().enumerate() {
+                    if !nodes.contains(&neuron) {
+                        *value = T::ZERO;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The normalised sum of a layer's heads, where another norm follows it.
+    pub(crate) fn heads_normalised(&self, layer: usize, z: &[T]) -> Normalised<T> {
+        let config = self.config();
+        norm::normalised(config.norm, config.d_model, &self.heads_total(layer, z))
     }
 
     /// Hands the gradients of q, k and v readers to the sink and returns the stream's gradient before the block.
@@ -109,7 +177,11 @@ impl<T: Real> Transformer<'_, T> {
         let reads_only = self.reads_only(layer);
         let block = &self.weights.layers[layer];
         let wiring = &self.layers[layer];
-        let z_gradient = pull(&block.o, upstream, 0, block.o.inputs);
+        let mut z_gradient = pull_outputs(&block.o, upstream);
+        for (index, intervention) in at_layer(tape.interventions, layer, false) {
+            let taken = intervention.take_gradient(d_head, block.o.inputs, &mut z_gradient);
+            sink.intervention(index, &taken);
+        }
         let heads = self.heads_backward(tape, layer, &z_gradient);
         let slots = wiring.k.len();
         let at = norm::normalised(config.norm, d_model, &tape.run.streams[2 * layer]);
@@ -186,15 +258,61 @@ impl<T: Real> Transformer<'_, T> {
         let config = self.config();
         let reads_only = self.reads_only(layer);
         let query_positions = tape.layout.query_positions(reads_only);
+        let block = &self.weights.layers[layer];
+        let unnormed = self.unnormed_queries_and_keys(tape, layer);
         (0..config.n_heads)
             .into_par_iter()
             .map(|head| {
                 let mut gradient = self.head_backward(tape, layer, head, z_gradient);
-                self.rotate_back(&mut gradient.query, &query_positions);
-                self.rotate_back(&mut gradient.key, &tape.layout.positions);
+                self.rotate_back(layer, &mut gradient.query, &query_positions);
+                self.rotate_back(layer, &mut gradient.key, &tape.layout.positions);
+                if let (Some((q, k)), Some(q_norm), Some(k_norm)) =
+                    (&unnormed, &block.query_norm, &block.key_norm)
+                {
+                    let kv = head / config.group_size();
+                    self.head_norm_backward(q_norm, q, config.n_heads, head, &mut gradient.query);
+                    self.head_norm_backward(k_norm, k, config.n_kv_heads, kv, &mut gradient.key);
+                }
                 gradient
             })
             .collect()
+    }
+
+    /// Queries and keys of all heads before the norm of their own, in models that have one.
+    fn unnormed_queries_and_keys(
+        &self,
+        tape: &Tape<'_, T>,
+        layer: usize,
+    ) -> Option<(Vec<T>, Vec<T>)> {
+        let config = self.config();
+        let block = &self.weights.layers[layer];
+        block.query_norm.as_ref()?;
+        let normed = self.norm(&block.attention_norm, &tape.run.streams[2 * layer]);
+        let layout = tape.layout;
+        let k = self.project(&block.k, &normed, (0, config.n_kv_heads), layout.rows());
+        let read = if self.reads_only(layer) {
+            rows::gather(&normed, config.d_model, &layout.reads)
+        } else {
+            normed
+        };
+        let rows = layout.query_rows(self.reads_only(layer));
+        Some((self.project(&block.q, &read, (0, config.n_heads), rows), k))
+    }
+
+    /// Pulls the gradient of one head's normed rows back to the rows of `data`, `[rows, heads * d_head]`.
+    fn head_norm_backward(
+        &self,
+        weights: &NormWeights<T>,
+        data: &[T],
+        heads: usize,
+        head: usize,
+        gradient: &mut [T],
+    ) {
+        let config = self.config();
+        let d_head = config.d_head;
+        let own = rows::columns(data, heads * d_head, head * d_head, (head + 1) * d_head);
+        let at = norm::normalised(config.norm, d_head, &own);
+        norm::backward(config.norm, weights, &at, gradient);
     }
 
     fn head_backward(
@@ -233,7 +351,7 @@ impl<T: Real> Transformer<'_, T> {
         let mut scratch = Vec::new();
         for segment in &layout.segments {
             let range = segment.rows.start * d_head..segment.rows.end * d_head;
-            for (query, seen) in layout.queries(segment, reads_only) {
+            for (query, position) in layout.queries(segment, reads_only) {
                 let mut into = HeadGradients {
                     query: &mut out.query[query * d_head..(query + 1) * d_head],
                     keys: &mut out.key[range.clone()],
@@ -243,8 +361,8 @@ impl<T: Real> Transformer<'_, T> {
                     queries.row(query),
                     sequence(segment, keys),
                     sequence(segment, values),
-                    seen,
-                    self.attention_scale(),
+                    self.visible(layer, segment, position),
+                    self.scoring(),
                     &mut scratch,
                     upstream.row(query),
                     &mut into,
@@ -262,24 +380,13 @@ struct HeadGradient<T> {
     value: Vec<T>,
 }
 
-/// Pulls a gradient at a map's outputs back to its inputs `from..to`.
-fn pull<T: Real>(map: &Linear<T>, gradient: &[T], from: usize, to: usize) -> Vec<T> {
-    let rows = gradient.len() / map.outputs;
-    let mut out = vec![T::ZERO; rows * (to - from)];
-    let rhs = map.matrix().row_range(from, to).transpose();
-    matmul::product(
-        matmul::Matrix::rows(gradient, rows, map.outputs),
-        rhs,
-        &mut out,
-        to - from,
-        false,
-    );
-    out
-}
-
-/// Pulls a gradient at all outputs back to the inputs.
+/// Pulls a gradient at all outputs of a map back to its inputs.
 fn pull_outputs<T: Real>(map: &Linear<T>, gradient: &[T]) -> Vec<T> {
-    pull(map, gradient, 0, map.inputs)
+    let rows = gradient.len() / map.outputs;
+    let mut out = vec![T::ZERO; rows * map.inputs];
+    let lhs = matmul::Matrix::rows(gradient, rows, map.outputs);
+    matmul::product(lhs, map.matrix().transpose(), &mut out, map.inputs, false);
+    out
 }
 
 /// Pulls a gradient at the outputs `from..to` back to the inputs.

@@ -3,10 +3,12 @@
 use std::sync::OnceLock;
 
 use super::ablated::Ablated;
+use super::attention::interleave;
 use super::forward::FullRun;
+use super::incremental::NormedHeads;
 use super::kernels::rows;
 use super::layout::Layout;
-use super::transformer::{Prefix, Transformer, interleave};
+use super::transformer::{Prefix, Transformer};
 use crate::graph::{EdgeMask, Node};
 use crate::model::Real;
 
@@ -25,6 +27,8 @@ pub(crate) struct Base<T> {
     zero: Vec<bool>,
     /// Per place: the stream with every writer's current output.
     streams: Vec<OnceLock<Vec<T>>>,
+    /// Per layer: what all heads add through the post-norm, in models that have one.
+    pub normed_heads: Vec<OnceLock<Vec<T>>>,
 }
 
 impl<T> Base<T> {
@@ -57,6 +61,8 @@ pub(crate) struct Frame<'a, T> {
     pub layout: Layout,
     pub prefix: Prefix<T>,
     pub ablated: Ablated<T>,
+    /// Per layer: the ablated heads through the post-norm, in models that have one.
+    pub ablated_heads: Vec<OnceLock<NormedHeads<T>>>,
 }
 
 impl<T: Real> Frame<'_, T> {
@@ -121,6 +127,7 @@ impl<T: Real> Frame<'_, T> {
             deltas: (0..writers).map(|_| OnceLock::new()).collect(),
             zero: vec![false; writers],
             streams,
+            normed_heads: (0..self.ablated.z.len()).map(|_| OnceLock::new()).collect(),
         };
         for writer in 0..writers {
             base.zero[writer] = self.writes_ablated(&base, writer);
@@ -267,6 +274,9 @@ impl<T: Real> Frame<'_, T> {
         }
         for place in 2 * layer + 1..base.streams.len() {
             base.streams[place] = OnceLock::new();
+        }
+        for normed in &mut base.normed_heads[layer..] {
+            *normed = OnceLock::new();
         }
     }
 }

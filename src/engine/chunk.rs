@@ -1,17 +1,29 @@
 //! A chunk of examples with its cached runs.
 
-use super::Ablation;
+use std::sync::OnceLock;
+
 use super::base::{Base, Frame};
 use super::forward::FullRun;
 use super::kernels::rows;
 use super::layout::Layout;
 use super::transformer::{Prefix, Transformer};
 use super::values::Values;
+use super::{Ablation, BLOCK};
 use crate::error::{Error, Result};
 use crate::graph::{EdgeMask, Node};
 use crate::metric::{Metric, Reference};
 use crate::model::Real;
 use crate::task::Example;
+
+/// Rows that one chunk of examples should have at most.
+const CHUNK_ROWS: usize = 1024;
+
+/// How many of some examples are run together: whole blocks, of about as many rows as are wanted at once.
+pub(super) fn examples_per_chunk(examples: &[Example]) -> usize {
+    let lengths = examples.iter().map(|example| example.clean.len());
+    let longest = lengths.max().unwrap_or(1).max(1);
+    (CHUNK_ROWS / (longest * BLOCK)).max(1) * BLOCK
+}
 
 /// Examples that are run together, with the runs of the full model and of the empty circuit.
 pub(crate) struct Chunk<'a, T> {
@@ -61,8 +73,10 @@ impl<'a, T: Real> Chunk<'a, T> {
         );
         let run = transformer.forward(&whole, &clean_whole, &Prefix::default(), false);
         check_finite(&run)?;
-        // Only under patching do all runs share the activations before the first difference.
-        let (layout, prefix_rows) = if ablation == Ablation::Patch {
+        // Only under patching do all runs share the activations before the first difference, and only where no query
+        // sees later positions.
+        let causal = !transformer.config().attention.bidirectional;
+        let (layout, prefix_rows) = if ablation == Ablation::Patch && causal {
             Layout::after_shared_prefix(examples)
         } else {
             (whole.clone(), Vec::new())
@@ -92,6 +106,7 @@ impl<'a, T: Real> Chunk<'a, T> {
             transformer,
             layout,
             prefix,
+            ablated_heads: ablated.z.iter().map(|_| OnceLock::new()).collect(),
             ablated,
         };
         let sources = transformer.sources(&frame.layout, &clean);
@@ -189,7 +204,9 @@ fn split_prefix<T: Real>(
         }
         activations.q = rows::gather(&activations.q, heads, kept);
         activations.z = rows::gather(&activations.z, heads, kept);
-        activations.mlp = rows::gather(&activations.mlp, config.d_model, kept);
+        if config.has_mlps() {
+            activations.mlp = rows::gather(&activations.mlp, config.d_model, kept);
+        }
         let neurons = transformer.layers[layer].neurons.len();
         if neurons > 0 {
             activations.neurons = rows::gather(&activations.neurons, neurons, kept);

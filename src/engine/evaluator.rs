@@ -47,6 +47,17 @@ pub trait Evaluator {
     /// # Complexity
     /// One forward and one backward pass per point.
     fn attribution(&mut self, points: &[f64]) -> Result<EdgeScores>;
+
+    /// As [`Evaluator::attribution`], averaged over runs in which one group of writers at a time (the token
+    /// embeddings, all heads of a layer, each MLP) is set to these points between its ablated (0) and its clean
+    /// value (1).
+    ///
+    /// # Errors
+    /// When a number is not finite.
+    ///
+    /// # Complexity
+    /// One forward and one backward pass per point and group.
+    fn activation_attribution(&mut self, points: &[f64]) -> Result<EdgeScores>;
 }
 
 /// Mean over examples in f64: sums of blocks of 16, added in order.

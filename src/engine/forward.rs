@@ -1,5 +1,6 @@
 //! The plain forward pass with every edge kept, over packed rows.
 
+use super::intervention::{Intervention, Site, at_layer, at_split_mlp};
 use super::kernels::rows;
 use super::layout::Layout;
 use super::transformer::{MlpInner, Prefix, Transformer};
@@ -41,9 +42,31 @@ impl<T: Real> Transformer<'_, T> {
         prefix: &Prefix<T>,
         keep_inner: bool,
     ) -> FullRun<T> {
+        self.forward_with(layout, embedded, prefix, keep_inner, &[])
+    }
+
+    /// Runs the model on embedded rows with some values set.
+    pub(crate) fn forward_with(
+        &self,
+        layout: &Layout,
+        embedded: &[T],
+        prefix: &Prefix<T>,
+        keep_inner: bool,
+        interventions: &[Intervention<T>],
+    ) -> FullRun<T> {
         let config = self.config();
         let mut x = embedded.to_vec();
-        if let Some(position) = self.position_rows(&layout.positions) {
+        for intervention in interventions {
+            if intervention.site == Site::Input {
+                intervention.set(config.d_head, config.d_model, &mut x);
+            }
+        }
+        if let Some(mut position) = self.position_rows(&layout.positions) {
+            for intervention in interventions {
+                if intervention.site == Site::Positions {
+                    intervention.set(config.d_head, config.d_model, &mut position);
+                }
+            }
             rows::add(&mut x, &position);
         }
         let mut streams = Vec::with_capacity(2 * config.n_layers + 1);
@@ -52,25 +75,52 @@ impl<T: Real> Transformer<'_, T> {
             let reads_only = self.reads_only(layer);
             let (q, k, v) = self.projections(layer, layout, &x);
             streams.push(x.clone());
-            let z = self.attend_all(layer, layout, (&q, &k, &v), prefix);
+            let mut z = self.attend_all(layer, layout, (&q, &k, &v), prefix);
+            for (_, intervention) in at_layer(interventions, layer, false) {
+                let width = config.n_heads * config.d_head;
+                intervention.set(config.d_head, width, &mut z);
+            }
             if reads_only {
                 x = rows::gather(&x, config.d_model, &layout.reads);
             }
-            let before_attention = x.clone();
-            rows::add(&mut x, &self.project_heads(layer, &z));
-            self.add_free_bias(layer, false, &mut x);
-            let mlp_in = if config.parallel_blocks {
-                before_attention
-            } else {
-                x.clone()
-            };
-            let (run, mlp_total) = self.mlp_run(layer, &mlp_in, keep_inner);
+            let before_attention = config.parallel_blocks.then(|| x.clone());
+            self.add_attention(layer, &z, &mut x);
+            let mlp_in = before_attention.unwrap_or_else(|| x.clone());
+            let (mut run, mut mlp_total) = self.mlp_run(layer, &mlp_in, keep_inner);
+            if self.set_split_mlp(layer, interventions, &mut run) {
+                mlp_total = self.mlp_total(layer, &run.mlp, &run.neurons);
+            }
+            for (_, intervention) in at_layer(interventions, layer, true) {
+                intervention.set(config.d_head, config.d_model, &mut mlp_total);
+            }
             streams.push(mlp_in);
-            rows::add(&mut x, &mlp_total);
+            if config.has_mlps() {
+                rows::add(&mut x, &mlp_total);
+            }
             layers.push(LayerRun { q, k, v, z, ..run });
         }
         streams.push(x);
         FullRun { streams, layers }
+    }
+
+    /// Sets values in the parts of a split MLP; true when there are any.
+    fn set_split_mlp(
+        &self,
+        layer: usize,
+        interventions: &[Intervention<T>],
+        run: &mut LayerRun<T>,
+    ) -> bool {
+        let config = self.config();
+        let nodes = self.layers[layer].neurons.len();
+        let mut any = false;
+        for (_, intervention) in at_split_mlp(interventions, layer) {
+            any = true;
+            match intervention.site {
+                Site::Neuron { .. } => intervention.set(config.d_head, nodes, &mut run.neurons),
+                _ => intervention.set(config.d_head, config.d_model, &mut run.mlp),
+            }
+        }
+        any
     }
 
     /// Queries, keys and values of all heads from one stream.
@@ -96,44 +146,91 @@ impl<T: Real> Transformer<'_, T> {
         (q, k, v)
     }
 
-    /// An MLP's writers from its input stream, and the sum of all they write (free output bias included).
+    /// An MLP's writers from its input stream, and the sum of all they write (free output bias included); nothing
+    /// where there is no MLP.
     pub(crate) fn mlp_run(&self, layer: usize, x: &[T], keep_inner: bool) -> (LayerRun<T>, Vec<T>) {
-        let normed = self.norm(&self.weights.layers[layer].mlp_norm, x);
-        let mut inner = self.mlp_inner(layer, &normed);
+        let mut run = LayerRun {
+            q: Vec::new(),
+            k: Vec::new(),
+            v: Vec::new(),
+            z: Vec::new(),
+            mlp: Vec::new(),
+            neurons: Vec::new(),
+            inner: None,
+        };
+        let Some(mlp) = &self.weights.layers[layer].mlp else {
+            return (run, Vec::new());
+        };
+        let normed = self.norm(&mlp.norm, x);
+        let mut inner = self.mlp_inner(mlp, &normed);
         let hidden = if keep_inner {
             inner.hidden.clone()
         } else {
             std::mem::take(&mut inner.hidden)
         };
-        let (mlp, neurons) = self.mlp_outputs(layer, hidden);
-        let mut total = mlp.clone();
-        for (index, &neuron) in self.layers[layer].neurons.iter().enumerate() {
-            let count = self.layers[layer].neurons.len();
-            let values = rows::columns(&neurons, count, index, index + 1);
-            rows::add(&mut total, &self.project_neuron(layer, neuron, &values));
-        }
-        self.add_free_bias(layer, true, &mut total);
-        let run = LayerRun {
-            q: Vec::new(),
-            k: Vec::new(),
-            v: Vec::new(),
-            z: Vec::new(),
-            mlp,
-            neurons,
-            inner: keep_inner.then_some(inner),
+        let (output, neurons) = self.mlp_outputs(layer, mlp, hidden);
+        run.mlp = match &mlp.post_norm {
+            Some(norm) => {
+                let normed = self.norm(norm, &output);
+                inner.output = output;
+                normed
+            }
+            None => output,
         };
+        run.neurons = neurons;
+        run.inner = keep_inner.then_some(inner);
+        let total = self.mlp_total(layer, &run.mlp, &run.neurons);
         (run, total)
     }
 
-    /// Adds the bias that no node owns: that of the attention output, or of a split MLP's output.
-    pub(crate) fn add_free_bias(&self, layer: usize, mlp: bool, x: &mut [T]) {
-        let block = &self.weights.layers[layer];
-        let bias = match mlp {
-            false => block.o.bias.as_deref(),
-            true if self.layers[layer].neurons.is_empty() => None,
-            true => block.mlp_out.bias.as_deref(),
-        };
-        if let Some(bias) = bias {
+    /// The sum of all an MLP's writers write, free output bias included.
+    pub(crate) fn mlp_total(&self, layer: usize, mlp: &[T], neurons: &[T]) -> Vec<T> {
+        let mut total = mlp.to_vec();
+        let nodes = &self.layers[layer].neurons;
+        for (index, &neuron) in nodes.iter().enumerate() {
+            let values = rows::columns(neurons, nodes.len(), index, index + 1);
+            rows::add(&mut total, &self.project_neuron(layer, neuron, &values));
+        }
+        self.add_free_mlp_bias(layer, &mut total);
+        total
+    }
+
+    /// Adds what a layer's heads write together, and the attention output's bias, which no node owns, to the stream.
+    pub(crate) fn add_attention(&self, layer: usize, z: &[T], x: &mut [T]) {
+        if self.config().post_norms {
+            let total = self.heads_total(layer, z);
+            rows::add(x, &self.post_norm(layer, &total));
+            return;
+        }
+        rows::add(x, &self.project_heads(layer, z));
+        if let Some(bias) = &self.weights.layers[layer].o.bias {
+            rows::add_row(x, bias);
+        }
+    }
+
+    /// What a layer's heads write together, with the attention output's bias.
+    pub(crate) fn heads_total(&self, layer: usize, z: &[T]) -> Vec<T> {
+        let mut total = self.project_heads(layer, z);
+        if let Some(bias) = &self.weights.layers[layer].o.bias {
+            rows::add_row(&mut total, bias);
+        }
+        total
+    }
+
+    /// The norm that follows the sum of a layer's heads, in models that have one.
+    pub(crate) fn post_norm(&self, layer: usize, total: &[T]) -> Vec<T> {
+        match &self.weights.layers[layer].attention_post_norm {
+            Some(norm) => self.norm(norm, total),
+            None => total.to_vec(),
+        }
+    }
+
+    /// Adds the output bias of an MLP that is split into neurons, which no node owns.
+    pub(crate) fn add_free_mlp_bias(&self, layer: usize, x: &mut [T]) {
+        let split = !self.layers[layer].neurons.is_empty();
+        if let Some(mlp) = &self.weights.layers[layer].mlp
+            && let (true, Some(bias)) = (split, &mlp.down.bias)
+        {
             rows::add_row(x, bias);
         }
     }

@@ -17,6 +17,13 @@ pub(crate) struct Segment {
     pub prefix_row: usize,
 }
 
+impl Segment {
+    /// Number of positions of the sequence, shared prefix included.
+    pub(crate) fn positions(&self) -> usize {
+        self.start + self.rows.len()
+    }
+}
+
 /// Which rows belong to which sequence, and which rows the metric reads.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Layout {
@@ -119,7 +126,7 @@ impl Layout {
         }
     }
 
-    /// The queries of a sequence: their index among the query rows, and how many positions they see.
+    /// The queries of a sequence: their index among the query rows, and their position.
     pub(crate) fn queries(
         &self,
         segment: &Segment,
@@ -133,7 +140,7 @@ impl Layout {
         let (start, first) = (segment.start, segment.rows.start);
         range.map(move |index| {
             let row = if reads_only { self.reads[index] } else { index };
-            (index, start + row - first + 1)
+            (index, start + row - first)
         })
     }
 

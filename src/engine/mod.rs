@@ -5,6 +5,8 @@
 
 mod ablated;
 mod ablation;
+mod activation_path;
+mod attention;
 mod attribution;
 mod backward;
 mod base;
@@ -12,16 +14,18 @@ mod chunk;
 mod evaluator;
 mod forward;
 mod incremental;
+mod intervention;
 mod kernels;
 mod layout;
 mod means;
+mod optimal;
 mod readout;
 mod resample;
 mod session;
 mod transformer;
 mod values;
 
-pub use ablation::{Ablation, Resample};
+pub use ablation::{Ablation, Optimal, Resample};
 pub use evaluator::{Evaluator, mean};
 pub use resample::Donors;
 pub use session::ModelEvaluator;

@@ -27,14 +27,14 @@ impl<T: Real> Transformer<'_, T> {
             .collect()
     }
 
-    /// Logits of the whole vocabulary, `[rows, d_vocab]`.
+    /// All logits, `[rows, d_out]`.
     pub(crate) fn logits(&self, finals: &[T]) -> Vec<T> {
         let config = self.config();
         let normed = self.norm(&self.weights.final_norm, finals);
         let rows = normed.len() / config.d_model;
-        let mut out = vec![T::ZERO; rows * config.d_vocab];
+        let mut out = vec![T::ZERO; rows * config.d_out()];
         let lhs = matmul::Matrix::rows(&normed, rows, config.d_model);
-        matmul::product(lhs, self.unembedding(), &mut out, config.d_vocab, false);
+        matmul::product(lhs, self.unembedding(), &mut out, config.d_out(), false);
         if let Some(bias) = self
             .weights
             .unembedding
@@ -43,10 +43,19 @@ impl<T: Real> Transformer<'_, T> {
         {
             rows::add_row(&mut out, bias);
         }
+        if let Some(cap) = self.logit_cap() {
+            for logit in &mut out {
+                *logit = cap * (*logit / cap).tanh();
+            }
+        }
         out
     }
 
-    /// The logits at the last position of each row of tokens, `[rows, d_vocab]`.
+    fn logit_cap(&self) -> Option<T> {
+        self.config().logit_soft_cap.map(T::from_f64)
+    }
+
+    /// The logits at the last position of each row of tokens, `[rows, d_out]`.
     ///
     /// # Panics
     /// When a row is empty, or a token is outside the vocabulary.
@@ -62,17 +71,17 @@ impl<T: Real> Transformer<'_, T> {
             let logits = self.logits(finals);
             out.extend(
                 logits
-                    .chunks_exact(self.config().d_vocab)
+                    .chunks_exact(self.config().d_out())
                     .map(<[T]>::to_vec),
             );
         }
         out
     }
 
-    /// Log-probabilities of the whole vocabulary, `[rows, d_vocab]`.
+    /// All log-probabilities, `[rows, d_out]`.
     pub(crate) fn log_probs(&self, finals: &[T]) -> Vec<T> {
         self.logits(finals)
-            .chunks_exact(self.config().d_vocab)
+            .chunks_exact(self.config().d_out())
             .flat_map(|logits| log_softmax(logits).into_iter().map(T::from_f64))
             .collect()
     }
@@ -87,7 +96,7 @@ impl<T: Real> Transformer<'_, T> {
         reference: &[T],
     ) -> Vec<f64> {
         let reads = self.metric_logits(metric, layout, examples, finals);
-        let d_vocab = self.config().d_vocab;
+        let d_vocab = self.config().d_out();
         layout
             .segments
             .iter()
@@ -123,7 +132,7 @@ impl<T: Real> Transformer<'_, T> {
     ) -> ReadLogits<T> {
         let d_model = self.config().d_model;
         if metric.needs_vocabulary() {
-            return ReadLogits::Vocabulary(self.logits(finals), self.config().d_vocab);
+            return ReadLogits::Vocabulary(self.logits(finals), self.config().d_out());
         }
         let normed = self.norm(&self.weights.final_norm, finals);
         let bias = self
@@ -131,6 +140,7 @@ impl<T: Real> Transformer<'_, T> {
             .unembedding
             .as_ref()
             .and_then(|map| map.bias.as_ref());
+        let cap = self.logit_cap();
         let mut out = vec![Vec::new(); layout.reads.len()];
         for (segment, example) in layout.segments.iter().zip(examples.iter().cycle()) {
             for &token in example.answer.iter().chain(&example.wrong) {
@@ -138,7 +148,8 @@ impl<T: Real> Transformer<'_, T> {
                 let bias = bias.map_or(T::ZERO, |bias| bias[token as usize]);
                 for read in segment.reads.clone() {
                     let row = &normed[read * d_model..(read + 1) * d_model];
-                    out[read].push(rows::dot(row, &column) + bias);
+                    let logit = rows::dot(row, &column) + bias;
+                    out[read].push(cap.map_or(logit, |cap| cap * (logit / cap).tanh()));
                 }
             }
         }
@@ -156,7 +167,7 @@ impl<T: Real> Transformer<'_, T> {
         reference: &[T],
     ) -> Vec<T> {
         let config = self.config();
-        let (d_model, d_vocab) = (config.d_model, config.d_vocab);
+        let (d_model, d_vocab) = (config.d_model, config.d_out());
         let reads = self.metric_logits(metric, layout, examples, finals);
         let mut gradient = vec![T::ZERO; layout.reads.len() * d_model];
         let mut dense = match &reads {
@@ -183,10 +194,12 @@ impl<T: Real> Transformer<'_, T> {
                 if metric.needs_vocabulary() {
                     let target = &mut dense[index * d_vocab..(index + 1) * d_vocab];
                     metric.gradient(&read, weight, target);
+                    self.uncap(read.logits, target);
                     continue;
                 }
                 let mut columns = vec![T::ZERO; read.logits.len()];
                 metric.gradient(&read, weight, &mut columns);
+                self.uncap(read.logits, &mut columns);
                 let target = &mut gradient[index * d_model..(index + 1) * d_model];
                 let tokens = example.answer.iter().chain(&example.wrong);
                 for (&token, &value) in tokens.zip(&columns) {
@@ -203,6 +216,16 @@ impl<T: Real> Transformer<'_, T> {
         let at = norm::normalised(config.norm, d_model, finals);
         norm::backward(config.norm, &self.weights.final_norm, &at, &mut gradient);
         gradient
+    }
+
+    /// Pulls a gradient at capped logits back through the cap.
+    fn uncap(&self, logits: &[T], gradient: &mut [T]) {
+        if let Some(cap) = self.logit_cap() {
+            for (gradient, &logit) in gradient.iter_mut().zip(logits) {
+                let tanh = logit / cap;
+                *gradient *= T::ONE - tanh * tanh;
+            }
+        }
     }
 }
 

@@ -1,18 +1,16 @@
 //! The evaluator that runs a real model.
 
 use super::attribution::GradientRuns;
-use super::chunk::Chunk;
+use super::chunk::{Chunk, examples_per_chunk};
 use super::evaluator::Evaluator;
 use super::transformer::Transformer;
-use super::{Ablation, AblationValues, BLOCK};
+use super::{Ablation, AblationValues};
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, EdgeMask, EdgeScores};
 use crate::metric::Metric;
 use crate::model::Real;
 use crate::task::Example;
 
-/// Rows that one chunk of examples should have at most.
-const CHUNK_ROWS: usize = 1024;
 /// Rows on the row axis that keep matrix products efficient.
 const BATCH_ROWS: usize = 4096;
 /// Bytes that the differences of all circuits of a batch may take at most.
@@ -43,14 +41,8 @@ impl<'a, T: Real> ModelEvaluator<'a, T> {
         ablation: Ablation,
         values: &AblationValues<T>,
     ) -> Result<Self> {
-        let longest = examples
-            .iter()
-            .map(|example| example.clean.len())
-            .max()
-            .unwrap_or(1);
-        let blocks = (CHUNK_ROWS / (longest * BLOCK)).max(1);
         let mut chunks = examples
-            .chunks(blocks * BLOCK)
+            .chunks(examples_per_chunk(examples))
             .map(|examples| Chunk::new(transformer, examples, ablation, &values.0))
             .collect::<Result<Vec<_>>>()?;
         for chunk in &mut chunks {
@@ -144,23 +136,12 @@ impl<'a, T: Real> ModelEvaluator<'a, T> {
                 metric: self.metric,
                 embedded: &embedded,
                 runs: points.len(),
-                full_log_probs: chunk.reference(self.metric),
+                interventions: Vec::new(),
+                reference: chunk.reference(self.metric),
             };
-            for (total, score) in total.iter_mut().zip(score(chunk, &runs)) {
-                *total += score;
-            }
+            add(&mut total, &score(chunk, &runs));
         }
-        let examples = self.examples() as f64;
-        for (index, total) in total.iter_mut().enumerate() {
-            *total /= examples;
-            if !total.is_finite() {
-                return Err(Error::NotFinite {
-                    node: format!("score {index}"),
-                    problem: "a gradient is not finite; try precision: F64".into(),
-                });
-            }
-        }
-        Ok(total)
+        per_example(total, self.examples() as f64)
     }
 
     fn values(&self, chunk: &Chunk<'a, T>, metric: Metric, finals: &[T]) -> Result<Vec<f64>> {
@@ -247,4 +228,48 @@ impl<T: Real> Evaluator for ModelEvaluator<'_, T> {
             },
         )
     }
+
+    fn activation_attribution(&mut self, points: &[f64]) -> Result<EdgeScores> {
+        let mut total = vec![0.0; self.transformer.graph.edge_count()];
+        let mut groups = 1;
+        for chunk in &self.chunks {
+            let embedded = chunk.clean.repeat(points.len());
+            let sites = chunk.writer_groups();
+            groups = sites.len();
+            for group in sites {
+                let runs = GradientRuns {
+                    metric: self.metric,
+                    embedded: &embedded,
+                    runs: points.len(),
+                    interventions: vec![chunk.group_between(&group, points)],
+                    reference: chunk.reference(self.metric),
+                };
+                let scores = chunk
+                    .frame
+                    .edge_attribution(&chunk.examples, &chunk.full, &runs);
+                add(&mut total, &scores);
+            }
+        }
+        per_example(total, (self.examples() * groups) as f64)
+    }
+}
+
+fn add(total: &mut [f64], scores: &[f64]) {
+    for (total, score) in total.iter_mut().zip(scores) {
+        *total += score;
+    }
+}
+
+/// Divides sums by their count and refuses what is not finite.
+fn per_example(mut total: Vec<f64>, count: f64) -> Result<Vec<f64>> {
+    for (index, total) in total.iter_mut().enumerate() {
+        *total /= count;
+        if !total.is_finite() {
+            return Err(Error::NotFinite {
+                node: format!("score {index}"),
+                problem: "a gradient is not finite; try precision: F64".into(),
+            });
+        }
+    }
+    Ok(total)
 }

@@ -1,13 +1,9 @@
 //! The parts of one block, and how its readers and writers are numbered in the graph.
 
-use rayon::prelude::*;
-
-use super::kernels::attention::{HeadRows, Sequence, attend};
 use super::kernels::rope::RopeTable;
 use super::kernels::{activation, matmul, norm, rows};
-use super::layout::{Layout, Segment};
 use crate::graph::{ComputationGraph, Node};
-use crate::model::{Linear, ModelConfig, NormWeights, Positions, Real, Weights};
+use crate::model::{Linear, Mlp, ModelConfig, NormWeights, Positions, Real, Weights};
 
 /// A model at a granularity, ready to run.
 pub struct Transformer<'a, T> {
@@ -15,6 +11,8 @@ pub struct Transformer<'a, T> {
     pub(crate) graph: &'a ComputationGraph,
     pub(crate) layers: Vec<LayerWiring>,
     rope: Option<RopeTable<T>>,
+    /// The rotation of layers with local attention, where it is another one.
+    local_rope: Option<RopeTable<T>>,
 }
 
 /// Numbers of a layer's readers and writers.
@@ -26,11 +24,13 @@ pub(crate) struct LayerWiring {
     pub k: Vec<usize>,
     /// Reader of each value slot.
     pub v: Vec<usize>,
-    /// Reader of the MLP.
-    pub mlp: usize,
+    /// Reader of the MLP, where there is one.
+    pub mlp: Option<usize>,
+    /// First reader of the next layer.
+    pub end: usize,
     /// Writer of head 0; the others follow.
     pub first_head: usize,
-    /// Writer of the MLP; its neurons follow.
+    /// Writer of the MLP, where there is one; its neurons follow.
     pub mlp_writer: usize,
     /// Hidden units that are nodes.
     pub neurons: Vec<usize>,
@@ -51,21 +51,40 @@ pub(crate) struct MlpInner<T> {
     pub gate: Option<Vec<T>>,
     /// The hidden units.
     pub hidden: Vec<T>,
+    /// The output before it is normed, in models that norm it; filled in with it.
+    pub output: Vec<T>,
 }
 
 impl<'a, T: Real> Transformer<'a, T> {
     /// Numbers the readers and writers of every layer.
     pub fn new(weights: &'a Weights<T>, graph: &'a ComputationGraph) -> Self {
         let config = &weights.config;
-        let rope = match config.positions {
-            Positions::Learned => None,
-            Positions::Rotary { theta, dims } => Some(RopeTable::new(theta, dims, config.n_ctx)),
+        let (rope, local_rope) = match &config.positions {
+            Positions::Learned => (None, None),
+            Positions::Rotary {
+                theta,
+                dims,
+                scaling,
+            } => {
+                let local = config.attention.local.as_ref();
+                let local = local.and_then(|local| local.theta);
+                (
+                    Some(RopeTable::new(
+                        *theta,
+                        *dims,
+                        scaling.as_ref(),
+                        config.n_ctx,
+                    )),
+                    local.map(|theta| RopeTable::new(theta, *dims, None, config.n_ctx)),
+                )
+            }
         };
         Self {
             weights,
             graph,
             layers: LayerWiring::all(config, graph),
             rope,
+            local_rope,
         }
     }
 
@@ -102,9 +121,12 @@ impl<'a, T: Real> Transformer<'a, T> {
         heads: (usize, usize),
         positions: &[usize],
     ) -> Vec<T> {
-        let map = &self.weights.layers[layer].q;
-        let mut out = self.project(map, normed, heads, positions.len());
-        self.rotate(&mut out, positions);
+        let block = &self.weights.layers[layer];
+        let mut out = self.project(&block.q, normed, heads, positions.len());
+        if let Some(norm) = &block.query_norm {
+            out = self.norm(norm, &out);
+        }
+        self.rotate(layer, &mut out, positions);
         out
     }
 
@@ -116,9 +138,12 @@ impl<'a, T: Real> Transformer<'a, T> {
         heads: (usize, usize),
         positions: &[usize],
     ) -> Vec<T> {
-        let map = &self.weights.layers[layer].k;
-        let mut out = self.project(map, normed, heads, positions.len());
-        self.rotate(&mut out, positions);
+        let block = &self.weights.layers[layer];
+        let mut out = self.project(&block.k, normed, heads, positions.len());
+        if let Some(norm) = &block.key_norm {
+            out = self.norm(norm, &out);
+        }
+        self.rotate(layer, &mut out, positions);
         out
     }
 
@@ -134,7 +159,7 @@ impl<'a, T: Real> Transformer<'a, T> {
     }
 
     /// The columns of heads `from..to` of a projection.
-    fn project(
+    pub(crate) fn project(
         &self,
         map: &Linear<T>,
         normed: &[T],
@@ -145,106 +170,23 @@ impl<'a, T: Real> Transformer<'a, T> {
         matmul::linear(normed, rows, map, from * d_head, to * d_head)
     }
 
-    fn rotate(&self, data: &mut [T], positions: &[usize]) {
-        if let Some(rope) = &self.rope {
+    /// The rotation of a layer's queries and keys.
+    fn rope(&self, layer: usize) -> Option<&RopeTable<T>> {
+        let local = self.config().window(layer).and(self.local_rope.as_ref());
+        local.or(self.rope.as_ref())
+    }
+
+    fn rotate(&self, layer: usize, data: &mut [T], positions: &[usize]) {
+        if let Some(rope) = self.rope(layer) {
             rope.rotate(data, self.config().d_head, positions);
         }
     }
 
     /// Pulls gradients of rotated rows back through the rotation.
-    pub(crate) fn rotate_back(&self, data: &mut [T], positions: &[usize]) {
-        if let Some(rope) = &self.rope {
+    pub(crate) fn rotate_back(&self, layer: usize, data: &mut [T], positions: &[usize]) {
+        if let Some(rope) = self.rope(layer) {
             rope.rotate_back(data, self.config().d_head, positions);
         }
-    }
-
-    /// The factor of attention scores.
-    pub(crate) fn attention_scale(&self) -> T {
-        T::ONE / T::from_f64(self.config().d_head as f64).sqrt()
-    }
-
-    /// The shared prefix of a layer as keys, or as values, of one key/value head.
-    pub(crate) fn prefix_rows<'p>(
-        &self,
-        prefix: &'p [Vec<T>],
-        layer: usize,
-        kv_head: usize,
-    ) -> HeadRows<'p, T> {
-        let config = self.config();
-        HeadRows {
-            data: prefix.get(layer).map_or(&[], Vec::as_slice),
-            stride: config.n_kv_heads * config.d_head,
-            offset: kv_head * config.d_head,
-            width: config.d_head,
-        }
-    }
-
-    /// Attention of one head over all sequences: `[query rows, d_head]`.
-    pub(crate) fn attend_head(
-        &self,
-        layout: &Layout,
-        reads_only: bool,
-        q: HeadRows<'_, T>,
-        keys: (HeadRows<'_, T>, HeadRows<'_, T>),
-        values: (HeadRows<'_, T>, HeadRows<'_, T>),
-    ) -> Vec<T> {
-        let d_head = self.config().d_head;
-        let scale = self.attention_scale();
-        let mut out = vec![T::ZERO; layout.query_rows(reads_only) * d_head];
-        let mut scratch = Vec::new();
-        for segment in &layout.segments {
-            for (query, seen) in layout.queries(segment, reads_only) {
-                attend(
-                    q.row(query),
-                    sequence(segment, keys),
-                    sequence(segment, values),
-                    seen,
-                    scale,
-                    &mut scratch,
-                    &mut out[query * d_head..(query + 1) * d_head],
-                );
-            }
-        }
-        out
-    }
-
-    /// Attention of all heads: `[query rows, n_heads * d_head]`; keys and values have one slot per key/value head.
-    pub(crate) fn attend_all(
-        &self,
-        layer: usize,
-        layout: &Layout,
-        (q, k, v): (&[T], &[T], &[T]),
-        prefix: &Prefix<T>,
-    ) -> Vec<T> {
-        let config = self.config();
-        let (d_head, heads) = (config.d_head, config.n_heads);
-        let reads_only = self.reads_only(layer);
-        let results: Vec<Vec<T>> = (0..heads)
-            .into_par_iter()
-            .map(|head| {
-                let kv = head / config.group_size();
-                let own = |data, count, head: usize| HeadRows {
-                    data,
-                    stride: count * d_head,
-                    offset: head * d_head,
-                    width: d_head,
-                };
-                self.attend_head(
-                    layout,
-                    reads_only,
-                    own(q, heads, head),
-                    (
-                        self.prefix_rows(&prefix.k, layer, kv),
-                        own(k, config.n_kv_heads, kv),
-                    ),
-                    (
-                        self.prefix_rows(&prefix.v, layer, kv),
-                        own(v, config.n_kv_heads, kv),
-                    ),
-                )
-            })
-            .collect();
-        interleave(&results, d_head)
     }
 
     /// What heads write together: `z W_O`, without its bias.
@@ -275,12 +217,11 @@ impl<'a, T: Real> Transformer<'a, T> {
     }
 
     /// The projections and hidden units of an MLP from normed rows.
-    pub(crate) fn mlp_inner(&self, layer: usize, normed: &[T]) -> MlpInner<T> {
-        let block = &self.weights.layers[layer];
+    pub(crate) fn mlp_inner(&self, mlp: &Mlp<T>, normed: &[T]) -> MlpInner<T> {
         let rows = normed.len() / self.config().d_model;
-        let projection = matmul::linear(normed, rows, &block.mlp_in, 0, block.mlp_in.outputs);
-        let gate = block
-            .mlp_gate
+        let projection = matmul::linear(normed, rows, &mlp.up, 0, mlp.up.outputs);
+        let gate = mlp
+            .gate
             .as_ref()
             .map(|gate| matmul::linear(normed, rows, gate, 0, gate.outputs));
         let hidden = activation::hidden(self.config().activation, &projection, gate.as_deref());
@@ -288,13 +229,19 @@ impl<'a, T: Real> Transformer<'a, T> {
             projection,
             gate,
             hidden,
+            output: Vec::new(),
         }
     }
 
     /// What the MLP's writers add: the MLP node's output (without neurons that are nodes, and then without the
-    /// output bias), and the activations of those neurons, `[rows, neurons]`.
-    pub(crate) fn mlp_outputs(&self, layer: usize, mut hidden: Vec<T>) -> (Vec<T>, Vec<T>) {
-        let map = &self.weights.layers[layer].mlp_out;
+    /// output bias), and the activations of those neurons, `[rows, neurons]`. Not yet normed.
+    pub(crate) fn mlp_outputs(
+        &self,
+        layer: usize,
+        mlp: &Mlp<T>,
+        mut hidden: Vec<T>,
+    ) -> (Vec<T>, Vec<T>) {
+        let map = &mlp.down;
         let nodes = &self.layers[layer].neurons;
         let rows = hidden.len() / map.inputs;
         if nodes.is_empty() {
@@ -317,7 +264,9 @@ impl<'a, T: Real> Transformer<'a, T> {
 
     /// What one neuron writes: its activation times its output row.
     pub(crate) fn project_neuron(&self, layer: usize, neuron: usize, values: &[T]) -> Vec<T> {
-        let map = &self.weights.layers[layer].mlp_out;
+        let Some(Mlp { down: map, .. }) = &self.weights.layers[layer].mlp else {
+            return Vec::new();
+        };
         let matrix = map.matrix();
         let weights: Vec<T> = (0..map.outputs)
             .map(|out| matrix.data[neuron * matrix.row_stride + out * matrix.column_stride])
@@ -337,39 +286,20 @@ impl<'a, T: Real> Transformer<'a, T> {
     /// The token embeddings of rows.
     pub(crate) fn embed(&self, tokens: impl IntoIterator<Item = u32>) -> Vec<T> {
         let indices: Vec<usize> = tokens.into_iter().map(|token| token as usize).collect();
-        rows::gather(&self.weights.embedding, self.config().d_model, &indices)
+        let mut out = rows::gather(&self.weights.embedding, self.config().d_model, &indices);
+        if let Some(scale) = self.config().embedding_scale {
+            let scale = T::from_f64(scale);
+            for value in &mut out {
+                *value *= scale;
+            }
+        }
+        out
     }
 
     /// Whether learned position embeddings are a writer.
     pub(crate) fn position_is_writer(&self) -> bool {
         self.graph.writers().get(1) == Some(&Node::Position)
     }
-}
-
-/// Keys or values of one sequence: those of its shared prefix, then its own.
-pub(super) fn sequence<'a, T>(
-    segment: &Segment,
-    (prefix, own): (HeadRows<'a, T>, HeadRows<'a, T>),
-) -> Sequence<'a, T> {
-    Sequence {
-        prefix,
-        prefix_start: segment.prefix_row,
-        prefix_len: segment.start,
-        own,
-        own_start: segment.rows.start,
-    }
-}
-
-/// Puts the columns of several heads side by side.
-pub(crate) fn interleave<T: Real>(heads: &[Vec<T>], d_head: usize) -> Vec<T> {
-    let rows = heads.first().map_or(0, |head| head.len() / d_head);
-    let mut out = Vec::with_capacity(rows * heads.len() * d_head);
-    for row in 0..rows {
-        for head in heads {
-            out.extend_from_slice(&head[row * d_head..(row + 1) * d_head]);
-        }
-    }
-    out
 }
 
 impl LayerWiring {
@@ -380,13 +310,17 @@ impl LayerWiring {
                 q: Vec::new(),
                 k: Vec::new(),
                 v: Vec::new(),
-                mlp: 0,
+                mlp: None,
+                end: 0,
                 first_head: 0,
                 mlp_writer: 0,
                 neurons: graph.neurons().get(&layer).cloned().unwrap_or_default(),
             })
             .collect();
         for (index, reader) in graph.readers().iter().enumerate() {
+            if let Some(layer) = reader.node().layer() {
+                layers[layer].end = index + 1;
+            }
             match *reader {
                 Reader::Head { layer, part, .. } => {
                     let wiring = &mut layers[layer];
@@ -401,7 +335,7 @@ impl LayerWiring {
                         }
                     }
                 }
-                Reader::Mlp { layer } => layers[layer].mlp = index,
+                Reader::Mlp { layer } => layers[layer].mlp = Some(index),
                 Reader::Logits => {}
             }
         }

@@ -5,10 +5,12 @@ use super::transformer::Transformer;
 use super::{Ablation, Donors};
 use crate::error::Result;
 use crate::events::Observer;
+use crate::graph::Node;
 use crate::model::Real;
 use crate::task::Example;
 
-/// What an ablation takes from the discovery split: nothing, mean activations, or examples whose runs replace others.
+/// What an ablation takes from the discovery split: nothing, mean activations, learned constants, or examples whose
+/// runs replace others.
 #[derive(Debug, Clone)]
 pub struct AblationValues<T>(pub(crate) Values<T>);
 
@@ -29,18 +31,41 @@ impl<T: Real> AblationValues<T> {
     /// When a number is not finite, or the observer interrupts.
     ///
     /// # Complexity
-    /// One forward pass for mean ablations.
+    /// One forward pass for mean ablations; for optimal ablation one forward and one backward pass a step.
     pub fn new(
         transformer: &Transformer<'_, T>,
         examples: &[Example],
         ablation: Ablation,
-        _observer: &dyn Observer,
+        observer: &dyn Observer,
     ) -> Result<Self> {
         Ok(Self(match ablation {
             Ablation::Patch | Ablation::Zero => Values::Nothing,
             Ablation::Mean => Values::Constants(Means::over(transformer, examples, false)),
             Ablation::MeanPositional => Values::Constants(Means::over(transformer, examples, true)),
+            Ablation::Optimal(optimal) => {
+                let means = Means::over(transformer, examples, false);
+                Values::Constants(optimal.train(transformer, examples, means, observer)?)
+            }
             Ablation::Resample(resample) => Values::Donors(Donors::new(examples, resample)),
         }))
+    }
+
+    /// What a writer writes in place of its own where that is one constant for all positions, `[d_model]`.
+    ///
+    /// # Panics
+    /// When the graph has no such writer.
+    pub fn constant(&self, transformer: &Transformer<'_, T>, writer: usize) -> Option<Vec<T>> {
+        let Values::Constants(means) = &self.0 else {
+            return None;
+        };
+        if means.positional {
+            return None;
+        }
+        let value = means.constant(transformer, writer);
+        Some(match transformer.graph.writers()[writer] {
+            Node::Head { layer, head } => transformer.project_head(layer, head, value),
+            Node::Neuron { layer, neuron } => transformer.project_neuron(layer, neuron, value),
+            _ => value.to_vec(),
+        })
     }
 }

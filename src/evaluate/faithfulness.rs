@@ -1,8 +1,6 @@
 //! Faithfulness and its bootstrap interval.
 
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
+use super::bootstrap::intervals;
 use crate::engine::mean;
 
 /// Smallest difference of full and empty for which faithfulness is defined.
@@ -24,24 +22,13 @@ pub fn bootstrap(
     resamples: usize,
     seed: u64,
 ) -> Option<[f64; 2]> {
-    if resamples == 0 || circuit.len() < 2 {
-        return None;
-    }
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut values = Vec::with_capacity(resamples);
-    for _ in 0..resamples {
-        let picks: Vec<usize> = (0..circuit.len())
-            .map(|_| rng.random_range(0..circuit.len()))
-            .collect();
+    let statistic = |picks: &[usize]| {
         let pick = |from: &[f64]| mean(&picks.iter().map(|&index| from[index]).collect::<Vec<_>>());
-        values.extend(faithfulness(pick(circuit), pick(full), pick(empty)));
-    }
-    if values.is_empty() {
-        return None;
-    }
-    values.sort_by(f64::total_cmp);
-    let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
-    Some([at(0.025), at(0.975)])
+        vec![faithfulness(pick(circuit), pick(full), pick(empty))]
+    };
+    intervals(circuit.len(), resamples, seed, statistic)
+        .pop()
+        .flatten()
 }
 
 #[cfg(test)]

@@ -40,19 +40,27 @@ pub struct Figures {
     pub accuracy_full: Option<f64>,
     /// The same for the circuit.
     pub accuracy_circuit: Option<f64>,
-    /// Faithfulness by size of the circuit, where the method gives a ranking.
+    /// KL(full model || circuit), mean over examples, in nats.
+    pub kl_circuit: Option<f64>,
+    /// Circuits by size, of the edges with the largest `|score|` first, where the method gives a ranking.
     pub curve: Option<Vec<CurvePoint>>,
-    /// Area under the curve of the signed ranking (MIB's CPR).
+    /// The same of the edges with the largest score first: edges that hurt come last.
+    pub curve_signed: Option<Vec<CurvePoint>>,
+    /// Area under the faithfulness of `curve_signed` (MIB's CPR).
     pub cpr: Option<f64>,
-    /// Area between 1 and the curve of the ranking by magnitude (MIB's CMD).
+    /// 95 % bootstrap interval of `cpr` over examples.
+    pub cpr_interval: Option<[f64; 2]>,
+    /// Area between 1 and the faithfulness of `curve` (MIB's CMD).
     pub cmd: Option<f64>,
+    /// 95 % bootstrap interval of `cmd` over examples.
+    pub cmd_interval: Option<[f64; 2]>,
     /// Random connected circuits of the same number of edges.
     pub random: Option<Baseline>,
     /// Circuits of the same number of edges from permuted scores.
     pub permuted: Option<Baseline>,
 }
 
-/// One size on the faithfulness curve.
+/// One size on a curve.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct CurvePoint {
     /// Share of the graph's edges asked for.
@@ -61,6 +69,12 @@ pub struct CurvePoint {
     pub edges: usize,
     /// Faithfulness of that circuit.
     pub faithfulness: Option<f64>,
+    /// 95 % bootstrap interval of `faithfulness` over examples; the resamples are the same at every size.
+    pub interval: Option<[f64; 2]>,
+    /// Share of examples whose argmax is an answer.
+    pub accuracy: f64,
+    /// KL(full model || circuit), mean over examples, in nats.
+    pub kl: f64,
 }
 
 /// Faithfulness of baseline circuits.

@@ -1,6 +1,8 @@
 //! Evaluation of circuits: faithfulness on held-out prompts, next to baselines.
 
 mod baselines;
+mod bootstrap;
+mod curve;
 mod faithfulness;
 mod figures;
 mod run;

@@ -1,17 +1,15 @@
 //! The evaluation of one circuit on one split.
 
 use super::baselines::{permuted, random_connected};
+use super::curve::{self, Curve, Ends, Measured};
 use super::faithfulness::{bootstrap, faithfulness};
-use super::{Baseline, CurvePoint, Figures};
+use super::{Baseline, Figures};
 use crate::engine::{ModelEvaluator, mean};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
-use crate::graph::{Circuit, ComputationGraph, Dangling, EdgeMask, ranking};
+use crate::graph::{Circuit, ComputationGraph, EdgeMask, ranking};
 use crate::metric::Metric;
 use crate::model::Real;
-
-/// MIB's ten sizes, as shares of the graph's edges.
-const SHARES: [f64; 10] = [0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0];
 
 /// What to compute beside the circuit's own faithfulness.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -45,15 +43,18 @@ pub fn evaluate<T: Real>(
         EdgeMask::empty(graph),
         circuit.kept.clone(),
     ];
-    let values = evaluator.measure_metrics(&ends, &[plan.metric, Metric::Accuracy])?;
-    let (main, accuracy) = (&values[0], &values[1]);
+    let metrics = [plan.metric, Metric::Accuracy, Metric::Kl];
+    let values = evaluator.measure_metrics(&ends, &metrics)?;
+    let (main, accuracy, kl) = (&values[0], &values[1], &values[2]);
     let [full, empty, kept] = [mean(&main[0]), mean(&main[1]), mean(&main[2])];
     let mut work = Work {
         evaluator,
         graph,
         plan,
-        full,
-        empty,
+        ends: Ends {
+            full: &main[0],
+            empty: &main[1],
+        },
         observer,
     };
     let edges = circuit.kept.len();
@@ -66,16 +67,18 @@ pub fn evaluate<T: Real>(
         faithfulness_interval: bootstrap(&main[2], &main[0], &main[1], plan.bootstrap, 0),
         accuracy_full: Some(mean(&accuracy[0])),
         accuracy_circuit: Some(mean(&accuracy[2])),
+        kl_circuit: Some((-mean(&kl[2])).max(0.0)),
         random: work.baseline("random circuits", edges, random_connected)?,
         permuted: work.baseline("permuted scores", edges, permuted)?,
         ..Figures::default()
     };
     if let (true, Some(scores)) = (plan.curve, &circuit.scores) {
-        let by_size = work.curve(&ranking(scores, true))?;
-        let signed = work.curve(&ranking(scores, false))?;
-        figures.cpr = area(&signed, |faithfulness| faithfulness);
-        figures.cmd = area(&by_size, |faithfulness| (1.0 - faithfulness).abs());
-        figures.curve = Some(by_size);
+        let by_size = work.curve(&ranking(scores, true), |value| (1.0 - value).abs())?;
+        let signed = work.curve(&ranking(scores, false), |value| value)?;
+        figures.curve = Some(by_size.points);
+        figures.curve_signed = Some(signed.points);
+        (figures.cmd, figures.cmd_interval) = (by_size.area, by_size.area_interval);
+        (figures.cpr, figures.cpr_interval) = (signed.area, signed.area_interval);
     }
     Ok(figures)
 }
@@ -84,34 +87,11 @@ struct Work<'w, 'e, T> {
     evaluator: &'w mut ModelEvaluator<'e, T>,
     graph: &'w ComputationGraph,
     plan: &'w EvaluationPlan,
-    full: f64,
-    empty: f64,
+    ends: Ends<'w>,
     observer: &'w dyn Observer,
 }
 
 impl<T: Real> Work<'_, '_, T> {
-    fn faithfulness(&mut self, circuits: &[EdgeMask]) -> Result<Vec<Option<f64>>> {
-        let mut found = Vec::with_capacity(circuits.len());
-        for circuits in circuits.chunks(4) {
-            if self.observer.interrupted() {
-                return Err(Error::Interrupted);
-            }
-            let values = self
-                .evaluator
-                .measure_metrics(circuits, &[self.plan.metric])?;
-            found.extend(
-                values[0]
-                    .iter()
-                    .map(|values| faithfulness(mean(values), self.full, self.empty)),
-            );
-            self.observer.event(Event::Step {
-                done: found.len() as u64,
-                note: String::new(),
-            });
-        }
-        Ok(found)
-    }
-
     fn baseline(
         &mut self,
         name: &str,
@@ -126,10 +106,11 @@ impl<T: Real> Work<'_, '_, T> {
         let circuits: Vec<EdgeMask> = (0..count as u64)
             .map(|seed| circuit(self.graph, edges, seed))
             .collect();
-        let values: Vec<f64> = self
-            .faithfulness(&circuits)?
-            .into_iter()
-            .flatten()
+        let [measured] = self.measure(&circuits, [self.plan.metric])?;
+        let (full, empty) = (mean(self.ends.full), mean(self.ends.empty));
+        let values: Vec<f64> = measured
+            .iter()
+            .filter_map(|values| faithfulness(mean(values), full, empty))
             .collect();
         if values.is_empty() {
             return Ok(None);
@@ -141,41 +122,48 @@ impl<T: Real> Work<'_, '_, T> {
         }))
     }
 
-    fn curve(&mut self, order: &[usize]) -> Result<Vec<CurvePoint>> {
-        phase(self.observer, "faithfulness by size", SHARES.len() as u64);
-        let circuits: Vec<EdgeMask> = SHARES
-            .iter()
-            .map(|&share| {
-                let count = (share * order.len() as f64) as usize;
-                let mask = EdgeMask::from_edges(self.graph, order[..count].iter().copied());
-                self.graph.drop_dangling(&mask, Dangling::NoPathEitherWay)
-            })
-            .collect();
-        let values = self.faithfulness(&circuits)?;
-        let points =
-            SHARES
-                .iter()
-                .zip(&circuits)
-                .zip(values)
-                .map(|((&share, circuit), faithfulness)| CurvePoint {
-                    share,
-                    edges: circuit.len(),
-                    faithfulness,
-                });
-        Ok(points.collect())
+    /// The curve of a ranking, with the area under `height` of its faithfulness.
+    fn curve(&mut self, order: &[usize], height: fn(f64) -> f64) -> Result<Curve> {
+        let circuits = curve::circuits(self.graph, order);
+        phase(self.observer, "faithfulness by size", circuits.len() as u64);
+        let metrics = [self.plan.metric, Metric::Accuracy, Metric::Kl];
+        let [metric, accuracy, mut kl] = self.measure(&circuits, metrics)?;
+        for value in kl.iter_mut().flatten() {
+            // Rounding leaves divergences of equal distributions a little below zero.
+            *value = (-*value).max(0.0);
+        }
+        let measured = Measured {
+            metric,
+            accuracy,
+            kl,
+        };
+        let edges: Vec<usize> = circuits.iter().map(EdgeMask::len).collect();
+        let resamples = self.plan.bootstrap;
+        Ok(curve::curve(
+            &edges, &measured, self.ends, height, resamples,
+        ))
     }
-}
 
-/// Area under `height` of the faithfulness over the nominal shares, by trapezoids (MIB).
-fn area(curve: &[CurvePoint], height: impl Fn(f64) -> f64) -> Option<f64> {
-    let points: Vec<(f64, f64)> = curve
-        .iter()
-        .map(|point| point.faithfulness.map(|value| (point.share, height(value))))
-        .collect::<Option<_>>()?;
-    Some(
-        points
-            .windows(2)
-            .map(|pair| (pair[1].0 - pair[0].0) * (pair[0].1 + pair[1].1) / 2.0)
-            .sum(),
-    )
+    /// Metrics of circuits: `[metrics][circuits][examples]`, a few circuits at a time.
+    fn measure<const N: usize>(
+        &mut self,
+        circuits: &[EdgeMask],
+        metrics: [Metric; N],
+    ) -> Result<[Vec<Vec<f64>>; N]> {
+        let mut found = [const { Vec::new() }; N];
+        for circuits in circuits.chunks(4) {
+            if self.observer.interrupted() {
+                return Err(Error::Interrupted);
+            }
+            let values = self.evaluator.measure_metrics(circuits, &metrics)?;
+            for (found, values) in found.iter_mut().zip(values) {
+                found.extend(values);
+            }
+            self.observer.event(Event::Step {
+                done: found[0].len() as u64,
+                note: String::new(),
+            });
+        }
+        Ok(found)
+    }
 }

@@ -75,6 +75,12 @@ impl ComputationGraph {
         {
             builder.writers.push(Node::Position);
         }
+        if config.post_norms && !neurons.is_empty() {
+            return Err(Error::Usage(
+                "hidden units cannot be nodes in a model that norms the MLP's output: the norm of their sum is not a sum"
+                    .into(),
+            ));
+        }
         for (&layer, hidden) in neurons {
             let bad = hidden.iter().find(|&&neuron| neuron >= config.d_mlp);
             if layer >= config.n_layers || bad.is_some() {
@@ -134,6 +140,9 @@ impl ComputationGraph {
         } else {
             self.writers.len()
         };
+        if !config.has_mlps() {
+            return;
+        }
         let first = self.writers.len();
         self.writers.push(Node::Mlp { layer });
         if let Some(hidden) = self.neurons.get(&layer) {

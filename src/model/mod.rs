@@ -16,10 +16,12 @@ mod weights;
 
 pub use builtin::builtin_models;
 pub use cache::cached_models;
-pub use config::{Activation, ModelConfig, Norm, Positions};
+pub use config::{
+    Activation, AttentionConfig, LocalAttention, ModelConfig, Norm, Positions, RotaryScaling,
+};
 pub use load::{ModelHeader, load_model, read_header};
 pub use loaded::LoadedModel;
 pub use real::Real;
 pub use reference::model_name;
 pub use tokenizer::{PrependBos, Tokenizer};
-pub use weights::{Block, Linear, NormWeights, Weights};
+pub use weights::{Block, Linear, Mlp, NormWeights, Weights};

@@ -15,7 +15,7 @@ pub struct Weights<T> {
     pub layers: Vec<Block<T>>,
     /// The norm in front of the unembedding.
     pub final_norm: NormWeights<T>,
-    /// `d_model -> d_vocab`; `None` where it is the embedding (tied).
+    /// `d_model -> d_out`; `None` where it is the embedding (tied).
     pub unembedding: Option<Linear<T>>,
 }
 
@@ -32,17 +32,32 @@ pub struct Block<T> {
     pub v: Linear<T>,
     /// `n_heads * d_head -> d_model`; its bias belongs to no head.
     pub o: Linear<T>,
-    /// Norm in front of the MLP.
-    pub mlp_norm: NormWeights<T>,
-    /// `d_model -> d_mlp`: the activated projection of a plain MLP, the multiplied one of a gated MLP.
-    pub mlp_in: Linear<T>,
-    /// `d_model -> d_mlp`: the activated projection of a gated MLP.
-    pub mlp_gate: Option<Linear<T>>,
-    /// `d_mlp -> d_model`.
-    pub mlp_out: Linear<T>,
+    /// Norm of each head's queries, `[d_head]`, before the rotation.
+    pub query_norm: Option<NormWeights<T>>,
+    /// Norm of each head's keys, `[d_head]`, before the rotation.
+    pub key_norm: Option<NormWeights<T>>,
+    /// Norm of the sum of the heads (bias included) before it is added to the stream.
+    pub attention_post_norm: Option<NormWeights<T>>,
+    /// The MLP, where there is one.
+    pub mlp: Option<Mlp<T>>,
 }
 
-/// Gain and bias of a norm, `[d_model]` each.
+/// The weights of an MLP.
+#[derive(Debug, Clone)]
+pub struct Mlp<T> {
+    /// Norm in front of it.
+    pub norm: NormWeights<T>,
+    /// `d_model -> d_mlp`: the activated projection of a plain MLP, the multiplied one of a gated MLP.
+    pub up: Linear<T>,
+    /// `d_model -> d_mlp`: the activated projection of a gated MLP.
+    pub gate: Option<Linear<T>>,
+    /// `d_mlp -> d_model`.
+    pub down: Linear<T>,
+    /// Norm of its output before it is added to the stream.
+    pub post_norm: Option<NormWeights<T>>,
+}
+
+/// Gain and bias of a norm, `[d_model]` each; an empty gain where there is no norm.
 #[derive(Debug, Clone)]
 pub struct NormWeights<T> {
     /// Multiplied after normalising.
@@ -120,10 +135,22 @@ impl<T: Real> Block<T> {
             k: self.k.cast(),
             v: self.v.cast(),
             o: self.o.cast(),
-            mlp_norm: self.mlp_norm.cast(),
-            mlp_in: self.mlp_in.cast(),
-            mlp_gate: self.mlp_gate.as_ref().map(Linear::cast),
-            mlp_out: self.mlp_out.cast(),
+            query_norm: self.query_norm.as_ref().map(NormWeights::cast),
+            key_norm: self.key_norm.as_ref().map(NormWeights::cast),
+            attention_post_norm: self.attention_post_norm.as_ref().map(NormWeights::cast),
+            mlp: self.mlp.as_ref().map(Mlp::cast),
+        }
+    }
+}
+
+impl<T: Real> Mlp<T> {
+    fn cast<U: Real>(&self) -> Mlp<U> {
+        Mlp {
+            norm: self.norm.cast(),
+            up: self.up.cast(),
+            gate: self.gate.as_ref().map(Linear::cast),
+            down: self.down.cast(),
+            post_norm: self.post_norm.as_ref().map(NormWeights::cast),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! `edges.csv` and `curve.csv`.
 
+use super::json::{MAGNITUDE, SIGNED};
 use super::text::Text;
-use crate::evaluate::CurvePoint;
+use crate::evaluate::Figures;
 use crate::graph::{Circuit, ComputationGraph, ranking};
 
 /// The edges as rows `edge,writer,reader,score,kept`, largest `|score|` first: the full graph when there are scores,
@@ -28,17 +29,26 @@ pub fn edges_csv(graph: &ComputationGraph, circuit: &Circuit) -> String {
     out.0
 }
 
-/// The faithfulness curve as rows `share,edges,faithfulness`; undefined faithfulness is empty.
-pub fn curve_csv(curve: &[CurvePoint]) -> String {
+/// Both curves as rows `ranking,share,edges,faithfulness,low,high,accuracy,kl`; what is undefined is empty.
+pub fn curve_csv(figures: &Figures) -> String {
     let mut out = Text::default();
-    out.line(format_args!("share,edges,faithfulness"));
-    for point in curve {
-        let faithfulness = point.faithfulness.map_or_else(String::new, number);
-        out.line(format_args!(
-            "{},{},{faithfulness}",
-            number(point.share),
-            point.edges
-        ));
+    out.line(format_args!(
+        "ranking,share,edges,faithfulness,low,high,accuracy,kl"
+    ));
+    let defined = |value: Option<f64>| value.map_or_else(String::new, number);
+    for (ranking, curve) in [(MAGNITUDE, &figures.curve), (SIGNED, &figures.curve_signed)] {
+        for point in curve.iter().flatten() {
+            out.line(format_args!(
+                "{ranking},{},{},{},{},{},{},{}",
+                number(point.share),
+                point.edges,
+                defined(point.faithfulness),
+                defined(point.interval.map(|[low, _]| low)),
+                defined(point.interval.map(|[_, high]| high)),
+                number(point.accuracy),
+                number(point.kl),
+            ));
+        }
     }
     out.0
 }

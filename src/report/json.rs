@@ -10,6 +10,11 @@ use crate::graph::ComputationGraph;
 /// Version of the format of `report.json`.
 pub const REPORT_FORMAT: u32 = 1;
 
+/// The ranking of `curve`, as files name it: by `|score|`.
+pub(super) const MAGNITUDE: &str = "magnitude";
+/// The ranking of `curve_signed`: by score, edges that hurt last.
+pub(super) const SIGNED: &str = "signed";
+
 /// Where a result comes from: everything it depends on, nothing that varies between runs.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Provenance {
@@ -124,13 +129,19 @@ impl Serialize for Split<'_> {
         map.serialize_entry("faithfulness_interval", &figures.faithfulness_interval)?;
         map.serialize_entry("accuracy_full", &figures.accuracy_full)?;
         map.serialize_entry("accuracy_circuit", &figures.accuracy_circuit)?;
+        map.serialize_entry("kl_circuit", &figures.kl_circuit)?;
         map.serialize_entry("edges_kept", &evaluation.edges_kept)?;
         map.serialize_entry("edges_total", &evaluation.edges_total)?;
         map.serialize_entry("nodes_kept", &evaluation.nodes_kept)?;
         map.serialize_entry("nodes_total", &evaluation.nodes_total)?;
         map.serialize_entry("curve", &figures.curve)?;
+        let ranking = figures.curve.as_ref().map(|_| MAGNITUDE);
+        map.serialize_entry("curve_ranking", &ranking)?;
+        map.serialize_entry("curve_signed", &figures.curve_signed)?;
         map.serialize_entry("cpr", &figures.cpr)?;
+        map.serialize_entry("cpr_interval", &figures.cpr_interval)?;
         map.serialize_entry("cmd", &figures.cmd)?;
+        map.serialize_entry("cmd_interval", &figures.cmd_interval)?;
         map.serialize_entry("random", &figures.random)?;
         map.serialize_entry("permuted", &figures.permuted)?;
         map.serialize_entry("near_ties", &evaluation.near_ties)?;

@@ -207,6 +207,7 @@ pub(super) fn named_figures(evaluation: &Evaluation) -> BTreeMap<String, f64> {
             ("faithfulness", figures.faithfulness),
             ("accuracy_full", figures.accuracy_full),
             ("accuracy_circuit", figures.accuracy_circuit),
+            ("kl_circuit", figures.kl_circuit),
             ("cpr", figures.cpr),
             ("cmd", figures.cmd),
         ]
@@ -261,8 +262,9 @@ fn contents(
                 None => None,
             },
             Output::Csv => {
-                if let Some(curve) = &outcome.evaluation.held_out.curve {
-                    add("curve.csv", curve_csv(curve).into_bytes());
+                let figures = &outcome.evaluation.held_out;
+                if figures.curve.is_some() {
+                    add("curve.csv", curve_csv(figures).into_bytes());
                 }
                 let text = edges_csv(&outcome.graph, &outcome.circuit);
                 add("edges.csv", text.into_bytes())

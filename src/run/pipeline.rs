@@ -252,7 +252,11 @@ impl<'j, T: Real> Job<'j, T> {
         };
         let graph = ComputationGraph::new(config, &granularity, &all)?;
         let transformer = Transformer::new(self.weights, &graph);
-        let ablation = self.spec.ablation;
+        // Learning a constant for every hidden unit, to keep a few of them, would cost more than the search.
+        let ablation = match self.spec.ablation {
+            Ablation::Optimal(_) => Ablation::Mean,
+            ablation => ablation,
+        };
         let ablated = AblationValues::new(&transformer, &self.discovery, ablation, observer)?;
         let mut evaluator = ModelEvaluator::new(
             &transformer,
@@ -265,7 +269,9 @@ impl<'j, T: Real> Job<'j, T> {
             Method::EapIg(eap_ig) => eap_ig.points(),
             Method::Eap(_) => vec![1.0],
             Method::CleanCorrupted(both) => both.points(),
-            Method::Exact(_) | Method::Acdc(_) => crate::score::EapIg::default().points(),
+            Method::Exact(_) | Method::Acdc(_) | Method::EapIgActivations(_) => {
+                crate::score::EapIg::default().points()
+            }
         };
         let scores = evaluator.neuron_attribution(&points)?;
         let mut chosen = NeuronNodes::new();

@@ -3,6 +3,7 @@
 mod clean_corrupted;
 mod eap;
 mod eap_ig;
+mod eap_ig_activations;
 mod exact;
 
 use crate::graph::ComputationGraph;
@@ -10,6 +11,7 @@ use crate::graph::ComputationGraph;
 pub use clean_corrupted::CleanCorrupted;
 pub use eap::Eap;
 pub use eap_ig::EapIg;
+pub use eap_ig_activations::EapIgActivations;
 pub use exact::Exact;
 
 /// Attribution of every writer: the same gradients taken at its output, which is the sum over its edges.

@@ -7,6 +7,7 @@ use super::files::folder_of;
 use super::position::{KeyPath, position_of};
 use super::{Evaluate, RunSpec};
 use crate::discover::{Method, Select};
+use crate::engine::Ablation;
 use crate::error::SpecMistake;
 use crate::graph::Mlps;
 use crate::model::builtin_models;
@@ -16,6 +17,8 @@ use crate::task::{Induction, TaskSource};
 const PAIRS: std::ops::RangeInclusive<usize> = 2..=1_000_000;
 /// Most gradient runs of EAP-IG.
 const MAX_STEPS: usize = 1000;
+/// Most training steps of optimal ablation.
+const MAX_TRAINING: usize = 1_000_000;
 /// Largest faithfulness a target can ask for.
 const MAX_TARGET: f64 = 1.5;
 /// Most random circuits to compare with.
@@ -34,6 +37,7 @@ pub(super) fn mistakes(spec: &RunSpec, text: &str, file: &Path) -> Vec<SpecMista
     check.models(&spec.models);
     check.task(&spec.task);
     check.metric(spec);
+    check.ablation(spec.ablation);
     check.method(&spec.method);
     check.selection(spec);
     check.evaluation(&spec.evaluate);
@@ -158,14 +162,8 @@ impl Check<'_> {
 
     fn method(&mut self, method: &Method) {
         match method {
-            Method::EapIg(params) => {
-                let steps = params.steps;
-                self.require(
-                    (1..=MAX_STEPS).contains(&steps),
-                    "method.EapIg.steps",
-                    || format!("expected 1 to {MAX_STEPS}, got {steps}"),
-                );
-            }
+            Method::EapIg(params) => self.steps(method, params.steps),
+            Method::EapIgActivations(params) => self.steps(method, params.steps),
             Method::Acdc(params) => {
                 self.require(params.tau.is_finite(), "method.Acdc.tau", || {
                     format!("expected a finite number, got {}", params.tau)
@@ -173,6 +171,29 @@ impl Check<'_> {
             }
             Method::Exact(_) | Method::Eap(_) | Method::CleanCorrupted(_) => {}
         }
+    }
+
+    fn ablation(&mut self, ablation: Ablation) {
+        let Ablation::Optimal(optimal) = ablation else {
+            return;
+        };
+        let steps = optimal.steps;
+        let key = "ablation.Optimal.steps";
+        self.require((1..=MAX_TRAINING).contains(&steps), key, || {
+            format!("expected 1 to {MAX_TRAINING}, got {steps}")
+        });
+        let rate = optimal.learning_rate;
+        let key = "ablation.Optimal.learning_rate";
+        self.require(rate > 0.0 && rate.is_finite(), key, || {
+            format!("expected a finite number above 0, got {rate}")
+        });
+    }
+
+    fn steps(&mut self, method: &Method, steps: usize) {
+        let key = format!("method.{}.steps", method.name());
+        self.require((1..=MAX_STEPS).contains(&steps), &key, || {
+            format!("expected 1 to {MAX_STEPS}, got {steps}")
+        });
     }
 
     fn selection(&mut self, spec: &RunSpec) {

@@ -65,16 +65,16 @@ pub(super) fn one(example: &Example, config: &ModelConfig) -> Result<(), String>
             config.n_ctx
         ));
     }
-    for (key, ids) in [
-        ("clean", clean),
-        ("corrupt", corrupt),
-        ("answer", answer),
-        ("wrong", wrong),
+    for (key, ids, size) in [
+        ("clean", clean, config.d_vocab),
+        ("corrupt", corrupt, config.d_vocab),
+        ("answer", answer, config.d_out()),
+        ("wrong", wrong, config.d_out()),
     ] {
-        if let Some(id) = ids.iter().find(|id| **id as usize >= config.d_vocab) {
+        if let Some(id) = ids.iter().find(|id| **id as usize >= size) {
             return Err(format!(
                 "`{key}` has token {id}, but the model's vocabulary ends at {}; use ids of this model",
-                config.d_vocab.saturating_sub(1)
+                size.saturating_sub(1)
             ));
         }
     }

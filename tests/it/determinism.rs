@@ -4,7 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use secateur::discover::Acdc;
-use secateur::engine::{Ablation, AblationValues, Evaluator, ModelEvaluator, Transformer};
+use secateur::engine::{
+    Ablation, AblationValues, Evaluator, ModelEvaluator, Optimal, Resample, Transformer,
+};
 use secateur::events::Silent;
 use secateur::graph::{EdgeMask, Granularity};
 use secateur::metric::Metric;
@@ -55,10 +57,19 @@ fn with_evaluator<R>(
     work(&mut evaluator)
 }
 
-const SETTINGS: [(Ablation, Metric); 3] = [
+const SETTINGS: [(Ablation, Metric); 5] = [
     (Ablation::Patch, Metric::LogitDiff),
     (Ablation::Zero, Metric::ProbDiff),
     (Ablation::MeanPositional, Metric::Kl),
+    (Ablation::Resample(Resample { seed: 2 }), Metric::L2),
+    (
+        Ablation::Optimal(Optimal {
+            steps: 4,
+            learning_rate: 0.1,
+            seed: 1,
+        }),
+        Metric::Nll,
+    ),
 ];
 
 fn masks(model: &LoadedModel) -> Vec<EdgeMask> {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use secateur::engine::{Ablation, AblationValues, Evaluator, ModelEvaluator, Transformer};
+use secateur::engine::{
+    Ablation, AblationValues, Evaluator, ModelEvaluator, Resample, Transformer,
+};
 use secateur::events::Silent;
 use secateur::graph::{
     ComputationGraph, Dangling, EdgeMask, Granularity, Heads, KeyValue, Node, PositionEmbedding,
@@ -228,7 +230,7 @@ proptest! {
 fn measure(graph: &ComputationGraph, ablation: Ablation, masks: &[EdgeMask]) -> Vec<Vec<f64>> {
     let config = shape(2, 2);
     let weights = oracle::random_weights(&config, 31);
-    let examples = oracle::random_examples(&config, 4, 32);
+    let examples = oracle::paired_examples(&config, 4, 32);
     let transformer = Transformer::new(&weights, graph);
     let ablated = AblationValues::new(&transformer, &examples, ablation, &Silent).expect("values");
     ModelEvaluator::new(
@@ -262,6 +264,10 @@ fn dangling_edges_never_matter_on_a_model() {
         (Ablation::Zero, Dangling::NoPathToLogits),
         (Ablation::Mean, Dangling::NoPathToLogits),
         (Ablation::MeanPositional, Dangling::NoPathToLogits),
+        (
+            Ablation::Resample(Resample { seed: 3 }),
+            Dangling::NoPathEitherWay,
+        ),
     ] {
         let pruned: Vec<EdgeMask> = masks
             .iter()
@@ -280,7 +286,7 @@ fn dangling_edges_never_matter_on_a_model() {
 
 /// The MLP's output bias flows without any input, so the edge matters under zero and mean ablation.
 #[test]
-fn an_edge_without_a_path_from_input_matters_except_under_patch() {
+fn an_edge_without_a_path_from_input_matters_where_values_are_no_run() {
     let graph = small_graph(0);
     let masks = [named(&graph, &["m0->logits"]), EdgeMask::empty(&graph)];
     assert!(
@@ -292,6 +298,7 @@ fn an_edge_without_a_path_from_input_matters_except_under_patch() {
         (Ablation::Patch, false),
         (Ablation::Zero, true),
         (Ablation::Mean, true),
+        (Ablation::Resample(Resample { seed: 3 }), false),
     ] {
         let values = measure(&graph, ablation, &masks);
         let difference = distance(&values[0], &values[1]);

@@ -5,7 +5,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use secateur::graph::{ComputationGraph, EdgeMask, Node, Qkv, Reader};
 use secateur::model::{
-    Activation, Block, Linear, ModelConfig, Norm, NormWeights, Positions, Weights,
+    Activation, Block, Linear, Mlp, ModelConfig, Norm, NormWeights, Positions, Weights,
 };
 use secateur::task::Example;
 
@@ -32,6 +32,7 @@ pub(crate) fn gpt2(parallel: bool) -> ModelConfig {
         gated_mlp: false,
         parallel_blocks: parallel,
         tied_unembedding: true,
+        ..ModelConfig::default()
     }
 }
 
@@ -43,6 +44,7 @@ pub(crate) fn llama() -> ModelConfig {
         positions: Positions::Rotary {
             theta: 100.0,
             dims: 4,
+            scaling: None,
         },
         activation: Activation::Silu,
         gated_mlp: true,
@@ -73,26 +75,33 @@ pub(crate) fn random_weights(config: &ModelConfig, seed: u64) -> Weights<f64> {
         config.n_kv_heads * config.d_head,
     );
     let mut rng_norm = ChaCha8Rng::seed_from_u64(seed + 1);
-    let mut norm = || NormWeights {
-        gain: (0..d).map(|_| 0.5 + rng_norm.random::<f64>()).collect(),
-        bias: biased.then(|| (0..d).map(|_| rng_norm.random::<f64>() - 0.5).collect()),
+    let mut norm_of = |width: usize| NormWeights {
+        gain: (0..width).map(|_| 0.5 + rng_norm.random::<f64>()).collect(),
+        bias: biased.then(|| (0..width).map(|_| rng_norm.random::<f64>() - 0.5).collect()),
     };
+    let own = config.attention.query_key_norm;
     let layers = (0..config.n_layers)
         .map(|_| Block {
-            attention_norm: norm(),
+            attention_norm: norm_of(d),
             q: linear(d, heads, !biased),
             k: linear(d, kv, !biased),
             v: linear(d, kv, !biased),
             o: linear(heads, d, !biased),
-            mlp_norm: norm(),
-            mlp_in: linear(d, config.d_mlp, !biased),
-            mlp_gate: config.gated_mlp.then(|| linear(d, config.d_mlp, true)),
-            mlp_out: linear(config.d_mlp, d, !biased),
+            query_norm: own.then(|| norm_of(config.d_head)),
+            key_norm: own.then(|| norm_of(config.d_head)),
+            attention_post_norm: config.post_norms.then(|| norm_of(d)),
+            mlp: config.has_mlps().then(|| Mlp {
+                norm: norm_of(d),
+                up: linear(d, config.d_mlp, !biased),
+                gate: config.gated_mlp.then(|| linear(d, config.d_mlp, true)),
+                down: linear(config.d_mlp, d, !biased),
+                post_norm: config.post_norms.then(|| norm_of(d)),
+            }),
         })
         .collect();
     let unembedding = (!config.tied_unembedding).then(|| Linear {
         bias: None,
-        ..linear(d, config.d_vocab, true)
+        ..linear(d, config.d_out(), true)
     });
     let mut numbers = |count: usize, scale: f64| -> Vec<f64> {
         (0..count)
@@ -104,7 +113,7 @@ pub(crate) fn random_weights(config: &ModelConfig, seed: u64) -> Weights<f64> {
         position: matches!(config.positions, Positions::Learned)
             .then(|| numbers(config.n_ctx * d, 0.5)),
         layers,
-        final_norm: norm(),
+        final_norm: norm_of(d),
         unembedding,
         config: config.clone(),
     }
@@ -126,6 +135,7 @@ pub(crate) fn random_examples(config: &ModelConfig, count: usize, seed: u64) -> 
                 }
             }
             corrupt[first] = (clean[first] + 1) % vocabulary;
+            let vocabulary = config.d_out() as u32;
             let answer = rng.random_range(0..vocabulary);
             let at = if rng.random::<f64>() < 0.3 && len > 3 {
                 vec![len - 3, len - 1]
@@ -143,6 +153,17 @@ pub(crate) fn random_examples(config: &ModelConfig, count: usize, seed: u64) -> 
             }
         })
         .collect()
+}
+
+/// Random pairs of two lengths, half of each, so that every example has others of its length.
+pub(crate) fn paired_examples(config: &ModelConfig, count: usize, seed: u64) -> Vec<Example> {
+    let of_length = |length: usize| {
+        let examples = random_examples(config, 40 * count, seed).into_iter();
+        examples
+            .filter(move |example| example.clean.len() == length)
+            .take(count.div_ceil(2).max(2))
+    };
+    of_length(5).chain(of_length(8)).collect()
 }
 
 pub(crate) fn random_mask(graph: &ComputationGraph, share: f64, seed: u64) -> EdgeMask {
@@ -201,12 +222,33 @@ pub(crate) fn run(
     let read = |reader: Reader, outputs: &Outputs, free: &Rows| -> Rows {
         let index = graph.reader(reader).expect("a reader of the graph");
         let mut x = free.clone();
+        let mut heads: Rows = vec![vec![0.0; config.d_model]; len];
         for writer in 0..graph.writers_before(index) {
             let w = kept[graph.edge(writer, index).expect("an edge")];
+            let normed_sum = match graph.writers()[writer] {
+                Node::Head { layer, head } if config.post_norms => Some((layer, head)),
+                _ => None,
+            };
             for position in 0..len {
+                let row = if normed_sum.is_some() {
+                    &mut heads[position]
+                } else {
+                    &mut x[position]
+                };
                 for column in 0..config.d_model {
-                    x[position][column] += w * outputs[writer][position][column]
+                    row[column] += w * outputs[writer][position][column]
                         + (1.0 - w) * ablated[writer][position][column];
+                }
+            }
+            if let Some((layer, head)) = normed_sum
+                && head + 1 == config.n_heads
+            {
+                let block = &weights.layers[layer];
+                let weights = block.attention_post_norm.as_ref().expect("a post-norm");
+                for (row, sum) in x.iter_mut().zip(&mut heads) {
+                    add(sum, block.o.bias.as_deref().unwrap_or_default());
+                    add(row, &norm(config.norm, weights, sum));
+                    sum.fill(0.0);
                 }
             }
         }
@@ -253,17 +295,29 @@ pub(crate) fn run(
             let mut k = project(Qkv::K, &block.k, kv);
             let v = project(Qkv::V, &block.v, kv);
             for position in 0..len {
-                rotate(config, &mut q[position], position);
-                rotate(config, &mut k[position], position);
+                if let (Some(q_norm), Some(k_norm)) = (&block.query_norm, &block.key_norm) {
+                    q[position] = norm(config.norm, q_norm, &q[position]);
+                    k[position] = norm(config.norm, k_norm, &k[position]);
+                }
+                rotate(config, layer, &mut q[position], position);
+                rotate(config, layer, &mut k[position], position);
             }
             let written = (0..len)
                 .map(|query| {
-                    let scores: Vec<f64> = (0..=query)
-                        .map(|key| dot(&q[query], &k[key]) / (config.d_head as f64).sqrt())
+                    let keys: Vec<usize> = (0..len)
+                        .filter(|&key| sees(config, layer, query, key))
+                        .collect();
+                    let scores: Vec<f64> = keys
+                        .iter()
+                        .map(|&key| {
+                            let plain = 1.0 / (config.d_head as f64).sqrt();
+                            let scale = config.attention.scale.unwrap_or(plain);
+                            cap(config.attention.soft_cap, dot(&q[query], &k[key]) * scale)
+                        })
                         .collect();
                     let total: f64 = scores.iter().map(|score| score.exp()).sum();
                     let mut z = vec![0.0; config.n_heads * config.d_head];
-                    for (key, score) in scores.iter().enumerate() {
+                    for (&key, score) in keys.iter().zip(&scores) {
                         for column in 0..config.d_head {
                             z[head * config.d_head + column] +=
                                 score.exp() / total * v[key][column];
@@ -279,13 +333,14 @@ pub(crate) fn run(
             heads.push(written);
         }
         let free_before = free.clone();
-        if let Some(bias) = &block.o.bias {
+        if let (Some(bias), false) = (&block.o.bias, config.post_norms) {
             for row in &mut free {
                 add(row, bias);
             }
         }
         let before_heads = outputs.clone();
         outputs.extend(heads);
+        let Some(weights) = &block.mlp else { continue };
         let mlp_reads = if config.parallel_blocks {
             read(Reader::Mlp { layer }, &before_heads, &free_before)
         } else {
@@ -295,9 +350,9 @@ pub(crate) fn run(
         let mut mlp: Rows = Vec::new();
         let mut neurons: Vec<Rows> = vec![Vec::new(); nodes.len()];
         for row in &mlp_reads {
-            let normed = norm(config.norm, &block.mlp_norm, row);
-            let projected = apply(&block.mlp_in, &normed);
-            let mut hidden: Vec<f64> = match &block.mlp_gate {
+            let normed = norm(config.norm, &weights.norm, row);
+            let projected = apply(&weights.up, &normed);
+            let mut hidden: Vec<f64> = match &weights.gate {
                 Some(gate) => apply(gate, &normed)
                     .iter()
                     .zip(&projected)
@@ -310,7 +365,7 @@ pub(crate) fn run(
             };
             let unbiased = Linear {
                 bias: None,
-                ..block.mlp_out.clone()
+                ..weights.down.clone()
             };
             for (index, &neuron) in nodes.iter().enumerate() {
                 let mut alone = vec![0.0; config.d_mlp];
@@ -318,14 +373,18 @@ pub(crate) fn run(
                 neurons[index].push(apply(&unbiased, &alone));
             }
             let map = if nodes.is_empty() {
-                &block.mlp_out
+                &weights.down
             } else {
                 &unbiased
             };
-            mlp.push(apply(map, &hidden));
+            let output = apply(map, &hidden);
+            mlp.push(match &weights.post_norm {
+                Some(weights) => norm(config.norm, weights, &output),
+                None => output,
+            });
         }
         if !nodes.is_empty()
-            && let Some(bias) = &block.mlp_out.bias
+            && let Some(bias) = &weights.down.bias
         {
             for row in &mut free {
                 add(row, bias);
@@ -339,14 +398,16 @@ pub(crate) fn run(
         .iter()
         .map(|row| {
             let normed = norm(config.norm, &weights.final_norm, row);
-            match &weights.unembedding {
+            let logits: Vec<f64> = match &weights.unembedding {
                 Some(map) => apply(map, &normed),
                 None => weights
                     .embedding
                     .chunks_exact(config.d_model)
                     .map(|token| dot(token, &normed))
                     .collect(),
-            }
+            };
+            let capped = |logit: &f64| cap(config.logit_soft_cap, *logit);
+            logits.iter().map(capped).collect()
         })
         .collect();
     (logits, outputs)
@@ -356,7 +417,11 @@ pub(crate) fn embed(weights: &Weights<f64>, tokens: &[u32]) -> Rows {
     let d = weights.config.d_model;
     tokens
         .iter()
-        .map(|&token| weights.embedding[token as usize * d..(token as usize + 1) * d].to_vec())
+        .map(|&token| {
+            let row = &weights.embedding[token as usize * d..(token as usize + 1) * d];
+            let scale = weights.config.embedding_scale.unwrap_or(1.0);
+            row.iter().map(|value| scale * value).collect()
+        })
         .collect()
 }
 
@@ -440,6 +505,7 @@ fn norm(kind: Norm, weights: &NormWeights<f64>, x: &[f64]) -> Vec<f64> {
     let (mean, eps) = match kind {
         Norm::LayerNorm { eps } => (x.iter().sum::<f64>() / count, eps),
         Norm::RmsNorm { eps } => (0.0, eps),
+        Norm::None => return x.to_vec(),
     };
     let variance = x.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
     x.iter()
@@ -463,17 +529,42 @@ fn activation(kind: Activation, x: f64) -> f64 {
     }
 }
 
-fn rotate(config: &ModelConfig, x: &mut [f64], position: usize) {
-    let Positions::Rotary { theta, dims } = config.positions else {
+fn rotate(config: &ModelConfig, layer: usize, x: &mut [f64], position: usize) {
+    let Positions::Rotary {
+        theta,
+        dims,
+        scaling,
+    } = &config.positions
+    else {
         return;
     };
+    let local = config.attention.local.as_ref();
+    let local = local.filter(|local| local.layers.contains(&layer));
+    let local = local.and_then(|local| local.theta);
     let half = dims / 2;
     let old = x.to_vec();
     for pair in 0..half {
-        let angle = position as f64 * theta.powf(-2.0 * pair as f64 / dims as f64);
-        x[pair] = old[pair] * angle.cos() - old[pair + half] * angle.sin();
-        x[pair + half] = old[pair + half] * angle.cos() + old[pair] * angle.sin();
+        let (factor, magnitude) = match (scaling, local) {
+            (Some(scaling), None) => (scaling.factors[pair], scaling.magnitude),
+            _ => (1.0, 1.0),
+        };
+        let theta = local.unwrap_or(*theta);
+        let angle = position as f64 * theta.powf(-2.0 * pair as f64 / *dims as f64) / factor;
+        let (cos, sin) = (magnitude * angle.cos(), magnitude * angle.sin());
+        x[pair] = old[pair] * cos - old[pair + half] * sin;
+        x[pair + half] = old[pair + half] * cos + old[pair] * sin;
     }
+}
+
+fn sees(config: &ModelConfig, layer: usize, query: usize, key: usize) -> bool {
+    let local = config.attention.local.as_ref();
+    let local = local.filter(|local| local.layers.contains(&layer));
+    (config.attention.bidirectional || key <= query)
+        && local.is_none_or(|local| key + local.window > query)
+}
+
+fn cap(cap: Option<f64>, value: f64) -> f64 {
+    cap.map_or(value, |cap| cap * (value / cap).tanh())
 }
 
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {

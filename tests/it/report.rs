@@ -34,11 +34,13 @@ fn config(n_layers: usize, n_heads: usize, group: usize) -> ModelConfig {
         positions: Positions::Rotary {
             theta: 1e4,
             dims: 8,
+            scaling: None,
         },
         activation: Activation::Silu,
         gated_mlp: true,
         parallel_blocks: false,
         tied_unembedding: true,
+        ..ModelConfig::default()
     }
 }
 

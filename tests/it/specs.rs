@@ -46,7 +46,7 @@ fn a_syntax_or_type_error_names_what_was_expected() {
     insta::assert_snapshot!(mistakes(&[("format: 1", "format: \"one\"")]), @r##"spec.ron:2:12: Expected integer"##);
     insta::assert_snapshot!(mistakes(&[("steps: 5", "stesp: 5")]), @r##"spec.ron:8:19: Unexpected field named `stesp` in `EapIg`, expected `steps` instead"##);
     insta::assert_snapshot!(mistakes(&[("    metric: LogitDiff,\n", "")]), @r##"spec.ron:11:1: missing key `metric` in `RunSpec`"##);
-    insta::assert_snapshot!(mistakes(&[("metric: LogitDiff", "metric: LogitDif")]), @r##"spec.ron:6:13: Unexpected variant named `LogitDif` in enum `Metric`, expected one of `LogitDiff`, `ProbDiff`, `Kl`, or `Accuracy` instead"##);
+    insta::assert_snapshot!(mistakes(&[("metric: LogitDiff", "metric: LogitDif")]), @r##"spec.ron:6:13: Unexpected variant named `LogitDif` in enum `Metric`, expected one of `LogitDiff`, `ProbDiff`, `Kl`, `Nll`, `Accuracy`, `Mrr`, or `L2` instead"##);
     insta::assert_snapshot!(mistakes(&[("method: EapIg(steps: 5)", "method: Acdc()")]), @r##"spec.ron:8:18: missing key `tau` in `Acdc`"##);
     insta::assert_snapshot!(mistakes(&[("    select", "    selct")]), @r##"spec.ron:9:5: Unexpected field named `selct` in `RunSpec`, expected one of `format`, `name`, `models`, `task`, `metric`, `ablation`, `method`, `granularity`, `select`, `target`, `evaluate`, `precision`, `prepend_bos`, or `outputs` instead"##);
     insta::assert_snapshot!(mistakes(&[("[Dot, Svg]", "[Dot, Png]")]), @r##"spec.ron:11:20: Unexpected variant named `Png` in enum `Output`, expected one of `Dot`, `Svg`, `Json`, `Csv`, or `Scores` instead"##);
@@ -96,6 +96,27 @@ fn methods_and_metrics() {
     spec.ron:6:5: metric: the gradient of Kl is zero on the clean run, the only place Eap looks at
     hint: use method: EapIg(steps: 5) or Exact()
     "##);
+    insta::assert_snapshot!(mistakes(&[("metric: LogitDiff", "metric: L2"), ("method: EapIg(steps: 5)", "method: Eap()")]), @r##"
+    spec.ron:6:5: metric: the gradient of L2 is zero on the clean run, the only place Eap looks at
+    hint: use method: EapIg(steps: 5) or Exact()
+    "##);
+    insta::assert_snapshot!(mistakes(&[("metric: LogitDiff", "metric: Mrr"), ("method: EapIg(steps: 5)", "method: EapIgActivations()")]), @r##"
+    spec.ron:6:5: metric: Mrr has no gradient, which EapIgActivations needs
+    hint: use metric: LogitDiff, or method: Exact() or Acdc(..)
+    "##);
+    let neurons = "granularity: (mlps: Neurons(layers: [0], top: 2))";
+    insta::assert_snapshot!(mistakes(&[("metric: LogitDiff", "metric: Mrr"), ("method: EapIg(steps: 5)", "method: Exact()"), ("select: TopN(share: 0.02)", neurons)]), @r##"
+    spec.ron:6:5: metric: Mrr has no gradient, by which the neurons that become nodes are chosen
+    hint: use metric: LogitDiff, or granularity: (mlps: Whole)
+    "##);
+}
+
+#[test]
+fn ablations() {
+    insta::assert_snapshot!(mistakes(&[("ablation: Patch", "ablation: Optimal(steps: 0)")]), @r##"spec.ron:7:23: ablation.Optimal.steps: expected 1 to 1000000, got 0"##);
+    insta::assert_snapshot!(mistakes(&[("ablation: Patch", "ablation: Optimal(learning_rate: 0.0)")]), @r##"spec.ron:7:23: ablation.Optimal.learning_rate: expected a finite number above 0, got 0"##);
+    insta::assert_snapshot!(mistakes(&[("ablation: Patch", "ablation: Optimal(steps: 5, learning_rate: NaN)")]), @r##"spec.ron:7:33: ablation.Optimal.learning_rate: expected a finite number above 0, got NaN"##);
+    insta::assert_snapshot!(mistakes(&[("ablation: Patch", "ablation: Resample(sed: 1)")]), @r##"spec.ron:7:24: Unexpected field named `sed` in `Resample`, expected `seed` instead"##);
 }
 
 #[test]
@@ -152,7 +173,15 @@ fn values_that_look_odd_but_have_a_meaning_pass() {
         [("select: TopN(share: 0.02)", "select: Threshold(0.0)")],
         [("held_out: 0.5", "held_out: 0.0")],
         [("metric: LogitDiff", "metric: Kl")],
+        [("metric: LogitDiff", "metric: Nll")],
         [("ablation: Patch", "ablation: MeanPositional")],
+        [("ablation: Patch", "ablation: Resample(seed: 4)")],
+        [("ablation: Patch", "ablation: Resample()")],
+        [("ablation: Patch", "ablation: Optimal()")],
+        [(
+            "ablation: Patch",
+            "ablation: Optimal(steps: 20, learning_rate: 0.1, seed: 3)",
+        )],
     ] {
         check(&with(&edits)).unwrap();
     }

@@ -178,6 +178,10 @@ impl Evaluator for Synthetic {
         assert!(!points.is_empty(), "a gradient needs a point");
         Ok(self.estimates.clone())
     }
+
+    fn activation_attribution(&mut self, points: &[f64]) -> secateur::Result<EdgeScores> {
+        self.attribution(points)
+    }
 }
 
 /// A model shape for small graphs.

@@ -86,6 +86,7 @@ fn config(d_vocab: usize, n_ctx: usize) -> ModelConfig {
         gated_mlp: true,
         parallel_blocks: false,
         tied_unembedding: true,
+        ..ModelConfig::default()
     }
 }
 

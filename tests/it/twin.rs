@@ -29,7 +29,7 @@ impl<'a> Twin<'a> {
         let means = match ablation {
             Ablation::Mean => oracle::means(weights, graph, examples, false),
             Ablation::MeanPositional => oracle::means(weights, graph, examples, true),
-            Ablation::Patch | Ablation::Zero | Ablation::Resample(_) => Vec::new(),
+            _ => Vec::new(),
         };
         let d = weights.config.d_model;
         let ablated = examples
@@ -44,7 +44,8 @@ impl<'a> Twin<'a> {
                     let donor = donors.of(example).expect("a donor");
                     oracle::full_run(weights, graph, &donor.clean).1
                 }
-                _ => means.clone(),
+                Ablation::Mean | Ablation::MeanPositional => means.clone(),
+                Ablation::Optimal(_) => panic!("constants are trained; use with_constants"),
             })
             .collect();
         let full = examples
@@ -59,6 +60,22 @@ impl<'a> Twin<'a> {
             ablated,
             full,
         }
+    }
+
+    /// The twin under constants, by writer, at all positions.
+    pub(crate) fn with_constants(
+        weights: &'a Weights<f64>,
+        graph: &'a ComputationGraph,
+        examples: &[Example],
+        metric: Metric,
+        constants: &[Vec<f64>],
+    ) -> Self {
+        let mut twin = Self::new(weights, graph, examples, metric, Ablation::Zero);
+        for (ablated, example) in twin.ablated.iter_mut().zip(examples) {
+            let at_all = |constant: &Vec<f64>| vec![constant.clone(); example.clean.len()];
+            *ablated = constants.iter().map(at_all).collect();
+        }
+        twin
     }
 
     /// The metric per example with edges kept in part.
@@ -113,6 +130,12 @@ impl<'a> Twin<'a> {
             &kept,
         )
         .1
+    }
+
+    /// What every writer writes in the run of a clean prompt with edges kept in part.
+    pub(crate) fn outputs_with(&self, index: usize, kept: &[f64], ablated: &Outputs) -> Outputs {
+        let embedded = self.embedded(index, 1.0);
+        oracle::run(self.weights, self.graph, &embedded, ablated, kept).1
     }
 
     fn embedded(&self, index: usize, point: f64) -> Rows {

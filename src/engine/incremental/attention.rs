@@ -163,7 +163,6 @@ impl<T: Real> Frame<'_, T> {
         let transformer = self.transformer;
         let config = transformer.config();
         let (heads, d_head) = (config.n_heads, config.d_head);
-        let reads_only = transformer.reads_only(layer);
         let run = &base.layers[layer];
         let slots = transformer.layers[layer].k.len();
         let work: Vec<(usize, usize)> = (0..variants.len())
@@ -191,8 +190,8 @@ impl<T: Real> Frame<'_, T> {
                 let k = pick(Port::K(slot), own(&run.k, slots, slot));
                 let v = pick(Port::V(slot), own(&run.v, slots, slot));
                 transformer.attend_head(
+                    layer,
                     &self.layout,
-                    reads_only,
                     q,
                     (transformer.prefix_rows(&self.prefix.k, layer, kv), k),
                     (transformer.prefix_rows(&self.prefix.v, layer, kv), v),

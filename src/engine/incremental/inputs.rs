@@ -54,12 +54,14 @@ impl<T: Real> Frame<'_, T> {
             &self.ablated.streams[place.index]
         };
         let mut x = self.at_place(place, stream);
+        let kept = |writer: usize| base.mask.contains(writer, reader);
         for writer in 0..before {
-            if base.mask.contains(writer, reader) == dense || base.is_zero(writer) {
-                continue;
+            let same = kept(writer) == dense || base.is_zero(writer);
+            if !same && !self.is_post_normed(writer) {
+                self.combine(place, writer, self.delta(base, writer), !dense, &mut x);
             }
-            self.combine(place, writer, self.delta(base, writer), !dense, &mut x);
         }
+        self.exchange_heads(base, None, (place, before), |_| dense, kept, &mut x);
         x
     }
 
@@ -107,7 +109,7 @@ impl<T: Real> Frame<'_, T> {
         let kept = variant.mask.row(reader);
         let mut x = shared[before].clone();
         for writer in writers_of(kept.iter().zip(before).map(|(kept, before)| kept ^ before)) {
-            if !base.is_zero(writer) {
+            if !base.is_zero(writer) && !self.is_post_normed(writer) {
                 let added = variant.mask.contains(writer, reader);
                 self.combine(place, writer, self.delta(base, writer), added, &mut x);
             }
@@ -126,9 +128,19 @@ impl<T: Real> Frame<'_, T> {
             .zip(&variant.dirty_bits)
             .map(|(kept, dirty)| (kept ^ flip) & dirty);
         for writer in writers_of(words) {
-            let difference = self.expanded(variant, writer);
-            self.combine(place, writer, difference, all.is_none(), &mut x);
+            if !self.is_post_normed(writer) {
+                let difference = self.expanded(variant, writer);
+                self.combine(place, writer, difference, all.is_none(), &mut x);
+            }
         }
+        self.exchange_heads(
+            base,
+            Some(variant),
+            (place, self.transformer.graph.writers_before(reader)),
+            |writer| base.mask.contains(writer, reader),
+            |writer| variant.mask.contains(writer, reader),
+            &mut x,
+        );
         x
     }
 
@@ -142,6 +154,9 @@ impl<T: Real> Frame<'_, T> {
     ) -> Vec<T> {
         let mut x = self.at_place(place, &self.ablated.streams[place.index]);
         for writer in variant.mask.writers_into(reader) {
+            if self.is_post_normed(writer) {
+                continue;
+            }
             if !base.is_zero(writer) {
                 self.combine(place, writer, self.delta(base, writer), true, &mut x);
             }
@@ -149,6 +164,14 @@ impl<T: Real> Frame<'_, T> {
                 self.combine(place, writer, self.expanded(variant, writer), true, &mut x);
             }
         }
+        self.exchange_heads(
+            base,
+            Some(variant),
+            (place, self.transformer.graph.writers_before(reader)),
+            |_| false,
+            |writer| variant.mask.contains(writer, reader),
+            &mut x,
+        );
         x
     }
 

@@ -6,10 +6,13 @@
 
 mod attention;
 mod inputs;
+mod post_norm;
 mod rebase;
 mod variant;
 
 use rayon::prelude::*;
+
+pub(crate) use self::post_norm::NormedHeads;
 
 use self::inputs::{Place, distinct_inputs};
 use self::rebase::Patch;
@@ -69,19 +72,25 @@ impl<T: Real> Frame<'_, T> {
             index: 2 * layer + 1,
             reads_only: transformer.reads_only(layer),
         };
-        let inputs = distinct_inputs(base, variants, &[(wiring.mlp, ())]);
+        let (Some(reader), Some(mlp)) = (wiring.mlp, &transformer.weights.layers[layer].mlp) else {
+            return;
+        };
+        let inputs = distinct_inputs(base, variants, &[(reader, ())]);
         if inputs.is_empty() {
             return;
         }
         let stacked = self.stack(base, variants, place, &inputs);
-        let normed = transformer.norm(&transformer.weights.layers[layer].mlp_norm, &stacked);
-        let hidden = transformer.mlp_inner(layer, &normed).hidden;
-        let (mlp, neurons) = transformer.mlp_outputs(layer, hidden);
+        let normed = transformer.norm(&mlp.norm, &stacked);
+        let hidden = transformer.mlp_inner(mlp, &normed).hidden;
+        let (mut output, neurons) = transformer.mlp_outputs(layer, mlp, hidden);
+        if let Some(norm) = &mlp.post_norm {
+            output = transformer.norm(norm, &output);
+        }
         let run = &base.layers[layer];
         for (index, input) in inputs.iter().enumerate() {
             let variant = &mut variants[input.variant];
             let len = run.mlp.len();
-            let new = &mlp[index * len..(index + 1) * len];
+            let new = &output[index * len..(index + 1) * len];
             variant.set_dirty(wiring.mlp_writer, rows::difference(new, &run.mlp));
             let len = run.neurons.len();
             let activations = &neurons[index * len..(index + 1) * len];

@@ -41,10 +41,12 @@ impl<T: Real> Frame<'_, T> {
         let graph = self.transformer.graph;
         let live = graph.live_readers(mask);
         let dense = |reader: &usize| live[*reader] && self.is_dense(mask, *reader);
-        let full_until = (0..graph.readers().len())
-            .rev()
-            .find(dense)
-            .map_or(0, |reader| reader + 1);
+        let last_dense = (0..graph.readers().len()).rev().find(dense);
+        // Under post-norms the heads' differences do not add up.
+        let full_until = match last_dense {
+            Some(reader) if !self.transformer.config().post_norms => reader + 1,
+            _ => 0,
+        };
         Variant {
             mask,
             live,
@@ -76,7 +78,10 @@ impl<T: Real> Frame<'_, T> {
         let (d_model, d_head) = (config.d_model, config.d_head);
         let wiring = &transformer.layers[layer];
         let reads_only = transformer.reads_only(layer);
-        let after = if mlp { wiring.mlp + 1 } else { wiring.mlp };
+        let after = match wiring.mlp {
+            Some(reader) if !mlp => reader,
+            _ => wiring.end,
+        };
         variants.par_iter_mut().for_each(|variant| {
             if variant.full_until <= after {
                 variant.full = None;

@@ -1,4 +1,6 @@
-//! Causal attention of one head over packed sequences, with its vector-Jacobian product.
+//! Attention of one head over packed sequences, with its vector-Jacobian product.
+
+use std::ops::Range;
 
 use super::rows::{add_scaled, dot};
 use crate::model::Real;
@@ -44,11 +46,42 @@ impl<'a, T> Sequence<'a, T> {
     }
 }
 
-/// Softmax of the scaled scores of a query against the first `probabilities.len()` keys.
-fn pattern<T: Real>(query: &[T], keys: Sequence<'_, T>, scale: T, probabilities: &mut [T]) {
+/// How scores are made of dot products.
+#[derive(Clone, Copy)]
+pub(crate) struct Scoring<T> {
+    /// Factor of the dot products.
+    pub scale: T,
+    /// Scores are capped softly: `cap * tanh(score / cap)`.
+    pub soft_cap: Option<T>,
+}
+
+impl<T: Real> Scoring<T> {
+    fn score(self, dot: T) -> T {
+        let score = dot * self.scale;
+        self.soft_cap
+            .map_or(score, |cap| cap * (score / cap).tanh())
+    }
+
+    /// Derivative of the score with respect to the dot product.
+    fn slope(self, dot: T) -> T {
+        self.soft_cap.map_or(self.scale, |cap| {
+            let tanh = (dot * self.scale / cap).tanh();
+            self.scale * (T::ONE - tanh * tanh)
+        })
+    }
+}
+
+/// Softmax of the scores of a query against the keys from position `first` on.
+fn pattern<T: Real>(
+    query: &[T],
+    keys: Sequence<'_, T>,
+    first: usize,
+    scoring: Scoring<T>,
+    probabilities: &mut [T],
+) {
     let mut largest = None;
-    for (position, score) in probabilities.iter_mut().enumerate() {
-        *score = dot(query, keys.row(position)) * scale;
+    for (index, score) in probabilities.iter_mut().enumerate() {
+        *score = scoring.score(dot(query, keys.row(first + index)));
         largest = Some(largest.map_or(*score, |largest: T| largest.max(*score)));
     }
     let largest = largest.unwrap_or(T::ZERO);
@@ -62,20 +95,20 @@ fn pattern<T: Real>(query: &[T], keys: Sequence<'_, T>, scale: T, probabilities:
     }
 }
 
-/// The weighted sum of values for one query that sees `seen` positions, added to `out`.
+/// The weighted sum of values for one query that sees the positions `visible`, added to `out`.
 pub(crate) fn attend<T: Real>(
     query: &[T],
     keys: Sequence<'_, T>,
     values: Sequence<'_, T>,
-    seen: usize,
-    scale: T,
+    visible: Range<usize>,
+    scoring: Scoring<T>,
     scratch: &mut Vec<T>,
     out: &mut [T],
 ) {
     scratch.clear();
-    scratch.resize(seen, T::ZERO);
-    pattern(query, keys, scale, scratch);
-    for (position, &probability) in scratch.iter().enumerate() {
+    scratch.resize(visible.len(), T::ZERO);
+    pattern(query, keys, visible.start, scoring, scratch);
+    for (position, &probability) in visible.zip(scratch.iter()) {
         add_scaled(out, probability, values.row(position));
     }
 }
@@ -100,31 +133,35 @@ pub(crate) fn attend_backward<T: Real>(
     query: &[T],
     keys: Sequence<'_, T>,
     values: Sequence<'_, T>,
-    seen: usize,
-    scale: T,
+    visible: Range<usize>,
+    scoring: Scoring<T>,
     scratch: &mut Vec<T>,
     gradient: &[T],
     into: &mut HeadGradients<'_, T>,
 ) {
     scratch.clear();
-    scratch.resize(2 * seen, T::ZERO);
-    let (probabilities, upstream) = scratch.split_at_mut(seen);
-    pattern(query, keys, scale, probabilities);
+    scratch.resize(2 * visible.len(), T::ZERO);
+    let (probabilities, upstream) = scratch.split_at_mut(visible.len());
+    pattern(query, keys, visible.start, scoring, probabilities);
     let mut mean = T::ZERO;
-    for position in 0..seen {
-        upstream[position] = dot(gradient, values.row(position));
-        mean += probabilities[position] * upstream[position];
+    for (index, position) in visible.clone().enumerate() {
+        upstream[index] = dot(gradient, values.row(position));
+        mean += probabilities[index] * upstream[index];
     }
     let width = query.len();
-    for position in 0..seen {
-        let score = probabilities[position] * (upstream[position] - mean) * scale;
+    for (index, position) in visible.enumerate() {
+        let slope = match scoring.soft_cap {
+            None => scoring.scale,
+            Some(_) => scoring.slope(dot(query, keys.row(position))),
+        };
+        let score = probabilities[index] * (upstream[index] - mean) * slope;
         add_scaled(into.query, score, keys.row(position));
         if position >= keys.prefix_len {
             let row = (position - keys.prefix_len) * width;
             add_scaled(&mut into.keys[row..row + width], score, query);
             add_scaled(
                 &mut into.values[row..row + width],
-                probabilities[position],
+                probabilities[index],
                 gradient,
             );
         }

@@ -1,4 +1,4 @@
-//! Layer norm and RMS norm with their vector-Jacobian products.
+//! Layer norm, RMS norm and no norm, with their vector-Jacobian products.
 
 use rayon::prelude::*;
 
@@ -12,6 +12,9 @@ const ROWS_PER_TASK: usize = 32;
 pub(crate) fn forward<T: Real>(norm: Norm, weights: &NormWeights<T>, x: &[T]) -> Vec<T> {
     let width = weights.gain.len();
     let mut out = x.to_vec();
+    if norm == Norm::None {
+        return out;
+    }
     out.par_chunks_mut(width * ROWS_PER_TASK).for_each(|rows| {
         for row in rows.chunks_exact_mut(width) {
             let scale = normalise(norm, row);
@@ -40,6 +43,7 @@ fn normalise<T: Real>(norm: Norm, row: &mut [T]) -> T {
             eps
         }
         Norm::RmsNorm { eps } => eps,
+        Norm::None => return T::ONE,
     };
     T::ONE / (dot(row, row) / count + T::from_f64(eps)).sqrt()
 }
@@ -75,6 +79,9 @@ pub(crate) fn backward<T: Real>(
     at: &Normalised<T>,
     gradient: &mut [T],
 ) {
+    if norm == Norm::None {
+        return;
+    }
     let width = weights.gain.len();
     let count = T::from_f64(width as f64);
     gradient
@@ -87,7 +94,7 @@ pub(crate) fn backward<T: Real>(
             }
             let mean = match norm {
                 Norm::LayerNorm { .. } => row.iter().copied().sum::<T>() / count,
-                Norm::RmsNorm { .. } => T::ZERO,
+                Norm::RmsNorm { .. } | Norm::None => T::ZERO,
             };
             let along = dot(row, hat) / count;
             let scale = at.scale[index];

@@ -1,38 +1,62 @@
 //! Rotary position embedding in Hugging Face's rotate-half layout.
 
-use crate::model::Real;
+use std::sync::OnceLock;
 
-/// Cosines and sines of every position, computed in f64.
-#[derive(Debug, Clone)]
+use crate::model::{Real, RotaryScaling};
+
+/// Positions whose angles are computed at once.
+const BLOCK: usize = 512;
+
+/// Cosines and sines of every position, computed in f64 when a position is first needed.
 pub(crate) struct RopeTable<T> {
     /// Leading dimensions of a head that are rotated.
     dims: usize,
-    /// `[positions, dims / 2]`.
-    cos: Vec<T>,
-    sin: Vec<T>,
+    /// Angle per position of each pair.
+    frequencies: Vec<f64>,
+    /// Factor of cosines and sines.
+    magnitude: f64,
+    /// Blocks of positions, `[BLOCK, dims / 2]` cosines and as many sines.
+    blocks: Vec<OnceLock<(Vec<T>, Vec<T>)>>,
 }
 
 impl<T: Real> RopeTable<T> {
     /// The table for positions `0..positions`.
-    pub(crate) fn new(theta: f64, dims: usize, positions: usize) -> Self {
-        let half = dims / 2;
-        let angles: Vec<f64> = (0..positions)
-            .flat_map(|position| {
-                (0..half)
-                    .map(move |pair| position as f64 * theta.powf(-2.0 * pair as f64 / dims as f64))
-            })
-            .collect();
+    pub(crate) fn new(
+        theta: f64,
+        dims: usize,
+        scaling: Option<&RotaryScaling>,
+        positions: usize,
+    ) -> Self {
+        let frequency = |pair: usize| {
+            let factor = scaling.map_or(1.0, |scaling| scaling.factors[pair]);
+            theta.powf(-2.0 * pair as f64 / dims as f64) / factor
+        };
         Self {
             dims,
-            cos: angles
-                .iter()
-                .map(|angle| T::from_f64(angle.cos()))
-                .collect(),
-            sin: angles
-                .iter()
-                .map(|angle| T::from_f64(angle.sin()))
+            frequencies: (0..dims / 2).map(frequency).collect(),
+            magnitude: scaling.map_or(1.0, |scaling| scaling.magnitude),
+            blocks: (0..positions.div_ceil(BLOCK))
+                .map(|_| OnceLock::new())
                 .collect(),
         }
+    }
+
+    /// Cosines and sines of a position, `[dims / 2]` each.
+    fn row(&self, position: usize) -> (&[T], &[T]) {
+        let block = position / BLOCK;
+        let (cos, sin) = self.blocks[block].get_or_init(|| {
+            let angles = (block * BLOCK..(block + 1) * BLOCK).flat_map(|position| {
+                let at = position as f64;
+                self.frequencies.iter().map(move |frequency| at * frequency)
+            });
+            let scaled = |value: f64| T::from_f64(value * self.magnitude);
+            angles
+                .map(|angle| (scaled(angle.cos()), scaled(angle.sin())))
+                .unzip()
+        });
+        let half = self.frequencies.len();
+        let range = position % BLOCK * half..(position % BLOCK + 1) * half;
+        (&cos[range.clone()], &sin[range])
     }
 
     /// Rotates every head of every row; `positions` has one entry per row.
@@ -52,8 +76,7 @@ impl<T: Real> RopeTable<T> {
         let width = data.len() / positions.len();
         let half = self.dims / 2;
         for (row, &position) in data.chunks_exact_mut(width).zip(positions) {
-            let cos = &self.cos[position * half..(position + 1) * half];
-            let sin = &self.sin[position * half..(position + 1) * half];
+            let (cos, sin) = self.row(position);
             for head in row.chunks_exact_mut(d_head) {
                 let (first, rest) = head.split_at_mut(half);
                 for pair in 0..half {

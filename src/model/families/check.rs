@@ -20,7 +20,6 @@ pub(crate) fn check(file: &str, config: &ModelConfig) -> Result<()> {
         ("number of key/value heads", config.n_kv_heads, MAX_WIDTH),
         ("width of the residual stream", config.d_model, MAX_WIDTH),
         ("width of a head", config.d_head, MAX_WIDTH),
-        ("width of the MLP", config.d_mlp, MAX_WIDTH),
         ("size of the vocabulary", config.d_vocab, MAX_TOKENS),
         ("context length", config.n_ctx, MAX_TOKENS),
     ];
@@ -28,6 +27,12 @@ pub(crate) fn check(file: &str, config: &ModelConfig) -> Result<()> {
         if size == 0 || size > max {
             return fail(format!("the {what} is {size}; expected 1 to {max}"));
         }
+    }
+    if config.d_mlp > MAX_WIDTH {
+        return fail(format!(
+            "the width of the MLP is {}; expected at most {MAX_WIDTH}",
+            config.d_mlp
+        ));
     }
     let (heads, groups) = (config.n_heads, config.n_kv_heads);
     if !heads.is_multiple_of(groups) {
@@ -38,13 +43,33 @@ pub(crate) fn check(file: &str, config: &ModelConfig) -> Result<()> {
         let problem = format!("{heads} heads of width {} are too wide", config.d_head);
         return fail(problem);
     }
-    let (Norm::LayerNorm { eps } | Norm::RmsNorm { eps }) = config.norm;
-    if !(eps.is_finite() && eps >= 0.0) {
+    if let Norm::LayerNorm { eps } | Norm::RmsNorm { eps } = config.norm
+        && !(eps.is_finite() && eps >= 0.0)
+    {
         return fail(format!(
             "the norm's epsilon is {eps}; expected a small number"
         ));
     }
-    if let Positions::Rotary { theta, dims } = config.positions {
+    if let Positions::Rotary {
+        theta,
+        dims,
+        scaling,
+    } = &config.positions
+    {
+        let (theta, dims) = (*theta, *dims);
+        if let Some(scaling) = scaling {
+            let fits = |value: &f64| value.is_finite() && *value > 0.0;
+            if scaling.factors.len() != dims / 2
+                || !scaling.factors.iter().all(fits)
+                || !fits(&scaling.magnitude)
+            {
+                return fail(format!(
+                    "the rotary scaling has {} factors; expected {} positive numbers, one for each pair of dimensions",
+                    scaling.factors.len(),
+                    dims / 2
+                ));
+            }
+        }
         if !(theta.is_finite() && theta > 0.0) {
             return fail(format!(
                 "the rotary base is {theta}; expected a positive number"

@@ -8,7 +8,7 @@ use super::layers::{blocks, in_any_layer, no_more_layers};
 use super::{Description, Family, parse_config};
 use crate::error::{Error, Result};
 use crate::model::source::{Format, GgufHeader, TensorSource, Tensors};
-use crate::model::{Activation, Block, Linear, ModelConfig, Norm, Positions, Weights};
+use crate::model::{Activation, Block, Linear, Mlp, ModelConfig, Norm, Positions, Weights};
 
 /// The family's registry entry.
 pub(super) struct Gpt2;
@@ -209,10 +209,16 @@ impl Family for Gpt2 {
                 k,
                 v,
                 o: linear(names.o, [d, d], o_bias)?,
-                mlp_norm: tensors.norm(&name(names.mlp_norm), d, true)?,
-                mlp_in: linear(names.mlp_in, [d, config.d_mlp], in_bias)?,
-                mlp_gate: None,
-                mlp_out: linear(names.mlp_out, [config.d_mlp, d], out_bias)?,
+                query_norm: None,
+                key_norm: None,
+                attention_post_norm: None,
+                mlp: Some(Mlp {
+                    norm: tensors.norm(&name(names.mlp_norm), d, true)?,
+                    up: linear(names.mlp_in, [d, config.d_mlp], in_bias)?,
+                    gate: None,
+                    down: linear(names.mlp_out, [config.d_mlp, d], out_bias)?,
+                    post_norm: None,
+                }),
             })
         };
         Ok(Weights {
@@ -258,6 +264,7 @@ fn config(shape: &Shape) -> ModelConfig {
         gated_mlp: false,
         parallel_blocks: false,
         tied_unembedding: true,
+        ..ModelConfig::default()
     }
 }
 

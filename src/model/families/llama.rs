@@ -10,7 +10,7 @@ use super::layers::{blocks, in_any_layer, no_more_layers};
 use super::{Description, Family, parse_config};
 use crate::error::{Error, Result};
 use crate::model::source::{Format, GgufHeader, TensorSource, Tensors};
-use crate::model::{Activation, Block, Linear, ModelConfig, Norm, Positions, Weights};
+use crate::model::{Activation, Block, Linear, Mlp, ModelConfig, Norm, Positions, Weights};
 
 /// The family's registry entry.
 pub(super) struct Llama;
@@ -157,11 +157,13 @@ impl Family for Llama {
             positions: Positions::Rotary {
                 theta: theta.or(read.rope_theta).unwrap_or(DEFAULT_THETA),
                 dims: d_head,
+                scaling: None,
             },
             activation: Activation::Silu,
             gated_mlp: true,
             parallel_blocks: false,
             tied_unembedding: read.tie_word_embeddings,
+            ..ModelConfig::default()
         };
         super::check(file, &config)?;
         Ok(Description {
@@ -226,11 +228,13 @@ impl Family for Llama {
             positions: Positions::Rotary {
                 theta: theta.unwrap_or(DEFAULT_THETA),
                 dims: d_head,
+                scaling: None,
             },
             activation: Activation::Silu,
             gated_mlp: true,
             parallel_blocks: false,
             tied_unembedding: !header.tensors.contains_key("output.weight"),
+            ..ModelConfig::default()
         };
         super::check(&header.file, &config)?;
         Ok(Description {
@@ -280,10 +284,16 @@ impl Family for Llama {
                 k,
                 v: linear(names.v, [d, groups], v_bias)?,
                 o: linear(names.o, [heads, d], o_bias)?,
-                mlp_norm: tensors.norm(&name(names.mlp_norm), d, false)?,
-                mlp_in: linear(names.up, [d, config.d_mlp], up_bias)?,
-                mlp_gate: Some(linear(names.gate, [d, config.d_mlp], gate_bias)?),
-                mlp_out: linear(names.down, [config.d_mlp, d], down_bias)?,
+                query_norm: None,
+                key_norm: None,
+                attention_post_norm: None,
+                mlp: Some(Mlp {
+                    norm: tensors.norm(&name(names.mlp_norm), d, false)?,
+                    up: linear(names.up, [d, config.d_mlp], up_bias)?,
+                    gate: Some(linear(names.gate, [d, config.d_mlp], gate_bias)?),
+                    down: linear(names.down, [config.d_mlp, d], down_bias)?,
+                    post_norm: None,
+                }),
             })
         };
         Ok(Weights {

@@ -181,7 +181,7 @@ impl EapGraph {
             n_kv_heads: self.cfg.n_heads,
             d_model,
             d_head: d_model / self.cfg.n_heads.max(1),
-            d_mlp: 0,
+            d_mlp: 1,
             d_vocab: 0,
             n_ctx: 0,
             norm: Norm::LayerNorm { eps: 1e-5 },
@@ -190,6 +190,7 @@ impl EapGraph {
             gated_mlp: false,
             parallel_blocks: self.cfg.parallel_attn_mlp,
             tied_unembedding: false,
+            ..ModelConfig::default()
         }
     }
 

@@ -169,16 +169,10 @@ pub(super) fn flat(weights: &Weights<f32>) -> Vec<u32> {
     let mut all = weights.embedding.clone();
     all.extend(weights.position.iter().flatten());
     let maps = weights.layers.iter().flat_map(|block| {
-        [
-            &block.q,
-            &block.k,
-            &block.v,
-            &block.o,
-            &block.mlp_in,
-            &block.mlp_out,
-        ]
-        .into_iter()
-        .chain(&block.mlp_gate)
+        let mlp = block.mlp.as_ref().expect("an MLP");
+        [&block.q, &block.k, &block.v, &block.o, &mlp.up, &mlp.down]
+            .into_iter()
+            .chain(&mlp.gate)
     });
     for map in maps.chain(&weights.unembedding) {
         let (input, output) = map.strides();
@@ -188,7 +182,10 @@ pub(super) fn flat(weights: &Weights<f32>) -> Vec<u32> {
         all.extend(map.bias.iter().flatten());
     }
     let norms = weights.layers.iter();
-    let norms = norms.flat_map(|block| [&block.attention_norm, &block.mlp_norm]);
+    let norms = norms.flat_map(|block| {
+        let mlp = block.mlp.as_ref().expect("an MLP");
+        [&block.attention_norm, &mlp.norm]
+    });
     for norm in norms.chain([&weights.final_norm]) {
         all.extend(norm.gain.iter().chain(norm.bias.iter().flatten()));
     }

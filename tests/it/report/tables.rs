@@ -20,9 +20,13 @@ fn figures() -> Figures {
         faithfulness_interval: Some([0.8, 0.9]),
         accuracy_full: Some(1.0),
         accuracy_circuit: None,
+        kl_circuit: Some(0.25),
         curve: Some(curve()),
+        curve_signed: Some(curve()[2..].to_vec()),
         cpr: Some(0.7),
+        cpr_interval: None,
         cmd: Some(1e-20),
+        cmd_interval: Some([0.0, 1e-19]),
         random: Some(Baseline {
             mean: 0.1,
             max: 0.2,
@@ -37,6 +41,9 @@ fn curve() -> Vec<CurvePoint> {
         share,
         edges,
         faithfulness,
+        interval: faithfulness.map(|value: f64| [value - 0.1, value + 0.25]),
+        accuracy: 0.5,
+        kl: 1.0 - share,
     };
     vec![
         point(0.001, 1, None),
@@ -129,11 +136,12 @@ fn edges_are_listed_by_magnitude() {
 
 #[test]
 fn curves_are_listed_by_share() {
-    insta::assert_snapshot!(curve_csv(&curve()), @"
-    share,edges,faithfulness
-    0.001,1,
-    0.1,2,0.3
-    1.0,20,1.0
+    insta::assert_snapshot!(curve_csv(&figures()), @"
+    ranking,share,edges,faithfulness,low,high,accuracy,kl
+    magnitude,0.001,1,,,,0.5,0.999
+    magnitude,0.1,2,0.3,0.19999999999999998,0.55,0.5,0.9
+    magnitude,1.0,20,1.0,0.9,1.25,0.5,0.0
+    signed,1.0,20,1.0,0.9,1.25,0.5,0.0
     ");
 }
 

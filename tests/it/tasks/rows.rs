@@ -7,6 +7,7 @@ use secateur::task::TaskSource;
 use serde_json::json;
 
 use super::{Numbers, decode, load, tokenizer};
+use secateur::task::Dataset;
 
 /// What is said about a file with these rows; the file's name is cut off.
 fn complaint(rows: &[u8], text: bool) -> String {
@@ -43,7 +44,16 @@ fn wrong_rows_of_ids_are_named() {
         r#"{"clean":"text","corrupt":[5,7],"answer":[1]}"#,
         r#"{"clean":[5,6],"corrupt":[5,7],"answer":[]}"#,
         r#"{"clean":[5,6],"corrupt":[5,7],"answer":9}"#,
-        r#"{"clean":[5,6],"corrupt":[5,7],"answer":[[1,2]]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,7],"answer":[[1,2],3]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,7],"answer":[[]]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,7],"answer":[[1,[2]]]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,7],"answer":[[1,4000]]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,7],"answer":[[1,2]],"wrong":[3]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,7],"answer":[1],"wrong":[[3,4]]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,7],"answer":[[1,2]],"at":[1]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,7,8],"answer":[[1,2]]}"#,
+        r#"{"clean":[],"corrupt":[],"answer":[[1,2]]}"#,
+        r#"{"clean":[5,6],"corrupt":[5,6],"answer":[[1,2]]}"#,
         r#"{"clean":[5,6],"corrupt":[5,7],"answer":[9],"wrong":[9]}"#,
         r#"{"clean":[5,6],"corrupt":[5,7],"answer":[9],"at":[2]}"#,
         r#"{"clean":[5,6],"corrupt":[5,7],"answer":[9],"at":[-1]}"#,
@@ -71,8 +81,16 @@ fn wrong_rows_of_ids_are_named() {
             .as_bytes(),
         false,
     );
+    let answer: Vec<usize> = (0..32).collect();
+    let with_answer = complaint(
+        json!({"clean": [1, 2], "corrupt": [1, 3], "answer": [answer]})
+            .to_string()
+            .as_bytes(),
+        false,
+    );
     let others = [
         long,
+        with_answer,
         complaint(b"", false),
         complaint(b" \n\n", false),
         complaint(b"{\"clean\":\"\xff\"}", false),
@@ -89,7 +107,16 @@ fn wrong_rows_of_ids_are_named() {
     row 2: `clean` is text and not a list of token ids; use a `File` task for text
     row 2: `answer` is empty; give at least one right answer
     row 2: `answer` is not a list; write [9]
-    row 2: `answer` has the nested list [1,2]: an answer of several tokens needs a teacher-forced metric, which does not exist yet; give alternatives of one token each
+    row 2: `answer` has 2 alternatives, one of several tokens; a row can have one such answer and no other, so make it a row of its own
+    row 2: `answer` has an empty nested list; give the answer's tokens
+    row 2: `answer` has [2], which is not a token id; ids are whole numbers from 0
+    row 2: `answer` has token 4000, but the model's vocabulary ends at 999; use ids of this model
+    row 2: `wrong` goes with answers of one token: one of several is scored alone; leave `wrong` out
+    row 2: `wrong` has the nested list [3,4]: an answer of several tokens is scored alone; leave `wrong` out
+    row 2: `at` goes with answers of one token: the tokens of a longer one set the positions; leave `at` out
+    row 2: clean has 2 tokens and corrupt 3; both must have the same number, so change a word
+    row 2: `clean` is empty; write a prompt or remove the row
+    row 2: clean and corrupt are the same tokens; change the corrupt prompt
     row 2: token 9 is twice among the answers and wrong answers; remove one
     row 2: `at` has position 2, but the prompt's last is 1; positions count from 0
     row 2: `at` has -1, which is not a position; positions count from 0
@@ -101,6 +128,7 @@ fn wrong_rows_of_ids_are_named() {
     row 2: not a JSON object; write {"clean": .., "corrupt": .., "answer": [..]}
     row 2: the line is empty; remove it
     row 1: the prompt has 33 tokens and the model reads at most 32; shorten it
+    row 1: the prompt with its answer has 33 tokens and the model reads at most 32; shorten it
     the file has no rows; write one JSON object per line
     the file has no rows; write one JSON object per line
     row 1: not UTF-8 text; save the file as UTF-8
@@ -119,7 +147,10 @@ fn wrong_rows_of_text_are_named() {
         r#"{"clean":"The dog","corrupt":"The dogs","answer":[" is near"]}"#,
         r#"{"clean":"The dog","corrupt":"The dogs","answer":["is near"]}"#,
         r#"{"clean":"The dog","corrupt":"The dogs","answer":[""]}"#,
-        r#"{"clean":"The dog","corrupt":"The dogs","answer":[[" is"," near"]]}"#,
+        r#"{"clean":"The dog","corrupt":"The dogs","answer":[[" is",7]]}"#,
+        r#"{"clean":"The dog","corrupt":"The dogs","answer":[[" is zebra"]]}"#,
+        r#"{"clean":"The dog","corrupt":"The dogs","answer":[["",""]]}"#,
+        r#"{"clean":"The dog","corrupt":"The dogs","answer":[" is"],"wrong":[" is near"]}"#,
         r#"{"clean":"The dog","corrupt":"The dogs","answer":[" zebra"]}"#,
         r#"{"clean":"The dog","corrupt":"The dogs","answer":[3]}"#,
     ];
@@ -135,10 +166,13 @@ fn wrong_rows_of_text_are_named() {
     row 2: clean and corrupt are the same tokens; change the corrupt prompt
     row 2: `clean` is empty; write a prompt or remove the row
     row 2: `clean` is not text; put it in quotes, or use a `Tokens` task for token ids
-    row 2: `answer` has " is near", which is not a single token but 2; give an alternative of one token (an answer of several tokens needs a teacher-forced metric, which does not exist yet)
-    row 2: `answer` has "is near", which is not a single token but 2; give an alternative of one token; words usually need their space in front (an answer of several tokens needs a teacher-forced metric, which does not exist yet)
+    row 2: `answer` has " is near", which is not a single token but 2; give an alternative of one token, or [[" is near"]] to have its tokens scored in turn
+    row 2: `answer` has "is near", which is not a single token but 2; give an alternative of one token; words usually need their space in front, or [["is near"]] to have its tokens scored in turn
     row 2: `answer` has "", which this tokenizer does not know; give an alternative of one token; words usually need their space in front
-    row 2: `answer` has the nested list [" is"," near"]: an answer of several tokens needs a teacher-forced metric, which does not exist yet; give alternatives of one token each
+    row 2: `answer` has 7, which is not text; put it in quotes
+    row 2: `answer` has " is zebra", which this tokenizer does not know
+    row 2: `answer` has "", which this tokenizer does not know
+    row 2: `wrong` has " is near", which is not a single token but 2; give an alternative of one token
     row 2: `answer` has " zebra", which this tokenizer does not know; give an alternative of one token
     row 2: `answer` has 3, which is not text; put it in quotes
     "#);
@@ -198,4 +232,57 @@ fn a_missing_file_is_named() {
     .unwrap_err();
     assert!(error.to_string().contains("data/nowhere.jsonl"), "{error}");
     assert_eq!(error.exit_code(), 3);
+}
+
+/// The answer's tokens but the last go behind both prompts, and each is read where it is predicted.
+#[test]
+fn answers_of_several_tokens_are_teacher_forced() {
+    let folder = tempfile::tempdir().unwrap();
+    let tokenizer = tokenizer(Numbers::Pairs, |_| true);
+    let rows = "{\"clean\":[5,6],\"corrupt\":[5,7],\"answer\":[[9,2,9]]}\n\
+                {\"clean\":[5,6],\"corrupt\":[5,7],\"answer\":[[9]],\"wrong\":[]}\n\
+                {\"clean\":[5,6],\"corrupt\":[5,7],\"answer\":[9]}";
+    fs_err::write(folder.path().join("ids.jsonl"), rows).unwrap();
+    let ids = load(&TaskSource::Tokens("ids.jsonl".into()), None, folder.path()).unwrap();
+    let [long, single, plain] = ids.examples.as_slice() else {
+        panic!("three rows")
+    };
+    assert_eq!(
+        (&long.clean, &long.corrupt),
+        (&vec![5, 6, 9, 2], &vec![5, 7, 9, 2])
+    );
+    assert_eq!((&long.answer, &long.at), (&vec![9, 2, 9], &vec![1, 2, 3]));
+    assert!(long.teacher_forced && single.teacher_forced && !plain.teacher_forced);
+    assert_eq!(long.prompt(), [5, 6]);
+    assert_eq!(single.prompt(), plain.prompt());
+    assert_eq!((&single.clean, &single.at), (&plain.clean, &plain.at));
+    let places: Vec<&[u32]> = (0..3).map(|place| long.answers_at(place)).collect();
+    assert_eq!(places, [[9], [2], [9]]);
+    // The three share their prompt, so no split separates them.
+    let (discovery, held_out) = ids.split(0.5);
+    assert!(discovery.is_empty() || held_out.is_empty());
+    let hash = |index: usize| {
+        let examples = vec![ids.examples[index].clone()];
+        Dataset {
+            examples,
+            ..ids.clone()
+        }
+        .hash()
+    };
+    assert_ne!(hash(1), hash(2));
+
+    let rows = "{\"clean\":\"The dog\",\"corrupt\":\"The dogs\",\"answer\":[[\" is\",\" near\"]]}\n\
+                {\"clean\":\"The dog\",\"corrupt\":\"The dogs\",\"answer\":[[\" is near\"]]}";
+    fs_err::write(folder.path().join("text.jsonl"), rows).unwrap();
+    let source = TaskSource::File("text.jsonl".into());
+    let text = load(&source, Some(&tokenizer), folder.path()).unwrap();
+    assert_eq!(text.examples[0], text.examples[1]);
+    let example = &text.examples[0];
+    assert_eq!(decode(&tokenizer, &example.clean), ["The", " dog", " is"]);
+    assert_eq!(
+        decode(&tokenizer, &example.corrupt),
+        ["The", " dogs", " is"]
+    );
+    assert_eq!(decode(&tokenizer, &example.answer), [" is", " near"]);
+    assert_eq!(example.at, [1, 2]);
 }

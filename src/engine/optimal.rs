@@ -1,0 +1,468 @@
+//! Optimal ablation (Li and Janson, 2409.09951): a constant per writer that does the least harm when it stands for
+//! the writer at all positions and on all edges.
+//!
+//! In each step every example of the discovery split has one writer, drawn at random, replaced by its constant. The
+//! loss is KL(full model || run) at the positions read, a mean over examples. The model stays as it is; only the
+//! constants move, by Adam, each with its own count of steps. They start from the means of the clean runs. A head's
+//! constant is its result before `W_O`, a neuron's its activation.
+
+use std::ops::Range;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::Optimal;
+use super::ablated::Means;
+use super::backward::{GradientSink, Tape};
+use super::chunk::{check_finite, examples_per_chunk};
+use super::forward::FullRun;
+use super::intervention::{Intervention, Site};
+use super::layout::Layout;
+use super::transformer::{Prefix, Transformer};
+use crate::error::{Error, Result};
+use crate::events::{Event, Observer, phase};
+use crate::graph::Node;
+use crate::metric::Metric;
+use crate::model::Real;
+use crate::task::Example;
+
+/// Decay of Adam's mean of gradients, and of their squares.
+const BETAS: (f64, f64) = (0.9, 0.999);
+/// Keeps Adam's steps finite where gradients vanish.
+const EPSILON: f64 = 1e-12;
+
+impl Optimal {
+    /// Trains the constants, which start from `means`.
+    ///
+    /// # Errors
+    /// When a number is not finite, or the observer interrupts.
+    ///
+    /// # Complexity
+    /// One forward pass, then one forward and one backward pass a step.
+    pub(crate) fn train<T: Real>(
+        self,
+        transformer: &Transformer<'_, T>,
+        examples: &[Example],
+        mut means: Means<T>,
+        observer: &dyn Observer,
+    ) -> Result<Means<T>> {
+        phase(observer, "optimal ablation", self.steps as u64);
+        let writers = transformer.graph.writers().len();
+        let mut batches = Vec::new();
+        let mut spread = vec![(0.0, 0.0); writers];
+        for examples in examples.chunks(examples_per_chunk(examples)) {
+            let (batch, run) = Batch::new(transformer, examples)?;
+            batch.add_spread(transformer, &run, &means, &mut spread);
+            batches.push(batch);
+        }
+        let mut adam: Vec<Adam> = (0..writers)
+            .map(|writer| Adam::new(means.constant(transformer, writer).len()))
+            .collect();
+        let mut rng = ChaCha8Rng::seed_from_u64(self.seed);
+        for step in 0..self.steps {
+            if observer.interrupted() {
+                return Err(Error::Interrupted);
+            }
+            let mut gradients = vec![Vec::new(); writers];
+            let mut loss = 0.0;
+            for batch in &batches {
+                let draws: Vec<usize> = (0..batch.examples.len())
+                    .map(|_| rng.random_range(0..writers))
+                    .collect();
+                loss += batch.differentiate(transformer, &means, &draws, &mut gradients);
+            }
+            loss /= examples.len() as f64;
+            if !loss.is_finite() {
+                return Err(Error::NotFinite {
+                    node: "logits".into(),
+                    problem: "the loss of optimal ablation is not finite; lower its learning_rate"
+                        .into(),
+                });
+            }
+            let rate = self.learning_rate * (1.0 - step as f64 / self.steps as f64);
+            for (writer, gradient) in gradients.iter().enumerate() {
+                if gradient.is_empty() {
+                    continue;
+                }
+                let (squares, count) = spread[writer];
+                let deviation = (squares / count).sqrt();
+                let values = means.constant_mut(transformer, writer);
+                adam[writer].step(gradient, rate * deviation, values);
+            }
+            observer.event(Event::Step {
+                done: step as u64 + 1,
+                note: format!("divergence {loss:.4}"),
+            });
+        }
+        Ok(means)
+    }
+}
+
+/// Adam's state for one constant.
+struct Adam {
+    steps: i32,
+    mean: Vec<f64>,
+    square: Vec<f64>,
+}
+
+impl Adam {
+    fn new(len: usize) -> Self {
+        Self {
+            steps: 0,
+            mean: vec![0.0; len],
+            square: vec![0.0; len],
+        }
+    }
+
+    fn step<T: Real>(&mut self, gradient: &[f64], rate: f64, values: &mut [T]) {
+        self.steps += 1;
+        let corrections = (
+            1.0 - BETAS.0.powi(self.steps),
+            1.0 - BETAS.1.powi(self.steps),
+        );
+        for (index, &gradient) in gradient.iter().enumerate() {
+            let (mean, square) = (&mut self.mean[index], &mut self.square[index]);
+            *mean = BETAS.0 * *mean + (1.0 - BETAS.0) * gradient;
+            *square = BETAS.1 * *square + (1.0 - BETAS.1) * gradient * gradient;
+            let size = (*square / corrections.1).sqrt() + EPSILON;
+            let moved = values[index].to_f64() - rate * *mean / corrections.0 / size;
+            values[index] = T::from_f64(moved);
+        }
+    }
+}
+
+/// Examples that are run together.
+struct Batch<'e, T> {
+    examples: &'e [Example],
+    layout: Layout,
+    embedded: Vec<T>,
+    full_log_probs: Vec<T>,
+}
+
+impl<'e, T: Real> Batch<'e, T> {
+    /// The examples, and their clean run.
+    fn new(
+        transformer: &Transformer<'_, T>,
+        examples: &'e [Example],
+    ) -> Result<(Self, FullRun<T>)> {
+        let sequences = examples
+            .iter()
+            .map(|example| (&example.clean[..], &example.at[..]));
+        let layout = Layout::whole(sequences);
+        let tokens = examples.iter().flat_map(|example| &example.clean);
+        let embedded = transformer.embed(tokens.copied());
+        let run = transformer.forward(&layout, &embedded, &Prefix::default(), false);
+        check_finite(&run)?;
+        let full_log_probs = transformer.log_probs(&run.streams[2 * transformer.config().n_layers]);
+        let batch = Self {
+            examples,
+            layout,
+            embedded,
+            full_log_probs,
+        };
+        Ok((batch, run))
+    }
+
+    /// Adds every writer's squared deviations from its mean, and their number.
+    fn add_spread(
+        &self,
+        transformer: &Transformer<'_, T>,
+        run: &FullRun<T>,
+        means: &Means<T>,
+        spread: &mut [(f64, f64)],
+    ) {
+        let sources = transformer.sources(&self.layout, &self.embedded);
+        for (writer, (squares, count)) in spread.iter_mut().enumerate() {
+            let (part, columns) = means.place(transformer, writer);
+            let data = match part {
+                Part::Source(index) => &sources[index],
+                Part::Z(layer) => &run.layers[layer].z,
+                Part::Mlp(layer) => &run.layers[layer].mlp,
+                Part::Neurons(layer) => &run.layers[layer].neurons,
+            };
+            let mean = means.part(part);
+            for row in data.chunks_exact(mean.len()) {
+                for column in columns.clone() {
+                    *squares += (row[column] - mean[column]).to_f64().powi(2);
+                }
+                *count += columns.len() as f64;
+            }
+        }
+    }
+
+    /// Runs every example with its drawn writer replaced: the sum of the losses, and its gradient added to that of
+    /// each writer's constant.
+    fn differentiate(
+        &self,
+        transformer: &Transformer<'_, T>,
+        means: &Means<T>,
+        draws: &[usize],
+        gradients: &mut [Vec<f64>],
+    ) -> f64 {
+        let interventions: Vec<Intervention<T>> = self
+            .layout
+            .segments
+            .iter()
+            .zip(draws)
+            .map(|(segment, &writer)| {
+                let site = site(transformer, writer);
+                let reads_only = site
+                    .layer()
+                    .is_some_and(|layer| transformer.reads_only(layer));
+                let rows = if reads_only {
+                    segment.reads.clone()
+                } else {
+                    segment.rows.clone()
+                };
+                let constant = means.constant(transformer, writer);
+                gradients[writer].resize(constant.len(), 0.0);
+                let values = constant.repeat(rows.len());
+                Intervention { site, rows, values }
+            })
+            .collect();
+        let prefix = Prefix::default();
+        let run =
+            transformer.forward_with(&self.layout, &self.embedded, &prefix, true, &interventions);
+        let finals = &run.streams[2 * transformer.config().n_layers];
+        let (layout, reference) = (&self.layout, &self.full_log_probs[..]);
+        let kl = Metric::Kl;
+        let values = transformer.metric_values(kl, layout, self.examples, finals, reference);
+        let gradient = transformer.metric_gradient(kl, layout, self.examples, finals, reference);
+        let tape = Tape {
+            layout,
+            prefix: &prefix,
+            run: &run,
+            interventions: &interventions,
+        };
+        let mut sink = ConstantSink { draws, gradients };
+        transformer.backward(&tape, gradient, &mut sink);
+        -values.iter().sum::<f64>()
+    }
+}
+
+/// Sums the gradients at the replaced writers over positions.
+struct ConstantSink<'s> {
+    draws: &'s [usize],
+    gradients: &'s mut [Vec<f64>],
+}
+
+impl<T: Real> GradientSink<T> for ConstantSink<'_> {
+    fn begin(&mut self, _: &FullRun<T>) {}
+
+    fn readers(&mut self, _: &[usize], _: &[Vec<T>], _: bool) {}
+
+    fn hidden(&mut self, _: usize, _: &[T]) {}
+
+    /// The loss is minus the metric, whose gradient comes in.
+    fn intervention(&mut self, index: usize, gradient: &[T]) {
+        let sum = &mut self.gradients[self.draws[index]];
+        let width = sum.len();
+        for row in gradient.chunks_exact(width) {
+            for (sum, value) in sum.iter_mut().zip(row) {
+                *sum -= value.to_f64();
+            }
+        }
+    }
+}
+
+/// Where a writer's value is set.
+fn site<T: Real>(transformer: &Transformer<'_, T>, writer: usize) -> Site {
+    match transformer.graph.writers()[writer] {
+        Node::Head { layer, head } => Site::Heads {
+            layer,
+            heads: head..head + 1,
+        },
+        Node::Mlp { layer } if transformer.layers[layer].neurons.is_empty() => Site::Mlp { layer },
+        Node::Mlp { layer } => Site::MlpNode { layer },
+        Node::Neuron { layer, .. } => Site::Neuron {
+            layer,
+            index: writer - transformer.layers[layer].mlp_writer - 1,
+        },
+        Node::Position => Site::Positions,
+        Node::Input | Node::Logits => Site::Input,
+    }
+}
+
+/// The activations that hold a writer's.
+#[derive(Clone, Copy)]
+enum Part {
+    Source(usize),
+    Z(usize),
+    Mlp(usize),
+    Neurons(usize),
+}
+
+impl<T: Real> Means<T> {
+    /// The activations that hold a writer's, and its columns there.
+    fn place(&self, transformer: &Transformer<'_, T>, writer: usize) -> (Part, Range<usize>) {
+        let d_head = transformer.config().d_head;
+        let whole = |part| (part, 0..self.part(part).len());
+        match transformer.graph.writers()[writer] {
+            Node::Head { layer, head } => (Part::Z(layer), head * d_head..(head + 1) * d_head),
+            Node::Mlp { layer } => whole(Part::Mlp(layer)),
+            Node::Neuron { layer, .. } => {
+                let index = writer - transformer.layers[layer].mlp_writer - 1;
+                (Part::Neurons(layer), index..index + 1)
+            }
+            Node::Input | Node::Position | Node::Logits => whole(Part::Source(writer)),
+        }
+    }
+
+    fn part(&self, part: Part) -> &[T] {
+        match part {
+            Part::Source(index) => &self.sources[index],
+            Part::Z(layer) => &self.z[layer],
+            Part::Mlp(layer) => &self.mlp[layer],
+            Part::Neurons(layer) => &self.neurons[layer],
+        }
+    }
+
+    /// A writer's constant, where positions are merged.
+    pub(super) fn constant(&self, transformer: &Transformer<'_, T>, writer: usize) -> &[T] {
+        let (part, columns) = self.place(transformer, writer);
+        &self.part(part)[columns]
+    }
+
+    fn constant_mut(&mut self, transformer: &Transformer<'_, T>, writer: usize) -> &mut [T] {
+        let (part, columns) = self.place(transformer, writer);
+        let data = match part {
+            Part::Source(index) => &mut self.sources[index],
+            Part::Z(layer) => &mut self.z[layer],
+            Part::Mlp(layer) => &mut self.mlp[layer],
+            Part::Neurons(layer) => &mut self.neurons[layer],
+        };
+        &mut data[columns]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use super::*;
+    use crate::events::Silent;
+    use crate::graph::{ComputationGraph, Granularity, NeuronNodes, PositionEmbedding};
+    use crate::model::{Weights, load_model};
+
+    /// A built-in model with hidden units of its first MLP as nodes, and a position embedding where there is one.
+    fn model(name: &str, split: bool) -> (Weights<f64>, ComputationGraph) {
+        let model = load_model(name, Path::new(".")).expect("a model");
+        let granularity = Granularity {
+            position_embedding: if split && name.ends_with("gpt2") {
+                PositionEmbedding::Writer
+            } else {
+                PositionEmbedding::Free
+            },
+            ..Granularity::default()
+        };
+        let neurons: NeuronNodes = if split {
+            BTreeMap::from([(0, vec![1, 5]), (1, vec![3])])
+        } else {
+            BTreeMap::new()
+        };
+        let graph = ComputationGraph::new(model.config(), &granularity, &neurons);
+        (model.weights.cast(), graph.expect("a graph"))
+    }
+
+    fn examples(count: u32) -> Vec<Example> {
+        (0..count)
+            .map(|index| {
+                let clean: Vec<u32> = (0..4 + index % 3)
+                    .map(|place| 3 + (7 * index + 5 * place * place) % 40)
+                    .collect();
+                Example {
+                    corrupt: clean.iter().map(|token| token + 1).collect(),
+                    at: vec![clean.len() - 2, clean.len() - 1],
+                    clean,
+                    answer: vec![1],
+                    wrong: vec![2],
+                    teacher_forced: false,
+                    text: None,
+                }
+            })
+            .collect()
+    }
+
+    /// Mean loss over the examples, each with its drawn writer replaced, and the gradients.
+    fn loss(
+        transformer: &Transformer<'_, f64>,
+        examples: &[Example],
+        means: &Means<f64>,
+        draws: &[usize],
+    ) -> (f64, Vec<Vec<f64>>) {
+        let (batch, _) = Batch::new(transformer, examples).expect("a batch");
+        let mut gradients = vec![Vec::new(); transformer.graph.writers().len()];
+        let sum = batch.differentiate(transformer, means, draws, &mut gradients);
+        (sum / examples.len() as f64, gradients)
+    }
+
+    #[test]
+    fn gradients_are_the_slopes_of_the_loss() {
+        for (name, split) in [
+            ("builtin:toy-gpt2", false),
+            ("builtin:toy-gpt2", true),
+            ("builtin:toy-llama", false),
+            ("builtin:toy-llama", true),
+        ] {
+            let (weights, graph) = model(name, split);
+            let transformer = Transformer::new(&weights, &graph);
+            let examples = examples(6);
+            let means = Means::over(&transformer, &examples, false);
+            let writers = graph.writers().len();
+            for first in 0..writers {
+                // Several writers at once, and one of them in several examples.
+                let draws: Vec<usize> = (0..6).map(|index| (first + index / 2) % writers).collect();
+                let (_, gradients) = loss(&transformer, &examples, &means, &draws);
+                let gradient = &gradients[first];
+                for column in [0, gradient.len() / 2, gradient.len() - 1] {
+                    let at = |step: f64| {
+                        let mut moved = means.clone();
+                        moved.constant_mut(&transformer, first)[column] += step;
+                        6.0 * loss(&transformer, &examples, &moved, &draws).0
+                    };
+                    let slope = (at(1e-5) - at(-1e-5)) / 2e-5;
+                    let found = gradient[column];
+                    let node = graph.writers()[first];
+                    assert!(
+                        (found - slope).abs() < 1e-6 * slope.abs().max(1.0),
+                        "{name}, {node}, {column}: {found}, not {slope}"
+                    );
+                }
+                let drawn = gradients.iter().filter(|gradient| !gradient.is_empty());
+                assert_eq!(drawn.count(), 3.min(writers));
+            }
+        }
+    }
+
+    #[test]
+    fn training_lowers_the_loss_of_the_writers() {
+        for name in ["builtin:toy-gpt2", "builtin:toy-llama"] {
+            let (weights, graph) = model(name, true);
+            let transformer = Transformer::new(&weights, &graph);
+            let examples = examples(12);
+            let means = Means::over(&transformer, &examples, false);
+            let found = Optimal::default()
+                .train(&transformer, &examples, means.clone(), &Silent)
+                .expect("constants");
+            let of = |means: &Means<f64>, writer: usize| {
+                loss(&transformer, &examples, means, &[writer; 12]).0
+            };
+            let (mut before, mut after) = (0.0, 0.0);
+            for writer in 0..graph.writers().len() {
+                let (mean, optimal) = (of(&means, writer), of(&found, writer));
+                println!(
+                    "{name} {}: {mean:.4} -> {optimal:.4}",
+                    graph.writers()[writer]
+                );
+                assert!(
+                    optimal < 1.05 * mean + 1e-3,
+                    "{name}, {writer}: {mean}, {optimal}"
+                );
+                before += mean;
+                after += optimal;
+            }
+            assert!(after < 0.8 * before, "{name}: {before} -> {after}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Bootstrap intervals over examples.
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+/// 95 % percentile intervals of statistics of resampled examples; the same resamples for all of them.
+///
+/// `statistics` gets the numbers of the examples picked, with repetition, and gives one value per statistic. A
+/// statistic without a defined value has no interval; resamples that leave it undefined do not count.
+///
+/// # Complexity
+/// `resamples` evaluations of the statistics; memory for one number per statistic and resample.
+pub(super) fn intervals(
+    examples: usize,
+    resamples: usize,
+    seed: u64,
+    statistics: impl Fn(&[usize]) -> Vec<Option<f64>>,
+) -> Vec<Option<[f64; 2]>> {
+    let all: Vec<usize> = (0..examples).collect();
+    let mut values = vec![Vec::new(); statistics(&all).len()];
+    if examples < 2 {
+        return vec![None; values.len()];
+    }
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    for _ in 0..resamples {
+        let picks: Vec<usize> = (0..examples)
+            .map(|_| rng.random_range(0..examples))
+            .collect();
+        for (values, value) in values.iter_mut().zip(statistics(&picks)) {
+            values.extend(value);
+        }
+    }
+    values
+        .iter_mut()
+        .map(|values| percentiles(values))
+        .collect()
+}
+
+fn percentiles(values: &mut [f64]) -> Option<[f64; 2]> {
+    values.sort_by(f64::total_cmp);
+    let last = values.len().checked_sub(1)?;
+    let at = |share: f64| values[(last as f64 * share).round() as usize];
+    Some([at(0.025), at(0.975)])
+}
