@@ -177,27 +177,6 @@ impl ModelConfig {
             .ok()
             .map(|_| local.window)
     }
-
-    /// Number of parameters, norms and biases included where the family has them.
-    pub fn parameters(&self) -> usize {
-        let (d, heads, kv) = (
-            self.d_model,
-            self.n_heads * self.d_head,
-            self.n_kv_heads * self.d_head,
-        );
-        let biased = matches!(self.norm, Norm::LayerNorm { .. });
-        let norm = if biased { 2 * d } else { d };
-        let attention = d * heads * 2 + d * kv * 2 + if biased { heads + 2 * kv + d } else { 0 };
-        let mlp = d * self.d_mlp * if self.gated_mlp { 3 } else { 2 }
-            + if biased { self.d_mlp + d } else { 0 };
-        let embedding = self.d_vocab * d * if self.tied_unembedding { 1 } else { 2 };
-        let position = if matches!(self.positions, Positions::Learned) {
-            self.n_ctx * d
-        } else {
-            0
-        };
-        embedding + position + self.n_layers * (2 * norm + attention + mlp) + norm
-    }
 }
 
 fn is_default<T: Default + PartialEq>(value: &T) -> bool {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::families::{self, Description, Family};
+use super::families::{self, Description, Family, Keys};
 use super::reference::{Place, resolve};
 use super::source::{Bytes, Folder, Gguf, SafetensorsFiles, TensorSource};
 use super::{LoadedModel, ModelConfig, Tokenizer, model_name, tokenizer_gguf, tokenizer_json};
@@ -17,6 +17,8 @@ pub struct ModelHeader {
     pub name: String,
     /// The shape.
     pub config: ModelConfig,
+    /// Number of parameters, each tensor counted once.
+    pub parameters: usize,
     /// Bytes of the weight files.
     pub weight_bytes: u64,
 }
@@ -53,9 +55,22 @@ pub fn load_model(reference: &str, base: &Path) -> Result<LoadedModel> {
 /// `Error::Model` when there is no such model or its headers are malformed.
 pub fn read_header(reference: &str, base: &Path) -> Result<ModelHeader> {
     let opened = Opened::open(reference, base)?;
+    let source = opened.files.source();
+    let weights = source.names();
+    let weights = weights
+        .iter()
+        .filter(|tensor| families::is_weight(&opened.of.config, tensor))
+        .filter_map(|tensor| source.shape(tensor));
     Ok(ModelHeader {
         name: model_name(reference),
-        weight_bytes: opened.files.source().size(),
+        // A file may claim any shape: what is beyond counting is refused when the tensor is read.
+        parameters: weights.fold(0, |sum, shape| {
+            let size = shape
+                .iter()
+                .fold(1_usize, |size, width| size.saturating_mul(*width));
+            sum.saturating_add(size)
+        }),
+        weight_bytes: source.size(),
         config: opened.of.config,
     })
 }
@@ -81,9 +96,9 @@ impl Opened {
         match resolve(reference, base)? {
             Place::Folder(folder) => {
                 let config = folder.require(CONFIG)?;
-                let file = folder.file(CONFIG);
-                let family = families::of_config_json(&file, &config)?;
-                let of = family.describe_config_json(&file, &config)?;
+                let keys = Keys::parse(&folder.file(CONFIG), &config)?;
+                let family = families::of_config_json(&keys)?;
+                let of = family.describe_config_json(&keys)?;
                 let weights = SafetensorsFiles::open(&folder)?;
                 let files = Files::Folder {
                     folder,
@@ -94,8 +109,8 @@ impl Opened {
             }
             Place::Gguf(path) => {
                 let gguf = Gguf::open(&path.display().to_string(), Bytes::map(&path)?)?;
-                let family = families::of_gguf(&gguf.header)?;
-                let of = family.describe_gguf(&gguf.header)?;
+                let family = families::of_gguf(&gguf)?;
+                let of = family.describe_gguf(&gguf)?;
                 let files = Files::Gguf(gguf);
                 Ok(Self { family, of, files })
             }

@@ -3,8 +3,10 @@
 mod batch;
 mod eval;
 mod files;
+mod golden;
 mod job;
 mod models;
+mod parity;
 #[doc(hidden)]
 mod pipeline;
 mod plan;
@@ -15,7 +17,9 @@ mod results;
 pub use batch::{BatchObserver, BatchOptions, JobReport, exit_code, run_batch};
 pub use eval::{Reevaluation, read_circuit_text, reevaluate};
 pub use files::write_file;
+pub use golden::Golden;
 pub use job::Finish;
+pub use parity::{Difference, Parity, parity};
 pub use pipeline::{Outcome, evaluate_circuit, find_circuit, last_logits};
 pub use plan::{Job, plan};
 pub use provenance::VERSION;

@@ -20,6 +20,22 @@ pub(crate) struct Cli {
 const EXIT_CODES: &str = "Exit codes: 0 success, 4 a target was not reached (results are written), \
 2 wrong arguments or spec, 3 unusable model or data, 1 bug, 130 interrupted (finished jobs are kept).";
 
+/// How to make a dump; docs/parity.md has the same lines.
+const PARITY: &str = r#"Agreement is |difference| <= tolerance * max(1, largest magnitude of the reference at that place). Exit code 4
+when they differ. A dump of a Hugging Face model, with torch and transformers:
+
+import torch, transformers
+from safetensors.torch import save_file
+model = transformers.AutoModelForCausalLM.from_pretrained("MODEL", dtype=torch.float32).eval()
+rows = [[1, 5, 9, 2, 7], [3, 4]]  # token ids
+width = max(map(len, rows))
+tokens = torch.tensor([row + [0] * (width - len(row)) for row in rows])
+mask = torch.tensor([[1] * len(row) + [0] * (width - len(row)) for row in rows])
+with torch.no_grad():
+    out = model(tokens, attention_mask=mask, output_hidden_states=True)
+dump = {f"resid.{layer}": stream.contiguous() for layer, stream in enumerate(out.hidden_states[:-1])}
+save_file({"tokens": tokens, "attention_mask": mask, "logits": out.logits, **dump}, "golden.safetensors")"#;
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run every spec on every model it names; skip what is done with the same inputs.
@@ -34,6 +50,9 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     /// Write the logits at the last position of token rows.
     Logits(LogitsArgs),
+    /// Compare a model with what another implementation computed, layer by layer.
+    #[command(after_help = PARITY)]
+    Parity(ParityArgs),
     /// List the built-in models and those in the local cache.
     Models,
     /// Print shell completions.
@@ -118,6 +137,21 @@ pub(crate) struct LogitsArgs {
     /// The file to write: tensor `logits`, `[rows, d_vocab]`.
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ParityArgs {
+    /// The model.
+    pub(crate) model: String,
+    /// What the other implementation computed: tensors `tokens`, `attention_mask`, `logits`, `resid.LAYER`.
+    #[arg(long, value_name = "FILE.safetensors")]
+    pub(crate) golden: PathBuf,
+    /// Difference that is allowed, relative to the reference's largest magnitude where that is above 1.
+    #[arg(long, value_name = "X", default_value_t = 1e-4)]
+    pub(crate) tolerance: f64,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

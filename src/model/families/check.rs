@@ -1,6 +1,7 @@
 //! Checks of a configuration before any of its numbers is used as a size.
 
 use crate::error::{Error, Result};
+use crate::model::source::Tensors;
 use crate::model::{ModelConfig, Norm, Positions};
 
 /// Upper bounds far beyond any model, small enough that products of sizes cannot overflow.
@@ -50,6 +51,47 @@ pub(crate) fn check(file: &str, config: &ModelConfig) -> Result<()> {
             "the norm's epsilon is {eps}; expected a small number"
         ));
     }
+    if let Positions::Rotary { .. } = config.positions {
+        rotary(file, config)?;
+    }
+    attention(file, config)?;
+    for (what, factor) in [
+        ("factor of embeddings", config.embedding_scale),
+        ("soft cap of logits", config.logit_soft_cap),
+    ] {
+        positive(file, what, factor)?;
+    }
+    Ok(())
+}
+
+/// Checks what attention does beyond scaled dot products.
+fn attention(file: &str, config: &ModelConfig) -> Result<()> {
+    let attention = &config.attention;
+    positive(file, "scale of attention scores", attention.scale)?;
+    positive(file, "soft cap of attention scores", attention.soft_cap)?;
+    if let Some(local) = &attention.local {
+        positive(file, "rotary base of windowed layers", local.theta)?;
+        if local.window == 0 {
+            let problem = "the sliding window is 0; expected at least 1 position";
+            return Err(Error::model(file, problem));
+        }
+    }
+    Ok(())
+}
+
+fn positive(file: &str, what: &str, value: Option<f64>) -> Result<()> {
+    match value {
+        Some(value) if !(value.is_finite() && value > 0.0) => Err(Error::model(
+            file,
+            format!("the {what} is {value}; expected a positive number"),
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Checks rotary positions.
+fn rotary(file: &str, config: &ModelConfig) -> Result<()> {
+    let fail = |problem: String| Err(Error::model(file, problem));
     if let Positions::Rotary {
         theta,
         dims,
@@ -84,4 +126,25 @@ pub(crate) fn check(file: &str, config: &ModelConfig) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Refuses weights with more layers than the configuration announces.
+///
+/// # Errors
+/// When the tensor `name` of the first layer beyond exists.
+pub(super) fn no_more_layers(
+    file: &str,
+    config: &ModelConfig,
+    tensors: Tensors<'_>,
+    name: impl Fn(usize) -> String,
+) -> Result<()> {
+    let beyond = name(config.n_layers);
+    if !tensors.has(&beyond) {
+        return Ok(());
+    }
+    let problem = format!(
+        "{} layers are announced, but there is a tensor {beyond}; correct the number of layers",
+        config.n_layers
+    );
+    Err(Error::model(file, problem))
 }

@@ -1,21 +1,149 @@
-//! What the families' weight maps have in common.
+//! From named tensors to weights in canonical form, for every family of decoder-only transformers: a family only says
+//! what its files call things.
 
 use rayon::prelude::*;
 
+use super::Description;
+use super::check::no_more_layers;
+use super::maps::{halves, pick};
 use crate::error::{Error, Result};
-use crate::model::source::Tensors;
-use crate::model::{Block, ModelConfig};
+use crate::model::source::{TensorSource, Tensors, Tracked};
+use crate::model::{Block, Linear, Mlp, ModelConfig, Norm, NormWeights, Weights};
 
-/// Reads all blocks in parallel; the error is that of the first bad block.
+/// What the files of a family call the tensors of a block and around it, and how they hold them.
+#[derive(Clone, Copy)]
+pub(super) struct Names {
+    /// In front of all names but the unembedding's, in files that have it.
+    pub prefix: &'static str,
+    pub embedding: &'static str,
+    /// Learned positions.
+    pub position: &'static str,
+    /// Names of a block's parts are `block.LAYER.part`.
+    pub block: &'static str,
+    pub attention_norm: &'static str,
+    pub attention: AttentionNames,
+    pub o: &'static str,
+    /// Norms of queries and of keys.
+    pub query_key_norms: [&'static str; 2],
+    pub attention_post_norm: &'static str,
+    pub mlp_norm: &'static str,
+    pub mlp: MlpNames,
+    pub mlp_post_norm: &'static str,
+    pub final_norm: &'static str,
+    pub unembedding: &'static str,
+    /// Whether matrices are `[outputs, inputs]`.
+    pub transposed: bool,
+    /// Whether a norm's gain is stored less 1.
+    pub gains_less_one: bool,
+    /// Whether queries and keys are stored for the interleaved rotation.
+    pub interleaved: bool,
+}
+
+impl Names {
+    /// No names; the matrices as `nn.Linear` holds them.
+    pub(super) const NONE: Self = Self {
+        prefix: "",
+        embedding: "",
+        position: "",
+        block: "",
+        attention_norm: "",
+        attention: AttentionNames::Fused(""),
+        o: "",
+        query_key_norms: ["", ""],
+        attention_post_norm: "",
+        mlp_norm: "",
+        mlp: MlpNames::Plain(["", ""]),
+        mlp_post_norm: "",
+        final_norm: "",
+        unembedding: "",
+        transposed: true,
+        gains_less_one: false,
+        interleaved: false,
+    };
+
+    /// The names of GGUF files, which all architectures share.
+    pub(super) const GGUF: Self = Self {
+        embedding: "token_embd.weight",
+        position: "position_embd.weight",
+        block: "blk",
+        attention_norm: "attn_norm",
+        attention: AttentionNames::Separate(["attn_q", "attn_k", "attn_v"]),
+        o: "attn_output",
+        query_key_norms: ["attn_q_norm", "attn_k_norm"],
+        attention_post_norm: "post_attention_norm",
+        mlp_norm: "ffn_norm",
+        mlp: MlpNames::Gated(["ffn_gate", "ffn_up", "ffn_down"]),
+        mlp_post_norm: "post_ffw_norm",
+        final_norm: "output_norm",
+        unembedding: "output",
+        ..Self::NONE
+    };
+}
+
+/// How queries, keys and values are stored.
+#[derive(Clone, Copy)]
+pub(super) enum AttentionNames {
+    /// In three maps.
+    Separate([&'static str; 3]),
+    /// In one map: all queries, all keys, all values.
+    Fused(&'static str),
+    /// In one map: queries, keys and values of the first head, then of the next.
+    FusedByHead(&'static str),
+}
+
+/// How the MLP is stored.
+#[derive(Clone, Copy)]
+pub(super) enum MlpNames {
+    /// In and out.
+    Plain([&'static str; 2]),
+    /// Gate, up and down.
+    Gated([&'static str; 3]),
+    /// Gate and up in one map, in this order, and down.
+    FusedGate([&'static str; 2]),
+}
+
+/// What files may hold beside a model's weights: tables that follow from the configuration.
+const TABLES: [&str; 10] = [
+    ".rotary_emb.inv_freq",
+    ".attn.bias",
+    ".attn.masked_bias",
+    ".attn.mask",
+    ".attn.IGNORE",
+    ".attention.bias",
+    ".attention.masked_bias",
+    "rope_freqs.weight",
+    "rope_factors_short.weight",
+    "rope_factors_long.weight",
+];
+/// The unembedding, which some files repeat where it is the embedding.
+const UNEMBEDDINGS: [&str; 3] = ["lm_head.weight", "embed_out.weight", "output.weight"];
+
+/// Whether a tensor holds parameters of the model.
+pub(crate) fn is_weight(config: &ModelConfig, tensor: &str) -> bool {
+    let copy = config.tied_unembedding && UNEMBEDDINGS.contains(&tensor);
+    !copy && !TABLES.iter().any(|end| tensor.ends_with(end))
+}
+
+/// Reads the weights of a model.
 ///
 /// # Errors
-/// As `read`.
-pub(super) fn blocks(
-    file: &str,
-    config: &ModelConfig,
-    tensors: Tensors<'_>,
-    read: impl Fn(usize) -> Result<Block<f32>> + Sync + Send,
-) -> Result<Vec<Block<f32>>> {
+/// When a tensor is missing, has another shape than the configuration says, is not finite, or is none that the family
+/// knows.
+pub(super) fn read(
+    of: &Description,
+    names: &Names,
+    source: &dyn TensorSource,
+) -> Result<Weights<f32>> {
+    let config = &of.config;
+    let tracked = Tracked::new(source);
+    let reader = Reader {
+        of,
+        config,
+        names,
+        tensors: Tensors::new(&tracked, names.prefix, names.embedding),
+    };
+    let (tensors, d) = (reader.tensors, config.d_model);
+    let file = source.file(names.embedding);
     if config.n_layers > tensors.len() {
         let problem = format!(
             "{} layers are announced, but there are only {} tensors",
@@ -24,36 +152,208 @@ pub(super) fn blocks(
         );
         return Err(Error::model(file, problem));
     }
-    let blocks: Vec<Result<Block<f32>>> = (0..config.n_layers).into_par_iter().map(read).collect();
-    blocks.into_iter().collect()
+    no_more_layers(&file, config, tensors, |layer| {
+        format!("{}.{layer}.{}.weight", names.block, names.attention_norm)
+    })?;
+    // In parallel; the error is that of the first bad block.
+    let biases = reader.biases();
+    let blocks: Vec<Result<Block<f32>>> = (0..config.n_layers)
+        .into_par_iter()
+        .map(|layer| reader.block(layer, &biases))
+        .collect();
+    let learned = matches!(config.positions, crate::model::Positions::Learned);
+    let weights = Weights {
+        config: config.clone(),
+        embedding: tensors.read(names.embedding, &[config.d_vocab, d])?,
+        position: learned
+            .then(|| tensors.read(names.position, &[config.n_ctx, d]))
+            .transpose()?,
+        layers: blocks.into_iter().collect::<Result<_>>()?,
+        final_norm: reader.norm(names.final_norm, d)?,
+        unembedding: (!config.tied_unembedding)
+            .then(|| {
+                let biased = source
+                    .shape(&format!("{}.bias", names.unembedding))
+                    .is_some();
+                let shape = [d, config.d_vocab];
+                tensors
+                    .bare()
+                    .linear(names.unembedding, shape, true, biased)
+            })
+            .transpose()?,
+    };
+    tracked.refuse_unread(|tensor| is_weight(config, tensor))?;
+    Ok(weights)
 }
 
-/// Refuses weights with more layers than the configuration announces.
-///
-/// # Errors
-/// When the tensor `name` of the first layer beyond exists.
-pub(super) fn no_more_layers(
-    file: &str,
-    config: &ModelConfig,
-    tensors: Tensors<'_>,
-    name: impl Fn(usize) -> String,
-) -> Result<()> {
-    let beyond = name(config.n_layers);
-    if !tensors.has(&beyond) {
-        return Ok(());
+/// Which maps have a bias: in any layer, or as the configuration demands; then all layers must.
+struct Biases {
+    attention: [bool; 3],
+    o: bool,
+    mlp: [bool; 3],
+}
+
+struct Reader<'a> {
+    of: &'a Description,
+    config: &'a ModelConfig,
+    names: &'a Names,
+    tensors: Tensors<'a>,
+}
+
+impl Reader<'_> {
+    fn name(&self, layer: usize, part: &str) -> String {
+        format!("{}.{layer}.{part}", self.names.block)
     }
-    let problem = format!(
-        "{} layers are announced, but there is a tensor {beyond}; correct the number of layers",
-        config.n_layers
-    );
-    Err(Error::model(file, problem))
-}
 
-/// Whether any layer has this tensor; then all must.
-pub(super) fn in_any_layer(
-    config: &ModelConfig,
-    tensors: Tensors<'_>,
-    name: impl Fn(usize) -> String,
-) -> bool {
-    (0..config.n_layers).any(|layer| tensors.has(&name(layer)))
+    fn has_bias(&self, part: &str) -> bool {
+        (0..self.config.n_layers)
+            .any(|layer| self.tensors.has(&self.name(layer, &format!("{part}.bias"))))
+    }
+
+    fn biases(&self) -> Biases {
+        let needs = self.of.biases;
+        let attention = match self.names.attention {
+            AttentionNames::Separate(parts) => parts.map(|part| self.has_bias(part)),
+            AttentionNames::Fused(part) | AttentionNames::FusedByHead(part) => {
+                [self.has_bias(part); 3]
+            }
+        };
+        let mlp = match self.names.mlp {
+            MlpNames::Plain([first, last]) | MlpNames::FusedGate([first, last]) => {
+                let [first, last] = [first, last].map(|part| self.has_bias(part));
+                [first, first, last]
+            }
+            MlpNames::Gated(parts) => parts.map(|part| self.has_bias(part)),
+        };
+        Biases {
+            attention: attention.map(|there| there || needs.qkv),
+            o: self.has_bias(self.names.o) || needs.o,
+            mlp: mlp.map(|there| there || needs.mlp),
+        }
+    }
+
+    fn norm(&self, name: &str, width: usize) -> Result<NormWeights<f32>> {
+        let biased = matches!(self.config.norm, Norm::LayerNorm { .. });
+        let mut norm = self.tensors.norm(name, width, biased)?;
+        if self.names.gains_less_one {
+            for gain in &mut norm.gain {
+                *gain += 1.0;
+            }
+        }
+        Ok(norm)
+    }
+
+    fn block(&self, layer: usize, biases: &Biases) -> Result<Block<f32>> {
+        let (config, names) = (self.config, self.names);
+        let (d, d_head) = (config.d_model, config.d_head);
+        let heads = config.n_heads * d_head;
+        let norm = |part: &str, width: usize| self.norm(&self.name(layer, part), width);
+        let [q, k, v] = self.attention(layer, biases)?;
+        let query_key_norm = |part: &str| {
+            let wanted = config.attention.query_key_norm;
+            wanted.then(|| norm(part, d_head)).transpose()
+        };
+        let post_norm = |part: &str| config.post_norms.then(|| norm(part, d)).transpose();
+        Ok(Block {
+            attention_norm: norm(names.attention_norm, d)?,
+            q,
+            k,
+            v,
+            o: self.linear(layer, names.o, [heads, d], biases.o)?,
+            query_norm: query_key_norm(names.query_key_norms[0])?,
+            key_norm: query_key_norm(names.query_key_norms[1])?,
+            attention_post_norm: post_norm(names.attention_post_norm)?,
+            mlp: Some(Mlp {
+                norm: norm(names.mlp_norm, d)?,
+                post_norm: post_norm(names.mlp_post_norm)?,
+                ..self.mlp(layer, biases)?
+            }),
+        })
+    }
+
+    fn linear(
+        &self,
+        layer: usize,
+        part: &str,
+        shape: [usize; 2],
+        biased: bool,
+    ) -> Result<Linear<f32>> {
+        let name = self.name(layer, part);
+        let transposed = self.names.transposed;
+        self.tensors.linear(&name, shape, transposed, biased)
+    }
+
+    fn attention(&self, layer: usize, biases: &Biases) -> Result<[Linear<f32>; 3]> {
+        let config = self.config;
+        let (d, d_head) = (config.d_model, config.d_head);
+        let (heads, groups) = (config.n_heads * d_head, config.n_kv_heads * d_head);
+        let widths = [heads, groups, groups];
+        let fused = |part: &str| {
+            let outputs = heads + 2 * groups;
+            self.linear(layer, part, [d, outputs], biases.attention[0])
+        };
+        let [mut q, mut k, v] = match self.names.attention {
+            AttentionNames::Separate([q, k, v]) => {
+                let read = |part: &str, at: usize| {
+                    self.linear(layer, part, [d, widths[at]], biases.attention[at])
+                };
+                [read(q, 0)?, read(k, 1)?, read(v, 2)?]
+            }
+            AttentionNames::Fused(part) => {
+                let fused = fused(part)?;
+                [
+                    0..heads,
+                    heads..heads + groups,
+                    heads + groups..heads + 2 * groups,
+                ]
+                .map(|outputs| pick(&fused, outputs))
+            }
+            AttentionNames::FusedByHead(part) => {
+                let fused = fused(part)?;
+                [0, 1, 2].map(|third| {
+                    let start = move |head: usize| (3 * head + third) * d_head;
+                    let outputs =
+                        (0..config.n_heads).flat_map(|head| start(head)..start(head) + d_head);
+                    pick(&fused, outputs)
+                })
+            }
+        };
+        if self.names.interleaved {
+            halves(&mut q, d_head);
+            halves(&mut k, d_head);
+        }
+        Ok([q, k, v])
+    }
+
+    /// The maps of an MLP; its norms are still to come.
+    fn mlp(&self, layer: usize, biases: &Biases) -> Result<Mlp<f32>> {
+        let (d, d_mlp) = (self.config.d_model, self.config.d_mlp);
+        let [first_bias, up_bias, down_bias] = biases.mlp;
+        let (gate, up, down) = match self.names.mlp {
+            MlpNames::Plain([up, down]) => {
+                (None, self.linear(layer, up, [d, d_mlp], first_bias)?, down)
+            }
+            MlpNames::Gated([gate, up, down]) => {
+                let gate = self.linear(layer, gate, [d, d_mlp], first_bias)?;
+                let up = self.linear(layer, up, [d, d_mlp], up_bias)?;
+                (Some(gate), up, down)
+            }
+            MlpNames::FusedGate([fused, down]) => {
+                let fused = self.linear(layer, fused, [d, 2 * d_mlp], first_bias)?;
+                let [gate, up] = [0..d_mlp, d_mlp..2 * d_mlp].map(|outputs| pick(&fused, outputs));
+                (Some(gate), up, down)
+            }
+        };
+        let none = NormWeights {
+            gain: Vec::new(),
+            bias: None,
+        };
+        Ok(Mlp {
+            norm: none,
+            up,
+            gate,
+            down: self.linear(layer, down, [d_mlp, d], down_bias)?,
+            post_norm: None,
+        })
+    }
 }

@@ -125,8 +125,8 @@ impl TensorSource for Gguf {
         self.header.file.clone()
     }
 
-    fn len(&self) -> usize {
-        self.header.tensors.len()
+    fn names(&self) -> Vec<&str> {
+        self.header.tensors.keys().map(String::as_str).collect()
     }
 
     fn shape(&self, tensor: &str) -> Option<&[usize]> {

@@ -10,6 +10,7 @@ mod gguf;
 mod gguf_header;
 mod safetensors;
 mod tensors;
+mod tracked;
 
 pub(crate) use bytes::Bytes;
 pub(crate) use folder::{EmbeddedFolder, Folder};
@@ -17,6 +18,7 @@ pub(crate) use gguf::Gguf;
 pub(crate) use gguf_header::{GgufHeader, GgufValue};
 pub(crate) use safetensors::SafetensorsFiles;
 pub(crate) use tensors::Tensors;
+pub(crate) use tracked::Tracked;
 
 use crate::error::Result;
 
@@ -37,8 +39,8 @@ pub(crate) trait TensorSource: Sync {
     /// The file that holds the tensor, or the file to blame for its absence.
     fn file(&self, tensor: &str) -> String;
 
-    /// Number of tensors.
-    fn len(&self) -> usize;
+    /// The names of all tensors.
+    fn names(&self) -> Vec<&str>;
 
     /// The tensor's shape, row-major (last dimension contiguous).
     fn shape(&self, tensor: &str) -> Option<&[usize]>;

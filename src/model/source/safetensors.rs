@@ -115,8 +115,8 @@ impl TensorSource for SafetensorsFiles {
             .map_or_else(String::new, |(name, _)| name.clone())
     }
 
-    fn len(&self) -> usize {
-        self.tensors.len()
+    fn names(&self) -> Vec<&str> {
+        self.tensors.keys().map(String::as_str).collect()
     }
 
     fn shape(&self, tensor: &str) -> Option<&[usize]> {

@@ -27,7 +27,7 @@ impl<'a> Tensors<'a> {
 
     /// Number of tensors in the source.
     pub(crate) fn len(self) -> usize {
-        self.source.len()
+        self.source.names().len()
     }
 
     /// Whether the source has the tensor.

@@ -23,11 +23,11 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<u8> {
         ("d_head", json!(config.d_head)),
         ("d_mlp", json!(config.d_mlp)),
         ("d_vocab", json!(config.d_vocab)),
-        ("parameters", json!(config.parameters())),
+        ("parameters", json!(header.parameters)),
         ("edges", json!(edges(config, KeyValue::Group)?)),
         ("edges_per_head", json!(edges(config, KeyValue::PerHead)?)),
         // Weights in memory are single precision, whatever their type on disk.
-        ("memory_bytes", json!(config.parameters() * 4)),
+        ("memory_bytes", json!(header.parameters.saturating_mul(4))),
     ];
     let text = if args.json {
         object(&facts)

@@ -13,13 +13,13 @@ pub(crate) fn logits(args: &LogitsArgs) -> Result<u8> {
     let rows = read_rows(&args.tokens)?;
     let model = load_model(&args.model, Path::new("."))?;
     let logits = last_logits(&model, &rows)?;
-    let width = model.config().d_vocab;
+    let width = model.config().d_out();
     let bytes: Vec<u8> = logits
         .iter()
         .flatten()
         .flat_map(|logit| logit.to_le_bytes())
         .collect();
-    // [rows, d_vocab]
+    // [rows, d_out]
     let view = TensorView::new(Dtype::F32, vec![logits.len(), width], &bytes);
     let file = view.and_then(|view| serialize([("logits", view)], None));
     let file = file.map_err(|error| Error::Bug(format!("logits: {error}")))?;

@@ -6,6 +6,7 @@ mod eval;
 mod inspect;
 mod logits;
 mod models;
+mod parity;
 mod render;
 mod run;
 
@@ -39,6 +40,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Render(args) => render::render(args, cli.quiet),
         Command::Inspect(args) => inspect::inspect(args),
         Command::Logits(args) => logits::logits(args),
+        Command::Parity(args) => parity::parity(args),
         Command::Models => models::models(),
         Command::Completions { shell } => completions::completions(*shell),
     }

@@ -1,0 +1,183 @@
+//! The keys of a config.json, each read with its type; a key that is null counts as absent.
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+
+/// A config.json, or an object within one.
+#[derive(Debug, Clone)]
+pub(crate) struct Keys {
+    file: String,
+    /// Where the object is within the file, such as `rope_parameters.`.
+    path: String,
+    map: Map<String, Value>,
+}
+
+impl Keys {
+    /// Reads a config.json.
+    ///
+    /// # Errors
+    /// When it is not a JSON object.
+    pub(crate) fn parse(file: &str, json: &[u8]) -> Result<Self> {
+        let map = serde_json::from_slice(json)
+            .map_err(|error| Error::model(file, format!("not a model configuration: {error}")))?;
+        Ok(Self {
+            file: file.to_owned(),
+            path: String::new(),
+            map,
+        })
+    }
+
+    /// The file, as messages call it.
+    pub(super) fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// An error about this file.
+    pub(super) fn fail(&self, problem: impl Into<String>) -> Error {
+        Error::model(&self.file, problem)
+    }
+
+    /// An error about a key of this file.
+    pub(super) fn wrong(&self, key: &str, problem: &str) -> Error {
+        let path = &self.path;
+        self.fail(format!("not a model configuration: {path}{key} {problem}"))
+    }
+
+    /// An error about a value that is not supported.
+    pub(super) fn unsupported(&self, key: &str, expected: &str) -> Error {
+        let value = self.map.get(key).unwrap_or(&Value::Null);
+        let path = &self.path;
+        self.fail(format!(
+            "{path}{key} is {value}, which is not supported; expected {expected}"
+        ))
+    }
+
+    /// The names of all keys that are not null.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        let present = self.map.iter().filter(|(_, value)| !value.is_null());
+        present.map(|(name, _)| name.as_str())
+    }
+
+    /// Whether the key is there, be it null.
+    pub(super) fn mentions(&self, key: &str) -> bool {
+        self.map.contains_key(key)
+    }
+
+    /// A value, where there is one.
+    pub(super) fn get(&self, key: &str) -> Option<&Value> {
+        self.map.get(key).filter(|value| !value.is_null())
+    }
+
+    fn typed<'a, T>(
+        &'a self,
+        key: &str,
+        kind: &str,
+        read: impl Fn(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let value = self.get(key);
+        value
+            .map(|value| {
+                read(value).ok_or_else(|| self.wrong(key, &format!("is {value}; expected {kind}")))
+            })
+            .transpose()
+    }
+
+    /// An object within, where there is one.
+    ///
+    /// # Errors
+    /// When the key is there with anything else.
+    pub(super) fn object(&self, key: &str) -> Result<Option<Self>> {
+        let map = self.typed(key, "an object", Value::as_object)?;
+        Ok(map.map(|map| Self {
+            file: self.file.clone(),
+            path: format!("{}{key}.", self.path),
+            map: map.clone(),
+        }))
+    }
+
+    /// A size, where there is one.
+    ///
+    /// # Errors
+    /// When the key is there with anything else.
+    pub(super) fn size(&self, key: &str) -> Result<Option<usize>> {
+        self.typed(key, "a whole number", |value| {
+            usize::try_from(value.as_u64()?).ok()
+        })
+    }
+
+    /// A size that has to be there.
+    ///
+    /// # Errors
+    /// When it is absent or something else.
+    pub(super) fn required_size(&self, key: &str) -> Result<usize> {
+        self.size(key)?.ok_or_else(|| self.wrong(key, "is missing"))
+    }
+
+    /// A number, where there is one.
+    ///
+    /// # Errors
+    /// When the key is there with anything else.
+    pub(super) fn number(&self, key: &str) -> Result<Option<f64>> {
+        self.typed(key, "a number", Value::as_f64)
+    }
+
+    /// A number that has to be there.
+    ///
+    /// # Errors
+    /// When it is absent or something else.
+    pub(super) fn required_number(&self, key: &str) -> Result<f64> {
+        self.number(key)?
+            .ok_or_else(|| self.wrong(key, "is missing"))
+    }
+
+    /// A list of numbers, where there is one.
+    ///
+    /// # Errors
+    /// When the key is there with anything else.
+    pub(super) fn numbers(&self, key: &str) -> Result<Option<Vec<f64>>> {
+        self.typed(key, "a list of numbers", |value| {
+            value.as_array()?.iter().map(Value::as_f64).collect()
+        })
+    }
+
+    /// A list of texts, where there is one.
+    ///
+    /// # Errors
+    /// When the key is there with anything else.
+    pub(super) fn texts(&self, key: &str) -> Result<Option<Vec<&str>>> {
+        self.typed(key, "a list of texts", |value| {
+            value.as_array()?.iter().map(Value::as_str).collect()
+        })
+    }
+
+    /// A switch, `default` where there is none.
+    ///
+    /// # Errors
+    /// When the key is there with anything else.
+    pub(super) fn switch(&self, key: &str, default: bool) -> Result<bool> {
+        let value = self.typed(key, "true or false", Value::as_bool)?;
+        Ok(value.unwrap_or(default))
+    }
+
+    /// A text, where there is one.
+    ///
+    /// # Errors
+    /// When the key is there with anything else.
+    pub(super) fn text(&self, key: &str) -> Result<Option<&str>> {
+        self.typed(key, "a text", Value::as_str)
+    }
+
+    /// Refuses switches that are on.
+    ///
+    /// # Errors
+    /// When one of them is true, or no switch.
+    pub(super) fn refuse_switches(&self, keys: &[&str]) -> Result<()> {
+        for key in keys {
+            if self.switch(key, false)? {
+                return Err(self.unsupported(key, "false"));
+            }
+        }
+        Ok(())
+    }
+}
