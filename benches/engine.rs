@@ -89,7 +89,7 @@ fn benches(criterion: &mut Criterion) {
         });
         group.sample_size(10);
         group.bench_function("ACDC, tau 0.1", |bencher| {
-            bencher.iter(|| black_box(Acdc { tau: 0.1 }.edges(&mut evaluator, &full, &Silent)));
+            bencher.iter(|| black_box(Acdc::new(0.1).edges(&mut evaluator, &full, &Silent)));
         });
         group.finish();
     }

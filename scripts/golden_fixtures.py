@@ -2,7 +2,7 @@
 """Write compact golden numbers for the parity tests.
 
 Usage: golden_fixtures.py GOLDEN_FOLDER OUT_FILE, where GOLDEN_FOLDER holds prompts.json, scores.json,
-faithfulness.json, activations.safetensors and, for some models, acdc.json, as made by EAP-IG and auto-circuit.
+faithfulness.json, activations.safetensors and, for some models, acdc.json, as made by EAP-IG, ACDC and auto-circuit.
 Scores are written per pair (attribution times the batch size), numbers with 12 significant digits.
 """
 
@@ -12,12 +12,17 @@ import pathlib
 import struct
 import sys
 
-ATTRIBUTION = {
-    "A": ["eap", "eap_ig_inputs_5", "eap_ig_inputs_5_kl", "eap_zero", "eap_mean_positional"],
-    "B": ["eap", "eap_ig_inputs_5", "eap_ig_inputs_5_kl", "eap_zero"],
-}
+GRADIENT = [
+    "eap",
+    "eap_ig_inputs_5",
+    "eap_ig_inputs_5_kl",
+    "eap_ig_activations_5",
+    "clean_corrupted",
+    "eap_zero",
+]
+ATTRIBUTION = {"A": [*GRADIENT, "eap_mean_positional"], "B": GRADIENT}
 EXACT = {
-    "A": ["exact", "exact_kl", "exact_zero", "exact_mean_positional"],
+    "A": ["exact", "exact_kl", "exact_zero", "exact_mean_positional", "exact_tool_loop"],
     "B": ["exact", "exact_zero"],
 }
 
@@ -52,7 +57,7 @@ def score_set(scores, name):
 
 
 def circuits(rows):
-    """Circuits listed edge by edge, with the logit difference under each ablation."""
+    """Circuits listed edge by edge, with the logit differences and the mean KL under each ablation."""
     found = []
     for row in rows:
         if row.get("kept") and row["n"] in (10, 40, 120, 200):
@@ -64,7 +69,10 @@ def circuits(rows):
             }
             for ablation in ("patching", "zero", "mean-positional"):
                 if ablation in row:
-                    entry[ablation] = rounded(row[ablation]["logit_diff_each"])
+                    entry[ablation] = {
+                        "logit_diff": rounded(row[ablation]["logit_diff_each"]),
+                        "kl": rounded(row[ablation]["kl"]),
+                    }
             entry["faithfulness"] = rounded(row["patching"]["faithfulness"])
             found.append(entry)
     return found
@@ -90,14 +98,16 @@ def main():
         "acdc": [],
     }
     if (folder / "acdc.json").exists():
-        runs = read("acdc.json")["auto_circuit_acdc"]
+        runs = read("acdc.json")
         golden["acdc"] = [
             {
+                "tool": tool,
                 "metric": run["metric"],
                 "threshold": run["threshold"],
                 "order": [[edge, rounded(change), kept] for edge, change, kept in run["order"]],
             }
-            for run in runs
+            for tool in ("auto_circuit_acdc", "original_acdc")
+            for run in runs[tool]
         ]
     out.write_text(json.dumps(golden, separators=(",", ":")) + "\n")
 

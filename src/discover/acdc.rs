@@ -1,14 +1,13 @@
 //! ACDC (Conmy et al., 2304.14997): greedy removal of edges in reverse topological order.
 //!
-//! Readers from `logits` down, within a layer the MLP, then values, keys and queries, heads descending; into each
-//! reader the latest writer first. An edge goes when the metric falls by less than `tau`; the metric base moves
+//! An edge goes when the metric falls by less than `tau`; the metric base moves
 //! with every removal. Readers without a kept path to `logits` lose their edges untested.
 
 use serde::{Deserialize, Serialize};
 
-use super::Decision;
 use super::sweep::{Removal, Rule, sweep};
 use super::units::Units;
+use super::{Decision, EdgeOrder};
 use crate::engine::{Evaluator, mean};
 use crate::error::Result;
 use crate::events::{Observer, phase};
@@ -16,11 +15,14 @@ use crate::graph::{ComputationGraph, Dangling, EdgeMask};
 use crate::score::EapIg;
 
 /// Parameters of ACDC.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Acdc {
     /// An edge goes when its removal lowers the metric by less than this.
     pub tau: f64,
+    /// The order in which edges are tested.
+    #[serde(default, skip_serializing_if = "EdgeOrder::is_own")]
+    pub order: EdgeOrder,
 }
 
 /// What ACDC found.
@@ -35,33 +37,41 @@ pub struct AcdcResult {
 }
 
 impl Acdc {
+    /// ACDC in its own order.
+    pub fn new(tau: f64) -> Self {
+        Self {
+            tau,
+            order: EdgeOrder::default(),
+        }
+    }
+
     /// Removes edges, one at a time.
     ///
     /// # Errors
-    /// When a number is not finite, or the observer interrupts.
+    /// When the order is a list that does not fit the graph, a number is not finite, or the observer interrupts.
     ///
     /// # Complexity
     /// One incremental forward pass an edge; the sparser the circuit gets, the cheaper.
     pub fn edges(
-        self,
+        &self,
         evaluator: &mut dyn Evaluator,
         start: &EdgeMask,
         observer: &dyn Observer,
     ) -> Result<AcdcResult> {
         let graph = evaluator.graph().clone();
-        let order = edge_order(&graph, start);
+        let order = self.order.edges(&graph, start)?;
         self.run(evaluator, start, Units::Edges(order), observer)
     }
 
-    /// Removes whole nodes, one at a time, latest first.
+    /// Removes whole nodes, one at a time, latest first, whatever the order of edges.
     ///
     /// # Errors
-    /// As [`Acdc::edges`].
+    /// When a number is not finite, or the observer interrupts.
     ///
     /// # Complexity
     /// One incremental forward pass a node.
     pub fn nodes(
-        self,
+        &self,
         evaluator: &mut dyn Evaluator,
         observer: &dyn Observer,
     ) -> Result<AcdcResult> {
@@ -77,7 +87,7 @@ impl Acdc {
     }
 
     fn run(
-        self,
+        &self,
         evaluator: &mut dyn Evaluator,
         start: &EdgeMask,
         units: Units,
@@ -109,21 +119,6 @@ impl Acdc {
             near_ties: rule.near_ties,
         })
     }
-}
-
-/// Edges of a circuit in ACDC's order.
-fn edge_order(graph: &ComputationGraph, within: &EdgeMask) -> Vec<usize> {
-    let mut order = Vec::new();
-    for reader in (0..graph.readers().len()).rev() {
-        let mut writers: Vec<usize> = within.writers_into(reader).collect();
-        writers.reverse();
-        order.extend(
-            writers
-                .into_iter()
-                .filter_map(|writer| graph.edge(writer, reader)),
-        );
-    }
-    order
 }
 
 /// Decisions about nodes as decisions about their outgoing edges.

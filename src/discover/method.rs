@@ -3,10 +3,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::Acdc;
-use crate::score::{Eap, EapIg, EapIgActivations, Exact};
+use crate::score::{CleanCorrupted, Eap, EapIg, EapIgActivations, Exact};
 
 /// A method by name, with its parameters.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Method {
     /// Exact patching of every edge.
     Exact(Exact),
@@ -14,6 +14,8 @@ pub enum Method {
     Eap(Eap),
     /// Edge attribution patching with integrated gradients.
     EapIg(EapIg),
+    /// Edge attribution patching, the gradient averaged over the clean and the corrupt run.
+    CleanCorrupted(CleanCorrupted),
     /// Edge attribution patching with integrated gradients over activations.
     EapIgActivations(EapIgActivations),
     /// ACDC.
@@ -57,6 +59,7 @@ impl Method {
             Self::Exact(_) => "Exact",
             Self::Eap(_) => "Eap",
             Self::EapIg(_) => "EapIg",
+            Self::CleanCorrupted(_) => "CleanCorrupted",
             Self::EapIgActivations(_) => "EapIgActivations",
             Self::Acdc(_) => "Acdc",
         }

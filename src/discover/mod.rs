@@ -3,6 +3,7 @@
 mod acdc;
 mod decision;
 mod method;
+mod order;
 mod search;
 mod select;
 mod sweep;
@@ -12,4 +13,5 @@ mod units;
 pub use acdc::{Acdc, AcdcResult};
 pub use decision::{Decision, TraceLine};
 pub use method::{Method, Select, Target};
+pub use order::{EdgeOrder, ListMistake, ListedEdges};
 pub use search::{Discovery, Search, discover};

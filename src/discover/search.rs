@@ -10,7 +10,7 @@ use crate::events::{Observer, phase};
 use crate::graph::{ComputationGraph, Dangling, EdgeMask, EdgeScores, Prune};
 
 /// What is searched for, and how.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Search {
     /// The method.
     pub method: Method,
@@ -48,7 +48,7 @@ pub fn discover(
     search: &Search,
     observer: &dyn Observer,
 ) -> Result<Discovery> {
-    let scores = match search.method {
+    let scores = match &search.method {
         Method::Acdc(acdc) => return by_acdc(evaluator, acdc, search.prune, observer),
         Method::Exact(exact) => exact.score(evaluator, observer)?,
         Method::Eap(eap) => {
@@ -58,6 +58,10 @@ pub fn discover(
         Method::EapIg(eap_ig) => {
             phase(observer, "attribution", 0);
             eap_ig.score(evaluator)?
+        }
+        Method::CleanCorrupted(both) => {
+            phase(observer, "attribution", 0);
+            both.score(evaluator)?
         }
         Method::EapIgActivations(eap_ig) => {
             phase(observer, "attribution", 0);
@@ -112,7 +116,7 @@ fn step(
 
 fn by_acdc(
     evaluator: &mut dyn Evaluator,
-    acdc: Acdc,
+    acdc: &Acdc,
     prune: Prune,
     observer: &dyn Observer,
 ) -> Result<Discovery> {

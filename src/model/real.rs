@@ -42,6 +42,8 @@ pub trait Real:
     fn max(self, other: Self) -> Self;
     /// True unless NaN or infinite.
     fn is_finite(self) -> bool;
+    /// Appends the bytes of the number, the lowest first.
+    fn write_le(self, bytes: &mut Vec<u8>);
 }
 
 macro_rules! real {
@@ -73,6 +75,9 @@ macro_rules! real {
             }
             fn is_finite(self) -> bool {
                 self.is_finite()
+            }
+            fn write_le(self, bytes: &mut Vec<u8>) {
+                bytes.extend(self.to_le_bytes());
             }
         }
     };

@@ -10,6 +10,7 @@ mod figure;
 mod json;
 pub mod layout;
 mod limits;
+mod scores;
 mod svg;
 mod text;
 
@@ -20,6 +21,7 @@ pub use dot::{Dot, to_dot};
 pub use eap_json::{EapEdge, EapGraph, Imported, to_eap_json};
 pub use figure::{Figure, FigureEdge, FigureNode, Port};
 pub use json::{Provenance, REPORT_FORMAT, figure_warnings, report_json, trace_lines};
+pub use scores::scores_safetensors;
 pub use svg::{Svg, to_svg};
 
 use crate::error::{Error, Result};

@@ -18,9 +18,9 @@ use crate::model::LoadedModel;
 use crate::report::{CIRCUIT_FORMAT, CircuitFile, ModelStamp};
 use crate::report::{
     Provenance, REPORT_FORMAT, curve_csv, edges_csv, exporter, figure_warnings, report_json,
-    to_eap_json, trace_lines,
+    scores_safetensors, to_eap_json, trace_lines,
 };
-use crate::spec::{Output, RunSpec, ron_line};
+use crate::spec::{Output, Precision, RunSpec, ron_line};
 use crate::task::LoadRequest;
 use crate::task::{Dataset, TaskSource};
 
@@ -251,6 +251,16 @@ fn contents(
                 let text = to_eap_json(&outcome.graph, &outcome.circuit, &file.model.config)?;
                 add("circuit.json", text.into_bytes())
             }
+            Output::Scores => match &outcome.circuit.scores {
+                Some(scores) => {
+                    let bytes = match spec.precision {
+                        Precision::F32 => scores_safetensors::<f32>(&outcome.graph, scores)?,
+                        Precision::F64 => scores_safetensors::<f64>(&outcome.graph, scores)?,
+                    };
+                    add("scores.safetensors", bytes)
+                }
+                None => None,
+            },
             Output::Csv => {
                 let figures = &outcome.evaluation.held_out;
                 if figures.curve.is_some() {

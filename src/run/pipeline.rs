@@ -121,7 +121,7 @@ fn find<T: Real>(
         &ablated,
     )?;
     let search = Search {
-        method: spec.method,
+        method: spec.method.clone(),
         select: spec.select,
         target: spec.target,
         prune: spec.granularity.prune,
@@ -265,9 +265,10 @@ impl<'j, T: Real> Job<'j, T> {
             ablation,
             &ablated,
         )?;
-        let points = match self.spec.method {
+        let points = match &self.spec.method {
             Method::EapIg(eap_ig) => eap_ig.points(),
             Method::Eap(_) => vec![1.0],
+            Method::CleanCorrupted(both) => both.points(),
             Method::Exact(_) | Method::Acdc(_) | Method::EapIgActivations(_) => {
                 crate::score::EapIg::default().points()
             }

@@ -1,5 +1,6 @@
 //! Scores: one number per edge, the estimated drop of the metric when it is ablated; positive = the edge helps.
 
+mod clean_corrupted;
 mod eap;
 mod eap_ig;
 mod eap_ig_activations;
@@ -7,6 +8,7 @@ mod exact;
 
 use crate::graph::ComputationGraph;
 
+pub use clean_corrupted::CleanCorrupted;
 pub use eap::Eap;
 pub use eap_ig::EapIg;
 pub use eap_ig_activations::EapIgActivations;

@@ -169,7 +169,7 @@ impl Check<'_> {
                     format!("expected a finite number, got {}", params.tau)
                 });
             }
-            Method::Exact(_) | Method::Eap(_) => {}
+            Method::Exact(_) | Method::Eap(_) | Method::CleanCorrupted(_) => {}
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod files;
+mod order;
 mod parse;
 mod position;
 mod types;

@@ -6,7 +6,8 @@ use ron::Options;
 use ron::extensions::Extensions;
 
 use super::position::line_and_column;
-use super::{RunSpec, check};
+use super::{RunSpec, check, order};
+use crate::discover::{EdgeOrder, Method};
 use crate::error::{Error, Result, SpecMistake};
 
 /// Largest spec file read, in bytes.
@@ -28,9 +29,10 @@ pub fn parse_spec(bytes: &[u8], file: &Path) -> Result<RunSpec> {
 /// # Errors
 /// The first syntax or type mistake, or else all impossible values and missing files at once.
 pub fn check_spec(bytes: &[u8], file: &Path) -> Result<RunSpec> {
-    let spec = parse_spec(bytes, file)?;
+    let mut spec = parse_spec(bytes, file)?;
     let text = text_of(bytes, file).map_err(|mistake| Error::Spec(vec![mistake]))?;
-    let mistakes = check::mistakes(&spec, text, file);
+    let mut mistakes = check::mistakes(&spec, text, file);
+    mistakes.append(&mut order::read(&mut spec, text, file));
     if mistakes.is_empty() {
         Ok(spec)
     } else {
@@ -42,15 +44,23 @@ impl RunSpec {
     /// A hash of everything in the spec that decides a job's result.
     ///
     /// `models` and `outputs` do not count: a job has one model, whose own hash is recorded next to this one, and
-    /// the files written do not change what is found. Comments, layout and written-out defaults do not count either.
+    /// the files written do not change what is found. A list of edges counts by its contents. Comments, layout and written-out defaults do not count either.
     pub fn hash(&self) -> String {
         let canonical = Self {
             models: Vec::new(),
             outputs: Vec::new(),
             ..self.clone()
         };
-        let text = ron_line(&canonical);
-        blake3::hash(text.as_bytes()).to_hex().to_string()
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(ron_line(&canonical).as_bytes());
+        if let Method::Acdc(acdc) = &self.method
+            && let EdgeOrder::Listed(list) = &acdc.order
+        {
+            for name in list.names() {
+                hasher.update(b"\n").update(name.as_bytes());
+            }
+        }
+        hasher.finalize().to_hex().to_string()
     }
 }
 

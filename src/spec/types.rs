@@ -96,6 +96,8 @@ pub enum Output {
     Json,
     /// `edges.csv` and, with a ranking, `curve.csv`.
     Csv,
+    /// `scores.safetensors`, the scores as a matrix of writers and readers.
+    Scores,
 }
 
 fn default_outputs() -> Vec<Output> {

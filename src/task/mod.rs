@@ -5,6 +5,7 @@
 mod agreement;
 mod check;
 mod example;
+mod formats;
 mod greater_than;
 mod induction;
 mod ioi;

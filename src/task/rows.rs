@@ -1,18 +1,16 @@
 //! Rows from a file: one JSON object per line, `{"clean": .., "corrupt": .., "answer": [..], "wrong": [..],
 //! "at": [..]}`. `wrong` and `at` may be left out. Prompts and answers are text (`File`) or token ids (`Tokens`). A nested
-//! list in `answer` is one answer of several tokens.
+//! list in `answer` is one answer of several tokens, `{"id": 17}` among texts a token by its id. Files of other tools are
+//! turned into such rows by `formats`.
 
 use std::path::Path;
 
 use serde_json::{Map, Value};
 
 use super::check::{self, Problems};
-use super::{Example, ExampleText, LoadRequest, text};
+use super::{Example, ExampleText, LoadRequest, formats, text};
 use crate::error::{Error, Result};
 use crate::model::Tokenizer;
-
-/// The keys of a row.
-const KEYS: [&str; 5] = ["clean", "corrupt", "answer", "wrong", "at"];
 
 /// Largest file that is read, in bytes.
 const LARGEST_FILE: u64 = 1 << 30;
@@ -40,55 +38,22 @@ fn read(
         return Err(Error::data(name, "the file is larger than 1 GiB; split it"));
     }
     let bytes = fs_err::read(&path)?;
-    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(&bytes);
-    let body = bytes.trim_ascii_end();
-    if body.is_empty() {
-        return Err(Error::data(
-            name,
-            "the file has no rows; write one JSON object per line",
-        ));
-    }
+    let rows = formats::rows(&path, &bytes).map_err(|problem| Error::data(&name, problem))?;
     let mut problems = Problems::default();
     let mut examples = Vec::new();
-    for (index, line) in body.split(|byte| *byte == b'\n').enumerate() {
-        let example = object(line).and_then(|row| {
+    for (number, row) in rows {
+        let example = row.and_then(|row| {
             let example = parse(&row)?;
             check::one(&example, request.config)?;
             Ok(example)
         });
         match example {
             Ok(example) => examples.push(example),
-            Err(problem) => problems.add(index + 1, problem),
+            Err(problem) => problems.add(number, problem),
         }
     }
     problems.report(&name)?;
     Ok(examples)
-}
-
-/// A line as an object with known keys.
-fn object(line: &[u8]) -> Result<Map<String, Value>, String> {
-    let line = std::str::from_utf8(line).map_err(|_| "not UTF-8 text; save the file as UTF-8")?;
-    if line.trim().is_empty() {
-        return Err("the line is empty; remove it".into());
-    }
-    let value: Value = serde_json::from_str(line).map_err(|error| {
-        format!("not JSON ({error}); write one object per line, such as {{\"clean\": ..}}")
-    })?;
-    let Value::Object(row) = value else {
-        return Err(
-            "not a JSON object; write {\"clean\": .., \"corrupt\": .., \"answer\": [..]}".into(),
-        );
-    };
-    if let Some(key) = row.keys().find(|key| !KEYS.contains(&key.as_str())) {
-        return Err(format!(
-            "unknown key `{key}`; the keys are {}",
-            KEYS.join(", ")
-        ));
-    }
-    if let Some(key) = KEYS[..3].iter().find(|key| !row.contains_key(**key)) {
-        return Err(format!("`{key}` is missing; add it"));
-    }
-    Ok(row)
 }
 
 fn text_row(
@@ -120,6 +85,9 @@ fn text_row(
     };
     let alternatives = |key: &str| {
         set(row, key, |value| {
+            if let Some(id) = token_id(value) {
+                return Ok(id);
+            }
             let answer = word(key, value)?;
             let token = text::continuation(tokenizer, &text.clean, &answer)
                 .map_err(|error| error.to_string())?;
@@ -148,7 +116,7 @@ fn text_row(
 fn id_row(row: &Map<String, Value>) -> Result<Example, String> {
     let id = |key: &str, value: &Value| {
         let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
-        id.ok_or_else(|| {
+        id.or_else(|| token_id(value)).ok_or_else(|| {
             format!("`{key}` has {value}, which is not a token id; ids are whole numbers from 0")
         })
     };
@@ -162,6 +130,11 @@ fn id_row(row: &Map<String, Value>) -> Result<Example, String> {
         None => Answer::Alternatives(ids("answer")?, ids("wrong")?),
     };
     example(row, prompts, answer, None)
+}
+
+/// The token of an answer written as `{"id": 17}`.
+fn token_id(value: &Value) -> Option<u32> {
+    u32::try_from(value.get("id")?.as_u64()?).ok()
 }
 
 /// What a row scores.

@@ -208,7 +208,7 @@ fn on_a_model_it_equals_the_plain_algorithm() {
             let (mut removed_some, mut kept_some) = (false, false);
             for tau in [f64::NEG_INFINITY, 0.003, 0.12, f64::INFINITY] {
                 let what = format!("{name}, {ablation:?}, {metric:?}, tau {tau}");
-                let found = Acdc { tau }
+                let found = Acdc::new(tau)
                     .edges(&mut evaluator, &full, &Silent)
                     .expect("a result");
                 let plain = plain_edges(&graph, &full, tau, |mask| twin.mean(mask));
@@ -233,7 +233,7 @@ fn on_a_model_it_equals_the_plain_algorithm() {
             assert!(kept_some && removed_some, "{name}: the taus ask nothing");
             for tau in [0.01, 0.4] {
                 let what = format!("{name}, nodes, {ablation:?}, {metric:?}, tau {tau}");
-                let mut found = Acdc { tau }
+                let mut found = Acdc::new(tau)
                     .nodes(&mut evaluator, &Silent)
                     .expect("a result");
                 let plain = plain_nodes(&graph, tau, |mask| twin.mean(mask));
@@ -258,7 +258,7 @@ fn it_can_start_from_a_circuit() {
         .expect("an evaluator");
     for seed in 0..4 {
         let start = oracle::random_mask(&graph, 0.6, seed);
-        let found = Acdc { tau: 0.02 }
+        let found = Acdc::new(0.02)
             .edges(&mut evaluator, &start, &Silent)
             .expect("a result");
         let plain = plain_edges(&graph, &start, 0.02, |mask| twin.mean(mask));
@@ -283,9 +283,9 @@ proptest! {
         let nodes = plain_nodes(&graph, tau, |mask| objective.mean(mask));
         for batch in [1, 3, 64] {
             objective.batch = batch;
-            let found = Acdc { tau }.edges(&mut objective, &full, &Silent).expect("a result");
+            let found = Acdc::new(tau).edges(&mut objective, &full, &Silent).expect("a result");
             assert_same(&found, &plain, &graph, &format!("batch {batch}"));
-            let mut found = Acdc { tau }.nodes(&mut objective, &Silent).expect("a result");
+            let mut found = Acdc::new(tau).nodes(&mut objective, &Silent).expect("a result");
             found.decisions.sort_by_key(|step| step.edge);
             assert_same(&found, &nodes, &graph, &format!("nodes, batch {batch}"));
         }
@@ -303,7 +303,7 @@ fn right_predictions_save_calls() {
     for batch in [1, 16] {
         let mut objective = Synthetic::additive(graph.clone(), &weights);
         objective.batch = batch;
-        Acdc { tau: 0.5 }
+        Acdc::new(0.5)
             .edges(&mut objective, &full, &Silent)
             .expect("a result");
         calls.push(objective.calls);
@@ -326,7 +326,7 @@ fn of_an_or_gate_one_input_stays_and_of_an_and_gate_both() {
         gate(Gate::Or, ["input->a1.h0<v>", "a0.h1->m0"]),
     ];
     let mut objective = Synthetic::new(graph.clone(), terms, 1);
-    let found = Acdc { tau: 0.5 }
+    let found = Acdc::new(0.5)
         .edges(&mut objective, &EdgeMask::full(&graph), &Silent)
         .expect("a result");
     let contains = |name: &str| named(&graph, &[name]).is_subset(&found.kept);
@@ -345,7 +345,7 @@ fn decisions_within_rounding_of_tau_are_counted() {
     let range = objective.mean(&full);
     for (distance, ties) in [(0.0, 1), (0.5e-5, 1), (-0.5e-5, 1), (2e-5, 0)] {
         let tau = 3.37 + distance * range;
-        let found = Acdc { tau }
+        let found = Acdc::new(tau)
             .edges(&mut objective, &full, &Silent)
             .expect("a result");
         assert_eq!(found.near_ties, ties, "{distance} of the range");
@@ -378,7 +378,7 @@ fn on_a_built_in_model_it_equals_the_plain_algorithm() {
     let start = Instant::now();
     let mut evaluator = ModelEvaluator::new(&transformer, &examples, metric, ablation, &ablated)
         .expect("an evaluator");
-    let found = Acdc { tau: 0.05 }
+    let found = Acdc::new(0.05)
         .edges(&mut evaluator, &full, &Silent)
         .expect("a result");
     let fast = start.elapsed();

@@ -103,7 +103,7 @@ fn threads_do_not_change_a_bit() {
                     let scores = EapIg::default().score(evaluator).expect("scores");
                     let values = evaluator.measure(&masks).expect("values");
                     let full = EdgeMask::full(evaluator.graph());
-                    let found = Acdc { tau: 0.02 }
+                    let found = Acdc::new(0.02)
                         .edges(evaluator, &full, &Silent)
                         .expect("a result");
                     let decisions: Vec<_> = found

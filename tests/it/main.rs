@@ -16,6 +16,7 @@ mod layering;
 mod metrics;
 mod models;
 mod oracle;
+mod order;
 mod report;
 mod selection;
 mod shapes;

@@ -5,6 +5,7 @@
 mod drawing;
 mod eap;
 mod ron_file;
+mod scores;
 mod tables;
 mod xml;
 

@@ -3,7 +3,7 @@
 use secateur::discover::{Acdc, Discovery, Method, Search, Select, Target, discover};
 use secateur::events::Silent;
 use secateur::graph::{ComputationGraph, Dangling, EdgeMask, Granularity, Prune};
-use secateur::score::{Eap, EapIg, Exact};
+use secateur::score::{CleanCorrupted, Eap, EapIg, Exact};
 
 use crate::synthetic::{Synthetic, graph_of, named, shape};
 
@@ -37,9 +37,9 @@ fn planted(negative: bool) -> (Synthetic, EdgeMask) {
     (Synthetic::additive(graph, &weights), circuit)
 }
 
-fn search(method: Method, select: Option<Select>) -> Search {
+fn search(method: &Method, select: Option<Select>) -> Search {
     Search {
-        method,
+        method: method.clone(),
         select,
         target: None,
         prune: Prune::Edges,
@@ -51,11 +51,12 @@ fn run(objective: &mut Synthetic, search: &Search) -> Discovery {
     discover(objective, search, &Silent).expect("a discovery")
 }
 
-fn scoring() -> [Method; 3] {
+fn scoring() -> [Method; 4] {
     [
         Method::Exact(Exact::default()),
         Method::Eap(Eap::default()),
         Method::EapIg(EapIg::default()),
+        Method::CleanCorrupted(CleanCorrupted::default()),
     ]
 }
 
@@ -84,7 +85,7 @@ fn selections_keep_the_planted_circuit() {
         ];
         for method in scoring() {
             for select in selects {
-                let found = run(&mut objective, &search(method, Some(select)));
+                let found = run(&mut objective, &search(&method, Some(select)));
                 assert_eq!(found.kept, circuit, "{method:?}, {select:?}");
                 assert!(found.target_reached && found.decisions.is_none());
             }
@@ -95,7 +96,7 @@ fn selections_keep_the_planted_circuit() {
 #[test]
 fn without_selection_every_edge_stays() {
     let (mut objective, _) = planted(false);
-    let found = run(&mut objective, &search(scoring()[0], None));
+    let found = run(&mut objective, &search(&scoring()[0], None));
     assert_eq!(found.kept, EdgeMask::full(&objective.graph));
     for (score, wanted) in found.scores.iter().zip(objective.effects()) {
         assert!((score - wanted).abs() < 1e-12);
@@ -115,16 +116,16 @@ fn ranking_is_by_magnitude_with_ties_by_edge_and_dangling_parts_go() {
     score(&mut objective, "input->a1.h0<q>", 2.0); // leads nowhere
     score(&mut objective, "m1->logits", 1.0); // comes from nowhere
     let eap = Method::Eap(Eap::default());
-    let found = run(&mut objective, &search(eap, Some(top(4))));
+    let found = run(&mut objective, &search(&eap, Some(top(4))));
     assert_eq!(found.kept, named(&graph, &["m0->logits", "input->m0"]));
-    let found = run(&mut objective, &search(eap, Some(top(3))));
+    let found = run(&mut objective, &search(&eap, Some(top(3))));
     assert!(found.kept.is_empty(), "input->m0 is the fourth");
 
     // All equal: the first edges in writer order, then reader order.
     objective.estimates.fill(0.25);
     let found = run(
         &mut objective,
-        &search(eap, Some(top(graph.edge_count() / 2))),
+        &search(&eap, Some(top(graph.edge_count() / 2))),
     );
     let prefix = EdgeMask::from_edges(&graph, 0..graph.edge_count() / 2);
     assert_eq!(
@@ -162,7 +163,7 @@ fn greedy_grows_from_the_logits() {
         ),
     ] {
         let select = Select::Greedy { edges };
-        let found = run(&mut objective, &search(eap, Some(select)));
+        let found = run(&mut objective, &search(&eap, Some(select)));
         assert_eq!(found.kept, named(&graph, wanted), "{edges} edges");
     }
 }
@@ -173,16 +174,13 @@ fn target_search_and_acdc_find_the_planted_circuit() {
     for method in scoring() {
         let wanted = Search {
             target: Some(Target { faithfulness: 0.98 }),
-            ..search(method, None)
+            ..search(&method, None)
         };
         let found = run(&mut objective, &wanted);
         assert_eq!(found.kept, circuit, "{method:?}");
         assert!(found.target_reached);
     }
-    let found = run(
-        &mut objective,
-        &search(Method::Acdc(Acdc { tau: 0.5 }), None),
-    );
+    let found = run(&mut objective, &search(&Method::Acdc(Acdc::new(0.5)), None));
     assert_eq!(found.kept, circuit);
     let decisions = found.decisions.expect("decisions");
     assert_eq!(decisions.len(), objective.graph.edge_count());
@@ -217,13 +215,13 @@ fn nodes_are_kept_with_all_edges_between_them() {
     let graph = objective.graph.clone();
     let wanted = between(&graph, &nodes);
     assert!(circuit.is_subset(&wanted) && wanted.len() < graph.edge_count());
-    let with = |method, select, target, prune| Search {
+    let with = |method: &Method, select, target, prune| Search {
         target,
         prune,
         ..search(method, select)
     };
     let target = Some(Target { faithfulness: 0.98 });
-    let acdc = Method::Acdc(Acdc { tau: 0.5 });
+    let acdc = Method::Acdc(Acdc::new(0.5));
     for method in scoring() {
         for select in [
             top(nodes.len()),
@@ -232,17 +230,17 @@ fn nodes_are_kept_with_all_edges_between_them() {
         ] {
             let found = run(
                 &mut objective,
-                &with(method, Some(select), None, Prune::Nodes),
+                &with(&method, Some(select), None, Prune::Nodes),
             );
             assert_eq!(found.kept, wanted, "{method:?}, {select:?}");
         }
-        let found = run(&mut objective, &with(method, None, target, Prune::Nodes));
+        let found = run(&mut objective, &with(&method, None, target, Prune::Nodes));
         assert_eq!(found.kept, wanted, "{method:?}");
-        let both = with(method, None, target, Prune::NodesThenEdges);
+        let both = with(&method, None, target, Prune::NodesThenEdges);
         let found = run(&mut objective, &both);
         assert_eq!(found.kept, circuit, "{method:?}");
     }
-    let found = run(&mut objective, &with(acdc, None, None, Prune::Nodes));
+    let found = run(&mut objective, &with(&acdc, None, None, Prune::Nodes));
     assert_eq!(found.kept, wanted);
     assert_eq!(
         found.decisions.expect("decisions").len(),
@@ -250,7 +248,7 @@ fn nodes_are_kept_with_all_edges_between_them() {
     );
     let found = run(
         &mut objective,
-        &with(acdc, None, None, Prune::NodesThenEdges),
+        &with(&acdc, None, None, Prune::NodesThenEdges),
     );
     assert_eq!(found.kept, circuit);
     let mut decided: Vec<usize> = found

@@ -57,12 +57,30 @@ struct Cfg {
     d_model: Option<usize>,
 }
 
+/// A node; files of EAP-IG before its version 2 have its membership alone.
 #[derive(Deserialize)]
-struct NodeEntry {
-    in_graph: bool,
-    /// Membership by coordinate of the residual stream.
-    #[serde(default)]
-    neurons: Option<Vec<bool>>,
+#[serde(untagged)]
+enum NodeEntry {
+    Membership(bool),
+    Node {
+        in_graph: bool,
+        /// Membership by coordinate of the residual stream.
+        #[serde(default)]
+        neurons: Option<Vec<bool>>,
+    },
+}
+
+impl NodeEntry {
+    fn in_graph(&self) -> bool {
+        match self {
+            Self::Membership(in_graph) | Self::Node { in_graph, .. } => *in_graph,
+        }
+    }
+
+    /// Whether only some coordinates of its output are kept.
+    fn is_partial(&self) -> bool {
+        matches!(self, Self::Node { in_graph: true, neurons: Some(neurons) } if neurons.contains(&false))
+    }
 }
 
 #[derive(Deserialize)]
@@ -120,11 +138,11 @@ impl EapGraph {
             ))
         })?;
         for (name, node) in &file.nodes.0 {
-            let partial = node.neurons.as_ref();
-            if node.in_graph && partial.is_some_and(|neurons| neurons.contains(&false)) {
+            if node.is_partial() {
                 return Err(bad(format!(
-                    "node `{name}` keeps only some coordinates of its output: circuits of neurons in this format are \
-                     not supported"
+                    "node `{name}` keeps only some `neurons`, which in this format are coordinates of the residual \
+                     stream (d_model) and not hidden units of an MLP; such circuits are not supported\n\
+                     hint: keep whole nodes, or find a circuit of hidden units with granularity: (mlps: Neurons(..))"
                 )));
             }
         }
@@ -135,7 +153,7 @@ impl EapGraph {
                 .nodes
                 .0
                 .into_iter()
-                .map(|(name, node)| (name, node.in_graph))
+                .map(|(name, node)| (name, node.in_graph()))
                 .collect(),
             edges: file.edges.0,
         };

@@ -95,6 +95,49 @@ fn copies_that_differ_load_per_head_with_a_note() {
     );
 }
 
+/// Before its version 2, EAP-IG wrote a node's membership alone, and `null` where an edge has no score.
+#[test]
+fn older_files_are_read() {
+    let (config, graph, mut circuit) = small();
+    circuit.scores = None;
+    let text = to_eap_json(&graph, &circuit, &config).unwrap();
+    let older = text
+        .replace(": {\"in_graph\": true}", ": true")
+        .replace(": {\"in_graph\": false}", ": false")
+        .replace("\"score\": 0.0", "\"score\": null");
+    assert_ne!(older, text);
+    let read = EapGraph::parse(&older, "x").unwrap();
+    let imported = read.import(&config, KeyValue::Group).unwrap();
+    assert_eq!(imported.circuit.kept, circuit.kept);
+    assert_eq!(imported.circuit.scores, None);
+}
+
+/// Scores come back as the very numbers that were written.
+#[test]
+fn scores_round_trip_to_the_bit() {
+    let config = config(2, 2, 1);
+    let graph =
+        ComputationGraph::new(&config, &Granularity::default(), &NeuronNodes::new()).unwrap();
+    let scores: Vec<f64> = (0..graph.edge_count())
+        .map(|edge| (edge as f64 + 0.1).sin() * 10f64.powf((edge % 40) as f64 - 20.0))
+        .collect();
+    let circuit = Circuit {
+        kept: EdgeMask::full(&graph),
+        scores: Some(scores.clone()),
+    };
+    let text = to_eap_json(&graph, &circuit, &config).unwrap();
+    let read = EapGraph::parse(&text, "x").unwrap();
+    let found = read
+        .import(&config, KeyValue::Group)
+        .unwrap()
+        .circuit
+        .scores
+        .unwrap();
+    for (found, wanted) in found.iter().zip(&scores) {
+        assert_eq!(found.to_bits(), wanted.to_bits(), "{found} {wanted}");
+    }
+}
+
 #[test]
 fn mistakes_are_named() {
     let (config, graph, circuit) = small();

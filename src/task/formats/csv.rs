@@ -1,0 +1,212 @@
+//! Tables as EAP-IG has them: `clean`, `corrupted`, and columns of answers, token ids or text.
+//!
+//! | column | holds |
+//! |---|---|
+//! | `correct_idx`, `country_idx`, `clean_answer_idx`, `answers_idx` | right answers, a token id or a list of them |
+//! | `incorrect_idx`, `corrupted_country_idx`, `corrupted_answer_idx`, `corrupted_answers_idx` | wrong ones |
+//! | `answer`, `answers`; `wrong`, `wrong_answers` | the same as text, one answer or a JSON list |
+//! | `label` | of greater-than, two digits: larger ones are right, the others wrong |
+//!
+//! Other columns are not read.
+
+use serde_json::Value;
+
+use super::{Row, Rows, token};
+
+const CORRUPT: [&str; 2] = ["corrupted", "corrupt"];
+const ANSWER_IDS: [&str; 4] = [
+    "correct_idx",
+    "country_idx",
+    "clean_answer_idx",
+    "answers_idx",
+];
+const WRONG_IDS: [&str; 4] = [
+    "incorrect_idx",
+    "corrupted_country_idx",
+    "corrupted_answer_idx",
+    "corrupted_answers_idx",
+];
+const ANSWER_TEXT: [&str; 2] = ["answer", "answers"];
+const WRONG_TEXT: [&str; 2] = ["wrong", "wrong_answers"];
+const YEARS: &str = "label";
+
+/// The rows below the header, counted from 1.
+pub(super) fn rows(text: &str) -> Result<Rows, String> {
+    let mut records = records(text)?.into_iter();
+    let header = records.next().unwrap_or_default();
+    let table = Table::new(&header)?;
+    Ok(records
+        .enumerate()
+        .map(|(index, record)| (index + 1, table.row(&record)))
+        .collect())
+}
+
+/// Where the parts of a row stand.
+struct Table {
+    columns: usize,
+    clean: usize,
+    corrupt: usize,
+    answer: Column,
+    wrong: Option<Column>,
+}
+
+/// A column of answers, with its name.
+struct Column {
+    name: String,
+    place: usize,
+    kind: Kind,
+}
+
+#[derive(PartialEq)]
+enum Kind {
+    Ids,
+    Text,
+    Years,
+}
+
+impl Table {
+    fn new(header: &[String]) -> Result<Self, String> {
+        let find = |names: &[&str]| {
+            let mut places = header.iter().enumerate();
+            let found = places.find(|(_, name)| names.contains(&name.trim()));
+            found.map(|(place, name)| (place, name.trim().to_owned()))
+        };
+        let column = |ids: &[&str], text: &[&str]| {
+            let of = |names: &[&str], kind| {
+                find(names).map(|(place, name)| Column { name, place, kind })
+            };
+            of(ids, Kind::Ids).or_else(|| of(text, Kind::Text))
+        };
+        let need = |names: &[&str]| {
+            find(names).map(|(place, _)| place).ok_or_else(|| {
+                format!(
+                    "no column `{}`; the columns are {}",
+                    names[0],
+                    header.join(", ")
+                )
+            })
+        };
+        let years = || {
+            find(&[YEARS]).map(|(place, name)| Column {
+                name,
+                place,
+                kind: Kind::Years,
+            })
+        };
+        let answer = column(&ANSWER_IDS, &ANSWER_TEXT)
+            .or_else(years)
+            .ok_or_else(|| {
+                format!(
+                    "no column of answers, such as `{}`, `{}` or `{YEARS}`; the columns are {}",
+                    ANSWER_IDS[0],
+                    ANSWER_TEXT[0],
+                    header.join(", ")
+                )
+            })?;
+        Ok(Self {
+            columns: header.len(),
+            clean: need(&["clean"])?,
+            corrupt: need(&CORRUPT)?,
+            answer,
+            wrong: column(&WRONG_IDS, &WRONG_TEXT),
+        })
+    }
+
+    fn row(&self, record: &[String]) -> Result<Row, String> {
+        if record.len() != self.columns {
+            return Err(format!(
+                "{} fields, but the header has {}",
+                record.len(),
+                self.columns
+            ));
+        }
+        let (answer, wrong) = if self.answer.kind == Kind::Years {
+            years(&self.answer.name, &record[self.answer.place])?
+        } else {
+            let wrong = self.wrong.as_ref().map(|column| column.values(record));
+            (
+                self.answer.values(record)?,
+                wrong.transpose()?.unwrap_or_default(),
+            )
+        };
+        let (clean, corrupt) = (prompt(&record[self.clean]), prompt(&record[self.corrupt]));
+        Ok(super::row(clean, corrupt, answer, wrong))
+    }
+}
+
+impl Column {
+    fn values(&self, record: &[String]) -> Result<Vec<Value>, String> {
+        let text = &record[self.place];
+        let list: Option<Vec<Value>> = text
+            .trim()
+            .starts_with('[')
+            .then(|| serde_json::from_str(text).ok())
+            .flatten();
+        if self.kind == Kind::Text {
+            return Ok(list.unwrap_or_else(|| vec![text.clone().into()]));
+        }
+        let ids = match list {
+            Some(list) => list.iter().map(Value::as_u64).collect(),
+            None => text.trim().parse().ok().map(|id| vec![id]),
+        };
+        let ids: Vec<u64> =
+            ids.ok_or_else(|| format!("`{}` is {text:?}, not a token id", self.name))?;
+        Ok(ids.into_iter().map(token).collect())
+    }
+}
+
+/// A prompt: text, or a list of token ids.
+fn prompt(text: &str) -> Value {
+    let ids: Option<Vec<u32>> = text
+        .starts_with('[')
+        .then(|| serde_json::from_str(text).ok())
+        .flatten();
+    ids.map_or_else(|| text.into(), Value::from)
+}
+
+/// Two-digit years larger than this one, and the others.
+fn years(name: &str, text: &str) -> Result<(Vec<Value>, Vec<Value>), String> {
+    let bad = || format!("`{name}` is {text:?}, not a year of two digits below 99");
+    let year: usize = text.trim().parse().map_err(|_| bad())?;
+    if year >= 99 {
+        return Err(bad());
+    }
+    let digits = |years: std::ops::Range<usize>| -> Vec<Value> {
+        years.map(|year| format!("{year:02}").into()).collect()
+    };
+    Ok((digits(year + 1..100), digits(0..year + 1)))
+}
+
+/// The fields of each record: split at commas and line ends, except inside quotes; a quote in quotes is doubled.
+fn records(text: &str) -> Result<Vec<Vec<String>>, String> {
+    let mut records = Vec::new();
+    let mut record = Vec::new();
+    let mut field = String::new();
+    let mut quoted = false;
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        match letter {
+            '"' if quoted && letters.peek() == Some(&'"') => {
+                letters.next();
+                field.push('"');
+            }
+            '"' if quoted => quoted = false,
+            '"' if field.is_empty() => quoted = true,
+            ',' if !quoted => record.push(std::mem::take(&mut field)),
+            '\r' if !quoted && letters.peek() == Some(&'\n') => {}
+            '\n' if !quoted => {
+                record.push(std::mem::take(&mut field));
+                records.push(std::mem::take(&mut record));
+            }
+            other => field.push(other),
+        }
+    }
+    if quoted {
+        return Err("a quoted field is not closed".into());
+    }
+    if !text.is_empty() {
+        record.push(field);
+        records.push(record);
+    }
+    Ok(records)
+}

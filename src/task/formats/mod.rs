@@ -1,0 +1,61 @@
+//! Files of prompts: our own rows and those of other tools, all turned into our own rows.
+//!
+//! The name decides: `.json` is auto-circuit's prompt file, `.csv` a table as EAP-IG has them, all else one JSON
+//! object per line, ours or MIB's.
+
+mod csv;
+mod json_lines;
+mod mib;
+mod prompt_json;
+
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+/// A row in our own form, with the keys `clean`, `corrupt`, `answer`, `wrong` and `at`.
+pub(super) type Row = Map<String, Value>;
+
+/// Rows by their number, counted from 1; or what is wrong with a row.
+pub(super) type Rows = Vec<(usize, Result<Row, String>)>;
+
+/// The rows of a file.
+///
+/// # Errors
+/// When the file as a whole is not of its format.
+pub(super) fn rows(path: &Path, bytes: &[u8]) -> Result<Rows, String> {
+    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let body = bytes.trim_ascii_end();
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    let rows = match ending.map(str::to_ascii_lowercase).as_deref() {
+        Some("json") => prompt_json::rows(text(body)?)?,
+        Some("csv") => csv::rows(text(body)?)?,
+        _ => json_lines::rows(body),
+    };
+    if rows.is_empty() {
+        return Err("the file has no rows; write one JSON object per line".into());
+    }
+    Ok(rows)
+}
+
+fn text(body: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(body).map_err(|_| "not UTF-8 text; save the file as UTF-8".into())
+}
+
+/// An answer that is a token id among answers of text.
+fn token(id: u64) -> Value {
+    serde_json::json!({ "id": id })
+}
+
+/// A row of its parts; `wrong` may be empty.
+fn row(clean: Value, corrupt: Value, answer: Vec<Value>, wrong: Vec<Value>) -> Row {
+    let parts = [
+        ("clean", clean),
+        ("corrupt", corrupt),
+        ("answer", Value::Array(answer)),
+        ("wrong", Value::Array(wrong)),
+    ];
+    parts
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+}
