@@ -9,6 +9,7 @@
 //!
 //! Other columns are not read.
 
+use ::csv::StringRecord;
 use serde_json::Value;
 
 use super::{Row, Rows, token};
@@ -32,12 +33,18 @@ const YEARS: &str = "label";
 
 /// The rows below the header, counted from 1.
 pub(super) fn rows(text: &str) -> Result<Rows, String> {
-    let mut records = records(text)?.into_iter();
-    let header = records.next().unwrap_or_default();
-    let table = Table::new(&header)?;
-    Ok(records
+    let mut reader = ::csv::ReaderBuilder::new()
+        .flexible(true)
+        .from_reader(text.as_bytes());
+    let header = reader.headers().map_err(|error| error.to_string())?;
+    let table = Table::new(&header.iter().map(str::to_owned).collect::<Vec<_>>())?;
+    let row = |record: Result<StringRecord, ::csv::Error>| {
+        table.row(&record.map_err(|error| error.to_string())?)
+    };
+    Ok(reader
+        .records()
         .enumerate()
-        .map(|(index, record)| (index + 1, table.row(&record)))
+        .map(|(index, record)| (index + 1, row(record)))
         .collect())
 }
 
@@ -112,7 +119,7 @@ impl Table {
         })
     }
 
-    fn row(&self, record: &[String]) -> Result<Row, String> {
+    fn row(&self, record: &StringRecord) -> Result<Row, String> {
         if record.len() != self.columns {
             return Err(format!(
                 "{} fields, but the header has {}",
@@ -135,7 +142,7 @@ impl Table {
 }
 
 impl Column {
-    fn values(&self, record: &[String]) -> Result<Vec<Value>, String> {
+    fn values(&self, record: &StringRecord) -> Result<Vec<Value>, String> {
         let text = &record[self.place];
         let list: Option<Vec<Value>> = text
             .trim()
@@ -143,7 +150,7 @@ impl Column {
             .then(|| serde_json::from_str(text).ok())
             .flatten();
         if self.kind == Kind::Text {
-            return Ok(list.unwrap_or_else(|| vec![text.clone().into()]));
+            return Ok(list.unwrap_or_else(|| vec![text.into()]));
         }
         let ids = match list {
             Some(list) => list.iter().map(Value::as_u64).collect(),
@@ -175,38 +182,4 @@ fn years(name: &str, text: &str) -> Result<(Vec<Value>, Vec<Value>), String> {
         years.map(|year| format!("{year:02}").into()).collect()
     };
     Ok((digits(year + 1..100), digits(0..year + 1)))
-}
-
-/// The fields of each record: split at commas and line ends, except inside quotes; a quote in quotes is doubled.
-fn records(text: &str) -> Result<Vec<Vec<String>>, String> {
-    let mut records = Vec::new();
-    let mut record = Vec::new();
-    let mut field = String::new();
-    let mut quoted = false;
-    let mut letters = text.chars().peekable();
-    while let Some(letter) = letters.next() {
-        match letter {
-            '"' if quoted && letters.peek() == Some(&'"') => {
-                letters.next();
-                field.push('"');
-            }
-            '"' if quoted => quoted = false,
-            '"' if field.is_empty() => quoted = true,
-            ',' if !quoted => record.push(std::mem::take(&mut field)),
-            '\r' if !quoted && letters.peek() == Some(&'\n') => {}
-            '\n' if !quoted => {
-                record.push(std::mem::take(&mut field));
-                records.push(std::mem::take(&mut record));
-            }
-            other => field.push(other),
-        }
-    }
-    if quoted {
-        return Err("a quoted field is not closed".into());
-    }
-    if !text.is_empty() {
-        record.push(field);
-        records.push(record);
-    }
-    Ok(records)
 }
