@@ -5,9 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use secateur::engine::{
-    Ablation, AblationValues, Evaluator, ModelEvaluator, Transformer, mean,
-};
+use secateur::engine::{Ablation, AblationValues, Evaluator, ModelEvaluator, Transformer, mean};
 use secateur::events::Silent;
 use secateur::graph::{Dangling, EdgeMask, Granularity, KeyValue, NeuronNodes, ranking};
 use secateur::metric::Metric;
@@ -119,7 +117,9 @@ const SCORE_TOLERANCE: f64 = 1e-3;
 const FAITHFULNESS_TOLERANCE: f64 = 2e-3;
 
 fn assert_scores(found: &[f64], wanted: &[f64], what: &str) {
-    let largest = wanted.iter().fold(0.0f64, |most, score| most.max(score.abs()));
+    let largest = wanted
+        .iter()
+        .fold(0.0f64, |most, score| most.max(score.abs()));
     let differences = found.iter().zip(wanted).map(|(a, b)| (a - b).abs());
     let worst = differences.fold(0.0f64, f64::max) / largest;
     println!("{what}: {worst:.1e} of the largest");
@@ -198,7 +198,11 @@ fn scores_and_circuits_are_those_of_eap_ig() {
         let top = EdgeMask::from_edges(&graph, order[..edges].iter().copied());
         let circuit = graph.drop_dangling(&top, Dangling::NoPathEitherWay);
         // Scores that are equal to rounding may change places at the end of the list.
-        assert!(circuit.len().abs_diff(left) <= 2, "{} of {left}", circuit.len());
+        assert!(
+            circuit.len().abs_diff(left) <= 2,
+            "{} of {left}",
+            circuit.len()
+        );
         let value = mean(&evaluator.measure(&[circuit]).unwrap()[0]);
         let faithfulness = (value - empty) / (base - empty);
         println!("{edges} edges: faithfulness {faithfulness:.4}, EAP-IG's {wanted:.4}");

@@ -255,7 +255,8 @@ fn the_conventions_page_names_tests_that_exist() {
         };
         let file = format!("tests/it/{}.rs", module.replace("::", "/"));
         let text = files.get(&file);
-        let text = text.unwrap_or_else(|| panic!("docs/conventions.md names {name}, but there is no {file}"));
+        let text = text
+            .unwrap_or_else(|| panic!("docs/conventions.md names {name}, but there is no {file}"));
         assert!(
             text.contains(&format!("fn {test}(")),
             "docs/conventions.md names {name}, which {file} does not have"

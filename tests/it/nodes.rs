@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use secateur::ComputationGraph;
-use secateur::engine::{
-    Ablation, AblationValues, Evaluator, ModelEvaluator, Transformer, mean,
-};
+use secateur::engine::{Ablation, AblationValues, Evaluator, ModelEvaluator, Transformer, mean};
 use secateur::events::Silent;
 use secateur::graph::{Granularity, NeuronNodes, Node};
 use secateur::metric::Metric;
@@ -22,8 +20,7 @@ fn check(config: &ModelConfig, neurons: &NeuronNodes, ablation: Ablation) {
     let examples = oracle::random_examples(config, 3, 32);
     let metric = Metric::LogitDiff;
     let transformer = Transformer::new(&weights, &graph);
-    let ablated =
-        AblationValues::new(&transformer, &examples, ablation, &Silent).expect("values");
+    let ablated = AblationValues::new(&transformer, &examples, ablation, &Silent).expect("values");
     let mut evaluator = ModelEvaluator::new(&transformer, &examples, metric, ablation, &ablated)
         .expect("an evaluator");
     let nodes = node_scores(&graph, &evaluator.attribution(&[1.0]).expect("scores"));
@@ -43,7 +40,10 @@ fn check(config: &ModelConfig, neurons: &NeuronNodes, ablation: Ablation) {
         };
         let slope = (at(1.0 + step) - at(1.0 - step)) / (2.0 * step);
         let close = |found: f64| (found - slope).abs() < 1e-5 * slope.abs().max(1.0);
-        let what = format!("{node}, {ablation:?}: {} or {}, not {slope}", nodes[writer], units[writer]);
+        let what = format!(
+            "{node}, {ablation:?}: {} or {}, not {slope}",
+            nodes[writer], units[writer]
+        );
         assert!(close(nodes[writer]), "{what}");
         if matches!(node, Node::Neuron { .. }) {
             assert!(close(units[writer]), "{what}");

@@ -3,6 +3,7 @@
 use secateur::discover::Method;
 use secateur::engine::Ablation;
 use secateur::metric::Metric;
+use secateur::model::Positions;
 use secateur::score::{CleanCorrupted, Eap, EapIg, EapIgActivations, Exact};
 
 use super::{MODELS, Setup, TOLERANCE, TOLERANCE_F32, setup, worst_error};
@@ -31,15 +32,24 @@ fn meaning(key: &str) -> (Method, Metric, Ablation) {
     (method, metric, ablation)
 }
 
-/// Edges whose number is EAP-IG's own matter: in parallel blocks, without `input->m0` it drops all of `m0` under
-/// zero and mean ablation, where the MLP of an ablated input still has an output.
+/// Which edges are compared. Two kinds of numbers are EAP-IG's own matter:
+/// - in parallel blocks, without `input->m0` it drops all of `m0` under zero and mean ablation, where the MLP of an
+///   ablated input still has an output;
+/// - over activations, in runs that replace the token embeddings no gradient reaches the readers of the embeddings
+///   alone, since nothing there is a parameter, unless learned positions are added.
 fn compared(setup: &Setup, key: &str, ablation: Ablation) -> Vec<bool> {
-    let left_out = key.starts_with("exact")
-        && ablation != Ablation::Patch
-        && setup.weights.config.parallel_blocks;
+    let config = &setup.weights.config;
+    let parallel = config.parallel_blocks;
+    let no_mlp = key.starts_with("exact") && ablation != Ablation::Patch && parallel;
+    let no_gradient =
+        key.starts_with("eap_ig_activations") && config.positions != Positions::Learned;
     let names = setup.golden.edges.iter();
     names
-        .map(|name| !(left_out && name == "input->m0"))
+        .map(|name| {
+            let reads_embeddings =
+                name.starts_with("input->a0.") || (parallel && name == "input->m0");
+            !(no_mlp && name == "input->m0") && !(no_gradient && reads_embeddings)
+        })
         .collect()
 }
 
