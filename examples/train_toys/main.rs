@@ -78,16 +78,16 @@ fn make(name: &str, folder: &Path, steps: usize) -> Result<()> {
     let tokenizer_json = words::tokenizer_json()?;
     let tokenizer = words::tokenizer(&tokenizer_json)?;
     let shape = shape::shape(name, words::count(&tokenizer_json)?);
-    let d_vocab = shape.d_vocab;
     let mut rng = ChaCha8Rng::seed_from_u64(SEED);
     let courses = lessons::courses(&tokenizer, &shape)?;
+    let tokens = shape.d_vocab;
     let net = net::Net::new(shape, &mut rng)?;
-    let count: usize = net
+    let parameters: usize = net
         .parameters
         .values()
-        .map(|parameter| parameter.as_tensor().elem_count())
+        .map(|var| var.as_tensor().elem_count())
         .sum();
-    println!("{name}: {count} parameters, {d_vocab} tokens");
+    println!("{name}: {parameters} parameters, {tokens} tokens");
     train::train(&net, &courses, steps, &mut rng)?;
 
     let tensors: HashMap<&str, Tensor> = net

@@ -451,10 +451,6 @@ mod tests {
             let (mut before, mut after) = (0.0, 0.0);
             for writer in 0..graph.writers().len() {
                 let (mean, optimal) = (of(&means, writer), of(&found, writer));
-                println!(
-                    "{name} {}: {mean:.4} -> {optimal:.4}",
-                    graph.writers()[writer]
-                );
                 assert!(
                     optimal < 1.05 * mean + 1e-3,
                     "{name}, {writer}: {mean}, {optimal}"

@@ -1,4 +1,4 @@
-//! `scores.safetensors`: every edge's score in one matrix, for NumPy and PyTorch.
+//! `scores.safetensors`: every edge's score in one matrix, for Python.
 
 use serde_json::json;
 

@@ -169,7 +169,7 @@ fn forced(row: &Map<String, Value>) -> Result<Option<&[Value]>, String> {
     if parts.is_empty() {
         return Err("`answer` has an empty nested list; give the answer's tokens".into());
     }
-    if set(row, "wrong", |_| Ok(()))?.len() > 0 {
+    if !set(row, "wrong", |_| Ok(()))?.is_empty() {
         return Err("`wrong` goes with answers of one token: one of several is scored alone; leave `wrong` out".into());
     }
     if row.contains_key("at") {

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use secateur::discover::Acdc;
 use secateur::engine::{
-    Ablation, AblationValues, Evaluator, ModelEvaluator, Optimal, Resample, Transformer,
+    Ablation, AblationValues, Donors, Evaluator, ModelEvaluator, Optimal, Resample, Transformer,
 };
 use secateur::events::Silent;
 use secateur::graph::{EdgeMask, Granularity};
@@ -30,7 +30,11 @@ fn toy() -> (LoadedModel, Vec<Example>) {
         prepend_bos: PrependBos::Auto,
         base: Path::new("."),
     };
-    let examples = task.load(&request).expect("examples").examples;
+    let mut examples = task.load(&request).expect("examples").examples;
+    // Resampling needs another prompt of the same length.
+    let donors = Donors::new(&examples, Resample::default());
+    examples.retain(|example| donors.of(example).is_some());
+    assert!(examples.len() > 32, "{}", examples.len());
     (model, examples)
 }
 

@@ -13,7 +13,10 @@ const MAY_NAME: [(&str, &[&str]); 13] = [
     ("graph", &["error", "model"]),
     ("task", &["error", "model"]),
     ("metric", &["model", "task"]),
-    ("engine", &["error", "graph", "metric", "model", "task"]),
+    (
+        "engine",
+        &["error", "events", "graph", "metric", "model", "task"],
+    ),
     ("score", &["engine", "error", "events", "graph"]),
     ("discover", &["engine", "error", "events", "graph", "score"]),
     (

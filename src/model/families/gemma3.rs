@@ -13,6 +13,7 @@ use crate::model::{AttentionConfig, LocalAttention, ModelConfig, Positions, Weig
 pub(super) struct Gemma3;
 
 const PATTERN: usize = 6;
+const PATTERN_KEY: &str = "attention.sliding_window_pattern";
 const GLOBAL_THETA: f64 = 1_000_000.0;
 const LOCAL_THETA: f64 = 10_000.0;
 /// Layers of the 27B model, the only one whose scores are scaled by the stream's share of a head.
@@ -83,10 +84,17 @@ impl Family for Gemma3 {
             *theta = keys.number("rope.freq_base")?.unwrap_or(GLOBAL_THETA);
         }
         let window = keys.size("attention.sliding_window")?;
-        let pattern = keys.size("attention.sliding_window_pattern")?;
-        let pattern = pattern.unwrap_or(PATTERN);
+        let listed = keys.integers(PATTERN_KEY);
+        let pattern = match listed {
+            Some(_) => PATTERN,
+            None => keys.size(PATTERN_KEY)?.unwrap_or(PATTERN),
+        };
+        let is = |layer: usize| match listed {
+            Some(listed) => listed.get(layer).is_some_and(|slides| *slides != 0),
+            None => slides(layer, pattern),
+        };
         let theta = keys.number("rope.freq_base_swa")?.unwrap_or(LOCAL_THETA);
-        let local = with_theta(&config, window, |layer| slides(layer, pattern), theta);
+        let local = with_theta(&config, window, is, theta);
         let attention = AttentionConfig {
             scale: Some(gemma2::gguf_score_scale(&config, LAYERS_OF_27B)),
             query_key_norm: true,

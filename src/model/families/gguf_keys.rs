@@ -78,6 +78,11 @@ impl<'a> GgufKeys<'a> {
         self.gguf.header.switch(&self.key(key))
     }
 
+    /// Whole numbers or switches, one for each layer, where there is such a list.
+    pub(super) fn integers(&self, key: &str) -> Option<&[i64]> {
+        self.gguf.header.integers(&self.key(key))
+    }
+
     /// Numbers from a tensor, where there is one.
     ///
     /// # Errors
@@ -87,7 +92,9 @@ impl<'a> GgufKeys<'a> {
             return Ok(None);
         }
         let values = self.gguf.read(name)?;
-        Ok(Some(values.into_iter().map(f64::from).collect()))
+        Ok(Some(
+            values.into_iter().map(f64::from).map(shortest).collect(),
+        ))
     }
 
     /// What all architectures state alike: sizes, and whether the unembedding is the embedding. One key/value head per

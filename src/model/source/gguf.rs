@@ -163,3 +163,34 @@ impl TensorSource for Gguf {
         self.bytes.len() as u64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use safetensors::SafeTensors;
+
+    use super::*;
+
+    /// Every type of block is widened to the very numbers that the gguf package makes of it
+    /// (`scripts/gguf_fixtures.py`).
+    #[test]
+    fn blocks_are_dequantised_to_the_bit() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/gguf");
+        let bytes = Bytes::map(&folder.join("blocks.gguf")).unwrap();
+        let gguf = Gguf::open("blocks.gguf", bytes).unwrap();
+        let expected = fs_err::read(folder.join("blocks.safetensors")).unwrap();
+        let expected = SafeTensors::deserialize(&expected).unwrap();
+        assert_eq!(expected.len(), 13);
+        for (name, view) in expected.iter() {
+            let (values, _) = view.data().as_chunks::<4>();
+            let wanted = values.iter().map(|le| f32::from_le_bytes(*le));
+            let found = gguf.read(name).unwrap();
+            assert_eq!(found.len(), values.len());
+            for (at, (found, wanted)) in found.iter().zip(wanted).enumerate() {
+                let same = found.to_bits() == wanted.to_bits() || (*found == 0.0 && wanted == 0.0);
+                assert!(same, "{name}, element {at}: {found} is not {wanted}");
+            }
+        }
+    }
+}

@@ -20,7 +20,9 @@ pub(crate) enum GgufValue {
     Bool(bool),
     Text(String),
     Texts(Vec<String>),
+    /// Whole numbers, or switches as 0 and 1.
     Integers(Vec<i64>),
+    Floats(Vec<f32>),
     /// An array of something else.
     Other,
 }
@@ -133,6 +135,14 @@ impl GgufHeader {
         }
     }
 
+    /// A metadata list of numbers, where there is one.
+    pub(crate) fn floats(&self, key: &str) -> Option<&[f32]> {
+        match self.metadata.get(key) {
+            Some(GgufValue::Floats(values)) => Some(values),
+            _ => None,
+        }
+    }
+
     /// A metadata list of whole numbers, where there is one.
     pub(crate) fn integers(&self, key: &str) -> Option<&[i64]> {
         match self.metadata.get(key) {
@@ -237,12 +247,19 @@ impl<'a> Cursor<'a> {
                 }
                 Ok(GgufValue::Texts(texts))
             }
-            6 | 7 | 12 => {
-                let width = [4, 1, 8][usize::from(kind > 6) + usize::from(kind > 7)];
-                let bytes = usize::try_from(count)
-                    .ok()
-                    .and_then(|count| count.checked_mul(width));
-                self.take(bytes.ok_or("an array is longer than the file")?)?;
+            6 => {
+                let bytes = self.elements(count, 4)?;
+                let (floats, _) = bytes.as_chunks::<4>();
+                let floats = floats.iter().map(|le| f32::from_le_bytes(*le));
+                Ok(GgufValue::Floats(floats.collect()))
+            }
+            7 => {
+                let switches = self.elements(count, 1)?;
+                let switches = switches.iter().map(|byte| i64::from(*byte != 0));
+                Ok(GgufValue::Integers(switches.collect()))
+            }
+            12 => {
+                self.elements(count, 8)?;
                 Ok(GgufValue::Other)
             }
             9 if depth < MAX_DEPTH => {
@@ -263,6 +280,14 @@ impl<'a> Cursor<'a> {
                 Ok(GgufValue::Integers(values))
             }
         }
+    }
+
+    /// The bytes of an array of numbers.
+    fn elements(&mut self, count: u64, width: usize) -> Parsed<&'a [u8]> {
+        let bytes = usize::try_from(count)
+            .ok()
+            .and_then(|count| count.checked_mul(width));
+        self.take(bytes.ok_or("an array is longer than the file")?)
     }
 
     fn integer(&mut self, kind: u32) -> Parsed<i128> {

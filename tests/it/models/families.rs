@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use secateur::graph::Granularity;
-use secateur::model::load_model;
+use secateur::model::{Activation, Positions, load_model};
 use secateur::run::{Golden, Parity, parity};
 use secateur::{ComputationGraph, Transformer};
 use serde::Deserialize;
@@ -70,6 +70,73 @@ fn logits_and_streams_equal_transformers() {
         );
         assert!(worst(&single) <= SINGLE, "{name}: {single:?}");
         assert!(worst(&double) <= bound, "{name}: {double:?}");
+    }
+}
+
+/// Families that llama.cpp has.
+const GGUF: [&str; 11] = [
+    "gpt2",
+    "gpt_neox",
+    "gpt_neox-sequential",
+    "llama-linear",
+    "llama-3",
+    "smollm",
+    "qwen2",
+    "qwen3",
+    "gemma2",
+    "gemma3_text",
+    "phi3",
+];
+
+/// GGUF files say the same as the folders they were converted from (`scripts/gguf_fixtures.py`), but for what their
+/// metadata cannot say.
+#[test]
+fn gguf_files_equal_the_folders() {
+    for name in GGUF {
+        let folder = fixtures().join(name);
+        let expected = load_model(".", &folder).expect("the folder");
+        let mut model = load_model("model.gguf", &folder).expect("the file");
+        let (found, wanted) = (&mut model.weights.config, expected.config());
+        if name == "qwen2" {
+            // No key for windows.
+            found.attention.local.clone_from(&wanted.attention.local);
+        }
+        if name.starts_with("gemma") {
+            // The scale of scores is a head's width, whatever query_pre_attn_scalar was.
+            assert_eq!(found.attention.scale, Some(1.0 / 10.0_f64.sqrt()));
+            found.attention.scale = wanted.attention.scale;
+        }
+        if name == "gpt_neox-sequential" {
+            // No key for the activation function: it is Pythia's.
+            assert_eq!(found.activation, Activation::Gelu);
+            found.activation = wanted.activation;
+        }
+        if let (
+            Positions::Rotary {
+                scaling: Some(found),
+                ..
+            },
+            Positions::Rotary {
+                scaling: Some(wanted),
+                ..
+            },
+        ) = (&mut found.positions, &wanted.positions)
+        {
+            // They are stored in single precision.
+            for (found, wanted) in found.factors.iter_mut().zip(&wanted.factors) {
+                assert!(
+                    (*found - wanted).abs() <= 1e-6 * wanted,
+                    "{found}, {wanted}"
+                );
+                *found = *wanted;
+            }
+            assert!((found.magnitude - wanted.magnitude).abs() < 1e-6);
+            found.magnitude = wanted.magnitude;
+        }
+        assert_eq!(found, wanted, "{name}");
+        let parity = parity(&model.weights, &golden(&folder), SINGLE).expect("the same shape");
+        println!("{name}: {:.1e}", worst(&parity));
+        assert!(worst(&parity) <= SINGLE, "{name}: {parity:?}");
     }
 }
 

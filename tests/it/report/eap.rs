@@ -119,7 +119,7 @@ fn scores_round_trip_to_the_bit() {
     let graph =
         ComputationGraph::new(&config, &Granularity::default(), &NeuronNodes::new()).unwrap();
     let scores: Vec<f64> = (0..graph.edge_count())
-        .map(|edge| (edge as f64 + 0.1).sin() * 10f64.powi(edge as i32 % 40 - 20))
+        .map(|edge| (edge as f64 + 0.1).sin() * 10f64.powf((edge % 40) as f64 - 20.0))
         .collect();
     let circuit = Circuit {
         kept: EdgeMask::full(&graph),

@@ -73,24 +73,7 @@ fn wrong_rows_of_ids_are_named() {
         assert!(message.starts_with("row 2: "), "{message}");
         assert_eq!(message.lines().count(), 1, "{message}");
     }
-    let long: Vec<usize> = (0..33).collect();
-    let other: Vec<usize> = (1..34).collect();
-    let long = complaint(
-        json!({"clean": long, "corrupt": other, "answer": [1]})
-            .to_string()
-            .as_bytes(),
-        false,
-    );
-    let answer: Vec<usize> = (0..32).collect();
-    let with_answer = complaint(
-        json!({"clean": [1, 2], "corrupt": [1, 3], "answer": [answer]})
-            .to_string()
-            .as_bytes(),
-        false,
-    );
     let others = [
-        long,
-        with_answer,
         complaint(b"", false),
         complaint(b" \n\n", false),
         complaint(b"{\"clean\":\"\xff\"}", false),
@@ -127,11 +110,32 @@ fn wrong_rows_of_ids_are_named() {
     row 2: not JSON (EOF while parsing an object at line 1 column 30); write one object per line, such as {"clean": ..}
     row 2: not a JSON object; write {"clean": .., "corrupt": .., "answer": [..]}
     row 2: the line is empty; remove it
-    row 1: the prompt has 33 tokens and the model reads at most 32; shorten it
-    row 1: the prompt with its answer has 33 tokens and the model reads at most 32; shorten it
     the file has no rows; write one JSON object per line
     the file has no rows; write one JSON object per line
     row 1: not UTF-8 text; save the file as UTF-8
+    "#);
+}
+
+#[test]
+fn prompts_longer_than_the_context_are_named() {
+    let long: Vec<usize> = (0..33).collect();
+    let other: Vec<usize> = (1..34).collect();
+    let long = complaint(
+        json!({"clean": long, "corrupt": other, "answer": [1]})
+            .to_string()
+            .as_bytes(),
+        false,
+    );
+    let answer: Vec<usize> = (0..32).collect();
+    let with_answer = complaint(
+        json!({"clean": [1, 2], "corrupt": [1, 3], "answer": [answer]})
+            .to_string()
+            .as_bytes(),
+        false,
+    );
+    insta::assert_snapshot!([long, with_answer].join("\n"), @r#"
+    row 1: the prompt has 33 tokens and the model reads at most 32; shorten it
+    row 1: the prompt with its answer has 33 tokens and the model reads at most 32; shorten it
     "#);
 }
 

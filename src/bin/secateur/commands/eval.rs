@@ -61,6 +61,7 @@ fn describe(result: &Reevaluation) -> String {
         }),
         row("accuracy, full model", |split| figure(split.accuracy_full)),
         row("accuracy, circuit", |split| figure(split.accuracy_circuit)),
+        row("KL from the full model", |split| figure(split.kl_circuit)),
         row("faithfulness, random", |split| {
             figure(split.random.as_ref().map(|baseline| baseline.mean))
         }),
