@@ -112,7 +112,7 @@ struct Prompt {
 }
 
 /// Largest difference of a score, relative to the largest of its kind. Both sides are in single precision.
-const SCORE_TOLERANCE: f64 = 1e-3;
+const SCORE_TOLERANCE: f64 = 1e-4;
 /// Largest difference of a faithfulness.
 const FAITHFULNESS_TOLERANCE: f64 = 2e-3;
 
