@@ -48,7 +48,8 @@ fn compared(setup: &Setup, key: &str, ablation: Ablation) -> Vec<bool> {
         .map(|name| {
             let reads_embeddings =
                 name.starts_with("input->a0.") || (parallel && name == "input->m0");
-            !(no_mlp && name == "input->m0") && !(no_gradient && reads_embeddings)
+            let left_out = (no_mlp && name == "input->m0") || (no_gradient && reads_embeddings);
+            !left_out
         })
         .collect()
 }
