@@ -27,7 +27,7 @@ const TOLERANCE: f64 = 1e-9;
 const TOLERANCE_F32: f64 = 1e-4;
 
 /// The models, each a folder below `tests/fixtures`.
-const MODELS: [&str; 2] = ["tiny-gpt2", "tiny-llama"];
+const MODELS: [&str; 3] = ["tiny-gpt2", "tiny-llama", "tiny-neox"];
 
 #[derive(Deserialize)]
 struct Golden {

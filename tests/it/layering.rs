@@ -245,3 +245,26 @@ fn every_test_file_is_declared() {
         }
     }
 }
+
+/// docs/conventions.md names tests as `module::test`; all of them exist.
+#[test]
+fn the_conventions_page_names_tests_that_exist() {
+    let page = fs_err::read_to_string(root().join("docs/conventions.md")).unwrap();
+    let files = rust_files("tests/it");
+    let mut named = 0;
+    for name in page.split('`').skip(1).step_by(2) {
+        let Some((module, test)) = name.rsplit_once("::") else {
+            continue;
+        };
+        let file = format!("tests/it/{}.rs", module.replace("::", "/"));
+        let text = files.get(&file);
+        let text = text
+            .unwrap_or_else(|| panic!("docs/conventions.md names {name}, but there is no {file}"));
+        assert!(
+            text.contains(&format!("fn {test}(")),
+            "docs/conventions.md names {name}, which {file} does not have"
+        );
+        named += 1;
+    }
+    assert!(named > 30, "{named} tests are named");
+}

@@ -15,6 +15,7 @@ mod graph;
 mod layering;
 mod metrics;
 mod models;
+mod nodes;
 mod oracle;
 mod order;
 mod report;
