@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Load a circuit with EAP-IG's own code and evaluate it there, to compare with `secateur eval`.
 
-Usage: check_eap_ig.py CHECKOUT MODEL PROMPTS CIRCUIT [--top N OUT]
+Usage: check_eap_ig.py CODE MODEL PROMPTS CIRCUIT [--top N OUT]
 
-CHECKOUT is a checkout of EAP-IG (src/eap in it), MODEL a folder of GPT-2 or Llama in Hugging Face's layout, PROMPTS
+CODE is the folder that holds EAP-IG's package `eap`: `src` of a checkout, or `circuitkit/backends` of the package
+circuitkit 0.2.0, which ships EAP-IG's graph, loader and evaluation. MODEL a folder of GPT-2 or Llama in Hugging Face's layout, PROMPTS
 rows of token ids (one length) as for a `Tokens` task, CIRCUIT a circuit.json. Prints metrics and faithfulness of the
 circuit in double precision. With --top, also selects the N edges with the largest |score| there and writes them to OUT
-with EAP-IG's to_json. Needs transformer-lens, transformers and torch; no GPU.
+with EAP-IG's to_json. Needs transformer-lens, transformers, torch and, for
+circuitkit, matplotlib; no GPU.
 """
 
 import json
@@ -80,8 +82,8 @@ def load_model(folder):
 
 
 def main():
-    checkout, folder, prompts, circuit = sys.argv[1:5]
-    sys.path.insert(0, str(pathlib.Path(checkout) / "src"))
+    code, folder, prompts, circuit = sys.argv[1:5]
+    sys.path.insert(0, str(pathlib.Path(code)))
     # Drawing alone needs it.
     sys.modules.setdefault("pygraphviz", types.ModuleType("pygraphviz"))
     sys.modules["pygraphviz"].AGraph = object
@@ -95,7 +97,13 @@ def main():
         ids = torch.tensor(rows)
         return ids, torch.ones_like(ids), torch.full((len(rows),), ids.shape[1]), ids.shape[1]
 
+    def pair(_, clean, corrupt, **more):
+        """The same for clean and corrupt together, as circuitkit asks for them."""
+        (clean, mask, lengths, width), (corrupt, *_) = tokens(_, clean), tokens(_, corrupt)
+        return clean, corrupt, mask, mask, lengths, width
+
     evaluate.tokenize_plus = tokens
+    evaluate.tokenize_batch_pair = pair
     rows = [json.loads(line) for line in open(prompts)]
     batch = (
         [row["clean"] for row in rows],
