@@ -35,12 +35,12 @@ fn readers_last_first(graph: &ComputationGraph) -> Vec<usize> {
     order
 }
 
-struct Plain {
-    kept: EdgeMask,
-    decisions: Vec<Decision>,
+pub(crate) struct Plain {
+    pub(crate) kept: EdgeMask,
+    pub(crate) decisions: Vec<Decision>,
 }
 
-fn plain_edges(
+pub(crate) fn plain_edges(
     graph: &ComputationGraph,
     start: &EdgeMask,
     tau: f64,

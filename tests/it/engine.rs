@@ -325,7 +325,8 @@ fn integrated_gradients_are_derivatives_at_each_point() {
             let mut slope = 0.0;
             for &point in &points {
                 for index in 0..setup.examples.len() {
-                    slope += shifted_slope(&setup, metric, index, edge, point, step);
+                    let parts = (&setup.weights, &setup.graph, &setup.examples[..]);
+                    slope += shifted_slope(parts, metric, index, edge, point, step);
                 }
             }
             slope /= (points.len() * setup.examples.len()) as f64;
@@ -335,21 +336,21 @@ fn integrated_gradients_are_derivatives_at_each_point() {
     }
 }
 
-fn shifted_slope(
-    setup: &Setup,
+/// The derivative of one example's metric along an edge, token embeddings being at `point`.
+pub(crate) fn shifted_slope(
+    (weights, graph, examples): (&Weights<f64>, &ComputationGraph, &[Example]),
     metric: Metric,
     index: usize,
     edge: usize,
     point: f64,
     step: f64,
 ) -> f64 {
-    let (weights, graph) = (&setup.weights, &setup.graph);
-    let example = &setup.examples[index];
+    let example = &examples[index];
     let (writer, _) = graph.ends(edge);
     let twin = Twin::new(
         weights,
         graph,
-        &setup.examples[index..=index],
+        &examples[index..=index],
         metric,
         Ablation::Patch,
     );

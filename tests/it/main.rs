@@ -10,6 +10,7 @@ mod curve;
 mod determinism;
 mod engine;
 mod exact;
+mod family_scores;
 mod golden;
 mod graph;
 mod layering;
