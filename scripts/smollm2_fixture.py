@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Write compact golden numbers of SmolLM2-135M for tests/real_model.rs.
+"""Write compact golden numbers of SmolLM2-135M for tests/real_model.
 
 Usage: smollm2_fixture.py GOLDEN_FOLDER OUT_FILE, where GOLDEN_FOLDER holds prompts.json, golden.json and
 scores_eap.safetensors ([sources, destinations] in F32, 0 where there is no edge), as made by EAP-IG in single

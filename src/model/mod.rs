@@ -8,6 +8,7 @@ mod load;
 mod loaded;
 mod real;
 mod reference;
+mod sentencepiece;
 mod source;
 mod tokenizer;
 mod tokenizer_gguf;

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::sentencepiece::SentencePiece;
 use crate::error::{Error, Result};
 
 /// Whether text gets a beginning-of-sequence token.
@@ -19,16 +20,31 @@ pub enum PrependBos {
 /// A model's tokenizer and its beginning-of-sequence rule.
 #[derive(Debug, Clone)]
 pub struct Tokenizer {
-    inner: tokenizers::Tokenizer,
+    inner: Inner,
     bos: Option<u32>,
     adds_bos: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Inner {
+    HuggingFace(Box<tokenizers::Tokenizer>),
+    SentencePiece(Box<SentencePiece>),
 }
 
 impl Tokenizer {
     /// Wraps a tokenizer; `bos` is its beginning-of-sequence token, put in front by its own rule if `adds_bos`.
     pub fn new(inner: tokenizers::Tokenizer, bos: Option<u32>, adds_bos: bool) -> Self {
         Self {
-            inner,
+            inner: Inner::HuggingFace(Box::new(inner)),
+            bos,
+            adds_bos,
+        }
+    }
+
+    /// A vocabulary with scores.
+    pub(super) fn sentencepiece(inner: SentencePiece, bos: Option<u32>, adds_bos: bool) -> Self {
+        Self {
+            inner: Inner::SentencePiece(Box::new(inner)),
             bos,
             adds_bos,
         }
@@ -57,23 +73,36 @@ impl Tokenizer {
         if self.prepends_bos(bos) {
             tokens.extend(self.bos);
         }
-        let encoding = self.inner.encode(text, false).map_err(|error| {
-            Error::model("tokenizer", format!("cannot encode {text:?}: {error}"))
-        })?;
-        tokens.extend_from_slice(encoding.get_ids());
+        match &self.inner {
+            Inner::HuggingFace(inner) => {
+                let encoding = inner.encode(text, false).map_err(|error| {
+                    Error::model("tokenizer", format!("cannot encode {text:?}: {error}"))
+                })?;
+                tokens.extend_from_slice(encoding.get_ids());
+            }
+            Inner::SentencePiece(inner) => tokens.extend(inner.encode(text, true)),
+        }
         Ok(tokens)
     }
 
-    /// The token that this text is, when it is exactly one (without beginning-of-sequence token).
+    /// The token that this text is, when it is exactly one (without beginning-of-sequence token), as it would go on
+    /// another text.
     pub fn single_token(&self, text: &str) -> Option<u32> {
-        match self.encode(text, PrependBos::Never).as_deref() {
-            Ok([token]) => Some(*token),
+        let tokens = match &self.inner {
+            Inner::HuggingFace(_) => self.encode(text, PrependBos::Never).ok()?,
+            Inner::SentencePiece(inner) => inner.encode(text, false),
+        };
+        match tokens[..] {
+            [token] => Some(token),
             _ => None,
         }
     }
 
     /// The text of tokens.
     pub fn decode(&self, tokens: &[u32]) -> String {
-        self.inner.decode(tokens, false).unwrap_or_default()
+        match &self.inner {
+            Inner::HuggingFace(inner) => inner.decode(tokens, false).unwrap_or_default(),
+            Inner::SentencePiece(inner) => inner.decode(tokens),
+        }
     }
 }

@@ -1,8 +1,9 @@
-//! Tokenizers in the metadata of GGUF files: byte-level BPE.
+//! Tokenizers in the metadata of GGUF files: byte-level BPE, and the scored pieces of `SentencePiece`.
 
 use serde_json::{Map, Value, json};
 
 use super::Tokenizer;
+use super::sentencepiece::{Kind, SentencePiece};
 use super::source::{GgufHeader, GgufValue};
 use crate::error::{Error, Result};
 
@@ -11,11 +12,16 @@ const PRE: &str = "tokenizer.ggml.pre";
 const TOKENS: &str = "tokenizer.ggml.tokens";
 const MERGES: &str = "tokenizer.ggml.merges";
 const TOKEN_TYPE: &str = "tokenizer.ggml.token_type";
+const SCORES: &str = "tokenizer.ggml.scores";
+const BOS: &str = "tokenizer.ggml.bos_token_id";
+const ADD_BOS: &str = "tokenizer.ggml.add_bos_token";
 
 /// Token types of the file format.
 const UNKNOWN: i64 = 2;
 const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
+const UNUSED: i64 = 5;
+const BYTE: i64 = 6;
 
 /// How text is cut before byte-pair merging.
 struct Cut {
@@ -31,24 +37,86 @@ struct Cut {
 /// # Errors
 /// When the metadata of a supported kind is malformed.
 pub(super) fn read(header: &GgufHeader) -> Result<std::result::Result<Tokenizer, String>> {
-    let kind = header.text(MODEL);
-    if kind != Some("gpt2") {
-        return Ok(Err(match kind {
-            Some(kind) => format!(
-                "its tokenizer is of the kind {kind:?}; only gpt2 (byte-level BPE) is supported"
-            ),
-            None => format!("there is no tokenizer in {}", header.file),
-        }));
+    match header.text(MODEL) {
+        Some("gpt2") => byte_pairs(header),
+        Some("llama") => sentencepiece(header).map(Ok),
+        Some(kind) => Ok(Err(format!(
+            "its tokenizer is of the kind {kind:?}; gpt2 (byte-level BPE) and llama (SentencePiece) are supported"
+        ))),
+        None => Ok(Err(format!("there is no tokenizer in {}", header.file))),
     }
+}
+
+fn missing(header: &GgufHeader, key: &str) -> Error {
+    Error::model(&header.file, format!("metadata key {key} is missing"))
+}
+
+/// A token that a metadata key names.
+fn token(header: &GgufHeader, key: &str, count: usize) -> Option<u32> {
+    match header.metadata.get(key) {
+        Some(GgufValue::Integer(id)) => u32::try_from(*id).ok().filter(|id| (*id as usize) < count),
+        _ => None,
+    }
+}
+
+/// Pieces with scores.
+fn sentencepiece(header: &GgufHeader) -> Result<Tokenizer> {
+    let fail = |problem: &str| Error::model(&header.file, format!("its tokenizer {problem}"));
+    let pieces = header
+        .texts(TOKENS)
+        .ok_or_else(|| missing(header, TOKENS))?;
+    let scores = header
+        .floats(SCORES)
+        .ok_or_else(|| missing(header, SCORES))?;
+    let types = header
+        .integers(TOKEN_TYPE)
+        .ok_or_else(|| missing(header, TOKEN_TYPE))?;
+    if scores.len() != pieces.len() || types.len() != pieces.len() {
+        return Err(fail("has another number of scores or types than of tokens"));
+    }
+    if header.switch("tokenizer.ggml.remove_extra_whitespaces") == Some(true)
+        || header
+            .metadata
+            .contains_key("tokenizer.ggml.precompiled_charsmap")
+    {
+        return Err(fail(
+            "changes text before it is cut, which is not supported",
+        ));
+    }
+    let kind = |kind: &i64| match *kind {
+        UNKNOWN | CONTROL | USER_DEFINED => Kind::Whole,
+        UNUSED => Kind::Unused,
+        BYTE => Kind::Byte,
+        _ => Kind::Normal,
+    };
+    let unknown = token(header, "tokenizer.ggml.unknown_token_id", pieces.len());
+    let space_prefix = header.switch("tokenizer.ggml.add_space_prefix");
+    let inner = SentencePiece::new(
+        pieces.to_vec(),
+        types.iter().map(kind).collect(),
+        scores.to_vec(),
+        unknown,
+        space_prefix.unwrap_or(true),
+    );
+    let bos = token(header, BOS, pieces.len());
+    let adds_bos = header.switch(ADD_BOS).unwrap_or(true) && bos.is_some();
+    Ok(Tokenizer::sentencepiece(inner, bos, adds_bos))
+}
+
+/// Byte-level BPE.
+fn byte_pairs(header: &GgufHeader) -> Result<std::result::Result<Tokenizer, String>> {
     let pre = header.text(PRE).unwrap_or("default");
     let Some(cut) = cut(pre) else {
         return Ok(Err(format!(
             "its tokenizer cuts text as {pre:?} does; supported: default, gpt-2, smollm, llama-bpe, qwen2"
         )));
     };
-    let missing = |key: &str| Error::model(&header.file, format!("metadata key {key} is missing"));
-    let tokens = header.texts(TOKENS).ok_or_else(|| missing(TOKENS))?;
-    let merges = header.texts(MERGES).ok_or_else(|| missing(MERGES))?;
+    let tokens = header
+        .texts(TOKENS)
+        .ok_or_else(|| missing(header, TOKENS))?;
+    let merges = header
+        .texts(MERGES)
+        .ok_or_else(|| missing(header, MERGES))?;
     let json = json!({
         "version": "1.0",
         "added_tokens": added(tokens, header.integers(TOKEN_TYPE).unwrap_or_default()),
@@ -65,15 +133,8 @@ pub(super) fn read(header: &GgufHeader) -> Result<std::result::Result<Tokenizer,
         let problem = format!("its tokenizer is malformed: {error}");
         Error::model(&header.file, problem)
     })?;
-    let bos = match header.metadata.get("tokenizer.ggml.bos_token_id") {
-        Some(GgufValue::Integer(id)) => u32::try_from(*id)
-            .ok()
-            .filter(|id| (*id as usize) < tokens.len()),
-        _ => None,
-    };
-    let adds_bos = header
-        .switch("tokenizer.ggml.add_bos_token")
-        .unwrap_or(cut.adds_bos);
+    let bos = token(header, BOS, tokens.len());
+    let adds_bos = header.switch(ADD_BOS).unwrap_or(cut.adds_bos);
     Ok(Ok(Tokenizer::new(inner, bos, adds_bos && bos.is_some())))
 }
 

@@ -212,9 +212,8 @@ impl<'a> GgufKeys<'a> {
             let problem = format!("{key} is {dims}; expected the heads' width {d_head}");
             return Err(self.fail(problem));
         }
-        let magnitude = self.number("rope.scaling.attn_factor")?;
-        if self.gguf.shape(SHORT_FACTORS).is_some() || magnitude.is_some_and(|factor| factor != 1.0)
-        {
+        let magnitude = self.number("rope.scaling.attn_factor")?.unwrap_or(1.0);
+        if self.gguf.shape(SHORT_FACTORS).is_some() || (magnitude - 1.0).abs() > 0.0 {
             let problem = format!(
                 "scaled rotary positions by {SHORT_FACTORS} and {} are supported for Phi-3 only",
                 self.key("rope.scaling.attn_factor")

@@ -1,10 +1,8 @@
-//! A real model against recorded facts: SmolLM2-135M as `scripts/get-models.sh` fetches it.
-//!
-//! `cargo test` leaves this out, because the model is a download: `cargo test --release --test real_model`.
+//! SmolLM2-135M.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
+use secateur::ComputationGraph;
 use secateur::engine::{Ablation, AblationValues, Evaluator, ModelEvaluator, Transformer, mean};
 use secateur::events::Silent;
 use secateur::graph::{Dangling, EdgeMask, Granularity, KeyValue, NeuronNodes, ranking};
@@ -13,59 +11,18 @@ use secateur::model::{LoadedModel, PrependBos};
 use secateur::run::last_logits;
 use secateur::score::{Eap, EapIg};
 use secateur::task::Example;
-use secateur::{ComputationGraph, load_model};
 use serde::Deserialize;
 
-/// Largest difference of a logit, from rounding.
-const TOLERANCE: f64 = 1e-3;
-
-#[derive(Deserialize)]
-struct Facts {
-    cases: Vec<Case>,
-}
-
-/// A prompt, its tokens, and the ten largest logits behind them.
-#[derive(Deserialize)]
-struct Case {
-    prompt: String,
-    ids: Vec<u32>,
-    top: Vec<(u32, f64)>,
-}
+use crate::facts;
 
 fn model() -> LoadedModel {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    load_model("models/smollm2-135m.gguf", root)
-        .unwrap_or_else(|error| panic!("{error}\nrun scripts/get-models.sh first"))
-}
-
-/// Token numbers by descending logit.
-fn order(logits: &[f32]) -> Vec<u32> {
-    let mut tokens: Vec<u32> = (0..logits.len() as u32).collect();
-    tokens.sort_by(|&a, &b| logits[b as usize].total_cmp(&logits[a as usize]));
-    tokens
+    facts::model("models/smollm2-135m.gguf", "scripts/get-models.sh")
 }
 
 #[test]
-fn tokens_logits_and_edges_are_as_recorded() {
-    let facts: Facts = serde_json::from_str(include_str!("fixtures/smollm2_logits.json")).unwrap();
-    let model = model();
-    let tokenizer = model.require_tokenizer().unwrap();
-    for case in &facts.cases {
-        let ids = tokenizer.encode(&case.prompt, PrependBos::Never).unwrap();
-        assert_eq!(ids, case.ids, "{}", case.prompt);
-    }
-    let rows: Vec<Vec<u32>> = facts.cases.iter().map(|case| case.ids.clone()).collect();
-    let logits = last_logits(&model, &rows).unwrap();
-    for (case, logits) in facts.cases.iter().zip(&logits) {
-        for (rank, (token, expected)) in case.top.iter().enumerate() {
-            let got = f64::from(logits[*token as usize]);
-            let place = format!("{:?}, token {token}: {got}, not {expected}", case.prompt);
-            assert!((got - expected).abs() < TOLERANCE, "{place}");
-            if rank == 0 {
-                assert_eq!(order(logits)[0], *token, "{place}");
-            }
-        }
-    }
+fn tokens_and_logits_are_as_recorded() {
+    let recorded = include_str!("../fixtures/smollm2_logits.json");
+    facts::assert_recorded(&model(), recorded, PrependBos::Never);
 }
 
 #[test]
@@ -76,7 +33,7 @@ fn the_capital_of_france_is_paris() {
         .encode("The capital of France is", PrependBos::Auto)
         .unwrap();
     let logits = last_logits(&model, &[prompt]).unwrap();
-    assert_eq!(tokenizer.decode(&order(&logits[0])[..1]), " Paris");
+    assert_eq!(tokenizer.decode(&facts::order(&logits[0])[..1]), " Paris");
 }
 
 #[test]
@@ -129,7 +86,7 @@ fn assert_scores(found: &[f64], wanted: &[f64], what: &str) {
 #[test]
 fn scores_and_circuits_are_those_of_eap_ig() {
     let golden: Golden =
-        serde_json::from_str(include_str!("fixtures/smollm2_golden.json")).unwrap();
+        serde_json::from_str(include_str!("../fixtures/smollm2_golden.json")).unwrap();
     let model = model();
     let granularity = Granularity {
         kv: KeyValue::PerHead,

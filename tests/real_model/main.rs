@@ -1,0 +1,8 @@
+//! Real models against recorded facts, as `scripts/get-models.sh smollm2 gemma3` fetches them.
+//!
+//! `cargo test` leaves this out, because the models are downloads: `cargo test --release --test real_model`, with
+//! `smollm2` or `gemma3` behind it for one of them.
+
+mod facts;
+mod gemma3;
+mod smollm2;
