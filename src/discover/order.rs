@@ -110,7 +110,10 @@ impl ListedEdges {
                     first_line[edge] = *line;
                     order.push(edge);
                 }
-                Err(error) => mistakes.add(*line, error.to_string()),
+                Err(error) => {
+                    mistakes.unknown = true;
+                    mistakes.add(*line, error.to_string());
+                }
             }
         }
         let left_out = first_line.iter().filter(|&&line| line == 0).count();
@@ -122,6 +125,13 @@ impl ListedEdges {
                     graph.edge_count(),
                     graph.edge_name(first)
                 ),
+            );
+        }
+        let shared = (0..graph.readers().len()).any(|reader| graph.outputs(reader).len() > 1);
+        if mistakes.unknown && shared {
+            mistakes.hint = Some(
+                "hint: with granularity: (kv: PerHead) every query head has keys and values of its own, as in EAP-IG, \
+                 auto-circuit and ACDC",
             );
         }
         mistakes.done(order)
@@ -174,6 +184,9 @@ fn reverse_topological(graph: &ComputationGraph, within: &EdgeMask) -> Vec<usize
 struct Mistakes {
     shown: Vec<ListMistake>,
     more: usize,
+    /// Whether the graph lacks an edge that is listed.
+    unknown: bool,
+    hint: Option<&'static str>,
 }
 
 impl Mistakes {
@@ -188,6 +201,10 @@ impl Mistakes {
     fn done(mut self, order: Vec<usize>) -> Result<Vec<usize>, Vec<ListMistake>> {
         if self.more > 0 {
             let problem = format!("and {} more mistakes", self.more);
+            self.shown.push(ListMistake { line: 0, problem });
+        }
+        if let Some(hint) = self.hint {
+            let problem = hint.to_owned();
             self.shown.push(ListMistake { line: 0, problem });
         }
         if self.shown.is_empty() {

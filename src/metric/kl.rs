@@ -17,7 +17,8 @@ impl Formula for Kl {
                 full.exp() * (full - run)
             })
             .sum();
-        -divergence
+        // Not the negation, which of 0 is -0.
+        0.0 - divergence
     }
 
     /// `d(-KL) / dlogit_j = p_full_j - p_run_j`.

@@ -8,9 +8,11 @@ pub(super) struct L2;
 impl Formula for L2 {
     fn value<T: Real>(read: &Read<'_, T>) -> f64 {
         let logits = read.logits.iter().zip(read.full);
-        -logits
+        let distance: f64 = logits
             .map(|(run, full)| (run.to_f64() - full.to_f64()).powi(2))
-            .sum::<f64>()
+            .sum();
+        // Not the negation, which of 0 is -0.
+        0.0 - distance
     }
 
     /// `d(-L2) / dlogit_j = 2 (full_j - run_j)`.

@@ -7,7 +7,7 @@
 //! Reference: Kudo and Richardson 2018, and the library's `bpe_model.cc`.
 
 use std::cmp::Ordering;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BTreeMap, BinaryHeap};
 
 /// What stands for a space within pieces.
 const SPACE: char = '\u{2581}';
@@ -31,10 +31,10 @@ pub(super) struct SentencePiece {
     pieces: Vec<String>,
     kinds: Vec<Kind>,
     scores: Vec<f32>,
-    /// Pieces made by joining.
-    normal: HashMap<String, u32>,
+    /// Tokens of the pieces made by joining, in the order of their text.
+    normal: Vec<u32>,
     /// Pieces found in text as they stand.
-    whole: HashMap<String, u32>,
+    whole: BTreeMap<String, u32>,
     /// Bytes of the longest of them.
     longest: usize,
     /// Token of each byte.
@@ -54,8 +54,8 @@ impl SentencePiece {
         space_prefix: bool,
     ) -> Self {
         let mut new = Self {
-            normal: HashMap::new(),
-            whole: HashMap::new(),
+            normal: Vec::new(),
+            whole: BTreeMap::new(),
             longest: 0,
             bytes: vec![None; 256],
             pieces,
@@ -66,9 +66,7 @@ impl SentencePiece {
         };
         for (id, (piece, kind)) in (0_u32..).zip(new.pieces.iter().zip(&new.kinds)) {
             match kind {
-                Kind::Normal => {
-                    new.normal.insert(piece.clone(), id);
-                }
+                Kind::Normal => new.normal.push(id),
                 Kind::Whole => {
                     // They may be written with spaces.
                     let piece = spaced(piece);
@@ -83,6 +81,8 @@ impl SentencePiece {
                 Kind::Unused => {}
             }
         }
+        let pieces = &new.pieces;
+        new.normal.sort_by_key(|id| &pieces[*id as usize]);
         new
     }
 
@@ -113,6 +113,13 @@ impl SentencePiece {
         tokens
     }
 
+    /// The token of a piece made by joining.
+    fn normal(&self, text: &str) -> Option<u32> {
+        let piece = |id: &u32| self.pieces[*id as usize].as_str();
+        let place = self.normal.binary_search_by_key(&text, piece).ok()?;
+        Some(self.normal[place])
+    }
+
     /// The longest token that a text begins with, of those that stand whole.
     fn whole_at(&self, text: &str) -> Option<(usize, u32)> {
         let longest = self.longest.min(text.len());
@@ -140,9 +147,9 @@ impl SentencePiece {
         }
         let candidate = |symbols: &[Symbol], left: usize, right: usize| {
             let (first, second) = (symbols.get(left)?, symbols.get(right)?);
-            let id = self.normal.get(&text[first.start..second.end])?;
+            let id = self.normal(&text[first.start..second.end])?;
             Some(Join {
-                score: self.scores[*id as usize],
+                score: self.scores[id as usize],
                 left,
                 right,
                 length: second.end - first.start,
@@ -169,8 +176,8 @@ impl SentencePiece {
         }
         for symbol in symbols.iter().filter(|symbol| !symbol.is_gone()) {
             let piece = &text[symbol.start..symbol.end];
-            match self.normal.get(piece) {
-                Some(id) => tokens.push(*id),
+            match self.normal(piece) {
+                Some(id) => tokens.push(id),
                 None => tokens.extend(self.fall_back(piece)),
             }
         }
@@ -183,6 +190,16 @@ impl SentencePiece {
             .map(|byte| self.bytes[usize::from(byte)])
             .collect();
         bytes.unwrap_or_else(|| self.unknown.into_iter().collect())
+    }
+
+    /// The first character of a text that has no piece, no bytes, and no token that it is part of.
+    pub(super) fn unknown_in(&self, text: &str) -> Option<char> {
+        let unknown = self.unknown?;
+        let only_unknown = |letter: &char| {
+            self.encode(&letter.to_string(), false) == [unknown]
+                && !self.whole.keys().any(|piece| piece.contains(*letter))
+        };
+        text.chars().find(only_unknown)
     }
 
     /// The text of tokens.
@@ -302,6 +319,8 @@ mod tests {
         assert_eq!(plain.encode("a<s>b", true), [3, 1, 4]);
         assert_eq!(plain.encode("ä", true), [10, 11]);
         assert_eq!(plain.encode("ö", true), [0]);
+        assert_eq!(plain.unknown_in("ab<s>ö"), Some('ö'));
+        assert_eq!(plain.unknown_in("ab<s>ä"), None);
         assert_eq!(plain.decode(&[3, 8, 10, 11, 7]), "a  ä a");
     }
 

@@ -25,6 +25,17 @@ pub struct Tokenizer {
     adds_bos: bool,
 }
 
+/// The text of a tokenizer's token for unknown words.
+fn unknown_token(inner: &tokenizers::Tokenizer) -> Option<String> {
+    use tokenizers::ModelWrapper::{BPE, Unigram, WordLevel, WordPiece};
+    match inner.get_model() {
+        BPE(model) => model.get_unk_token().clone(),
+        WordLevel(model) => Some(model.unk_token.clone()),
+        WordPiece(model) => Some(model.unk_token.clone()),
+        Unigram(_) => Some("<unk>".to_owned()),
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Inner {
     HuggingFace(Box<tokenizers::Tokenizer>),
@@ -95,6 +106,23 @@ impl Tokenizer {
         match tokens[..] {
             [token] => Some(token),
             _ => None,
+        }
+    }
+
+    /// The first part of a text that only has the token for unknown words.
+    pub fn unknown_in(&self, text: &str) -> Option<String> {
+        match &self.inner {
+            Inner::HuggingFace(inner) => {
+                let unknown = unknown_token(inner)?;
+                let id = inner.token_to_id(&unknown)?;
+                let encoding = inner.encode(text, false).ok()?;
+                let mut tokens = encoding.get_ids().iter().zip(encoding.get_offsets());
+                tokens.find_map(|(token, &(start, end))| {
+                    let part = text.get(start..end).filter(|_| *token == id)?;
+                    (part.trim() != unknown).then(|| part.trim().to_owned())
+                })
+            }
+            Inner::SentencePiece(inner) => inner.unknown_in(text).map(String::from),
         }
     }
 

@@ -1,6 +1,7 @@
 //! Results as files: pure functions from plain data to bytes. One format per file; the drawings of a circuit are
 //! listed in [`exporters`].
 
+mod any_circuit;
 mod circuit_file;
 mod compare;
 mod csv;
@@ -14,6 +15,7 @@ mod scores;
 mod svg;
 mod text;
 
+pub use any_circuit::AnyCircuit;
 pub use circuit_file::{CIRCUIT_FORMAT, CircuitFile, EdgeEntry, ModelStamp};
 pub use compare::{Comparison, compare_csv, compare_latex, compare_markdown, compare_text};
 pub use csv::{curve_csv, edges_csv};

@@ -13,8 +13,8 @@ use crate::events::Observer;
 use crate::graph::{Circuit, ComputationGraph};
 use crate::model::{LoadedModel, ModelConfig};
 use crate::model::{load_model, model_name};
-use crate::report::{CIRCUIT_FORMAT, CircuitFile, ModelStamp};
-use crate::report::{EapGraph, figure_warnings, report_json};
+use crate::report::{AnyCircuit, CIRCUIT_FORMAT, CircuitFile, ModelStamp};
+use crate::report::{figure_warnings, report_json};
 use crate::spec::{SpecFile, ron_line};
 
 /// Largest circuit file read, in bytes.
@@ -65,7 +65,12 @@ pub fn read_circuit_text(path: &Path) -> Result<String> {
             "larger than 1 GiB: this is not a circuit file",
         ));
     }
-    String::from_utf8(fs::read(path)?).map_err(|_| Error::data(name, "not UTF-8 text"))
+    let text =
+        String::from_utf8(fs::read(path)?).map_err(|_| Error::data(name, "not UTF-8 text"))?;
+    Ok(match text.strip_prefix('\u{feff}') {
+        Some(text) => text.to_owned(),
+        None => text,
+    })
 }
 
 /// Evaluates the circuit in a RON or EAP-IG JSON file on a spec's task.
@@ -103,31 +108,33 @@ fn evaluate_file(
 ) -> Result<Reevaluation> {
     let text = read_circuit_text(path)?;
     let name = path.display().to_string();
-    let json = text.trim_start().starts_with('{');
-    let found = if json {
-        None
-    } else {
-        Some(CircuitFile::from_ron(&text, &name)?)
+    let read = AnyCircuit::parse(&text, &name)?;
+    let found = match &read {
+        AnyCircuit::Own(file) => Some(file.as_ref()),
+        AnyCircuit::Eap(_) => None,
     };
-    let found_in = found.as_ref().map(|file| file.model.name.as_str());
+    let found_in = found.map(|file| file.model.name.as_str());
     let (reference, base) = match model {
         Some(reference) => (reference, Path::new(".")),
         None => (choose_model(spec_file, found_in)?, spec_file.base()),
     };
     crate::events::phase(observer, "loading the model", 0);
     let model = load_model(reference, base)?;
-    let (graph, circuit, mut warnings) = if let Some(file) = &found {
-        let warnings = compare_models(file, &model, &name)?;
-        let (graph, circuit) = file.circuit()?;
-        (graph, circuit, warnings)
-    } else {
-        let kv = spec_file.spec.granularity.kv;
-        let read = EapGraph::parse(&text, &name)?.import(model.config(), kv)?;
-        (read.graph, read.circuit, read.notes)
+    let (graph, circuit, mut warnings) = match &read {
+        AnyCircuit::Own(file) => {
+            let warnings = compare_models(file, &model, &name)?;
+            let (graph, circuit) = file.circuit()?;
+            (graph, circuit, warnings)
+        }
+        AnyCircuit::Eap(file) => {
+            let kv = spec_file.spec.granularity.kv;
+            let read = file.import(model.config(), kv)?;
+            (read.graph, read.circuit, read.notes)
+        }
     };
     let spec = &spec_file.spec;
     let dataset = load_examples(spec, &model, spec_file.base())?;
-    if let Some(file) = &found {
+    if let Some(file) = found {
         warnings.extend(other_settings(file, spec_file));
     }
     let mut evaluated = circuit.clone();
@@ -140,7 +147,7 @@ fn evaluate_file(
     file.data_hash = dataset.hash();
     file.figures = named_figures(&evaluation);
     if let Some(found) = found {
-        file.method = found.method;
+        file.method.clone_from(&found.method);
     }
     Ok(Reevaluation {
         file,

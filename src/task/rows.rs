@@ -109,6 +109,13 @@ fn text_row(
         }
         None => Answer::Alternatives(alternatives("answer")?, alternatives("wrong")?),
     };
+    for (key, prompt) in [("clean", &text.clean), ("corrupt", &text.corrupt)] {
+        if let Some(word) = tokenizer.unknown_in(prompt) {
+            return Err(format!(
+                "`{key}` has {word:?}, which this tokenizer does not know; the model would not see it"
+            ));
+        }
+    }
     let (clean, corrupt) = (encode(&text.clean)?, encode(&text.corrupt)?);
     example(row, (clean, corrupt), answer, Some(text))
 }

@@ -91,6 +91,12 @@ fn a_list_in_a_spec_is_read_and_checked() {
             names[1]
         )
     );
+    let of_groups = SPEC.replace("builtin:toy-gpt2", "builtin:toy-llama");
+    let copies = read(&of_groups, "input->a0.h1<k>").expect_err("an edge of another graph");
+    assert!(
+        copies.contains("hint: with granularity: (kv: PerHead)"),
+        "{copies}"
+    );
     let many = read(SPEC, &"x\n".repeat(30)).expect_err("no edge");
     assert_eq!(many.lines().count(), 11, "{many}");
     assert!(many.contains("and 21 more mistakes"), "{many}");

@@ -105,7 +105,11 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Once<T> {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Once<T>, A::Error> {
                 let mut entries = BTreeMap::new();
-                while let Some((key, value)) = map.next_entry::<String, T>()? {
+                while let Some(key) = map.next_key::<String>()? {
+                    let value = map.next_value().map_err(|error| {
+                        // The error's place is kept behind the key.
+                        A::Error::custom(format!("`{key}`: {error}"))
+                    })?;
                     if entries.contains_key(&key) {
                         return Err(A::Error::custom(format!("`{key}` is given twice")));
                     }
@@ -131,8 +135,14 @@ impl EapGraph {
             let message = error.to_string();
             let place = format!(" at line {} column {}", error.line(), error.column());
             let message = message.strip_suffix(&place).unwrap_or(&message);
+            let number = text.contains("NaN") || text.contains("Infinity");
+            let hint = if number {
+                "\nhint: JSON has no NaN and no Infinity; give a number, or leave the score out"
+            } else {
+                ""
+            };
             bad(format!(
-                "line {}, column {}: {message}",
+                "line {}, column {}: {message}{hint}",
                 error.line(),
                 error.column()
             ))
@@ -321,15 +331,16 @@ impl EapGraph {
             .any(|edge| edge.score.is_some())
             .then(|| vec![0.0; graph.edge_count()]);
         let index = EdgeIndex::new(graph);
-        let mut outside = 0;
+        let (mut outside, mut unscored) = (0, 0);
         for (writer, reader) in edge_names(graph, config) {
             let name = format!("{writer}->{reader}");
             let entry = self.edges.get(&name).ok_or_else(|| {
                 Error::data(self.file_name.clone(), format!("edge `{name}` is missing"))
             })?;
             let edge = index.edge(&name)?;
-            if let (Some(scores), Some(score)) = (&mut scores, entry.score) {
-                scores[edge] = score;
+            match (&mut scores, entry.score) {
+                (Some(scores), Some(score)) => scores[edge] = score,
+                _ => unscored += 1,
             }
             let inside = self.has_node(writer)? && self.has_node(reader.node())?;
             if entry.in_graph {
@@ -340,6 +351,12 @@ impl EapGraph {
                     outside += 1;
                 }
             }
+        }
+        if let (Some(_), missing @ 1..) = (&scores, unscored) {
+            notes.push(format!(
+                "edges without a score, which count as 0: {missing} of {}",
+                graph.edge_count()
+            ));
         }
         if outside > 0 {
             notes.push(format!(

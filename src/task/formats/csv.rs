@@ -33,6 +33,12 @@ const YEARS: &str = "label";
 
 /// The rows below the header, counted from 1.
 pub(super) fn rows(text: &str) -> Result<Rows, String> {
+    if text.trim().is_empty() {
+        return Err(
+            "the file is empty; write a header such as clean,corrupted,answer,wrong and rows below"
+                .into(),
+        );
+    }
     let mut reader = ::csv::ReaderBuilder::new()
         .flexible(true)
         .from_reader(text.as_bytes());
@@ -121,8 +127,14 @@ impl Table {
 
     fn row(&self, record: &StringRecord) -> Result<Row, String> {
         if record.len() != self.columns {
+            let lines = record.iter().any(|field| field.contains('\n'));
+            let hint = if lines {
+                "; a field goes over several lines: close its quotation marks"
+            } else {
+                ""
+            };
             return Err(format!(
-                "{} fields, but the header has {}",
+                "{} fields, but the header has {}{hint}",
                 record.len(),
                 self.columns
             ));

@@ -26,13 +26,13 @@ pub(super) fn rows(path: &Path, bytes: &[u8]) -> Result<Rows, String> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let body = bytes.trim_ascii_end();
     let ending = path.extension().and_then(|ending| ending.to_str());
-    let rows = match ending.map(str::to_ascii_lowercase).as_deref() {
-        Some("json") => prompt_json::rows(text(body)?)?,
-        Some("csv") => csv::rows(text(body)?)?,
-        _ => json_lines::rows(body),
+    let (rows, row) = match ending.map(str::to_ascii_lowercase).as_deref() {
+        Some("json") => (prompt_json::rows(text(body)?)?, "a prompt into `prompts`"),
+        Some("csv") => (csv::rows(text(body)?)?, "one line per row below the header"),
+        _ => (json_lines::rows(body), "one JSON object per line"),
     };
     if rows.is_empty() {
-        return Err("the file has no rows; write one JSON object per line".into());
+        return Err(format!("the file has no rows; write {row}"));
     }
     Ok(rows)
 }

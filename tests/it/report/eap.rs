@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use secateur::graph::{
     Circuit, ComputationGraph, EdgeMask, Granularity, Heads, KeyValue, NeuronNodes,
 };
-use secateur::report::{EapGraph, to_eap_json};
+use secateur::report::{AnyCircuit, EapGraph, to_eap_json};
 
 use super::{any_circuit, config, small};
 
@@ -112,6 +112,20 @@ fn older_files_are_read() {
     assert_eq!(imported.circuit.scores, None);
 }
 
+#[test]
+fn edges_without_a_score_are_counted() {
+    let (config, graph, circuit) = small();
+    let text = to_eap_json(&graph, &circuit, &config).unwrap();
+    let fewer = text.replacen("\"score\": 0.5", "\"score\": null", 1);
+    assert_ne!(fewer, text);
+    let read = EapGraph::parse(&fewer, "x").unwrap();
+    let notes = read.import(&config, KeyValue::PerHead).unwrap().notes;
+    assert!(
+        notes[0].starts_with("edges without a score, which count as 0: 1 of"),
+        "{notes:?}"
+    );
+}
+
 /// Scores come back as the very numbers that were written.
 #[test]
 fn scores_round_trip_to_the_bit() {
@@ -166,6 +180,12 @@ fn mistakes_are_named() {
             "\"m0\": {\"in_graph\": true, \"neurons\": [true, false]}",
         ),
         refusal("{\"cfg\"", ""),
+        AnyCircuit::parse(" \n", "circuit.json")
+            .unwrap_err()
+            .to_string(),
+        AnyCircuit::parse("x", "circuit.JSON")
+            .unwrap_err()
+            .to_string(),
     ];
     insta::assert_snapshot!(messages.join("\n"));
 }

@@ -157,6 +157,7 @@ fn wrong_rows_of_text_are_named() {
         r#"{"clean":"The dog","corrupt":"The dogs","answer":[" is"],"wrong":[" is near"]}"#,
         r#"{"clean":"The dog","corrupt":"The dogs","answer":[" zebra"]}"#,
         r#"{"clean":"The dog","corrupt":"The dogs","answer":[3]}"#,
+        r#"{"clean":"The dog","corrupt":"The zebra","answer":[" is"]}"#,
     ];
     let messages: Vec<String> = rows
         .iter()
@@ -179,6 +180,7 @@ fn wrong_rows_of_text_are_named() {
     row 2: `wrong` has " is near", which is not a single token but 2; give an alternative of one token
     row 2: `answer` has " zebra", which this tokenizer does not know; give an alternative of one token
     row 2: `answer` has 3, which is not text; put it in quotes
+    row 2: `corrupt` has "zebra", which this tokenizer does not know; the model would not see it
     "#);
 }
 
