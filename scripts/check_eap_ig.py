@@ -4,10 +4,10 @@
 Usage: check_eap_ig.py CODE MODEL PROMPTS CIRCUIT [--top N OUT]
 
 CODE is the folder that holds EAP-IG's package `eap`: `src` of a checkout, or `circuitkit/backends` of the package
-circuitkit 0.2.0, which ships EAP-IG's graph, loader and evaluation. MODEL a folder of GPT-2 or Llama in Hugging Face's layout, PROMPTS
-rows of token ids (one length) as for a `Tokens` task, CIRCUIT a circuit.json. Prints metrics and faithfulness of the
-circuit in double precision. With --top, also selects the N edges with the largest |score| there and writes them to OUT
-with EAP-IG's to_json. Needs transformer-lens, transformers, torch and, for
+circuitkit 0.2.0, which ships EAP-IG's graph, loader and evaluation. MODEL is a folder of GPT-2 or Llama in Hugging
+Face's layout, PROMPTS a file of rows of token ids (one length) as for a `Tokens` task, CIRCUIT a circuit.json. Prints
+metrics and faithfulness of the circuit in double precision. With --top, also selects the N edges with the largest
+|score| there and writes them to OUT with EAP-IG's to_json. Needs transformer-lens, transformers, torch and, for
 circuitkit, matplotlib; no GPU.
 """
 
