@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use super::ablated::Ablated;
 use super::attention::interleave;
-use super::forward::FullRun;
+use super::forward::{FullRun, LayerRun};
 use super::incremental::NormedHeads;
 use super::kernels::rows;
 use super::layout::Layout;
@@ -70,20 +70,37 @@ impl<T: Real> Frame<'_, T> {
     pub(crate) fn full_base(&self, sources: Vec<Vec<T>>, run: FullRun<T>) -> Base<T> {
         let graph = self.transformer.graph;
         let streams = run.streams.into_iter().map(OnceLock::from).collect();
-        let layers = run
-            .layers
-            .into_iter()
-            .enumerate()
-            .map(|(layer, run)| BaseLayer {
-                q: run.q,
-                k: self.to_slots(layer, run.k),
-                v: self.to_slots(layer, run.v),
-                z: run.z,
-                mlp: run.mlp,
-                neurons: run.neurons,
-            })
-            .collect();
+        let layers = self.base_layers(run.layers);
         self.base(EdgeMask::full(graph), sources, layers, streams)
+    }
+
+    /// The run with every edge ablated where that is a run of the model itself: the corrupt one.
+    pub(crate) fn empty_base_of(&self, sources: Vec<Vec<T>>, run: FullRun<T>) -> Base<T> {
+        let layers = self.base_layers(run.layers);
+        self.base(
+            EdgeMask::empty(self.transformer.graph),
+            sources,
+            layers,
+            self.no_streams(),
+        )
+    }
+
+    fn base_layers(&self, runs: Vec<LayerRun<T>>) -> Vec<BaseLayer<T>> {
+        let of_layer = |(layer, run): (usize, LayerRun<T>)| BaseLayer {
+            q: run.q,
+            k: self.to_slots(layer, run.k),
+            v: self.to_slots(layer, run.v),
+            z: run.z,
+            mlp: run.mlp,
+            neurons: run.neurons,
+        };
+        runs.into_iter().enumerate().map(of_layer).collect()
+    }
+
+    fn no_streams(&self) -> Vec<OnceLock<Vec<T>>> {
+        (0..self.ablated.streams.len())
+            .map(|_| OnceLock::new())
+            .collect()
     }
 
     /// The run with every edge ablated: each reader reads the ablated stream of its place.
@@ -106,9 +123,7 @@ impl<T: Real> Frame<'_, T> {
                 }
             })
             .collect();
-        let streams = (0..self.ablated.streams.len())
-            .map(|_| OnceLock::new())
-            .collect();
+        let streams = self.no_streams();
         self.base(EdgeMask::empty(transformer.graph), sources, layers, streams)
     }
 

@@ -85,11 +85,14 @@ impl<'a, T: Real> Chunk<'a, T> {
         let clean = rows::gather(&clean_whole, d_model, &kept);
         let corrupt = rows::gather(&corrupt_whole, d_model, &kept);
         let (run, prefix) = split_prefix(transformer, run, &kept, &prefix_rows);
+        let mut corrupt_run = None;
         let ablated = match (ablation, values) {
             (Ablation::Patch, _) => {
-                let run = transformer.forward(&layout, &corrupt, &prefix, false);
+                let mut run = transformer.forward(&layout, &corrupt, &prefix, false);
                 check_finite(&run)?;
-                transformer.ablated_by_run(&layout, &corrupt, run)
+                let ablated = transformer.ablated_by_run(&layout, &corrupt, &mut run);
+                corrupt_run = Some(run);
+                ablated
             }
             (Ablation::Zero, _) => transformer.ablated_by_zero(&layout),
             (_, Values::Constants(means)) => transformer.ablated_by_means(&layout, means)?,
@@ -110,7 +113,10 @@ impl<'a, T: Real> Chunk<'a, T> {
             ablated,
         };
         let sources = transformer.sources(&frame.layout, &clean);
-        let empty = frame.empty_base(sources.clone());
+        let empty = match corrupt_run {
+            Some(run) => frame.empty_base_of(sources.clone(), run),
+            None => frame.empty_base(sources.clone()),
+        };
         let full = frame.full_base(sources, run);
         Ok(Self {
             examples: examples.to_vec(),

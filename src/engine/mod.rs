@@ -19,6 +19,7 @@ mod kernels;
 mod layout;
 mod means;
 mod optimal;
+mod product;
 mod readout;
 mod resample;
 mod residual;
@@ -28,6 +29,7 @@ mod values;
 
 pub use ablation::{Ablation, Optimal, Resample};
 pub use evaluator::{Evaluator, mean};
+pub use product::MatrixProduct;
 pub use resample::Donors;
 pub use residual::Residuals;
 pub use session::ModelEvaluator;

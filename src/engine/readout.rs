@@ -78,6 +78,19 @@ impl<T: Real> Transformer<'_, T> {
         out
     }
 
+    /// The logits at every position of each row of tokens, `[positions, d_out]` row-major, one row after the other.
+    ///
+    /// # Panics
+    /// When a row is empty, or a token is outside the vocabulary.
+    pub fn all_logits(&self, rows: &[&[u32]]) -> Vec<T> {
+        let every: Vec<Vec<usize>> = rows.iter().map(|row| (0..row.len()).collect()).collect();
+        let sequences = rows.iter().zip(&every);
+        let layout = Layout::whole(sequences.map(|(&row, at)| (row, &at[..])));
+        let embedded = self.embed(rows.iter().flat_map(|row| row.iter().copied()));
+        let run = self.forward(&layout, &embedded, &Prefix::default(), false);
+        self.logits(&run.streams[2 * self.config().n_layers])
+    }
+
     /// All log-probabilities, `[rows, d_out]`.
     pub(crate) fn log_probs(&self, finals: &[T]) -> Vec<T> {
         self.logits(finals)

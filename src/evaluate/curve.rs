@@ -32,7 +32,7 @@ pub(super) struct Ends<'e> {
 }
 
 /// The first edges of a ranking, at each size, without dangling parts.
-pub(super) fn circuits(graph: &ComputationGraph, order: &[usize]) -> Vec<EdgeMask> {
+pub fn circuits(graph: &ComputationGraph, order: &[usize]) -> Vec<EdgeMask> {
     SHARES
         .iter()
         .map(|&share| {

@@ -3,6 +3,7 @@
 mod builtin;
 mod cache;
 mod config;
+mod elementary;
 mod families;
 mod load;
 mod loaded;

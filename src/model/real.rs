@@ -1,5 +1,7 @@
 //! The element type of weights and activations: `f32` for work, `f64` for oracles and golden numbers.
 
+use super::elementary;
+
 /// A floating-point element: `f32` or `f64`.
 pub trait Real:
     Copy
@@ -47,29 +49,35 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($type:ty, $name:literal, $erf:path) => {
+    ($type:ty, $name:literal, $exp:path, $erf:path) => {
         impl Real for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const NAME: &'static str = $name;
+            #[inline(always)]
             fn from_f64(value: f64) -> Self {
                 value as Self
             }
+            #[inline(always)]
             fn to_f64(self) -> f64 {
                 f64::from(self)
             }
+            #[inline(always)]
             fn sqrt(self) -> Self {
                 self.sqrt()
             }
+            #[inline(always)]
             fn exp(self) -> Self {
-                self.exp()
+                $exp(self)
             }
             fn tanh(self) -> Self {
                 self.tanh()
             }
+            #[inline(always)]
             fn erf(self) -> Self {
                 $erf(self)
             }
+            #[inline(always)]
             fn max(self, other: Self) -> Self {
                 if self > other { self } else { other }
             }
@@ -83,5 +91,5 @@ macro_rules! real {
     };
 }
 
-real!(f32, "f32", libm::erff);
-real!(f64, "f64", libm::erf);
+real!(f32, "f32", elementary::exp, elementary::erf);
+real!(f64, "f64", f64::exp, libm::erf);

@@ -1,11 +1,13 @@
 //! Jobs: one spec on one model, batches of them, results on disk.
 
 mod batch;
+mod bench;
 mod eval;
 mod files;
 mod golden;
 mod job;
 mod models;
+mod operations;
 mod parity;
 #[doc(hidden)]
 mod pipeline;
@@ -13,8 +15,10 @@ mod plan;
 mod provenance;
 mod record;
 mod results;
+mod roofline;
 
 pub use batch::{BatchObserver, BatchOptions, JobReport, exit_code, run_batch};
+pub use bench::{Timing, Work, time};
 pub use eval::{Reevaluation, read_circuit_text, reevaluate};
 pub use files::write_file;
 pub use golden::Golden;
@@ -25,3 +29,4 @@ pub use plan::{Job, plan};
 pub use provenance::VERSION;
 pub use record::{Circumstances, Inputs, RESULT_FORMAT, RunRecord, Summary};
 pub use results::read_results;
+pub use roofline::{Roofline, roofline};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Finds the circuit inside a transformer language model that does a task.
 ///
@@ -53,6 +53,8 @@ pub(crate) enum Command {
     /// Compare a model with what another implementation computed, layer by layer.
     #[command(after_help = PARITY)]
     Parity(ParityArgs),
+    /// Time the engine's work on a model and prompts, and compare it with the limits of this machine.
+    Bench(BenchArgs),
     /// List the built-in models and those in the local cache.
     Models,
     /// Print shell completions.
@@ -152,6 +154,72 @@ pub(crate) struct ParityArgs {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BenchArgs {
+    /// The model.
+    pub(crate) model: String,
+    /// Clean/corrupt pairs of token ids, as for the task `Tokens`.
+    #[arg(long, value_name = "FILE.jsonl")]
+    pub(crate) rows: PathBuf,
+    /// What to time, separated by commas.
+    #[arg(
+        long,
+        value_enum,
+        value_delimiter = ',',
+        default_value = "forward,eap,eap-ig,evaluate"
+    )]
+    pub(crate) work: Vec<BenchWork>,
+    /// Repetitions; the median is reported.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one)]
+    pub(crate) repeat: usize,
+    /// Steps of EAP-IG.
+    #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one)]
+    pub(crate) steps: usize,
+    /// Threshold of ACDC.
+    #[arg(long, value_name = "X", default_value_t = 0.05)]
+    pub(crate) tau: f64,
+    /// Threads [default: all cores].
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) threads: Option<usize>,
+    /// Also measure the machine's matrix rate and memory bandwidth.
+    #[arg(long)]
+    pub(crate) roofline: bool,
+    /// Print JSON, a line for each work.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// What `bench` times.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum BenchWork {
+    /// The full model on the clean prompts, with all logits.
+    Forward,
+    /// Edge attribution patching.
+    Eap,
+    /// EAP-IG over inputs.
+    EapIg,
+    /// The metric of circuits of ten sizes.
+    Evaluate,
+    /// Exact patching of every edge.
+    Exact,
+    /// ACDC from the full model to its end.
+    Acdc,
+}
+
+impl BenchWork {
+    /// Its name on the command line.
+    pub(crate) fn label(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Eap => "eap",
+            Self::EapIg => "eap-ig",
+            Self::Evaluate => "evaluate",
+            Self::Exact => "exact",
+            Self::Acdc => "acdc",
+        }
+    }
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

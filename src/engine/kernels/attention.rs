@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use super::rows::{add_scaled, dot};
+use super::dispatch::dispatched;
+use super::rows::{add_scaled_lanes as add_scaled, dot_lanes as dot};
 use crate::model::Real;
 
 /// One head's columns of a packed matrix: row `i` is `data[i * stride + offset..][..width]`.
@@ -16,6 +17,7 @@ pub(crate) struct HeadRows<'a, T> {
 
 impl<'a, T> HeadRows<'a, T> {
     /// Row `index`.
+    #[inline(always)]
     pub(crate) fn row(&self, index: usize) -> &'a [T] {
         let start = index * self.stride + self.offset;
         &self.data[start..start + self.width]
@@ -37,6 +39,7 @@ pub(crate) struct Sequence<'a, T> {
 }
 
 impl<'a, T> Sequence<'a, T> {
+    #[inline(always)]
     fn row(&self, position: usize) -> &'a [T] {
         if position < self.prefix_len {
             self.prefix.row(self.prefix_start + position)
@@ -56,6 +59,7 @@ pub(crate) struct Scoring<T> {
 }
 
 impl<T: Real> Scoring<T> {
+    #[inline(always)]
     fn score(self, dot: T) -> T {
         let score = dot * self.scale;
         self.soft_cap
@@ -63,6 +67,7 @@ impl<T: Real> Scoring<T> {
     }
 
     /// Derivative of the score with respect to the dot product.
+    #[inline(always)]
     fn slope(self, dot: T) -> T {
         self.soft_cap.map_or(self.scale, |cap| {
             let tanh = (dot * self.scale / cap).tanh();
@@ -72,6 +77,7 @@ impl<T: Real> Scoring<T> {
 }
 
 /// Softmax of the scores of a query against the keys from position `first` on.
+#[inline(always)]
 fn pattern<T: Real>(
     query: &[T],
     keys: Sequence<'_, T>,
@@ -95,6 +101,7 @@ fn pattern<T: Real>(
     }
 }
 
+dispatched! {
 /// The weighted sum of values for one query that sees the positions `visible`, added to `out`.
 pub(crate) fn attend<T: Real>(
     query: &[T],
@@ -112,6 +119,7 @@ pub(crate) fn attend<T: Real>(
         add_scaled(out, probability, values.row(position));
     }
 }
+}
 
 /// Where the gradients of one head go: queries, keys and values of its own rows.
 pub(crate) struct HeadGradients<'a, T> {
@@ -123,12 +131,9 @@ pub(crate) struct HeadGradients<'a, T> {
     pub values: &'a mut [T],
 }
 
+dispatched! {
 /// Pulls the gradient of one query's result back to the query, the keys and the values. Gradients of the
 /// shared prefix are constants' and dropped.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one attention row: all of it is needed"
-)]
 pub(crate) fn attend_backward<T: Real>(
     query: &[T],
     keys: Sequence<'_, T>,
@@ -166,4 +171,5 @@ pub(crate) fn attend_backward<T: Real>(
             );
         }
     }
+}
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod activation;
 pub(crate) mod attention;
+mod dispatch;
 pub(crate) mod matmul;
 pub(crate) mod norm;
 pub(crate) mod rope;

@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::rows::dot;
+use super::dispatch::dispatched;
+use super::rows::dot_lanes as dot;
 use crate::model::{Norm, NormWeights, Real};
 
 /// Rows that one thread takes at a time.
@@ -11,32 +12,42 @@ const ROWS_PER_TASK: usize = 32;
 /// Applies the norm to every row of `x`.
 pub(crate) fn forward<T: Real>(norm: Norm, weights: &NormWeights<T>, x: &[T]) -> Vec<T> {
     let width = weights.gain.len();
-    let mut out = x.to_vec();
     if norm == Norm::None {
-        return out;
+        return x.to_vec();
     }
-    out.par_chunks_mut(width * ROWS_PER_TASK).for_each(|rows| {
-        for row in rows.chunks_exact_mut(width) {
-            let scale = normalise(norm, row);
-            for (value, &gain) in row.iter_mut().zip(&weights.gain) {
-                *value = *value * scale * gain;
+    let mut out = vec![T::ZERO; x.len()];
+    let bias = weights.bias.as_deref().unwrap_or_default();
+    let task = width * ROWS_PER_TASK;
+    out.par_chunks_mut(task)
+        .zip(x.par_chunks(task))
+        .for_each(|(out, x)| {
+            for (out, x) in out.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
+                forward_row(norm, &weights.gain, bias, x, out);
             }
-            if let Some(bias) = &weights.bias {
-                for (value, &bias) in row.iter_mut().zip(bias) {
-                    *value += bias;
-                }
-            }
-        }
-    });
+        });
     out
 }
 
+dispatched! {
+    fn forward_row<T: Real>(norm: Norm, gain: &[T], bias: &[T], x: &[T], out: &mut [T]) {
+        out.copy_from_slice(x);
+        let scale = normalise(norm, out);
+        for (value, &gain) in out.iter_mut().zip(gain) {
+            *value = *value * scale * gain;
+        }
+        for (value, &bias) in out.iter_mut().zip(bias) {
+            *value += bias;
+        }
+    }
+}
+
 /// Centres a row where the norm does, and returns the factor that scales it.
+#[inline(always)]
 fn normalise<T: Real>(norm: Norm, row: &mut [T]) -> T {
     let count = T::from_f64(row.len() as f64);
     let eps = match norm {
         Norm::LayerNorm { eps } => {
-            let mean = row.iter().copied().sum::<T>() / count;
+            let mean = sum(row) / count;
             for value in row.iter_mut() {
                 *value -= mean;
             }
@@ -59,17 +70,25 @@ pub(crate) struct Normalised<T> {
 /// Normalises the rows of `x` for [`backward`].
 pub(crate) fn normalised<T: Real>(norm: Norm, width: usize, x: &[T]) -> Normalised<T> {
     let mut hat = x.to_vec();
-    let scale = hat
-        .par_chunks_exact_mut(width)
-        .map(|row| {
-            let scale = normalise(norm, row);
-            for value in row {
-                *value *= scale;
+    let mut scale = vec![T::ONE; x.len() / width];
+    hat.par_chunks_mut(width * ROWS_PER_TASK)
+        .zip(scale.par_chunks_mut(ROWS_PER_TASK))
+        .for_each(|(rows, scales)| {
+            for (row, scale) in rows.chunks_exact_mut(width).zip(scales) {
+                *scale = normalised_row(norm, row);
             }
-            scale
-        })
-        .collect();
+        });
     Normalised { hat, scale }
+}
+
+dispatched! {
+    fn normalised_row<T: Real>(norm: Norm, row: &mut [T]) -> T {
+        let scale = normalise(norm, row);
+        for value in row {
+            *value *= scale;
+        }
+        scale
+    }
 }
 
 /// Pulls the gradient of the norm's output back to its input, in place.
@@ -83,23 +102,49 @@ pub(crate) fn backward<T: Real>(
         return;
     }
     let width = weights.gain.len();
-    let count = T::from_f64(width as f64);
     gradient
-        .par_chunks_exact_mut(width)
-        .enumerate()
-        .for_each(|(index, row)| {
-            let hat = &at.hat[index * width..(index + 1) * width];
-            for (value, &gain) in row.iter_mut().zip(&weights.gain) {
-                *value *= gain;
-            }
-            let mean = match norm {
-                Norm::LayerNorm { .. } => row.iter().copied().sum::<T>() / count,
-                Norm::RmsNorm { .. } | Norm::None => T::ZERO,
-            };
-            let along = dot(row, hat) / count;
-            let scale = at.scale[index];
-            for (value, &hat) in row.iter_mut().zip(hat) {
-                *value = scale * (*value - mean - hat * along);
+        .par_chunks_mut(width * ROWS_PER_TASK)
+        .zip(at.hat.par_chunks(width * ROWS_PER_TASK))
+        .zip(at.scale.par_chunks(ROWS_PER_TASK))
+        .for_each(|((rows, hats), scales)| {
+            let rows = rows.chunks_exact_mut(width).zip(hats.chunks_exact(width));
+            for ((row, hat), &scale) in rows.zip(scales) {
+                backward_row(norm, &weights.gain, hat, scale, row);
             }
         });
+}
+
+dispatched! {
+    /// [`backward`] for one row.
+    pub(crate) fn backward_row<T: Real>(norm: Norm, gain: &[T], hat: &[T], scale: T, row: &mut [T]) {
+        if norm == Norm::None {
+            return;
+        }
+        let count = T::from_f64(row.len() as f64);
+        for (value, &gain) in row.iter_mut().zip(gain) {
+            *value *= gain;
+        }
+        let mean = match norm {
+            Norm::LayerNorm { .. } => sum(row) / count,
+            Norm::RmsNorm { .. } | Norm::None => T::ZERO,
+        };
+        let along = dot(row, hat) / count;
+        for (value, &hat) in row.iter_mut().zip(hat) {
+            *value = scale * (*value - mean - hat * along);
+        }
+    }
+}
+
+/// Sum in eight lanes.
+#[inline(always)]
+fn sum<T: Real>(row: &[T]) -> T {
+    let mut lanes = [T::ZERO; 8];
+    let chunks = row.chunks_exact(8);
+    let rest: T = chunks.remainder().iter().copied().sum();
+    for chunk in chunks {
+        for (lane, &value) in lanes.iter_mut().zip(chunk) {
+            *lane += value;
+        }
+    }
+    lanes.into_iter().sum::<T>() + rest
 }

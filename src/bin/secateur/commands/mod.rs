@@ -1,5 +1,6 @@
 //! One file per command; each gives the exit code.
 
+mod bench;
 mod compare;
 mod completions;
 mod eval;
@@ -41,6 +42,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Inspect(args) => inspect::inspect(args),
         Command::Logits(args) => logits::logits(args),
         Command::Parity(args) => parity::parity(args),
+        Command::Bench(args) => bench::bench(args),
         Command::Models => models::models(),
         Command::Completions { shell } => completions::completions(*shell),
     }

@@ -1,0 +1,141 @@
+//! `secateur bench`: how long the engine's work takes on this machine, and how far that is from its limits.
+
+use std::path::Path;
+
+use secateur::events::Silent;
+use secateur::model::{PrependBos, load_model};
+use secateur::run::{Roofline, Timing, Work, roofline, time};
+use secateur::task::LoadRequest;
+use secateur::{Error, Result, TaskSource};
+use serde_json::{Value, json};
+
+use crate::args::{BenchArgs, BenchWork};
+use crate::output;
+use crate::table::table;
+
+pub(crate) fn bench(args: &BenchArgs) -> Result<u8> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(args.threads.unwrap_or(0))
+        .build_global()
+        .map_err(|error| Error::Bug(format!("the thread pool: {error}")))?;
+    let limits = args.roofline.then(roofline);
+    let model = load_model(&args.model, Path::new("."))?;
+    let request = LoadRequest {
+        tokenizer: model.tokenizer.as_ref(),
+        config: model.config(),
+        prepend_bos: PrependBos::Never,
+        base: Path::new("."),
+    };
+    let examples = TaskSource::Tokens(args.rows.clone())
+        .load(&request)?
+        .examples;
+    let mut rows = Vec::new();
+    for &name in &args.work {
+        let work = work(name, args);
+        let timing = time(&model, &examples, &work, args.repeat, &Silent)?;
+        if args.json {
+            let line = format!("{}\n", record(name, &timing, limits));
+            output::data(line.as_bytes())?;
+        } else {
+            rows.push(row(name, &timing, limits));
+        }
+    }
+    if !args.json {
+        output::data(text(&rows, limits).as_bytes())?;
+    }
+    Ok(0)
+}
+
+fn work(name: BenchWork, args: &BenchArgs) -> Work {
+    match name {
+        BenchWork::Forward => Work::Forward,
+        BenchWork::Eap => Work::Eap,
+        BenchWork::EapIg => Work::EapIg { steps: args.steps },
+        BenchWork::Evaluate => Work::Evaluate,
+        BenchWork::Exact => Work::Exact,
+        BenchWork::Acdc => Work::Acdc { tau: args.tau },
+    }
+}
+
+fn median(seconds: &[f64]) -> f64 {
+    let mut sorted = seconds.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let middle = sorted.len() / 2;
+    if sorted.len() % 2 == 1 {
+        sorted[middle]
+    } else {
+        f64::midpoint(sorted[middle - 1], sorted[middle])
+    }
+}
+
+/// Share of the matrix rate that some work reaches.
+fn share(timing: &Timing, limits: Option<Roofline>) -> Option<f64> {
+    let operations = timing.operations?;
+    Some(operations / median(&timing.seconds) / limits?.matrix_rate)
+}
+
+fn record(name: BenchWork, timing: &Timing, limits: Option<Roofline>) -> Value {
+    json!({
+        "work": name.label(),
+        "seconds": timing.seconds,
+        "median": median(&timing.seconds),
+        "circuits": timing.circuits,
+        "edges": timing.edges_kept,
+        "operations": timing.operations,
+        "threads": rayon::current_num_threads(),
+        "matrix_rate": limits.map(|limits| limits.matrix_rate),
+        "bandwidth": limits.map(|limits| limits.bandwidth),
+        "share_of_matrix_rate": share(timing, limits),
+    })
+}
+
+fn row(name: BenchWork, timing: &Timing, limits: Option<Roofline>) -> Vec<String> {
+    let of = |value: Option<f64>, form: fn(f64) -> String| value.map_or("-".into(), form);
+    let middle = median(&timing.seconds);
+    vec![
+        name.label().into(),
+        format!("{middle:.3}"),
+        format!(
+            "{:.3}",
+            timing.seconds.iter().copied().fold(f64::INFINITY, f64::min)
+        ),
+        if timing.circuits == 0 {
+            "-".into()
+        } else {
+            format!("{:.3}", 1000.0 * middle / timing.circuits as f64)
+        },
+        timing
+            .edges_kept
+            .map_or("-".into(), |edges| edges.to_string()),
+        of(timing.operations, |count| format!("{:.1}", count / 1e9)),
+        of(timing.operations.map(|count| count / middle), |rate| {
+            format!("{:.1}", rate / 1e9)
+        }),
+        of(share(timing, limits), |share| {
+            format!("{:.0} %", 100.0 * share)
+        }),
+    ]
+}
+
+fn text(rows: &[Vec<String>], limits: Option<Roofline>) -> String {
+    let header = [
+        "work",
+        "median s",
+        "least s",
+        "ms a circuit",
+        "edges kept",
+        "GFLOP at least",
+        "GFLOP/s",
+        "of the limit",
+    ];
+    let mut out = table(&header, rows, 1);
+    if let Some(limits) = limits {
+        out += &format!(
+            "This machine multiplies f32 matrices at {:.1} GFLOP/s and reads memory at {:.1} GB/s with {} threads.\n",
+            limits.matrix_rate / 1e9,
+            limits.bandwidth / 1e9,
+            rayon::current_num_threads(),
+        );
+    }
+    out
+}
