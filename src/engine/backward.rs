@@ -3,16 +3,19 @@
 //! Weights are frozen, so only activation gradients exist. Each reader has its own gradient, pulled back through
 //! its own copy of the norm; they are handed to a [`GradientSink`] layer by layer and never stored together.
 
+mod pull;
+
 use std::borrow::Cow;
 
 use rayon::prelude::*;
 
+use self::pull::{add_scattered, pull_outputs, pull_range, scatter};
 use super::attention::sequence;
 use super::forward::FullRun;
 use super::intervention::{Intervention, Site, at_layer, at_split_mlp};
 use super::kernels::attention::{HeadGradients, HeadRows, attend_backward};
 use super::kernels::norm::Normalised;
-use super::kernels::{activation, matmul, norm, rows};
+use super::kernels::{activation, norm, rows};
 use super::layout::Layout;
 use super::transformer::{Prefix, Transformer};
 use crate::model::{Linear, NormWeights, Real};
@@ -378,36 +381,4 @@ struct HeadGradient<T> {
     query: Vec<T>,
     key: Vec<T>,
     value: Vec<T>,
-}
-
-/// Pulls a gradient at all outputs of a map back to its inputs.
-fn pull_outputs<T: Real>(map: &Linear<T>, gradient: &[T]) -> Vec<T> {
-    let rows = gradient.len() / map.outputs;
-    let mut out = vec![T::ZERO; rows * map.inputs];
-    let lhs = matmul::Matrix::rows(gradient, rows, map.outputs);
-    matmul::product(lhs, map.matrix().transpose(), &mut out, map.inputs, false);
-    out
-}
-
-/// Pulls a gradient at the outputs `from..to` back to the inputs.
-fn pull_range<T: Real>(map: &Linear<T>, gradient: &[T], from: usize, to: usize) -> Vec<T> {
-    let rows = gradient.len() / (to - from);
-    let mut out = vec![T::ZERO; rows * map.inputs];
-    let rhs = map.matrix().columns(from, to).transpose();
-    let lhs = matmul::Matrix::rows(gradient, rows, to - from);
-    matmul::product(lhs, rhs, &mut out, map.inputs, false);
-    out
-}
-
-/// Rows of a small matrix at their place in a larger one of zeros.
-fn scatter<T: Real>(data: &[T], width: usize, indices: &[usize], rows: usize) -> Vec<T> {
-    let mut out = vec![T::ZERO; rows * width];
-    add_scattered(&mut out, data, width, indices);
-    out
-}
-
-fn add_scattered<T: Real>(target: &mut [T], data: &[T], width: usize, indices: &[usize]) {
-    for (row, &index) in data.chunks_exact(width).zip(indices) {
-        rows::add(&mut target[index * width..(index + 1) * width], row);
-    }
 }

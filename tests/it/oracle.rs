@@ -1,178 +1,24 @@
 //! The plain twin of the engine, in f64: one example at a time, every reader on its own, no cache, no packing,
 //! no matrix product. Edges may be kept in part, so that derivatives can be taken by finite differences.
 
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+mod parts;
+mod random;
+
 use secateur::graph::{ComputationGraph, EdgeMask, Node, Qkv, Reader};
-use secateur::model::{
-    Activation, Block, Linear, Mlp, ModelConfig, Norm, NormWeights, Positions, Weights,
-};
+use secateur::model::{Linear, Weights};
 use secateur::task::Example;
+
+pub(crate) use self::parts::dot;
+use self::parts::{activation, add, apply, cap, norm, rotate, sees};
+pub(crate) use self::random::{
+    gpt2, llama, paired_examples, random_examples, random_mask, random_weights,
+};
 
 /// Rows of `d_model` numbers, one per position.
 pub(crate) type Rows = Vec<Vec<f64>>;
 
 /// What every writer writes, by writer number.
 pub(crate) type Outputs = Vec<Rows>;
-
-pub(crate) fn gpt2(parallel: bool) -> ModelConfig {
-    ModelConfig {
-        family: "gpt2".into(),
-        n_layers: 4,
-        n_heads: 6,
-        n_kv_heads: 6,
-        d_model: 12,
-        d_head: 4,
-        d_mlp: 20,
-        d_vocab: 23,
-        n_ctx: 16,
-        norm: Norm::LayerNorm { eps: 1e-5 },
-        positions: Positions::Learned,
-        activation: Activation::GeluTanh,
-        gated_mlp: false,
-        parallel_blocks: parallel,
-        tied_unembedding: true,
-        ..ModelConfig::default()
-    }
-}
-
-pub(crate) fn llama() -> ModelConfig {
-    ModelConfig {
-        family: "llama".into(),
-        n_kv_heads: 2,
-        norm: Norm::RmsNorm { eps: 1e-5 },
-        positions: Positions::Rotary {
-            theta: 100.0,
-            dims: 4,
-            scaling: None,
-        },
-        activation: Activation::Silu,
-        gated_mlp: true,
-        tied_unembedding: false,
-        ..gpt2(false)
-    }
-}
-
-/// Seeded random weights, biases and gains included.
-pub(crate) fn random_weights(config: &ModelConfig, seed: u64) -> Weights<f64> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut numbers = |count: usize, scale: f64| -> Vec<f64> {
-        (0..count)
-            .map(|_| (rng.random::<f64>() - 0.5) * 2.0 * scale)
-            .collect()
-    };
-    let biased = matches!(config.norm, Norm::LayerNorm { .. });
-    let d = config.d_model;
-    let mut linear = |inputs: usize, outputs: usize, transposed: bool| Linear {
-        weight: numbers(inputs * outputs, 0.5),
-        transposed,
-        inputs,
-        outputs,
-        bias: biased.then(|| numbers(outputs, 0.3)),
-    };
-    let (heads, kv) = (
-        config.n_heads * config.d_head,
-        config.n_kv_heads * config.d_head,
-    );
-    let mut rng_norm = ChaCha8Rng::seed_from_u64(seed + 1);
-    let mut norm_of = |width: usize| NormWeights {
-        gain: (0..width).map(|_| 0.5 + rng_norm.random::<f64>()).collect(),
-        bias: biased.then(|| (0..width).map(|_| rng_norm.random::<f64>() - 0.5).collect()),
-    };
-    let own = config.attention.query_key_norm;
-    let layers = (0..config.n_layers)
-        .map(|_| Block {
-            attention_norm: norm_of(d),
-            q: linear(d, heads, !biased),
-            k: linear(d, kv, !biased),
-            v: linear(d, kv, !biased),
-            o: linear(heads, d, !biased),
-            query_norm: own.then(|| norm_of(config.d_head)),
-            key_norm: own.then(|| norm_of(config.d_head)),
-            attention_post_norm: config.post_norms.then(|| norm_of(d)),
-            mlp: config.has_mlps().then(|| Mlp {
-                norm: norm_of(d),
-                up: linear(d, config.d_mlp, !biased),
-                gate: config.gated_mlp.then(|| linear(d, config.d_mlp, true)),
-                down: linear(config.d_mlp, d, !biased),
-                post_norm: config.post_norms.then(|| norm_of(d)),
-            }),
-        })
-        .collect();
-    let unembedding = (!config.tied_unembedding).then(|| Linear {
-        bias: None,
-        ..linear(d, config.d_out(), true)
-    });
-    let mut numbers = |count: usize, scale: f64| -> Vec<f64> {
-        (0..count)
-            .map(|_| (rng.random::<f64>() - 0.5) * 2.0 * scale)
-            .collect()
-    };
-    Weights {
-        embedding: numbers(config.d_vocab * d, 1.0),
-        position: matches!(config.positions, Positions::Learned)
-            .then(|| numbers(config.n_ctx * d, 0.5)),
-        layers,
-        final_norm: norm_of(d),
-        unembedding,
-        config: config.clone(),
-    }
-}
-
-/// Pairs of random prompts of several lengths that differ from a random position on.
-pub(crate) fn random_examples(config: &ModelConfig, count: usize, seed: u64) -> Vec<Example> {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let vocabulary = config.d_vocab as u32;
-    (0..count)
-        .map(|_| {
-            let len = rng.random_range(3..9);
-            let clean: Vec<u32> = (0..len).map(|_| rng.random_range(0..vocabulary)).collect();
-            let mut corrupt = clean.clone();
-            let first = rng.random_range(0..len);
-            for token in &mut corrupt[first..] {
-                if rng.random::<f64>() < 0.5 {
-                    *token = rng.random_range(0..vocabulary);
-                }
-            }
-            corrupt[first] = (clean[first] + 1) % vocabulary;
-            let vocabulary = config.d_out() as u32;
-            let answer = rng.random_range(0..vocabulary);
-            let at = if rng.random::<f64>() < 0.3 && len > 3 {
-                vec![len - 3, len - 1]
-            } else {
-                vec![len - 1]
-            };
-            Example {
-                clean,
-                corrupt,
-                answer: vec![answer, (answer + 1) % vocabulary],
-                wrong: vec![(answer + 2) % vocabulary],
-                at,
-                teacher_forced: false,
-                text: None,
-            }
-        })
-        .collect()
-}
-
-/// Random pairs of two lengths, half of each, so that every example has others of its length.
-pub(crate) fn paired_examples(config: &ModelConfig, count: usize, seed: u64) -> Vec<Example> {
-    let of_length = |length: usize| {
-        let examples = random_examples(config, 40 * count, seed).into_iter();
-        examples
-            .filter(move |example| example.clean.len() == length)
-            .take(count.div_ceil(2).max(2))
-    };
-    of_length(5).chain(of_length(8)).collect()
-}
-
-pub(crate) fn random_mask(graph: &ComputationGraph, share: f64, seed: u64) -> EdgeMask {
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    EdgeMask::from_edges(
-        graph,
-        (0..graph.edge_count()).filter(|_| rng.random::<f64>() < share),
-    )
-}
 
 pub(crate) fn kept_weights(graph: &ComputationGraph, mask: &EdgeMask) -> Vec<f64> {
     let mut weights = vec![0.0; graph.edge_count()];
@@ -480,99 +326,4 @@ pub(crate) fn means(
         }
     }
     sums
-}
-
-fn apply(map: &Linear<f64>, x: &[f64]) -> Vec<f64> {
-    (0..map.outputs)
-        .map(|output| {
-            let sum: f64 = (0..map.inputs)
-                .map(|input| {
-                    let index = if map.transposed {
-                        output * map.inputs + input
-                    } else {
-                        input * map.outputs + output
-                    };
-                    x[input] * map.weight[index]
-                })
-                .sum();
-            sum + map.bias.as_ref().map_or(0.0, |bias| bias[output])
-        })
-        .collect()
-}
-
-fn norm(kind: Norm, weights: &NormWeights<f64>, x: &[f64]) -> Vec<f64> {
-    let count = x.len() as f64;
-    let (mean, eps) = match kind {
-        Norm::LayerNorm { eps } => (x.iter().sum::<f64>() / count, eps),
-        Norm::RmsNorm { eps } => (0.0, eps),
-        Norm::None => return x.to_vec(),
-    };
-    let variance = x.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
-    x.iter()
-        .enumerate()
-        .map(|(index, value)| {
-            (value - mean) / (variance + eps).sqrt() * weights.gain[index]
-                + weights.bias.as_ref().map_or(0.0, |bias| bias[index])
-        })
-        .collect()
-}
-
-fn activation(kind: Activation, x: f64) -> f64 {
-    match kind {
-        Activation::Relu => x.max(0.0),
-        Activation::Silu => x / (1.0 + (-x).exp()),
-        Activation::Gelu => 0.5 * x * (1.0 + libm::erf(x / 2f64.sqrt())),
-        Activation::GeluTanh => {
-            let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x.powi(3));
-            0.5 * x * (1.0 + inner.tanh())
-        }
-    }
-}
-
-fn rotate(config: &ModelConfig, layer: usize, x: &mut [f64], position: usize) {
-    let Positions::Rotary {
-        theta,
-        dims,
-        scaling,
-    } = &config.positions
-    else {
-        return;
-    };
-    let local = config.attention.local.as_ref();
-    let local = local.filter(|local| local.layers.contains(&layer));
-    let local = local.and_then(|local| local.theta);
-    let half = dims / 2;
-    let old = x.to_vec();
-    for pair in 0..half {
-        let (factor, magnitude) = match (scaling, local) {
-            (Some(scaling), None) => (scaling.factors[pair], scaling.magnitude),
-            _ => (1.0, 1.0),
-        };
-        let theta = local.unwrap_or(*theta);
-        let angle = position as f64 * theta.powf(-2.0 * pair as f64 / *dims as f64) / factor;
-        let (cos, sin) = (magnitude * angle.cos(), magnitude * angle.sin());
-        x[pair] = old[pair] * cos - old[pair + half] * sin;
-        x[pair + half] = old[pair + half] * cos + old[pair] * sin;
-    }
-}
-
-fn sees(config: &ModelConfig, layer: usize, query: usize, key: usize) -> bool {
-    let local = config.attention.local.as_ref();
-    let local = local.filter(|local| local.layers.contains(&layer));
-    (config.attention.bidirectional || key <= query)
-        && local.is_none_or(|local| key + local.window > query)
-}
-
-fn cap(cap: Option<f64>, value: f64) -> f64 {
-    cap.map_or(value, |cap| cap * (value / cap).tanh())
-}
-
-pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-fn add(target: &mut [f64], source: &[f64]) {
-    for (target, source) in target.iter_mut().zip(source) {
-        *target += source;
-    }
 }

@@ -33,9 +33,16 @@ fn row(line: &[u8]) -> Result<Row, String> {
     if mib::is_row(&row) {
         return mib::row(&row);
     }
-    if let Some(key) = row.keys().find(|key| !KEYS.contains(&key.as_str())) {
+    let unknown: Vec<String> = row
+        .keys()
+        .filter(|key| !KEYS.contains(&key.as_str()))
+        .map(|key| format!("`{key}`"))
+        .collect();
+    if !unknown.is_empty() {
         return Err(format!(
-            "unknown key `{key}`; the keys are {}",
+            "unknown key{} {}; the keys are {}",
+            if unknown.len() == 1 { "" } else { "s" },
+            unknown.join(", "),
             KEYS.join(", ")
         ));
     }

@@ -6,7 +6,7 @@ use secateur::graph::EdgeMask;
 use secateur::metric::Metric;
 use secateur::score::{Eap, EapIg, Exact};
 
-use super::{GoldenCircuit, MODELS, Measured, TOLERANCE, setup, worst_error};
+use super::{GoldenCircuit, MODELS, Measured, TOLERANCE, TOLERANCE_F32, setup, worst_error};
 
 const ABLATIONS: [Ablation; 3] = [Ablation::Patch, Ablation::Zero, Ablation::MeanPositional];
 
@@ -32,16 +32,22 @@ fn logit_differences_agree_with_eap_ig() {
             masks.push(EdgeMask::empty(&setup.graph));
             let mut compared = 0;
             for ablation in ABLATIONS {
-                let values = setup.with(set, Metric::LogitDiff, ablation, |evaluator| {
+                let metric = Metric::LogitDiff;
+                let values = setup.with(set, metric, ablation, |evaluator| {
                     evaluator.measure(&masks).expect("values")
                 });
+                let single =
+                    setup.with_weights(&setup.single, set, metric, ablation, |evaluator| {
+                        evaluator.measure(&masks).expect("values")
+                    });
                 let [full, empty] = [1, 2].map(|back| mean(&values[circuits.len() + back - 1]));
-                let (mut all, mut all_wanted) = (Vec::new(), Vec::new());
-                for (circuit, found) in circuits.iter().zip(&values) {
+                let (mut all, mut all_single, mut all_wanted) = (vec![], vec![], vec![]);
+                for ((circuit, found), single) in circuits.iter().zip(&values).zip(&single) {
                     let Some(wanted) = measured(circuit, ablation) else {
                         continue;
                     };
                     all.extend(found);
+                    all_single.extend(single);
                     all_wanted.extend(&wanted.logit_diff);
                     compared += 1;
                     if ablation == Ablation::Patch {
@@ -52,13 +58,24 @@ fn logit_differences_agree_with_eap_ig() {
                 if all.is_empty() {
                     continue;
                 }
-                let worst = worst_error(&all, &all_wanted);
-                println!("{name}, set {set}, logit differences, {ablation:?}: {worst:.1e}");
-                assert!(worst < TOLERANCE, "{name}, {set}, {ablation:?}: {worst}");
+                let what = format!("{name}, set {set}, logit differences, {ablation:?}");
+                let (double, single) = (
+                    worst_error(&all, &all_wanted),
+                    worst_error(&all_single, &all_wanted),
+                );
+                println!("{what}: f64 {double:.1e}, f32 {single:.1e}");
+                assert!(double < TOLERANCE, "{what}: {double}");
+                assert!(single < TOLERANCE_F32, "{what}: {single}");
             }
             assert!(compared >= 2 * circuits.len(), "{name}: {compared}");
         }
     }
+}
+
+/// The divergence of each circuit, a mean over examples.
+fn divergences(evaluator: &mut impl Evaluator, masks: &[EdgeMask]) -> Vec<f64> {
+    let values = evaluator.measure(masks).expect("values");
+    values.iter().map(|values| -mean(values)).collect()
 }
 
 /// The divergence is the sum over the vocabulary, from the full model to the circuit.
@@ -81,14 +98,20 @@ fn divergences_agree_with_eap_ig() {
                     .iter()
                     .map(|(circuit, _)| setup.circuit(&circuit.kept))
                     .collect();
-                let found: Vec<f64> = setup.with(set, Metric::Kl, ablation, |evaluator| {
-                    let values = evaluator.measure(&masks).expect("values");
-                    values.iter().map(|values| -mean(values)).collect()
+                let found = setup.with(set, Metric::Kl, ablation, |evaluator| {
+                    divergences(evaluator, &masks)
+                });
+                let single = &setup.single;
+                let single = setup.with_weights(single, set, Metric::Kl, ablation, |evaluator| {
+                    divergences(evaluator, &masks)
                 });
                 let wanted: Vec<f64> = circuits.iter().map(|(_, kl)| *kl).collect();
-                let worst = worst_error(&found, &wanted);
-                println!("{name}, set {set}, divergences, {ablation:?}: {worst:.1e}");
-                assert!(worst < TOLERANCE, "{name}, {set}, {ablation:?}: {worst}");
+                let what = format!("{name}, set {set}, divergences, {ablation:?}");
+                let (double, single) =
+                    (worst_error(&found, &wanted), worst_error(&single, &wanted));
+                println!("{what}: f64 {double:.1e}, f32 {single:.1e}");
+                assert!(double < TOLERANCE, "{what}: {double}");
+                assert!(single < TOLERANCE_F32, "{what}: {single}");
                 compared += 1;
             }
             assert_eq!(compared, if set == "A" { 3 } else { 2 }, "{name}, {set}");
