@@ -7,12 +7,13 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::backward::{GradientSink, Tape};
+use super::backward::{GradientSink, SummedGradients, Tape, Wanted};
 use super::base::{Base, Frame};
 use super::forward::FullRun;
 use super::intervention::Intervention;
 use super::kernels::norm::Normalised;
 use super::kernels::{matmul, norm, rows};
+use super::layout::Segment;
 use crate::metric::Metric;
 use crate::model::Real;
 use crate::task::Example;
@@ -102,23 +103,30 @@ impl<T: Real> Frame<'_, T> {
     /// Every writer's difference, at all rows and at the rows read.
     fn differences(&self, full: &Base<T>) -> Differences<T> {
         let d_model = self.transformer.config().d_model;
-        let expanded: Vec<&[T]> = (0..self.transformer.graph.writers().len())
-            .into_par_iter()
-            .map(|writer| self.delta(full, writer))
-            .collect();
+        let writers = self.transformer.graph.writers().len();
+        let everywhere = (0..writers)
+            .take_while(|&writer| !self.writes_reads_only(writer))
+            .count();
+        let (rows, reads) = (self.layout.rows(), self.layout.reads.len());
         let mut differences = Differences {
-            all: Vec::new(),
-            read: Vec::new(),
+            all: vec![T::ZERO; everywhere * rows * d_model],
+            read: vec![T::ZERO; writers * reads * d_model],
         };
-        for (writer, values) in expanded.into_iter().enumerate() {
-            if self.writes_reads_only(writer) {
-                differences.read.extend_from_slice(values);
-            } else {
-                differences.all.extend_from_slice(values);
-                let read = rows::gather(values, d_model, &self.layout.reads);
-                differences.read.extend_from_slice(&read);
-            }
-        }
+        let (first, last) = differences.read.split_at_mut(everywhere * reads * d_model);
+        differences
+            .all
+            .par_chunks_mut(rows * d_model)
+            .zip(first.par_chunks_mut(reads * d_model))
+            .enumerate()
+            .for_each(|(writer, (all, read))| {
+                all.copy_from_slice(&self.new_delta(full, writer));
+                read.copy_from_slice(&rows::gather(all, d_model, &self.layout.reads));
+            });
+        last.par_chunks_mut(reads * d_model)
+            .enumerate()
+            .for_each(|(index, read)| {
+                read.copy_from_slice(&self.new_delta(full, everywhere + index));
+            });
         differences
     }
 }
@@ -154,6 +162,14 @@ impl<T: Real> GradientSink<T> for EdgeSink<'_, T> {
         }
     }
 
+    fn wants(&self) -> Wanted {
+        if self.post_norms.is_empty() {
+            Wanted::Parts(self.runs)
+        } else {
+            Wanted::Each
+        }
+    }
+
     fn readers(&mut self, readers: &[usize], gradients: &[Vec<T>], reads_only: bool) {
         let graph = self.frame.transformer.graph;
         let before = graph.writers_before(readers[0]);
@@ -178,6 +194,38 @@ impl<T: Real> GradientSink<T> for EdgeSink<'_, T> {
             self.score_writers(readers, &pulled, heads, reads_only);
         }
         self.score_writers(readers, &summed, next..before, reads_only);
+    }
+
+    fn score_part(&self, readers: &[usize], part: &SummedGradients<'_, T>) -> Vec<Vec<T>> {
+        let transformer = self.frame.transformer;
+        let d_model = transformer.config().d_model;
+        let writers = transformer.graph.writers_before(readers[0]);
+        let differences = self.differences(part.reads_only);
+        let score = |segment: &Segment| {
+            let rows = if part.reads_only {
+                &segment.reads
+            } else {
+                &segment.rows
+            };
+            let first = rows.start - part.rows.start;
+            score(
+                (
+                    differences,
+                    self.width(part.reads_only),
+                    rows.start * d_model,
+                ),
+                (part.gradients, part.rows.len() * d_model, first * d_model),
+                rows.len() * d_model,
+                writers,
+                readers.len(),
+            )
+        };
+        part.segments.iter().map(score).collect()
+    }
+
+    fn scored(&mut self, readers: &[usize], scores: Vec<Vec<T>>) {
+        let before = self.frame.transformer.graph.writers_before(readers[0]);
+        self.add_scores(readers, 0..before, scores);
     }
 
     fn hidden(&mut self, _: usize, _: &[T]) {}
@@ -245,42 +293,46 @@ impl<T: Real> EdgeSink<'_, T> {
         writers: Range<usize>,
         reads_only: bool,
     ) {
-        let frame = self.frame;
-        let d_model = frame.transformer.config().d_model;
+        let d_model = self.frame.transformer.config().d_model;
         let width = self.width(reads_only);
-        let differences = if reads_only {
+        let differences = self.differences(reads_only);
+        let differences = &differences[writers.start * width..writers.end * width];
+        let score = |segment: &Segment| {
+            let rows = if reads_only {
+                &segment.reads
+            } else {
+                &segment.rows
+            };
+            score(
+                (differences, width, rows.start * d_model),
+                (summed, width, rows.start * d_model),
+                rows.len() * d_model,
+                writers.len(),
+                readers.len(),
+            )
+        };
+        let segments = &self.frame.layout.segments;
+        let scores = segments.par_iter().map(score).collect();
+        self.add_scores(readers, writers, scores);
+    }
+
+    /// Every writer's difference, at all rows or at those read.
+    fn differences(&self, reads_only: bool) -> &[T] {
+        if reads_only {
             &self.differences.read
         } else {
             &self.differences.all
-        };
-        let differences = &differences[writers.start * width..writers.end * width];
-        let parts: Vec<Vec<T>> = frame
-            .layout
-            .segments
-            .par_iter()
-            .map(|segment| {
-                let range = if reads_only {
-                    &segment.reads
-                } else {
-                    &segment.rows
-                };
-                let columns = (range.start * d_model, range.end * d_model);
-                score(
-                    differences,
-                    summed,
-                    width,
-                    columns,
-                    writers.len(),
-                    readers.len(),
-                )
-            })
-            .collect();
+        }
+    }
+
+    /// Adds scores of the edges from some writers to some readers, a matrix per example.
+    fn add_scores(&mut self, readers: &[usize], writers: Range<usize>, scores: Vec<Vec<T>>) {
+        let graph = self.frame.transformer.graph;
         let weight = 1.0 / self.runs as f64;
-        for part in parts {
-            for (offset, row) in part.chunks_exact(readers.len()).enumerate() {
+        for of_example in scores {
+            for (writer, row) in writers.clone().zip(of_example.chunks_exact(readers.len())) {
                 for (&reader, value) in readers.iter().zip(row) {
-                    if let Some(edge) = frame.transformer.graph.edge(writers.start + offset, reader)
-                    {
+                    if let Some(edge) = graph.edge(writer, reader) {
                         self.scores[edge] += weight * value.to_f64();
                     }
                 }
@@ -289,31 +341,34 @@ impl<T: Real> EdgeSink<'_, T> {
     }
 }
 
-/// Inner products of writers' differences and readers' gradients over some columns, `[writers, readers]`.
+/// Inner products of writers' differences and readers' gradients over some columns of each, `[writers, readers]`.
+/// Of both come the numbers of all, the width of one, and the first column.
 fn score<T: Real>(
-    differences: &[T],
-    gradients: &[T],
-    width: usize,
-    (from, to): (usize, usize),
+    (differences, difference_width, difference_from): (&[T], usize, usize),
+    (gradients, gradient_width, gradient_from): (&[T], usize, usize),
+    columns: usize,
     writers: usize,
     readers: usize,
 ) -> Vec<T> {
     let mut out = vec![T::ZERO; writers * readers];
     if readers < PRODUCT_FROM {
         for writer in 0..writers {
-            let difference = &differences[writer * width + from..writer * width + to];
+            let start = writer * difference_width + difference_from;
+            let difference = &differences[start..start + columns];
             for reader in 0..readers {
-                let gradient = &gradients[reader * width + from..reader * width + to];
+                let start = reader * gradient_width + gradient_from;
+                let gradient = &gradients[start..start + columns];
                 out[writer * readers + reader] = rows::dot(difference, gradient);
             }
         }
         return out;
     }
-    let lhs = matmul::Matrix::rows(differences, writers, width).columns(from, to);
-    let rhs = matmul::Matrix::rows(gradients, readers, width)
-        .columns(from, to)
+    let lhs = matmul::Matrix::rows(differences, writers, difference_width)
+        .columns(difference_from, difference_from + columns);
+    let rhs = matmul::Matrix::rows(gradients, readers, gradient_width)
+        .columns(gradient_from, gradient_from + columns)
         .transpose();
-    matmul::product(lhs, rhs, &mut out, readers, false);
+    matmul::product_on_one_thread(lhs, rhs, &mut out, readers);
     out
 }
 
@@ -328,7 +383,17 @@ struct NeuronSink<'f, T> {
 impl<T: Real> GradientSink<T> for NeuronSink<'_, T> {
     fn begin(&mut self, _: &FullRun<T>) {}
 
+    fn wants(&self) -> Wanted {
+        Wanted::Nothing
+    }
+
     fn readers(&mut self, _: &[usize], _: &[Vec<T>], _: bool) {}
+
+    fn score_part(&self, _: &[usize], _: &SummedGradients<'_, T>) -> Vec<Vec<T>> {
+        Vec::new()
+    }
+
+    fn scored(&mut self, _: &[usize], _: Vec<Vec<T>>) {}
 
     fn hidden(&mut self, layer: usize, gradient: &[T]) {
         let transformer = self.frame.transformer;

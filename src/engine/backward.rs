@@ -3,30 +3,64 @@
 //! Weights are frozen, so only activation gradients exist. Each reader has its own gradient, pulled back through
 //! its own copy of the norm; they are handed to a [`GradientSink`] layer by layer and never stored together.
 
+mod heads;
 mod pull;
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use rayon::prelude::*;
 
-use self::pull::{add_scattered, pull_outputs, pull_range, scatter};
+use self::pull::{pull_outputs, scatter};
 use super::attention::sequence;
 use super::forward::FullRun;
 use super::intervention::{Intervention, Site, at_layer, at_split_mlp};
 use super::kernels::attention::{HeadGradients, HeadRows, attend_backward};
 use super::kernels::norm::Normalised;
 use super::kernels::{activation, norm, rows};
-use super::layout::Layout;
+use super::layout::{Layout, Segment};
 use super::transformer::{Prefix, Transformer};
-use crate::model::{Linear, NormWeights, Real};
+use crate::model::{NormWeights, Real};
+
+/// How a sink wants the gradients of heads' readers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// Not at all.
+    Nothing,
+    /// Each in full, by [`GradientSink::readers`].
+    Each,
+    /// Summed over this many runs, some examples at a time, by [`GradientSink::score_part`].
+    Parts(usize),
+}
+
+/// Gradients of all readers of a layer's heads at the rows of some examples, summed over the runs.
+pub(crate) struct SummedGradients<'p, T> {
+    /// `[readers, rows, d_model]`.
+    pub gradients: &'p [T],
+    /// The rows, in the layout of one run; positions read where the readers have only those.
+    pub rows: Range<usize>,
+    /// The examples.
+    pub segments: &'p [Segment],
+    /// Whether the rows are those read.
+    pub reads_only: bool,
+}
 
 /// Receives the gradients as they are made, from the last layer to the first.
-pub(crate) trait GradientSink<T> {
+pub(crate) trait GradientSink<T>: Sync {
     /// The run whose gradients follow.
     fn begin(&mut self, run: &FullRun<T>);
 
+    /// How the gradients of heads' readers are wanted.
+    fn wants(&self) -> Wanted;
+
     /// Gradients at readers of one place, `[rows, d_model]` each; only the rows read when `reads_only`.
     fn readers(&mut self, readers: &[usize], gradients: &[Vec<T>], reads_only: bool);
+
+    /// Scores of the edges into these readers, a matrix per example of the part.
+    fn score_part(&self, readers: &[usize], part: &SummedGradients<'_, T>) -> Vec<Vec<T>>;
+
+    /// The scores of all examples, in order.
+    fn scored(&mut self, readers: &[usize], scores: Vec<Vec<T>>);
 
     /// Gradient at the hidden units of an MLP, `[query rows, d_mlp]`.
     fn hidden(&mut self, layer: usize, gradient: &[T]);
@@ -177,77 +211,26 @@ impl<T: Real> Transformer<'_, T> {
     ) -> Vec<T> {
         let config = self.config();
         let (d_model, d_head) = (config.d_model, config.d_head);
-        let reads_only = self.reads_only(layer);
         let block = &self.weights.layers[layer];
-        let wiring = &self.layers[layer];
         let mut z_gradient = pull_outputs(&block.o, upstream);
         for (index, intervention) in at_layer(tape.interventions, layer, false) {
             let taken = intervention.take_gradient(d_head, block.o.inputs, &mut z_gradient);
             sink.intervention(index, &taken);
         }
         let heads = self.heads_backward(tape, layer, &z_gradient);
-        let slots = wiring.k.len();
         let at = norm::normalised(config.norm, d_model, &tape.run.streams[2 * layer]);
-        let mut total = if reads_only {
+        let mut total = if self.reads_only(layer) {
             scatter(&stream, d_model, &tape.layout.reads, tape.layout.rows())
         } else {
             stream
         };
-        let per_slot = config.n_heads / slots;
-        let sum_heads = |slot: usize, pick: fn(&HeadGradient<T>) -> &Vec<T>| {
-            let mut sum = pick(&heads[slot * per_slot]).clone();
-            for head in &heads[slot * per_slot + 1..(slot + 1) * per_slot] {
-                rows::add(&mut sum, pick(head));
-            }
-            sum
-        };
-        let back = |map: &Linear<T>, head: usize, gradient: &[T], at: &Normalised<T>| {
-            let mut gradient = pull_range(map, gradient, head * d_head, (head + 1) * d_head);
-            norm::backward(config.norm, &block.attention_norm, at, &mut gradient);
-            gradient
-        };
-        let at_reads = reads_only.then(|| Normalised {
-            hat: rows::gather(&at.hat, d_model, &tape.layout.reads),
-            scale: tape.layout.reads.iter().map(|&row| at.scale[row]).collect(),
-        });
-        let q: Vec<Vec<T>> = (0..config.n_heads)
-            .into_par_iter()
-            .map(|head| {
-                back(
-                    &block.q,
-                    head,
-                    &heads[head].query,
-                    at_reads.as_ref().unwrap_or(&at),
-                )
-            })
-            .collect();
-        let k: Vec<Vec<T>> = (0..slots)
-            .into_par_iter()
-            .map(|slot| {
-                let gradient = sum_heads(slot, |head| &head.key);
-                back(&block.k, self.kv_head(layer, slot), &gradient, &at)
-            })
-            .collect();
-        let v: Vec<Vec<T>> = (0..slots)
-            .into_par_iter()
-            .map(|slot| {
-                let gradient = sum_heads(slot, |head| &head.value);
-                back(&block.v, self.kv_head(layer, slot), &gradient, &at)
-            })
-            .collect();
-        for gradient in &q {
-            if reads_only {
-                add_scattered(&mut total, gradient, d_model, &tape.layout.reads);
-            } else {
-                rows::add(&mut total, gradient);
+        match sink.wants() {
+            Wanted::Nothing => self.pull_together(tape, layer, &heads, &at, &mut total),
+            Wanted::Each => self.pull_each(tape, layer, &heads, &at, &mut total, sink),
+            Wanted::Parts(runs) => {
+                self.pull_parts(tape, layer, runs, &heads, &at, &mut total, sink);
             }
         }
-        for gradient in k.iter().chain(&v) {
-            rows::add(&mut total, gradient);
-        }
-        sink.readers(&wiring.q, &q, reads_only);
-        sink.readers(&wiring.k, &k, false);
-        sink.readers(&wiring.v, &v, false);
         total
     }
 

@@ -239,12 +239,15 @@ impl<T: Real> Frame<'_, T> {
 
     /// Current minus ablated output of a writer.
     pub(crate) fn delta<'b>(&'b self, base: &'b Base<T>, writer: usize) -> &'b [T] {
-        base.deltas[writer].get_or_init(|| {
-            let (current, ablated, width, from, to) = self.values(base, writer);
-            let current = rows::columns(current, width, from, to);
-            let ablated = rows::columns(ablated, width, from, to);
-            self.expand(writer, &rows::difference(&current, &ablated))
-        })
+        base.deltas[writer].get_or_init(|| self.new_delta(base, writer))
+    }
+
+    /// As [`Frame::delta`], for one use.
+    pub(crate) fn new_delta(&self, base: &Base<T>, writer: usize) -> Vec<T> {
+        let (current, ablated, width, from, to) = self.values(base, writer);
+        let current = rows::columns(current, width, from, to);
+        let ablated = rows::columns(ablated, width, from, to);
+        self.expand(writer, &rows::difference(&current, &ablated))
     }
 
     /// The stream at a place with every writer's current output.

@@ -102,6 +102,35 @@ pub(crate) fn product<T: Real>(
     out_stride: usize,
     accumulate: bool,
 ) {
+    product_with(
+        lhs,
+        rhs,
+        out,
+        (out_stride, accumulate),
+        rayon::current_num_threads(),
+    );
+}
+
+/// `out = lhs rhs`, for callers that are one of several threads themselves.
+///
+/// # Panics
+/// When the sizes do not fit.
+pub(crate) fn product_on_one_thread<T: Real>(
+    lhs: Matrix<'_, T>,
+    rhs: Matrix<'_, T>,
+    out: &mut [T],
+    out_stride: usize,
+) {
+    product_with(lhs, rhs, out, (out_stride, false), 1);
+}
+
+fn product_with<T: Real>(
+    lhs: Matrix<'_, T>,
+    rhs: Matrix<'_, T>,
+    out: &mut [T],
+    (out_stride, accumulate): (usize, bool),
+    threads: usize,
+) {
     assert_eq!(lhs.columns, rhs.rows, "inner sizes of a product");
     let (rows, inner, columns) = (lhs.rows, lhs.columns, rhs.columns);
     if rows == 0 || columns == 0 {
@@ -120,7 +149,7 @@ pub(crate) fn product<T: Real>(
         MIN_ROWS_NARROW
     };
     if rows >= least {
-        return call_gemm(lhs, rhs, out, out_stride, accumulate);
+        return call_gemm(lhs, rhs, out, (out_stride, accumulate), threads);
     }
     let mut padded = vec![T::ZERO; least * inner];
     for row in 0..rows {
@@ -134,8 +163,8 @@ pub(crate) fn product<T: Real>(
         Matrix::rows(&padded, least, inner),
         rhs,
         &mut result,
-        columns,
-        false,
+        (columns, false),
+        threads,
     );
     for row in 0..rows {
         let target = &mut out[row * out_stride..row * out_stride + columns];
@@ -194,8 +223,8 @@ fn call_gemm<T: Real>(
     lhs: Matrix<'_, T>,
     rhs: Matrix<'_, T>,
     out: &mut [T],
-    out_stride: usize,
-    accumulate: bool,
+    (out_stride, accumulate): (usize, bool),
+    threads: usize,
 ) {
     assert!(lhs.last_index() < lhs.data.len(), "left side of a product");
     assert!(rhs.last_index() < rhs.data.len(), "right side of a product");
@@ -208,7 +237,6 @@ fn call_gemm<T: Real>(
         stride: out_stride,
         accumulate,
     };
-    let threads = rayon::current_num_threads();
     if threads == 1 || lhs.rows * lhs.columns * rhs.columns < PARALLEL_FROM {
         return out.fill(lhs, rhs, 0, 0);
     }

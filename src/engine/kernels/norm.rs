@@ -3,7 +3,7 @@
 use rayon::prelude::*;
 
 use super::dispatch::dispatched;
-use super::rows::dot_lanes as dot;
+use super::rows::{dot_lanes as dot, gather};
 use crate::model::{Norm, NormWeights, Real};
 
 /// Rows that one thread takes at a time.
@@ -65,6 +65,16 @@ pub(crate) struct Normalised<T> {
     pub hat: Vec<T>,
     /// The scale of each row.
     pub scale: Vec<T>,
+}
+
+impl<T: Real> Normalised<T> {
+    /// Some of the rows.
+    pub(crate) fn gather(&self, width: usize, indices: &[usize]) -> Self {
+        Self {
+            hat: gather(&self.hat, width, indices),
+            scale: indices.iter().map(|&row| self.scale[row]).collect(),
+        }
+    }
 }
 
 /// Normalises the rows of `x` for [`backward`].
