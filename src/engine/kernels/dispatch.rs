@@ -8,7 +8,6 @@
 macro_rules! dispatched {
     ($(#[$attribute:meta])* $visibility:vis fn $name:ident<$T:ident: Real>($($argument:ident: $type:ty),* $(,)?) $(-> $result:ty)? $body:block) => {
         $(#[$attribute])*
-        #[expect(clippy::allow_attributes, reason = "some kernels have no such argument")]
         #[allow(clippy::too_many_arguments, reason = "kernels take slices, not structs of slices")]
         $visibility fn $name<$T: Real>($($argument: $type),*) $(-> $result)? {
             #[inline(always)]

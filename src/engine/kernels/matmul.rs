@@ -16,8 +16,9 @@ const MIN_ROWS_WIDE: usize = 4;
 const MIN_COLUMNS: usize = 4;
 /// Multiplications from which on a product is worth several threads.
 const PARALLEL_FROM: usize = 1 << 22;
-/// Columns of a part of a product that one thread computes are a multiple of this, so that vectors stay full.
-const PART_COLUMNS: usize = 64;
+/// Columns of a part of a product that one thread computes are a multiple of this, the last part's aside: vectors stay
+/// full, and no part is so narrow that `gemm` takes another path.
+const PART_COLUMNS: usize = 128;
 
 /// A view of a matrix: element `(i, j)` is `data[i * row_stride + j * column_stride]`.
 #[derive(Clone, Copy)]
@@ -241,17 +242,17 @@ fn call_gemm<T: Real>(
         return out.fill(lhs, rhs, 0, 0);
     }
     let (rows, columns) = (lhs.rows, rhs.columns);
-    let column_parts = threads.min(columns / PART_COLUMNS);
-    if column_parts > 1 {
-        let width = columns
-            .div_ceil(column_parts)
-            .next_multiple_of(PART_COLUMNS);
-        (0..columns.div_ceil(width))
-            .into_par_iter()
-            .for_each(|part| {
-                let (from, to) = (part * width, columns.min((part + 1) * width));
-                out.fill(lhs, rhs.columns(from, to), 0, from);
-            });
+    let blocks = columns / PART_COLUMNS;
+    let parts = threads.min(blocks);
+    if parts > 1 {
+        (0..parts).into_par_iter().for_each(|part| {
+            let from = blocks * part / parts * PART_COLUMNS;
+            let to = match part + 1 {
+                next if next < parts => blocks * next / parts * PART_COLUMNS,
+                _ => columns,
+            };
+            out.fill(lhs, rhs.columns(from, to), 0, from);
+        });
         return;
     }
     let parts = threads.min(rows / MIN_ROWS_NARROW).max(1);
@@ -377,7 +378,12 @@ mod tests {
     /// Products large enough to be computed in parts, by columns and by rows.
     #[test]
     fn parts_have_the_bits_of_the_whole() {
-        for (rows, inner, columns) in [(80, 300, 301), (70, 2100, 96), (1100, 130, 40)] {
+        for (rows, inner, columns) in [
+            (80, 300, 301),
+            (51, 633, 130),
+            (9, 2100, 400),
+            (1100, 130, 40),
+        ] {
             for transposed in [false, true] {
                 check::<f32>(rows, inner, columns, transposed, 1);
                 check::<f64>(rows, inner, columns, transposed, 2);

@@ -130,12 +130,13 @@ fn text(rows: &[Vec<String>], limits: Option<Roofline>) -> String {
     ];
     let mut out = table(&header, rows, 1);
     if let Some(limits) = limits {
-        out += &format!(
+        let line = format!(
             "This machine multiplies f32 matrices at {:.1} GFLOP/s and reads memory at {:.1} GB/s with {} threads.\n",
             limits.matrix_rate / 1e9,
             limits.bandwidth / 1e9,
             rayon::current_num_threads(),
         );
+        out.push_str(&line);
     }
     out
 }
