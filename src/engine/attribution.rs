@@ -13,6 +13,7 @@ use super::forward::FullRun;
 use super::intervention::Intervention;
 use super::kernels::norm::Normalised;
 use super::kernels::{matmul, norm, rows};
+use super::sums::{BlockSums, Blocks};
 use crate::metric::Metric;
 use crate::model::Real;
 use crate::task::Example;
@@ -35,40 +36,42 @@ pub(crate) struct GradientRuns<'r, T> {
 }
 
 impl<T: Real> Frame<'_, T> {
-    /// Edge scores summed over the examples, averaged over the runs.
+    /// Adds edge scores, averaged over the runs, to sums over examples.
     pub(crate) fn edge_attribution(
         &self,
         examples: &[Example],
         full: &Base<T>,
         runs: &GradientRuns<'_, T>,
-    ) -> Vec<f64> {
+        sums: &mut BlockSums,
+    ) {
         let mut sink = EdgeSink {
             frame: self,
             runs: runs.runs,
             differences: self.differences(full),
             post_norms: Vec::new(),
-            scores: vec![0.0; self.transformer.graph.edge_count()],
+            scores: sums.begin(examples.len()),
         };
         self.differentiate(examples, runs, &mut sink);
-        sink.scores
+        sums.end(sink.scores, examples.len());
     }
 
-    /// Scores of the hidden units that are nodes: difference of the activation times its gradient, summed over
-    /// examples and positions, averaged over the runs; by writer number.
+    /// Adds scores of the hidden units that are nodes to sums over examples: difference of the activation times its
+    /// gradient, summed over positions, averaged over the runs; by writer number.
     pub(crate) fn neuron_attribution(
         &self,
         examples: &[Example],
         full: &Base<T>,
         runs: &GradientRuns<'_, T>,
-    ) -> Vec<f64> {
+        sums: &mut BlockSums,
+    ) {
         let mut sink = NeuronSink {
             frame: self,
             full,
             runs: runs.runs,
-            scores: vec![0.0; self.transformer.graph.writers().len()],
+            scores: sums.begin(examples.len()),
         };
         self.differentiate(examples, runs, &mut sink);
-        sink.scores
+        sums.end(sink.scores, examples.len());
     }
 
     fn differentiate(
@@ -102,24 +105,35 @@ impl<T: Real> Frame<'_, T> {
     /// Every writer's difference, at all rows and at the rows read.
     fn differences(&self, full: &Base<T>) -> Differences<T> {
         let d_model = self.transformer.config().d_model;
-        let expanded: Vec<&[T]> = (0..self.transformer.graph.writers().len())
-            .into_par_iter()
-            .map(|writer| self.delta(full, writer))
-            .collect();
-        let mut differences = Differences {
-            all: Vec::new(),
-            read: Vec::new(),
-        };
-        for (writer, values) in expanded.into_iter().enumerate() {
-            if self.writes_reads_only(writer) {
-                differences.read.extend_from_slice(values);
+        let writers = self.transformer.graph.writers();
+        let earlier = (0..writers.len())
+            .filter(|&writer| !self.writes_reads_only(writer))
+            .count();
+        let width = self.layout.rows() * d_model;
+        let read_width = self.layout.reads.len() * d_model;
+        let mut all = vec![T::ZERO; earlier * width];
+        let mut read = vec![T::ZERO; writers.len() * read_width];
+        // Layer by layer, so that the weights of one at a time are wanted.
+        let mut start = 0;
+        for layer in writers.chunk_by(|one, next| one.layer() == next.layer()) {
+            let end = start + layer.len();
+            let at_reads = &mut read[start * read_width..end * read_width];
+            if start >= earlier {
+                let values = at_reads.par_chunks_mut(read_width).enumerate();
+                values.for_each(|(index, values)| {
+                    values.copy_from_slice(&self.fresh_delta(full, start + index));
+                });
             } else {
-                differences.all.extend_from_slice(values);
-                let read = rows::gather(values, d_model, &self.layout.reads);
-                differences.read.extend_from_slice(&read);
+                let values = all[start * width..end * width].par_chunks_mut(width);
+                let values = values.zip(at_reads.par_chunks_mut(read_width)).enumerate();
+                values.for_each(|(index, (values, at_reads))| {
+                    values.copy_from_slice(&self.fresh_delta(full, start + index));
+                    at_reads.copy_from_slice(&rows::gather(values, d_model, &self.layout.reads));
+                });
             }
+            start = end;
         }
-        differences
+        Differences { all, read }
     }
 }
 
@@ -138,7 +152,7 @@ struct EdgeSink<'f, T> {
     differences: Differences<T>,
     /// Per layer: the normalised sum of the heads in the runs, in models that norm it.
     post_norms: Vec<Normalised<T>>,
-    scores: Vec<f64>,
+    scores: Blocks,
 }
 
 impl<T: Real> GradientSink<T> for EdgeSink<'_, T> {
@@ -215,7 +229,8 @@ impl<T: Real> EdgeSink<'_, T> {
     ) -> Vec<Vec<T>> {
         let transformer = self.frame.transformer;
         let config = transformer.config();
-        let Some(weights) = &transformer.weights.layers[layer].attention_post_norm else {
+        let attention = transformer.weights.attention(layer);
+        let Some(weights) = &attention.post_norm else {
             return gradients.to_vec();
         };
         let at = &self.post_norms[layer];
@@ -276,12 +291,13 @@ impl<T: Real> EdgeSink<'_, T> {
             })
             .collect();
         let weight = 1.0 / self.runs as f64;
-        for part in parts {
+        for (example, part) in parts.into_iter().enumerate() {
+            let scores = self.scores.of(example);
             for (offset, row) in part.chunks_exact(readers.len()).enumerate() {
                 for (&reader, value) in readers.iter().zip(row) {
                     if let Some(edge) = frame.transformer.graph.edge(writers.start + offset, reader)
                     {
-                        self.scores[edge] += weight * value.to_f64();
+                        scores[edge] += weight * value.to_f64();
                     }
                 }
             }
@@ -322,7 +338,7 @@ struct NeuronSink<'f, T> {
     frame: &'f Frame<'f, T>,
     full: &'f Base<T>,
     runs: usize,
-    scores: Vec<f64>,
+    scores: Blocks,
 }
 
 impl<T: Real> GradientSink<T> for NeuronSink<'_, T> {
@@ -338,18 +354,28 @@ impl<T: Real> GradientSink<T> for NeuronSink<'_, T> {
         if nodes.is_empty() {
             return;
         }
-        let current = self.full.layers[layer].neurons.chunks_exact(nodes.len());
-        let ablated = self.frame.ablated.neurons[layer].chunks_exact(nodes.len());
+        let current = &self.full.layers[layer].neurons;
+        let ablated = &self.frame.ablated.neurons[layer];
+        let reads_only = transformer.reads_only(layer);
         let weight = 1.0 / self.runs as f64;
-        let rows = current.len();
-        for (row, (current, ablated)) in current.zip(ablated).enumerate() {
-            for run in 0..self.runs {
-                let start = (run * rows + row) * d_mlp;
-                let gradient = &gradient[start..start + d_mlp];
-                for (index, &neuron) in nodes.iter().enumerate() {
-                    let difference = (current[index] - ablated[index]).to_f64();
-                    self.scores[wiring.mlp_writer + 1 + index] +=
-                        weight * difference * gradient[neuron].to_f64();
+        let rows = current.len() / nodes.len();
+        for (example, segment) in self.frame.layout.segments.iter().enumerate() {
+            let scores = self.scores.of(example);
+            let range = if reads_only {
+                segment.reads.clone()
+            } else {
+                segment.rows.clone()
+            };
+            for row in range {
+                for run in 0..self.runs {
+                    let start = (run * rows + row) * d_mlp;
+                    let gradient = &gradient[start..start + d_mlp];
+                    for (index, &neuron) in nodes.iter().enumerate() {
+                        let at = row * nodes.len() + index;
+                        let difference = (current[at] - ablated[at]).to_f64();
+                        scores[wiring.mlp_writer + 1 + index] +=
+                            weight * difference * gradient[neuron].to_f64();
+                    }
                 }
             }
         }

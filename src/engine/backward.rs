@@ -61,7 +61,7 @@ impl<T: Real> Transformer<'_, T> {
                     upstream.clone_from(&stream);
                 }
             }
-            if let Some(norm) = &self.weights.layers[layer].attention_post_norm {
+            if let Some(norm) = &self.weights.attention(layer).post_norm {
                 let at = self.heads_normalised(layer, &tape.run.layers[layer].z);
                 norm::backward(self.config().norm, norm, &at, &mut upstream);
             }
@@ -84,7 +84,7 @@ impl<T: Real> Transformer<'_, T> {
         sink: &mut dyn GradientSink<T>,
     ) -> Option<Vec<T>> {
         let config = self.config();
-        let mlp = self.weights.layers[layer].mlp.as_ref()?;
+        let mlp = self.weights.mlp(layer)?;
         let reader = self.layers[layer].mlp?;
         let inner = tape.run.layers[layer].inner.as_ref()?;
         let mut upstream = Cow::Borrowed(upstream);
@@ -175,7 +175,7 @@ impl<T: Real> Transformer<'_, T> {
         let config = self.config();
         let (d_model, d_head) = (config.d_model, config.d_head);
         let reads_only = self.reads_only(layer);
-        let block = &self.weights.layers[layer];
+        let block = self.weights.attention(layer);
         let wiring = &self.layers[layer];
         let mut z_gradient = pull_outputs(&block.o, upstream);
         for (index, intervention) in at_layer(tape.interventions, layer, false) {
@@ -200,7 +200,7 @@ impl<T: Real> Transformer<'_, T> {
         };
         let back = |map: &Linear<T>, head: usize, gradient: &[T], at: &Normalised<T>| {
             let mut gradient = pull_range(map, gradient, head * d_head, (head + 1) * d_head);
-            norm::backward(config.norm, &block.attention_norm, at, &mut gradient);
+            norm::backward(config.norm, &block.norm, at, &mut gradient);
             gradient
         };
         let at_reads = reads_only.then(|| Normalised {
@@ -258,7 +258,7 @@ impl<T: Real> Transformer<'_, T> {
         let config = self.config();
         let reads_only = self.reads_only(layer);
         let query_positions = tape.layout.query_positions(reads_only);
-        let block = &self.weights.layers[layer];
+        let block = self.weights.attention(layer);
         let unnormed = self.unnormed_queries_and_keys(tape, layer);
         (0..config.n_heads)
             .into_par_iter()
@@ -285,9 +285,9 @@ impl<T: Real> Transformer<'_, T> {
         layer: usize,
     ) -> Option<(Vec<T>, Vec<T>)> {
         let config = self.config();
-        let block = &self.weights.layers[layer];
+        let block = self.weights.attention(layer);
         block.query_norm.as_ref()?;
-        let normed = self.norm(&block.attention_norm, &tape.run.streams[2 * layer]);
+        let normed = self.norm(&block.norm, &tape.run.streams[2 * layer]);
         let layout = tape.layout;
         let k = self.project(&block.k, &normed, (0, config.n_kv_heads), layout.rows());
         let read = if self.reads_only(layer) {

@@ -32,6 +32,29 @@ pub(crate) struct Base<T> {
 }
 
 impl<T> Base<T> {
+    /// Some rows of a run, from which only differences of writers are taken.
+    pub(crate) fn of_parts(whole: &Self, sources: Vec<Vec<T>>, layers: Vec<BaseLayer<T>>) -> Self {
+        Self {
+            mask: whole.mask.clone(),
+            sources,
+            layers,
+            deltas: whole.deltas.iter().map(|_| OnceLock::new()).collect(),
+            zero: Vec::new(),
+            streams: Vec::new(),
+            normed_heads: Vec::new(),
+        }
+    }
+
+    /// Drops what is computed again when it is wanted.
+    pub(crate) fn forget_derived(&mut self) {
+        for delta in &mut self.deltas {
+            delta.take();
+        }
+        for normed in &mut self.normed_heads {
+            normed.take();
+        }
+    }
+
     /// Whether a writer's current and ablated outputs are equal.
     pub(crate) fn is_zero(&self, writer: usize) -> bool {
         self.zero[writer]
@@ -224,12 +247,19 @@ impl<T: Real> Frame<'_, T> {
 
     /// Current minus ablated output of a writer.
     pub(crate) fn delta<'b>(&'b self, base: &'b Base<T>, writer: usize) -> &'b [T] {
-        base.deltas[writer].get_or_init(|| {
-            let (current, ablated, width, from, to) = self.values(base, writer);
-            let current = rows::columns(current, width, from, to);
-            let ablated = rows::columns(ablated, width, from, to);
-            self.expand(writer, &rows::difference(&current, &ablated))
-        })
+        if base.deltas[writer].get().is_none() {
+            // Made outside of the cell: a product lets this thread take up other work, which may come here as well.
+            base.deltas[writer].set(self.fresh_delta(base, writer)).ok();
+        }
+        base.deltas[writer].get().map_or(&[], Vec::as_slice)
+    }
+
+    /// As [`Self::delta`], not kept.
+    pub(crate) fn fresh_delta(&self, base: &Base<T>, writer: usize) -> Vec<T> {
+        let (current, ablated, width, from, to) = self.values(base, writer);
+        let current = rows::columns(current, width, from, to);
+        let ablated = rows::columns(ablated, width, from, to);
+        self.expand(writer, &rows::difference(&current, &ablated))
     }
 
     /// The stream at a place with every writer's current output.

@@ -28,6 +28,8 @@ pub trait Real:
 
     /// Rounds from `f64`.
     fn from_f64(value: f64) -> Self;
+    /// From single precision, without a copy where that is the type.
+    fn from_singles(values: Vec<f32>) -> Vec<Self>;
     /// Widens to `f64`.
     fn to_f64(self) -> f64;
     /// Square root.
@@ -47,13 +49,16 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($type:ty, $name:literal, $erf:path) => {
+    ($type:ty, $name:literal, $erf:path, $from_singles:expr) => {
         impl Real for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const NAME: &'static str = $name;
             fn from_f64(value: f64) -> Self {
                 value as Self
+            }
+            fn from_singles(values: Vec<f32>) -> Vec<Self> {
+                $from_singles(values)
             }
             fn to_f64(self) -> f64 {
                 f64::from(self)
@@ -83,5 +88,9 @@ macro_rules! real {
     };
 }
 
-real!(f32, "f32", libm::erff);
-real!(f64, "f64", libm::erf);
+real!(f32, "f32", libm::erff, std::convert::identity);
+real!(f64, "f64", libm::erf, widen);
+
+fn widen(values: Vec<f32>) -> Vec<f64> {
+    values.into_iter().map(f64::from).collect()
+}

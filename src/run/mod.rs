@@ -5,6 +5,7 @@ mod eval;
 mod files;
 mod golden;
 mod job;
+mod memory;
 mod models;
 mod parity;
 #[doc(hidden)]
@@ -19,6 +20,7 @@ pub use eval::{Reevaluation, read_circuit_text, reevaluate};
 pub use files::write_file;
 pub use golden::Golden;
 pub use job::Finish;
+pub use memory::default_memory;
 pub use parity::{Difference, Parity, parity};
 pub use pipeline::{Outcome, evaluate_circuit, find_circuit, last_logits};
 pub use plan::{Job, plan};

@@ -5,7 +5,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use secateur::graph::{ComputationGraph, EdgeMask, Node, Qkv, Reader};
 use secateur::model::{
-    Activation, Block, Linear, Mlp, ModelConfig, Norm, NormWeights, Positions, Weights,
+    Activation, Attention, Block, Linear, Mlp, ModelConfig, Norm, NormWeights, Positions, Table,
+    Unembedding, Weights,
 };
 use secateur::task::Example;
 
@@ -64,7 +65,7 @@ pub(crate) fn random_weights(config: &ModelConfig, seed: u64) -> Weights<f64> {
     let biased = matches!(config.norm, Norm::LayerNorm { .. });
     let d = config.d_model;
     let mut linear = |inputs: usize, outputs: usize, transposed: bool| Linear {
-        weight: numbers(inputs * outputs, 0.5),
+        weight: numbers(inputs * outputs, 0.5).into(),
         transposed,
         inputs,
         outputs,
@@ -80,16 +81,18 @@ pub(crate) fn random_weights(config: &ModelConfig, seed: u64) -> Weights<f64> {
         bias: biased.then(|| (0..width).map(|_| rng_norm.random::<f64>() - 0.5).collect()),
     };
     let own = config.attention.query_key_norm;
-    let layers = (0..config.n_layers)
+    let blocks: Vec<_> = (0..config.n_layers)
         .map(|_| Block {
-            attention_norm: norm_of(d),
-            q: linear(d, heads, !biased),
-            k: linear(d, kv, !biased),
-            v: linear(d, kv, !biased),
-            o: linear(heads, d, !biased),
-            query_norm: own.then(|| norm_of(config.d_head)),
-            key_norm: own.then(|| norm_of(config.d_head)),
-            attention_post_norm: config.post_norms.then(|| norm_of(d)),
+            attention: Attention {
+                norm: norm_of(d),
+                q: linear(d, heads, !biased),
+                k: linear(d, kv, !biased),
+                v: linear(d, kv, !biased),
+                o: linear(heads, d, !biased),
+                query_norm: own.then(|| norm_of(config.d_head)),
+                key_norm: own.then(|| norm_of(config.d_head)),
+                post_norm: config.post_norms.then(|| norm_of(d)),
+            },
             mlp: config.has_mlps().then(|| Mlp {
                 norm: norm_of(d),
                 up: linear(d, config.d_mlp, !biased),
@@ -99,9 +102,9 @@ pub(crate) fn random_weights(config: &ModelConfig, seed: u64) -> Weights<f64> {
             }),
         })
         .collect();
-    let unembedding = (!config.tied_unembedding).then(|| Linear {
+    let unembedding = (!config.tied_unembedding).then(|| Unembedding {
+        table: Table::new(linear(d, config.d_out(), true).weight, d),
         bias: None,
-        ..linear(d, config.d_out(), true)
     });
     let mut numbers = |count: usize, scale: f64| -> Vec<f64> {
         (0..count)
@@ -109,10 +112,10 @@ pub(crate) fn random_weights(config: &ModelConfig, seed: u64) -> Weights<f64> {
             .collect()
     };
     Weights {
-        embedding: numbers(config.d_vocab * d, 1.0),
+        embedding: Table::new(numbers(config.d_vocab * d, 1.0), d),
         position: matches!(config.positions, Positions::Learned)
-            .then(|| numbers(config.n_ctx * d, 0.5)),
-        layers,
+            .then(|| numbers(config.n_ctx * d, 0.5).into()),
+        blocks: blocks.into(),
         final_norm: norm_of(d),
         unembedding,
         config: config.clone(),
@@ -243,8 +246,8 @@ pub(crate) fn run(
             if let Some((layer, head)) = normed_sum
                 && head + 1 == config.n_heads
             {
-                let block = &weights.layers[layer];
-                let weights = block.attention_post_norm.as_ref().expect("a post-norm");
+                let block = weights.attention(layer);
+                let weights = block.post_norm.as_ref().expect("a post-norm");
                 for (row, sum) in x.iter_mut().zip(&mut heads) {
                     add(sum, block.o.bias.as_deref().unwrap_or_default());
                     add(row, &norm(config.norm, weights, sum));
@@ -254,7 +257,8 @@ pub(crate) fn run(
         }
         x
     };
-    for (layer, block) in weights.layers.iter().enumerate() {
+    for layer in 0..config.n_layers {
+        let block = weights.attention(layer);
         let has = |part: Option<Qkv>, head: usize| {
             graph.reader(Reader::Head { layer, head, part }).is_some()
         };
@@ -285,7 +289,7 @@ pub(crate) fn run(
                 let x = read(reader_of(part, head), &outputs, &free);
                 x.iter()
                     .map(|row| {
-                        let normed = norm(config.norm, &block.attention_norm, row);
+                        let normed = norm(config.norm, &block.norm, row);
                         let all = apply(map, &normed);
                         all[index * config.d_head..(index + 1) * config.d_head].to_vec()
                     })
@@ -340,7 +344,9 @@ pub(crate) fn run(
         }
         let before_heads = outputs.clone();
         outputs.extend(heads);
-        let Some(weights) = &block.mlp else { continue };
+        let Some(weights) = weights.mlp(layer) else {
+            continue;
+        };
         let mlp_reads = if config.parallel_blocks {
             read(Reader::Mlp { layer }, &before_heads, &free_before)
         } else {
@@ -399,12 +405,12 @@ pub(crate) fn run(
         .map(|row| {
             let normed = norm(config.norm, &weights.final_norm, row);
             let logits: Vec<f64> = match &weights.unembedding {
-                Some(map) => apply(map, &normed),
-                None => weights
-                    .embedding
-                    .chunks_exact(config.d_model)
-                    .map(|token| dot(token, &normed))
+                Some(map) => products(&map.table, &normed)
+                    .iter()
+                    .enumerate()
+                    .map(|(token, logit)| logit + map.bias.as_ref().map_or(0.0, |bias| bias[token]))
                     .collect(),
+                None => products(&weights.embedding, &normed),
             };
             let capped = |logit: &f64| cap(config.logit_soft_cap, *logit);
             logits.iter().map(capped).collect()
@@ -413,12 +419,20 @@ pub(crate) fn run(
     (logits, outputs)
 }
 
+/// Inner products of all rows of a table with one.
+fn products(table: &Table<f64>, row: &[f64]) -> Vec<f64> {
+    let all: Vec<usize> = (0..table.len()).collect();
+    let rows = table.gather(&all);
+    rows.chunks_exact(row.len())
+        .map(|other| dot(other, row))
+        .collect()
+}
+
 pub(crate) fn embed(weights: &Weights<f64>, tokens: &[u32]) -> Rows {
-    let d = weights.config.d_model;
     tokens
         .iter()
         .map(|&token| {
-            let row = &weights.embedding[token as usize * d..(token as usize + 1) * d];
+            let row = weights.embedding.gather(&[token as usize]);
             let scale = weights.config.embedding_scale.unwrap_or(1.0);
             row.iter().map(|value| scale * value).collect()
         })
