@@ -53,6 +53,22 @@ pub struct Target {
 }
 
 impl Method {
+    /// Runs whose gradients are taken together.
+    pub fn runs(&self) -> usize {
+        match self {
+            Self::Exact(_) | Self::Acdc(_) => 0,
+            Self::Eap(_) => 1,
+            Self::EapIg(eap_ig) => eap_ig.points().len(),
+            Self::CleanCorrupted(both) => both.points().len(),
+            Self::EapIgActivations(eap_ig) => eap_ig.points().len(),
+        }
+    }
+
+    /// Whether it keeps the run of the circuit that it stands at.
+    pub fn rebases(&self) -> bool {
+        matches!(self, Self::Exact(_) | Self::Acdc(_))
+    }
+
     /// The method's name in specs.
     pub fn name(&self) -> &'static str {
         match self {

@@ -44,24 +44,24 @@ impl<T: Real> Transformer<'_, T> {
         sources
     }
 
-    /// Ablation by the corrupt run, whose streams are taken.
+    /// Ablation by the corrupt run.
     pub(crate) fn ablated_by_run(
         &self,
         layout: &Layout,
         embedded: &[T],
-        run: &mut FullRun<T>,
+        run: FullRun<T>,
     ) -> Ablated<T> {
         let mut ablated = Ablated {
             sources: self.sources(layout, embedded),
             z: Vec::new(),
             mlp: Vec::new(),
             neurons: Vec::new(),
-            streams: std::mem::take(&mut run.streams),
+            streams: run.streams,
         };
-        for layer in &run.layers {
-            ablated.z.push(layer.z.clone());
-            ablated.mlp.push(layer.mlp.clone());
-            ablated.neurons.push(layer.neurons.clone());
+        for layer in run.layers {
+            ablated.z.push(layer.z);
+            ablated.mlp.push(layer.mlp);
+            ablated.neurons.push(layer.neurons);
         }
         ablated
     }

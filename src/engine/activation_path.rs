@@ -4,12 +4,13 @@ use super::base::Base;
 use super::chunk::Chunk;
 use super::intervention::{Intervention, Site};
 use super::kernels::rows;
+use super::transformer::Transformer;
 use crate::model::Real;
 
-impl<T: Real> Chunk<'_, T> {
+impl<T: Real> Transformer<'_, T> {
     /// The groups that move together: the token embeddings, all heads of each layer, and each MLP.
     pub(crate) fn writer_groups(&self) -> Vec<Site> {
-        let config = self.frame.transformer.config();
+        let config = self.config();
         let mut groups = vec![Site::Input];
         for layer in 0..config.n_layers {
             let heads = 0..config.n_heads;
@@ -20,7 +21,9 @@ impl<T: Real> Chunk<'_, T> {
         }
         groups
     }
+}
 
+impl<T: Real> Chunk<'_, T> {
     /// A group's values at each point between ablated (0) and clean (1), one run after the other.
     pub(crate) fn group_between(&self, group: &Site, points: &[f64]) -> Intervention<T> {
         let (clean, ablated) = self.group_values(&self.full, group);

@@ -14,6 +14,7 @@ use super::intervention::Intervention;
 use super::kernels::norm::Normalised;
 use super::kernels::{matmul, norm, rows};
 use super::layout::Segment;
+use super::sums::{BlockSums, Blocks};
 use crate::metric::Metric;
 use crate::model::Real;
 use crate::task::Example;
@@ -36,40 +37,42 @@ pub(crate) struct GradientRuns<'r, T> {
 }
 
 impl<T: Real> Frame<'_, T> {
-    /// Edge scores summed over the examples, averaged over the runs.
+    /// Adds edge scores, averaged over the runs, to sums over examples.
     pub(crate) fn edge_attribution(
         &self,
         examples: &[Example],
         full: &Base<T>,
         runs: &GradientRuns<'_, T>,
-    ) -> Vec<f64> {
+        sums: &mut BlockSums,
+    ) {
         let mut sink = EdgeSink {
             frame: self,
             runs: runs.runs,
             differences: self.differences(full),
             post_norms: Vec::new(),
-            scores: vec![0.0; self.transformer.graph.edge_count()],
+            scores: sums.begin(examples.len()),
         };
         self.differentiate(examples, runs, &mut sink);
-        sink.scores
+        sums.end(sink.scores, examples.len());
     }
 
-    /// Scores of the hidden units that are nodes: difference of the activation times its gradient, summed over
-    /// examples and positions, averaged over the runs; by writer number.
+    /// Adds scores of the hidden units that are nodes to sums over examples: difference of the activation times its
+    /// gradient, summed over positions, averaged over the runs; by writer number.
     pub(crate) fn neuron_attribution(
         &self,
         examples: &[Example],
         full: &Base<T>,
         runs: &GradientRuns<'_, T>,
-    ) -> Vec<f64> {
+        sums: &mut BlockSums,
+    ) {
         let mut sink = NeuronSink {
             frame: self,
             full,
             runs: runs.runs,
-            scores: vec![0.0; self.transformer.graph.writers().len()],
+            scores: sums.begin(examples.len()),
         };
         self.differentiate(examples, runs, &mut sink);
-        sink.scores
+        sums.end(sink.scores, examples.len());
     }
 
     fn differentiate(
@@ -103,31 +106,35 @@ impl<T: Real> Frame<'_, T> {
     /// Every writer's difference, at all rows and at the rows read.
     fn differences(&self, full: &Base<T>) -> Differences<T> {
         let d_model = self.transformer.config().d_model;
-        let writers = self.transformer.graph.writers().len();
-        let everywhere = (0..writers)
-            .take_while(|&writer| !self.writes_reads_only(writer))
+        let writers = self.transformer.graph.writers();
+        let earlier = (0..writers.len())
+            .filter(|&writer| !self.writes_reads_only(writer))
             .count();
-        let (rows, reads) = (self.layout.rows(), self.layout.reads.len());
-        let mut differences = Differences {
-            all: vec![T::ZERO; everywhere * rows * d_model],
-            read: vec![T::ZERO; writers * reads * d_model],
-        };
-        let (first, last) = differences.read.split_at_mut(everywhere * reads * d_model);
-        differences
-            .all
-            .par_chunks_mut(rows * d_model)
-            .zip(first.par_chunks_mut(reads * d_model))
-            .enumerate()
-            .for_each(|(writer, (all, read))| {
-                all.copy_from_slice(&self.new_delta(full, writer));
-                read.copy_from_slice(&rows::gather(all, d_model, &self.layout.reads));
-            });
-        last.par_chunks_mut(reads * d_model)
-            .enumerate()
-            .for_each(|(index, read)| {
-                read.copy_from_slice(&self.new_delta(full, everywhere + index));
-            });
-        differences
+        let width = self.layout.rows() * d_model;
+        let read_width = self.layout.reads.len() * d_model;
+        let mut all = vec![T::ZERO; earlier * width];
+        let mut read = vec![T::ZERO; writers.len() * read_width];
+        // Layer by layer, so that the weights of one at a time are wanted.
+        let mut start = 0;
+        for layer in writers.chunk_by(|one, next| one.layer() == next.layer()) {
+            let end = start + layer.len();
+            let at_reads = &mut read[start * read_width..end * read_width];
+            if start >= earlier {
+                let values = at_reads.par_chunks_mut(read_width).enumerate();
+                values.for_each(|(index, values)| {
+                    values.copy_from_slice(&self.fresh_delta(full, start + index));
+                });
+            } else {
+                let values = all[start * width..end * width].par_chunks_mut(width);
+                let values = values.zip(at_reads.par_chunks_mut(read_width)).enumerate();
+                values.for_each(|(index, (values, at_reads))| {
+                    values.copy_from_slice(&self.fresh_delta(full, start + index));
+                    at_reads.copy_from_slice(&rows::gather(values, d_model, &self.layout.reads));
+                });
+            }
+            start = end;
+        }
+        Differences { all, read }
     }
 }
 
@@ -146,7 +153,7 @@ struct EdgeSink<'f, T> {
     differences: Differences<T>,
     /// Per layer: the normalised sum of the heads in the runs, in models that norm it.
     post_norms: Vec<Normalised<T>>,
-    scores: Vec<f64>,
+    scores: Blocks,
 }
 
 impl<T: Real> GradientSink<T> for EdgeSink<'_, T> {
@@ -263,7 +270,8 @@ impl<T: Real> EdgeSink<'_, T> {
     ) -> Vec<Vec<T>> {
         let transformer = self.frame.transformer;
         let config = transformer.config();
-        let Some(weights) = &transformer.weights.layers[layer].attention_post_norm else {
+        let attention = transformer.weights.attention(layer);
+        let Some(weights) = &attention.post_norm else {
             return gradients.to_vec();
         };
         let at = &self.post_norms[layer];
@@ -329,11 +337,12 @@ impl<T: Real> EdgeSink<'_, T> {
     fn add_scores(&mut self, readers: &[usize], writers: Range<usize>, scores: Vec<Vec<T>>) {
         let graph = self.frame.transformer.graph;
         let weight = 1.0 / self.runs as f64;
-        for of_example in scores {
+        for (example, of_example) in scores.into_iter().enumerate() {
+            let sums = self.scores.of(example);
             for (writer, row) in writers.clone().zip(of_example.chunks_exact(readers.len())) {
                 for (&reader, value) in readers.iter().zip(row) {
                     if let Some(edge) = graph.edge(writer, reader) {
-                        self.scores[edge] += weight * value.to_f64();
+                        sums[edge] += weight * value.to_f64();
                     }
                 }
             }
@@ -377,7 +386,7 @@ struct NeuronSink<'f, T> {
     frame: &'f Frame<'f, T>,
     full: &'f Base<T>,
     runs: usize,
-    scores: Vec<f64>,
+    scores: Blocks,
 }
 
 impl<T: Real> GradientSink<T> for NeuronSink<'_, T> {
@@ -403,18 +412,28 @@ impl<T: Real> GradientSink<T> for NeuronSink<'_, T> {
         if nodes.is_empty() {
             return;
         }
-        let current = self.full.layers[layer].neurons.chunks_exact(nodes.len());
-        let ablated = self.frame.ablated.neurons[layer].chunks_exact(nodes.len());
+        let current = &self.full.layers[layer].neurons;
+        let ablated = &self.frame.ablated.neurons[layer];
+        let reads_only = transformer.reads_only(layer);
         let weight = 1.0 / self.runs as f64;
-        let rows = current.len();
-        for (row, (current, ablated)) in current.zip(ablated).enumerate() {
-            for run in 0..self.runs {
-                let start = (run * rows + row) * d_mlp;
-                let gradient = &gradient[start..start + d_mlp];
-                for (index, &neuron) in nodes.iter().enumerate() {
-                    let difference = (current[index] - ablated[index]).to_f64();
-                    self.scores[wiring.mlp_writer + 1 + index] +=
-                        weight * difference * gradient[neuron].to_f64();
+        let rows = current.len() / nodes.len();
+        for (example, segment) in self.frame.layout.segments.iter().enumerate() {
+            let scores = self.scores.of(example);
+            let range = if reads_only {
+                segment.reads.clone()
+            } else {
+                segment.rows.clone()
+            };
+            for row in range {
+                for run in 0..self.runs {
+                    let start = (run * rows + row) * d_mlp;
+                    let gradient = &gradient[start..start + d_mlp];
+                    for (index, &neuron) in nodes.iter().enumerate() {
+                        let at = row * nodes.len() + index;
+                        let difference = (current[at] - ablated[at]).to_f64();
+                        scores[wiring.mlp_writer + 1 + index] +=
+                            weight * difference * gradient[neuron].to_f64();
+                    }
                 }
             }
         }

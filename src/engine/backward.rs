@@ -98,7 +98,7 @@ impl<T: Real> Transformer<'_, T> {
                     upstream.clone_from(&stream);
                 }
             }
-            if let Some(norm) = &self.weights.layers[layer].attention_post_norm {
+            if let Some(norm) = &self.weights.attention(layer).post_norm {
                 let at = self.heads_normalised(layer, &tape.run.layers[layer].z);
                 norm::backward(self.config().norm, norm, &at, &mut upstream);
             }
@@ -121,7 +121,7 @@ impl<T: Real> Transformer<'_, T> {
         sink: &mut dyn GradientSink<T>,
     ) -> Option<Vec<T>> {
         let config = self.config();
-        let mlp = self.weights.layers[layer].mlp.as_ref()?;
+        let mlp = self.weights.mlp(layer)?;
         let reader = self.layers[layer].mlp?;
         let inner = tape.run.layers[layer].inner.as_ref()?;
         let mut upstream = Cow::Borrowed(upstream);
@@ -211,7 +211,7 @@ impl<T: Real> Transformer<'_, T> {
     ) -> Vec<T> {
         let config = self.config();
         let (d_model, d_head) = (config.d_model, config.d_head);
-        let block = &self.weights.layers[layer];
+        let block = self.weights.attention(layer);
         let mut z_gradient = pull_outputs(&block.o, upstream);
         for (index, intervention) in at_layer(tape.interventions, layer, false) {
             let taken = intervention.take_gradient(d_head, block.o.inputs, &mut z_gradient);
@@ -225,10 +225,10 @@ impl<T: Real> Transformer<'_, T> {
             stream
         };
         match sink.wants() {
-            Wanted::Nothing => self.pull_together(tape, layer, &heads, &at, &mut total),
-            Wanted::Each => self.pull_each(tape, layer, &heads, &at, &mut total, sink),
+            Wanted::Nothing => self.pull_together(tape, (layer, &block), &heads, &at, &mut total),
+            Wanted::Each => self.pull_each(tape, (layer, &block), &heads, &at, &mut total, sink),
             Wanted::Parts(runs) => {
-                self.pull_parts(tape, layer, runs, &heads, &at, &mut total, sink);
+                self.pull_parts(tape, (layer, &block), runs, &heads, &at, &mut total, sink);
             }
         }
         total
@@ -244,7 +244,7 @@ impl<T: Real> Transformer<'_, T> {
         let config = self.config();
         let reads_only = self.reads_only(layer);
         let query_positions = tape.layout.query_positions(reads_only);
-        let block = &self.weights.layers[layer];
+        let block = self.weights.attention(layer);
         let unnormed = self.unnormed_queries_and_keys(tape, layer);
         (0..config.n_heads)
             .into_par_iter()
@@ -271,9 +271,9 @@ impl<T: Real> Transformer<'_, T> {
         layer: usize,
     ) -> Option<(Vec<T>, Vec<T>)> {
         let config = self.config();
-        let block = &self.weights.layers[layer];
+        let block = self.weights.attention(layer);
         block.query_norm.as_ref()?;
-        let normed = self.norm(&block.attention_norm, &tape.run.streams[2 * layer]);
+        let normed = self.norm(&block.norm, &tape.run.streams[2 * layer]);
         let layout = tape.layout;
         let k = self.project(&block.k, &normed, (0, config.n_kv_heads), layout.rows());
         let read = if self.reads_only(layer) {

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use super::ablated::Ablated;
 use super::attention::interleave;
-use super::forward::{FullRun, LayerRun};
+use super::forward::FullRun;
 use super::incremental::NormedHeads;
 use super::kernels::rows;
 use super::layout::Layout;
@@ -32,6 +32,29 @@ pub(crate) struct Base<T> {
 }
 
 impl<T> Base<T> {
+    /// Some rows of a run, from which only differences of writers are taken.
+    pub(crate) fn of_parts(whole: &Self, sources: Vec<Vec<T>>, layers: Vec<BaseLayer<T>>) -> Self {
+        Self {
+            mask: whole.mask.clone(),
+            sources,
+            layers,
+            deltas: whole.deltas.iter().map(|_| OnceLock::new()).collect(),
+            zero: Vec::new(),
+            streams: Vec::new(),
+            normed_heads: Vec::new(),
+        }
+    }
+
+    /// Drops what is computed again when it is wanted.
+    pub(crate) fn forget_derived(&mut self) {
+        for delta in &mut self.deltas {
+            delta.take();
+        }
+        for normed in &mut self.normed_heads {
+            normed.take();
+        }
+    }
+
     /// Whether a writer's current and ablated outputs are equal.
     pub(crate) fn is_zero(&self, writer: usize) -> bool {
         self.zero[writer]
@@ -70,37 +93,20 @@ impl<T: Real> Frame<'_, T> {
     pub(crate) fn full_base(&self, sources: Vec<Vec<T>>, run: FullRun<T>) -> Base<T> {
         let graph = self.transformer.graph;
         let streams = run.streams.into_iter().map(OnceLock::from).collect();
-        let layers = self.base_layers(run.layers);
+        let layers = run
+            .layers
+            .into_iter()
+            .enumerate()
+            .map(|(layer, run)| BaseLayer {
+                q: run.q,
+                k: self.to_slots(layer, run.k),
+                v: self.to_slots(layer, run.v),
+                z: run.z,
+                mlp: run.mlp,
+                neurons: run.neurons,
+            })
+            .collect();
         self.base(EdgeMask::full(graph), sources, layers, streams)
-    }
-
-    /// The run with every edge ablated where that is a run of the model itself: the corrupt one.
-    pub(crate) fn empty_base_of(&self, sources: Vec<Vec<T>>, run: FullRun<T>) -> Base<T> {
-        let layers = self.base_layers(run.layers);
-        self.base(
-            EdgeMask::empty(self.transformer.graph),
-            sources,
-            layers,
-            self.no_streams(),
-        )
-    }
-
-    fn base_layers(&self, runs: Vec<LayerRun<T>>) -> Vec<BaseLayer<T>> {
-        let of_layer = |(layer, run): (usize, LayerRun<T>)| BaseLayer {
-            q: run.q,
-            k: self.to_slots(layer, run.k),
-            v: self.to_slots(layer, run.v),
-            z: run.z,
-            mlp: run.mlp,
-            neurons: run.neurons,
-        };
-        runs.into_iter().enumerate().map(of_layer).collect()
-    }
-
-    fn no_streams(&self) -> Vec<OnceLock<Vec<T>>> {
-        (0..self.ablated.streams.len())
-            .map(|_| OnceLock::new())
-            .collect()
     }
 
     /// The run with every edge ablated: each reader reads the ablated stream of its place.
@@ -123,7 +129,9 @@ impl<T: Real> Frame<'_, T> {
                 }
             })
             .collect();
-        let streams = self.no_streams();
+        let streams = (0..self.ablated.streams.len())
+            .map(|_| OnceLock::new())
+            .collect();
         self.base(EdgeMask::empty(transformer.graph), sources, layers, streams)
     }
 
@@ -239,11 +247,15 @@ impl<T: Real> Frame<'_, T> {
 
     /// Current minus ablated output of a writer.
     pub(crate) fn delta<'b>(&'b self, base: &'b Base<T>, writer: usize) -> &'b [T] {
-        base.deltas[writer].get_or_init(|| self.new_delta(base, writer))
+        if base.deltas[writer].get().is_none() {
+            // Made outside of the cell: a product lets this thread take up other work, which may come here as well.
+            base.deltas[writer].set(self.fresh_delta(base, writer)).ok();
+        }
+        base.deltas[writer].get().map_or(&[], Vec::as_slice)
     }
 
-    /// As [`Frame::delta`], for one use.
-    pub(crate) fn new_delta(&self, base: &Base<T>, writer: usize) -> Vec<T> {
+    /// As [`Self::delta`], not kept.
+    pub(crate) fn fresh_delta(&self, base: &Base<T>, writer: usize) -> Vec<T> {
         let (current, ablated, width, from, to) = self.values(base, writer);
         let current = rows::columns(current, width, from, to);
         let ablated = rows::columns(ablated, width, from, to);

@@ -31,17 +31,17 @@ pub(crate) struct Chunk<'a, T> {
     pub frame: Frame<'a, T>,
     /// Every edge kept.
     pub full: Base<T>,
-    /// Every edge ablated.
-    pub empty: Base<T>,
+    /// Every edge ablated, once it was wanted.
+    pub empty: OnceLock<Base<T>>,
     /// The circuit of the last rebase.
     pub near: Option<Base<T>>,
     /// Token embeddings of the clean and the corrupt prompts at the frame's rows.
     pub clean: Vec<T>,
     pub corrupt: Vec<T>,
     /// Log-probabilities of the full model at the positions read, once a metric needed them.
-    full_log_probs: Vec<T>,
+    pub(super) full_log_probs: Vec<T>,
     /// Its logits there, likewise.
-    full_logits: Vec<T>,
+    pub(super) full_logits: Vec<T>,
 }
 
 impl<'a, T: Real> Chunk<'a, T> {
@@ -85,14 +85,11 @@ impl<'a, T: Real> Chunk<'a, T> {
         let clean = rows::gather(&clean_whole, d_model, &kept);
         let corrupt = rows::gather(&corrupt_whole, d_model, &kept);
         let (run, prefix) = split_prefix(transformer, run, &kept, &prefix_rows);
-        let mut corrupt_run = None;
         let ablated = match (ablation, values) {
             (Ablation::Patch, _) => {
-                let mut run = transformer.forward(&layout, &corrupt, &prefix, false);
+                let run = transformer.forward(&layout, &corrupt, &prefix, false);
                 check_finite(&run)?;
-                let ablated = transformer.ablated_by_run(&layout, &corrupt, &mut run);
-                corrupt_run = Some(run);
-                ablated
+                transformer.ablated_by_run(&layout, &corrupt, run)
             }
             (Ablation::Zero, _) => transformer.ablated_by_zero(&layout),
             (_, Values::Constants(means)) => transformer.ablated_by_means(&layout, means)?,
@@ -113,16 +110,12 @@ impl<'a, T: Real> Chunk<'a, T> {
             ablated,
         };
         let sources = transformer.sources(&frame.layout, &clean);
-        let empty = match corrupt_run {
-            Some(run) => frame.empty_base_of(sources.clone(), run),
-            None => frame.empty_base(sources.clone()),
-        };
         let full = frame.full_base(sources, run);
         Ok(Self {
             examples: examples.to_vec(),
             frame,
             full,
-            empty,
+            empty: OnceLock::new(),
             near: None,
             clean,
             corrupt,
@@ -131,10 +124,28 @@ impl<'a, T: Real> Chunk<'a, T> {
         })
     }
 
+    /// The run with every edge ablated.
+    pub(crate) fn empty(&self) -> &Base<T> {
+        self.empty
+            .get_or_init(|| self.frame.empty_base(self.full.sources.clone()))
+    }
+
+    /// Drops what is computed again when it is wanted.
+    pub(crate) fn forget_derived(&mut self) {
+        let bases = [
+            Some(&mut self.full),
+            self.empty.get_mut(),
+            self.near.as_mut(),
+        ];
+        for base in bases.into_iter().flatten() {
+            base.forget_derived();
+        }
+    }
+
     /// The base from which a circuit is cheapest to run.
     pub(crate) fn nearest(&self, circuit: &EdgeMask) -> &Base<T> {
         if self.prefers_empty(circuit) {
-            &self.empty
+            self.empty()
         } else {
             &self.full
         }

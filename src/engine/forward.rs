@@ -132,7 +132,7 @@ impl<T: Real> Transformer<'_, T> {
     ) -> (Vec<T>, Vec<T>, Vec<T>) {
         let config = self.config();
         let reads_only = self.reads_only(layer);
-        let normed = self.norm(&self.weights.layers[layer].attention_norm, x);
+        let normed = self.norm(&self.weights.attention(layer).norm, x);
         let heads = (0, config.n_heads);
         let kv_heads = (0, config.n_kv_heads);
         let q = if reads_only {
@@ -158,17 +158,14 @@ impl<T: Real> Transformer<'_, T> {
             neurons: Vec::new(),
             inner: None,
         };
-        let Some(mlp) = &self.weights.layers[layer].mlp else {
+        let Some(mlp) = self.weights.mlp(layer) else {
             return (run, Vec::new());
         };
         let normed = self.norm(&mlp.norm, x);
-        let mut inner = self.mlp_inner(mlp, &normed);
-        let hidden = if keep_inner {
-            inner.hidden.clone()
-        } else {
-            std::mem::take(&mut inner.hidden)
-        };
-        let (output, neurons) = self.mlp_outputs(layer, mlp, hidden);
+        let mut inner = self.mlp_inner(&mlp, &normed);
+        // The backward pass needs the projections only.
+        let hidden = std::mem::take(&mut inner.hidden);
+        let (output, neurons) = self.mlp_outputs(layer, &mlp, hidden);
         run.mlp = match &mlp.post_norm {
             Some(norm) => {
                 let normed = self.norm(norm, &output);
@@ -203,7 +200,7 @@ impl<T: Real> Transformer<'_, T> {
             return;
         }
         rows::add(x, &self.project_heads(layer, z));
-        if let Some(bias) = &self.weights.layers[layer].o.bias {
+        if let Some(bias) = &self.weights.attention(layer).o.bias {
             rows::add_row(x, bias);
         }
     }
@@ -211,7 +208,7 @@ impl<T: Real> Transformer<'_, T> {
     /// What a layer's heads write together, with the attention output's bias.
     pub(crate) fn heads_total(&self, layer: usize, z: &[T]) -> Vec<T> {
         let mut total = self.project_heads(layer, z);
-        if let Some(bias) = &self.weights.layers[layer].o.bias {
+        if let Some(bias) = &self.weights.attention(layer).o.bias {
             rows::add_row(&mut total, bias);
         }
         total
@@ -219,7 +216,7 @@ impl<T: Real> Transformer<'_, T> {
 
     /// The norm that follows the sum of a layer's heads, in models that have one.
     pub(crate) fn post_norm(&self, layer: usize, total: &[T]) -> Vec<T> {
-        match &self.weights.layers[layer].attention_post_norm {
+        match &self.weights.attention(layer).post_norm {
             Some(norm) => self.norm(norm, total),
             None => total.to_vec(),
         }
@@ -228,8 +225,9 @@ impl<T: Real> Transformer<'_, T> {
     /// Adds the output bias of an MLP that is split into neurons, which no node owns.
     pub(crate) fn add_free_mlp_bias(&self, layer: usize, x: &mut [T]) {
         let split = !self.layers[layer].neurons.is_empty();
-        if let Some(mlp) = &self.weights.layers[layer].mlp
-            && let (true, Some(bias)) = (split, &mlp.down.bias)
+        if split
+            && let Some(mlp) = self.weights.mlp(layer)
+            && let Some(bias) = &mlp.down.bias
         {
             rows::add_row(x, bias);
         }

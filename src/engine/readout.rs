@@ -9,24 +9,6 @@ use crate::model::Real;
 use crate::task::Example;
 
 impl<T: Real> Transformer<'_, T> {
-    /// The unembedding as `[d_model, d_vocab]`.
-    fn unembedding(&self) -> matmul::Matrix<'_, T> {
-        let config = self.config();
-        match &self.weights.unembedding {
-            Some(map) => map.matrix(),
-            None => matmul::Matrix::rows(&self.weights.embedding, config.d_vocab, config.d_model)
-                .transpose(),
-        }
-    }
-
-    /// One column of the unembedding.
-    fn unembedding_column(&self, token: u32) -> Vec<T> {
-        let matrix = self.unembedding();
-        (0..matrix.rows)
-            .map(|row| matrix.data[row * matrix.row_stride + token as usize * matrix.column_stride])
-            .collect()
-    }
-
     /// All logits, `[rows, d_out]`.
     pub(crate) fn logits(&self, finals: &[T]) -> Vec<T> {
         let config = self.config();
@@ -34,13 +16,15 @@ impl<T: Real> Transformer<'_, T> {
         let rows = normed.len() / config.d_model;
         let mut out = vec![T::ZERO; rows * config.d_out()];
         let lhs = matmul::Matrix::rows(&normed, rows, config.d_model);
-        matmul::product(lhs, self.unembedding(), &mut out, config.d_out(), false);
-        if let Some(bias) = self
-            .weights
-            .unembedding
-            .as_ref()
-            .and_then(|map| map.bias.as_ref())
-        {
+        if rows == 0 {
+            return out;
+        }
+        for (tokens, panel) in self.weights.unembedding_table().panels() {
+            let panel = matmul::Matrix::rows(&panel, tokens.len(), config.d_model).transpose();
+            let out = &mut out[tokens.start..];
+            matmul::product(lhs, panel, out, config.d_out(), false);
+        }
+        if let Some(bias) = self.weights.unembedding_bias() {
             rows::add_row(&mut out, bias);
         }
         if let Some(cap) = self.logit_cap() {
@@ -148,16 +132,15 @@ impl<T: Real> Transformer<'_, T> {
             return ReadLogits::Vocabulary(self.logits(finals), self.config().d_out());
         }
         let normed = self.norm(&self.weights.final_norm, finals);
-        let bias = self
-            .weights
-            .unembedding
-            .as_ref()
-            .and_then(|map| map.bias.as_ref());
+        let (table, bias) = (
+            self.weights.unembedding_table(),
+            self.weights.unembedding_bias(),
+        );
         let cap = self.logit_cap();
         let mut out = vec![Vec::new(); layout.reads.len()];
         for (segment, example) in layout.segments.iter().zip(examples.iter().cycle()) {
             for &token in example.answer.iter().chain(&example.wrong) {
-                let column = self.unembedding_column(token);
+                let column = table.gather(&[token as usize]);
                 let bias = bias.map_or(T::ZERO, |bias| bias[token as usize]);
                 for read in segment.reads.clone() {
                     let row = &normed[read * d_model..(read + 1) * d_model];
@@ -181,6 +164,7 @@ impl<T: Real> Transformer<'_, T> {
     ) -> Vec<T> {
         let config = self.config();
         let (d_model, d_vocab) = (config.d_model, config.d_out());
+        let table = self.weights.unembedding_table();
         let reads = self.metric_logits(metric, layout, examples, finals);
         let mut gradient = vec![T::ZERO; layout.reads.len() * d_model];
         let mut dense = match &reads {
@@ -216,15 +200,18 @@ impl<T: Real> Transformer<'_, T> {
                 let target = &mut gradient[index * d_model..(index + 1) * d_model];
                 let tokens = example.answer.iter().chain(&example.wrong);
                 for (&token, &value) in tokens.zip(&columns) {
-                    rows::add_scaled(target, value, &self.unembedding_column(token));
+                    rows::add_scaled(target, value, &table.gather(&[token as usize]));
                 }
             }
         }
         if metric.needs_vocabulary() {
             let rows = layout.reads.len();
             let lhs = matmul::Matrix::rows(&dense, rows, d_vocab);
-            let rhs = self.unembedding().transpose();
-            matmul::product(lhs, rhs, &mut gradient, d_model, false);
+            for (tokens, panel) in table.panels() {
+                let panel = matmul::Matrix::rows(&panel, tokens.len(), d_model);
+                let lhs = lhs.columns(tokens.start, tokens.end);
+                matmul::product(lhs, panel, &mut gradient, d_model, true);
+            }
         }
         let at = norm::normalised(config.norm, d_model, finals);
         norm::backward(config.norm, &self.weights.final_norm, &at, &mut gradient);

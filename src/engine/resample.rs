@@ -88,8 +88,8 @@ impl<T: Real> Transformer<'_, T> {
             tokens.extend_from_slice(&donor.clean);
         }
         let embedded = self.embed(tokens);
-        let mut run = self.forward(layout, &embedded, &Prefix::default(), false);
+        let run = self.forward(layout, &embedded, &Prefix::default(), false);
         check_finite(&run)?;
-        Ok(self.ablated_by_run(layout, &embedded, &mut run))
+        Ok(self.ablated_by_run(layout, &embedded, run))
     }
 }

@@ -2,7 +2,9 @@
 
 use super::attribution::GradientRuns;
 use super::chunk::{Chunk, examples_per_chunk};
+use super::chunks::Chunks;
 use super::evaluator::Evaluator;
+use super::sums::BlockSums;
 use super::transformer::Transformer;
 use super::{Ablation, AblationValues};
 use crate::error::{Error, Result};
@@ -22,7 +24,7 @@ const MAX_BATCH: usize = 64;
 pub struct ModelEvaluator<'a, T> {
     transformer: &'a Transformer<'a, T>,
     metric: Metric,
-    chunks: Vec<Chunk<'a, T>>,
+    chunks: Chunks<'a, T>,
     batch: usize,
 }
 
@@ -41,24 +43,21 @@ impl<'a, T: Real> ModelEvaluator<'a, T> {
         ablation: Ablation,
         values: &AblationValues<T>,
     ) -> Result<Self> {
-        let mut chunks = examples
-            .chunks(examples_per_chunk(examples))
-            .map(|examples| Chunk::new(transformer, examples, ablation, &values.0))
-            .collect::<Result<Vec<_>>>()?;
-        for chunk in &mut chunks {
-            chunk.ensure_reference(metric);
-        }
-        let rows = chunks
-            .iter()
-            .map(|chunk| chunk.frame.layout.rows())
-            .max()
-            .unwrap_or(1)
-            .max(1);
+        let longest = examples_per_chunk(examples);
+        let rows = |examples: &[Example]| {
+            let lengths = examples
+                .iter()
+                .map(|example| transformer.rows_of(example, ablation));
+            lengths.sum::<usize>()
+        };
+        let rows = examples.chunks(longest).map(rows).max().unwrap_or(1).max(1);
         let writers = transformer.graph.writers().len();
         let bytes = rows * transformer.config().d_model * writers * size_of::<T>();
         let batch = (BATCH_ROWS / rows)
             .min(BATCH_BYTES / bytes.max(1))
             .clamp(1, MAX_BATCH);
+        let made_with = (ablation, &values.0);
+        let chunks = Chunks::new(transformer, examples, made_with, metric, batch)?;
         Ok(Self {
             transformer,
             metric,
@@ -76,29 +75,31 @@ impl<'a, T: Real> ModelEvaluator<'a, T> {
         circuits: &[EdgeMask],
         metrics: &[Metric],
     ) -> Result<Vec<Vec<Vec<f64>>>> {
-        for chunk in &mut self.chunks {
-            for &metric in metrics {
-                chunk.ensure_reference(metric);
-            }
+        for &metric in metrics {
+            self.chunks.need(metric);
         }
+        let (together, transformer) = (self.chunks.plan.circuits, self.transformer);
         let mut values = vec![vec![Vec::new(); circuits.len()]; metrics.len()];
-        for chunk in &self.chunks {
+        for index in 0..self.chunks.len() {
+            let chunk = self.chunks.open(index)?;
             for empty in [true, false] {
                 let indices: Vec<usize> = (0..circuits.len())
                     .filter(|&index| chunk.prefers_empty(&circuits[index]) == empty)
                     .collect();
-                for group in indices.chunks(self.batch) {
+                for group in indices.chunks(together) {
                     let masks: Vec<EdgeMask> =
                         group.iter().map(|&index| circuits[index].clone()).collect();
-                    let base = if empty { &chunk.empty } else { &chunk.full };
+                    let base = if empty { chunk.empty() } else { &chunk.full };
                     let finals = chunk.frame.run_circuits(base, &masks);
                     for (&index, finals) in group.iter().zip(&finals) {
                         for (metric, values) in metrics.iter().zip(&mut values) {
-                            values[index].extend(self.values(chunk, *metric, finals)?);
+                            let found = metric_values(transformer, chunk, *metric, finals)?;
+                            values[index].extend(found);
                         }
                     }
                 }
             }
+            self.chunks.close(index);
         }
         Ok(values)
     }
@@ -109,58 +110,74 @@ impl<'a, T: Real> ModelEvaluator<'a, T> {
     /// # Errors
     /// When a number is not finite.
     pub fn neuron_attribution(&mut self, points: &[f64]) -> Result<Vec<f64>> {
-        self.gradients(
-            points,
-            self.transformer.graph.writers().len(),
-            |chunk, runs| {
-                chunk
-                    .frame
-                    .neuron_attribution(&chunk.examples, &chunk.full, runs)
-            },
-        )
+        let count = self.transformer.graph.writers().len();
+        self.gradients(points, count, |chunk, runs, sums| {
+            let (frame, full) = (&chunk.frame, &chunk.full);
+            frame.neuron_attribution(&chunk.examples, full, runs, sums);
+        })
     }
 
     fn gradients(
-        &self,
+        &mut self,
         points: &[f64],
         count: usize,
-        score: impl Fn(&Chunk<'a, T>, &GradientRuns<'_, T>) -> Vec<f64>,
+        score: impl Fn(&Chunk<'a, T>, &GradientRuns<'_, T>, &mut BlockSums),
     ) -> Result<Vec<f64>> {
-        let mut total = vec![0.0; count];
-        for chunk in &self.chunks {
+        let metric = self.metric;
+        let mut sums = BlockSums::new(count);
+        self.for_parts(points.len(), |chunk| {
             let embedded: Vec<T> = points
                 .iter()
                 .flat_map(|&point| chunk.between(point))
                 .collect();
             let runs = GradientRuns {
-                metric: self.metric,
+                metric,
                 embedded: &embedded,
                 runs: points.len(),
                 interventions: Vec::new(),
-                reference: chunk.reference(self.metric),
+                reference: chunk.reference(metric),
             };
-            add(&mut total, &score(chunk, &runs));
-        }
-        per_example(total, self.examples() as f64)
+            score(chunk, &runs, &mut sums);
+        })?;
+        per_example(sums.finish(), self.examples() as f64)
     }
 
-    fn values(&self, chunk: &Chunk<'a, T>, metric: Metric, finals: &[T]) -> Result<Vec<f64>> {
-        let layout = &chunk.frame.layout;
-        let values = self.transformer.metric_values(
-            metric,
-            layout,
-            &chunk.examples,
-            finals,
-            chunk.reference(metric),
-        );
-        if values.iter().all(|value| value.is_finite()) {
-            return Ok(values);
+    /// Hands over the examples in order, as many together as gradients of so many runs have room for.
+    fn for_parts(&mut self, runs: usize, mut work: impl FnMut(&Chunk<'a, T>)) -> Result<()> {
+        let (transformer, extent) = (self.transformer, self.chunks.extent);
+        for index in 0..self.chunks.len() {
+            let chunk = self.chunks.open(index)?;
+            let examples = chunk.examples.len();
+            let together = transformer.gradient_examples(extent, examples, runs);
+            if together >= examples {
+                work(chunk);
+            } else {
+                for start in (0..examples).step_by(together) {
+                    work(&chunk.part(start..(start + together).min(examples)));
+                }
+            }
+            self.chunks.close(index);
         }
-        Err(Error::NotFinite {
-            node: "logits".into(),
-            problem: "the metric of a circuit is not finite; try precision: F64".into(),
-        })
+        Ok(())
     }
+}
+
+/// A metric of a circuit's final stream, per example.
+fn metric_values<T: Real>(
+    transformer: &Transformer<'_, T>,
+    chunk: &Chunk<'_, T>,
+    metric: Metric,
+    finals: &[T],
+) -> Result<Vec<f64>> {
+    let (layout, reference) = (&chunk.frame.layout, chunk.reference(metric));
+    let values = transformer.metric_values(metric, layout, &chunk.examples, finals, reference);
+    if values.iter().all(|value| value.is_finite()) {
+        return Ok(values);
+    }
+    Err(Error::NotFinite {
+        node: "logits".into(),
+        problem: "the metric of a circuit is not finite; try precision: F64".into(),
+    })
 }
 
 impl<T: Real> Evaluator for ModelEvaluator<'_, T> {
@@ -169,7 +186,7 @@ impl<T: Real> Evaluator for ModelEvaluator<'_, T> {
     }
 
     fn examples(&self) -> usize {
-        self.chunks.iter().map(|chunk| chunk.examples.len()).sum()
+        self.chunks.examples()
     }
 
     fn batch(&self) -> usize {
@@ -182,29 +199,30 @@ impl<T: Real> Evaluator for ModelEvaluator<'_, T> {
     }
 
     fn measure_near(&mut self, circuits: &[EdgeMask]) -> Result<Vec<Vec<f64>>> {
+        let (together, transformer) = (self.chunks.plan.circuits, self.transformer);
         let mut values = vec![Vec::new(); circuits.len()];
-        for chunk in &self.chunks {
+        for index in 0..self.chunks.len() {
+            let chunk = self.chunks.open(index)?;
             let base = chunk
                 .near
                 .as_ref()
                 .ok_or_else(|| Error::Bug("measure_near before rebase".into()))?;
-            for (group, values) in circuits
-                .chunks(self.batch)
-                .zip(values.chunks_mut(self.batch))
-            {
+            for (group, values) in circuits.chunks(together).zip(values.chunks_mut(together)) {
                 let finals = chunk.frame.run_circuits(base, group);
                 for (finals, values) in finals.iter().zip(values) {
-                    values.extend(self.values(chunk, self.metric, finals)?);
+                    values.extend(metric_values(transformer, chunk, self.metric, finals)?);
                 }
             }
+            self.chunks.close(index);
         }
         Ok(values)
     }
 
     fn rebase(&mut self, circuit: &EdgeMask) -> Result<Vec<f64>> {
+        let (transformer, metric) = (self.transformer, self.metric);
         let mut values = Vec::new();
         for index in 0..self.chunks.len() {
-            let chunk = &mut self.chunks[index];
+            let chunk = self.chunks.open(index)?;
             let near = chunk
                 .near
                 .take()
@@ -212,43 +230,41 @@ impl<T: Real> Evaluator for ModelEvaluator<'_, T> {
             let mut near = near.unwrap_or_else(|| chunk.nearest(circuit).clone());
             let finals = chunk.frame.rebase(&mut near, circuit);
             chunk.near = Some(near);
-            values.extend(self.values(&self.chunks[index], self.metric, &finals)?);
+            values.extend(metric_values(transformer, chunk, metric, &finals)?);
+            self.chunks.close(index);
         }
         Ok(values)
     }
 
     fn attribution(&mut self, points: &[f64]) -> Result<EdgeScores> {
-        self.gradients(
-            points,
-            self.transformer.graph.edge_count(),
-            |chunk, runs| {
-                chunk
-                    .frame
-                    .edge_attribution(&chunk.examples, &chunk.full, runs)
-            },
-        )
+        let count = self.transformer.graph.edge_count();
+        self.gradients(points, count, |chunk, runs, sums| {
+            let (frame, full) = (&chunk.frame, &chunk.full);
+            frame.edge_attribution(&chunk.examples, full, runs, sums);
+        })
     }
 
     fn activation_attribution(&mut self, points: &[f64]) -> Result<EdgeScores> {
-        let mut total = vec![0.0; self.transformer.graph.edge_count()];
-        let mut groups = 1;
-        for chunk in &self.chunks {
-            let embedded = chunk.clean.repeat(points.len());
-            let sites = chunk.writer_groups();
-            groups = sites.len();
-            for group in sites {
+        let metric = self.metric;
+        let edges = self.transformer.graph.edge_count();
+        let sites = self.transformer.writer_groups();
+        let groups = sites.len();
+        let mut total = vec![0.0; edges];
+        for group in sites {
+            let mut sums = BlockSums::new(edges);
+            self.for_parts(points.len(), |chunk| {
+                let embedded = chunk.clean.repeat(points.len());
                 let runs = GradientRuns {
-                    metric: self.metric,
+                    metric,
                     embedded: &embedded,
                     runs: points.len(),
                     interventions: vec![chunk.group_between(&group, points)],
-                    reference: chunk.reference(self.metric),
+                    reference: chunk.reference(metric),
                 };
-                let scores = chunk
-                    .frame
-                    .edge_attribution(&chunk.examples, &chunk.full, &runs);
-                add(&mut total, &scores);
-            }
+                let frame = &chunk.frame;
+                frame.edge_attribution(&chunk.examples, &chunk.full, &runs, &mut sums);
+            })?;
+            add(&mut total, &sums.finish());
         }
         per_example(total, (self.examples() * groups) as f64)
     }

@@ -10,6 +10,8 @@ pub struct Transformer<'a, T> {
     pub(crate) weights: &'a Weights<T>,
     pub(crate) graph: &'a ComputationGraph,
     pub(crate) layers: Vec<LayerWiring>,
+    /// Bytes that runs may take, where they are bounded.
+    pub(crate) room: Option<usize>,
     rope: Option<RopeTable<T>>,
     /// The rotation of layers with local attention, where it is another one.
     local_rope: Option<RopeTable<T>>,
@@ -83,9 +85,16 @@ impl<'a, T: Real> Transformer<'a, T> {
             weights,
             graph,
             layers: LayerWiring::all(config, graph),
+            room: None,
             rope,
             local_rope,
         }
+    }
+
+    /// The same model with runs that take at most `room` bytes, as far as one example can be run in it. It changes which
+    /// examples are run together and what is made again instead of kept, never a bit of a result.
+    pub fn within(self, room: Option<usize>) -> Self {
+        Self { room, ..self }
     }
 
     /// The model's shape.
@@ -121,7 +130,7 @@ impl<'a, T: Real> Transformer<'a, T> {
         heads: (usize, usize),
         positions: &[usize],
     ) -> Vec<T> {
-        let block = &self.weights.layers[layer];
+        let block = self.weights.attention(layer);
         let mut out = self.project(&block.q, normed, heads, positions.len());
         if let Some(norm) = &block.query_norm {
             out = self.norm(norm, &out);
@@ -138,7 +147,7 @@ impl<'a, T: Real> Transformer<'a, T> {
         heads: (usize, usize),
         positions: &[usize],
     ) -> Vec<T> {
-        let block = &self.weights.layers[layer];
+        let block = self.weights.attention(layer);
         let mut out = self.project(&block.k, normed, heads, positions.len());
         if let Some(norm) = &block.key_norm {
             out = self.norm(norm, &out);
@@ -155,7 +164,7 @@ impl<'a, T: Real> Transformer<'a, T> {
         heads: (usize, usize),
         rows: usize,
     ) -> Vec<T> {
-        self.project(&self.weights.layers[layer].v, normed, heads, rows)
+        self.project(&self.weights.attention(layer).v, normed, heads, rows)
     }
 
     /// The columns of heads `from..to` of a projection.
@@ -191,7 +200,8 @@ impl<'a, T: Real> Transformer<'a, T> {
 
     /// What heads write together: `z W_O`, without its bias.
     pub(crate) fn project_heads(&self, layer: usize, z: &[T]) -> Vec<T> {
-        let map = &self.weights.layers[layer].o;
+        let block = self.weights.attention(layer);
+        let map = &block.o;
         let rows = z.len() / map.inputs;
         let mut out = vec![T::ZERO; rows * map.outputs];
         let lhs = matmul::Matrix::rows(z, rows, map.inputs);
@@ -202,7 +212,8 @@ impl<'a, T: Real> Transformer<'a, T> {
     /// What one head writes: `z_h W_O^h`, `z` being `[rows, d_head]`.
     pub(crate) fn project_head(&self, layer: usize, head: usize, z: &[T]) -> Vec<T> {
         let d_head = self.config().d_head;
-        let map = &self.weights.layers[layer].o;
+        let block = self.weights.attention(layer);
+        let map = &block.o;
         let rows = z.len() / d_head;
         let mut out = vec![T::ZERO; rows * map.outputs];
         let rhs = map.matrix().row_range(head * d_head, (head + 1) * d_head);
@@ -264,9 +275,10 @@ impl<'a, T: Real> Transformer<'a, T> {
 
     /// What one neuron writes: its activation times its output row.
     pub(crate) fn project_neuron(&self, layer: usize, neuron: usize, values: &[T]) -> Vec<T> {
-        let Some(Mlp { down: map, .. }) = &self.weights.layers[layer].mlp else {
+        let Some(mlp) = self.weights.mlp(layer) else {
             return Vec::new();
         };
+        let map = &mlp.down;
         let matrix = map.matrix();
         let weights: Vec<T> = (0..map.outputs)
             .map(|out| matrix.data[neuron * matrix.row_stride + out * matrix.column_stride])
@@ -286,7 +298,7 @@ impl<'a, T: Real> Transformer<'a, T> {
     /// The token embeddings of rows.
     pub(crate) fn embed(&self, tokens: impl IntoIterator<Item = u32>) -> Vec<T> {
         let indices: Vec<usize> = tokens.into_iter().map(|token| token as usize).collect();
-        let mut out = rows::gather(&self.weights.embedding, self.config().d_model, &indices);
+        let mut out = self.weights.embedding.gather(&indices);
         if let Some(scale) = self.config().embedding_scale {
             let scale = T::from_f64(scale);
             for value in &mut out {

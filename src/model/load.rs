@@ -1,13 +1,16 @@
 //! From a reference to a model in memory.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use super::families::{self, Description, Family, Keys};
+use super::families::{self, Description, Family, Keys, Load};
 use super::reference::{Place, resolve};
 use super::source::{Bytes, Folder, Gguf, SafetensorsFiles, TensorSource};
 use super::{LoadedModel, ModelConfig, Tokenizer, model_name, tokenizer_gguf, tokenizer_json};
 use crate::error::Result;
 
+/// Share of memory that weights may take to stay there.
+const WEIGHTS_SHARE: f64 = 0.7;
 const CONFIG: &str = "config.json";
 
 /// What the headers of a model's files say.
@@ -28,8 +31,25 @@ pub struct ModelHeader {
 /// # Errors
 /// `Error::Model`, naming the file and the tensor or key, when there is no such model or its files cannot be used.
 pub fn load_model(reference: &str, base: &Path) -> Result<LoadedModel> {
+    load_model_within(reference, base, None)
+}
+
+/// As [`load_model`], for work that takes at most `memory` bytes, where it is bounded: weights that would take most of it
+/// stay in the files and are widened when they are used.
+///
+/// # Errors
+/// As [`load_model`].
+pub fn load_model_within(
+    reference: &str,
+    base: &Path,
+    memory: Option<usize>,
+) -> Result<LoadedModel> {
     let opened = Opened::open(reference, base)?;
-    let weights = opened.family.weights(&opened.of, opened.files.source())?;
+    let load = Load {
+        source: opened.files.source(),
+        room: memory.map(|bytes| (bytes as f64 * WEIGHTS_SHARE) as usize),
+    };
+    let weights = opened.family.weights(&opened.of, &load)?;
     let (tokenizer, no_tokenizer) = match opened.files.tokenizer()? {
         Ok(tokenizer) => (Some(tokenizer), None),
         Err(reason) => (None, Some(reason)),
@@ -44,6 +64,7 @@ pub fn load_model(reference: &str, base: &Path) -> Result<LoadedModel> {
         name: model_name(reference),
         hash: hasher.finalize().to_hex().to_string(),
         weights,
+        memory,
         tokenizer,
         no_tokenizer,
     })
@@ -86,9 +107,9 @@ enum Files {
     Folder {
         folder: Folder,
         config: Bytes,
-        weights: SafetensorsFiles,
+        weights: Arc<SafetensorsFiles>,
     },
-    Gguf(Gguf),
+    Gguf(Arc<Gguf>),
 }
 
 impl Opened {
@@ -99,7 +120,7 @@ impl Opened {
                 let keys = Keys::parse(&folder.file(CONFIG), &config)?;
                 let family = families::of_config_json(&keys)?;
                 let of = family.describe_config_json(&keys)?;
-                let weights = SafetensorsFiles::open(&folder)?;
+                let weights = Arc::new(SafetensorsFiles::open(&folder)?);
                 let files = Files::Folder {
                     folder,
                     config,
@@ -111,7 +132,7 @@ impl Opened {
                 let gguf = Gguf::open(&path.display().to_string(), Bytes::map(&path)?)?;
                 let family = families::of_gguf(&gguf)?;
                 let of = family.describe_gguf(&gguf)?;
-                let files = Files::Gguf(gguf);
+                let files = Files::Gguf(Arc::new(gguf));
                 Ok(Self { family, of, files })
             }
         }
@@ -119,10 +140,10 @@ impl Opened {
 }
 
 impl Files {
-    fn source(&self) -> &dyn TensorSource {
+    fn source(&self) -> Arc<dyn TensorSource> {
         match self {
-            Self::Folder { weights, .. } => weights,
-            Self::Gguf(gguf) => gguf,
+            Self::Folder { weights, .. } => Arc::<SafetensorsFiles>::clone(weights),
+            Self::Gguf(gguf) => Arc::<Gguf>::clone(gguf),
         }
     }
 

@@ -12,6 +12,8 @@ pub struct LoadedModel {
     pub hash: String,
     /// The weights, single precision.
     pub weights: Weights<f32>,
+    /// Bytes of memory that work with it may take, weights included, where they are bounded.
+    pub memory: Option<usize>,
     /// The tokenizer, where the model has one.
     pub tokenizer: Option<Tokenizer>,
     /// Why there is no tokenizer, where there is none.

@@ -1,5 +1,6 @@
 //! Models: configuration, weights on disk, tokenizers. Knows no graph, no task and no mask.
 
+mod blocks;
 mod builtin;
 mod cache;
 mod config;
@@ -11,19 +12,24 @@ mod real;
 mod reference;
 mod sentencepiece;
 mod source;
+mod table;
 mod tokenizer;
 mod tokenizer_gguf;
 mod tokenizer_json;
+mod values;
 mod weights;
 
+pub use blocks::Blocks;
 pub use builtin::builtin_models;
 pub use cache::cached_models;
 pub use config::{
     Activation, AttentionConfig, LocalAttention, ModelConfig, Norm, Positions, RotaryScaling,
 };
-pub use load::{ModelHeader, load_model, read_header};
+pub use load::{ModelHeader, load_model, load_model_within, read_header};
 pub use loaded::LoadedModel;
 pub use real::Real;
 pub use reference::model_name;
+pub use table::Table;
 pub use tokenizer::{PrependBos, Tokenizer};
-pub use weights::{Block, Linear, Mlp, NormWeights, Weights};
+pub use values::Values;
+pub use weights::{Attention, Block, Linear, Mlp, NormWeights, Unembedding, Weights};

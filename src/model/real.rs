@@ -30,6 +30,8 @@ pub trait Real:
 
     /// Rounds from `f64`.
     fn from_f64(value: f64) -> Self;
+    /// From single precision, without a copy where that is the type.
+    fn from_singles(values: Vec<f32>) -> Vec<Self>;
     /// Widens to `f64`.
     fn to_f64(self) -> f64;
     /// Square root.
@@ -49,7 +51,7 @@ pub trait Real:
 }
 
 macro_rules! real {
-    ($type:ty, $name:literal, $exp:path, $erf:path) => {
+    ($type:ty, $name:literal, $exp:path, $erf:path, $from_singles:expr) => {
         impl Real for $type {
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -57,6 +59,9 @@ macro_rules! real {
             #[inline(always)]
             fn from_f64(value: f64) -> Self {
                 value as Self
+            }
+            fn from_singles(values: Vec<f32>) -> Vec<Self> {
+                $from_singles(values)
             }
             #[inline(always)]
             fn to_f64(self) -> f64 {
@@ -91,5 +96,15 @@ macro_rules! real {
     };
 }
 
-real!(f32, "f32", elementary::exp, elementary::erf);
-real!(f64, "f64", f64::exp, libm::erf);
+real!(
+    f32,
+    "f32",
+    elementary::exp,
+    elementary::erf,
+    std::convert::identity
+);
+real!(f64, "f64", f64::exp, libm::erf, widen);
+
+fn widen(values: Vec<f32>) -> Vec<f64> {
+    values.into_iter().map(f64::from).collect()
+}

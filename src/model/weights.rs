@@ -1,29 +1,41 @@
 //! A model's weights in their canonical form: one struct per block, whatever the family called them.
 
-use super::{ModelConfig, Real};
+use std::sync::Arc;
+
+use super::blocks::Blocks;
+use super::{ModelConfig, Real, Table, Values};
 
 /// The weights of a decoder-only transformer.
 #[derive(Debug, Clone)]
 pub struct Weights<T> {
     /// The shape they have.
     pub config: ModelConfig,
-    /// Token embedding, `[d_vocab, d_model]` row-major.
-    pub embedding: Vec<T>,
+    /// Token embedding, `[d_vocab, d_model]`.
+    pub embedding: Table<T>,
     /// Learned position embedding, `[n_ctx, d_model]` row-major.
-    pub position: Option<Vec<T>>,
+    pub position: Option<Values<T>>,
     /// The blocks, first to last.
-    pub layers: Vec<Block<T>>,
+    pub blocks: Blocks<T>,
     /// The norm in front of the unembedding.
     pub final_norm: NormWeights<T>,
     /// `d_model -> d_out`; `None` where it is the embedding (tied).
-    pub unembedding: Option<Linear<T>>,
+    pub unembedding: Option<Unembedding<T>>,
 }
 
 /// The weights of one block.
 #[derive(Debug, Clone)]
 pub struct Block<T> {
+    /// The attention and its norms.
+    pub attention: Attention<T>,
+    /// The MLP, where there is one.
+    pub mlp: Option<Mlp<T>>,
+}
+
+/// The weights of a block's attention.
+#[derive(Debug, Clone)]
+pub struct Attention<T> {
     /// Norm in front of queries, keys and values.
-    pub attention_norm: NormWeights<T>,
+    pub norm: NormWeights<T>,
     /// `d_model -> n_heads * d_head`.
     pub q: Linear<T>,
     /// `d_model -> n_kv_heads * d_head`.
@@ -37,9 +49,7 @@ pub struct Block<T> {
     /// Norm of each head's keys, `[d_head]`, before the rotation.
     pub key_norm: Option<NormWeights<T>>,
     /// Norm of the sum of the heads (bias included) before it is added to the stream.
-    pub attention_post_norm: Option<NormWeights<T>>,
-    /// The MLP, where there is one.
-    pub mlp: Option<Mlp<T>>,
+    pub post_norm: Option<NormWeights<T>>,
 }
 
 /// The weights of an MLP.
@@ -70,7 +80,7 @@ pub struct NormWeights<T> {
 #[derive(Debug, Clone)]
 pub struct Linear<T> {
     /// `W`, row-major `[inputs, outputs]`, or `[outputs, inputs]` when `transposed`.
-    pub weight: Vec<T>,
+    pub weight: Values<T>,
     /// Whether `weight` is stored `[outputs, inputs]`, as Hugging Face's `nn.Linear` does.
     pub transposed: bool,
     /// Number of input coordinates.
@@ -78,6 +88,15 @@ pub struct Linear<T> {
     /// Number of output coordinates.
     pub outputs: usize,
     /// `b`, `[outputs]`.
+    pub bias: Option<Vec<T>>,
+}
+
+/// The map from the stream to logits.
+#[derive(Debug, Clone)]
+pub struct Unembedding<T> {
+    /// A row per logit, `[d_out, d_model]`.
+    pub table: Table<T>,
+    /// `[d_out]`.
     pub bias: Option<Vec<T>>,
 }
 
@@ -98,7 +117,7 @@ impl<T: Real> Linear<T> {
             transposed: self.transposed,
             inputs: self.inputs,
             outputs: self.outputs,
-            bias: self.bias.as_deref().map(cast),
+            bias: self.bias.as_deref().map(cast_vec),
         }
     }
 }
@@ -107,8 +126,68 @@ impl<T: Real> NormWeights<T> {
     /// The same norm in another precision.
     pub fn cast<U: Real>(&self) -> NormWeights<U> {
         NormWeights {
-            gain: cast(&self.gain),
-            bias: self.bias.as_deref().map(cast),
+            gain: cast_vec(&self.gain),
+            bias: self.bias.as_deref().map(cast_vec),
+        }
+    }
+}
+
+impl<T: Real> Weights<T> {
+    /// The attention of a block. The handle keeps it in memory; hold it for a layer's work and no longer.
+    ///
+    /// # Panics
+    /// When there is no such block, or its file was changed since the model was loaded.
+    pub fn attention(&self, layer: usize) -> Arc<Attention<T>> {
+        self.blocks.attention(layer)
+    }
+
+    /// The MLP of a block, where there is one; as [`Self::attention`].
+    ///
+    /// # Panics
+    /// As [`Self::attention`].
+    pub fn mlp(&self, layer: usize) -> Option<Arc<Mlp<T>>> {
+        self.blocks.mlp(layer)
+    }
+
+    /// The rows whose inner products with the normed stream are the logits.
+    pub(crate) fn unembedding_table(&self) -> &Table<T> {
+        match &self.unembedding {
+            Some(map) => &map.table,
+            None => &self.embedding,
+        }
+    }
+
+    /// What is added to the logits.
+    pub(crate) fn unembedding_bias(&self) -> Option<&[T]> {
+        self.unembedding.as_ref()?.bias.as_deref()
+    }
+
+    /// Bytes that the weights take in memory, mapped files apart: all of them, or those that are there at once where
+    /// blocks are on demand.
+    pub fn held_bytes(&self) -> usize {
+        let position = self.position.as_ref().map_or(0, Values::held_bytes);
+        let tables = [
+            Some(&self.embedding),
+            self.unembedding.as_ref().map(|map| &map.table),
+        ];
+        let read_whole = self.unembedding_table().bytes_when_read();
+        let held = tables.into_iter().flatten().map(Table::held_bytes);
+        self.blocks.held_bytes() + position + held.sum::<usize>() + read_whole
+    }
+
+    /// The same weights in another precision; blocks on demand where these are, or where it is wished.
+    pub fn cast_in<U: Real>(&self, on_demand: bool) -> Weights<U> {
+        let keep = !on_demand && !self.blocks.are_on_demand();
+        Weights {
+            config: self.config.clone(),
+            embedding: self.embedding.cast(keep),
+            position: self.position.as_deref().map(cast),
+            blocks: self.blocks.cast(on_demand),
+            final_norm: self.final_norm.cast(),
+            unembedding: self.unembedding.as_ref().map(|map| Unembedding {
+                table: map.table.cast(keep),
+                bias: map.bias.as_deref().map(cast_vec),
+            }),
         }
     }
 }
@@ -116,35 +195,42 @@ impl<T: Real> NormWeights<T> {
 impl<T: Real> Weights<T> {
     /// The same weights in another precision.
     pub fn cast<U: Real>(&self) -> Weights<U> {
-        Weights {
-            config: self.config.clone(),
-            embedding: cast(&self.embedding),
-            position: self.position.as_deref().map(cast),
-            layers: self.layers.iter().map(Block::cast).collect(),
-            final_norm: self.final_norm.cast(),
-            unembedding: self.unembedding.as_ref().map(Linear::cast),
-        }
+        self.cast_in(false)
     }
 }
 
-impl<T: Real> Block<T> {
-    fn cast<U: Real>(&self) -> Block<U> {
-        Block {
-            attention_norm: self.attention_norm.cast(),
+impl<T: Real> Attention<T> {
+    /// Bytes of its matrices in memory, mapped files apart.
+    pub(super) fn held_bytes(&self) -> usize {
+        let maps = [&self.q, &self.k, &self.v, &self.o];
+        maps.into_iter().map(|map| map.weight.held_bytes()).sum()
+    }
+
+    /// The same weights in another precision.
+    pub fn cast<U: Real>(&self) -> Attention<U> {
+        Attention {
+            norm: self.norm.cast(),
             q: self.q.cast(),
             k: self.k.cast(),
             v: self.v.cast(),
             o: self.o.cast(),
             query_norm: self.query_norm.as_ref().map(NormWeights::cast),
             key_norm: self.key_norm.as_ref().map(NormWeights::cast),
-            attention_post_norm: self.attention_post_norm.as_ref().map(NormWeights::cast),
-            mlp: self.mlp.as_ref().map(Mlp::cast),
+            post_norm: self.post_norm.as_ref().map(NormWeights::cast),
         }
     }
 }
 
 impl<T: Real> Mlp<T> {
-    fn cast<U: Real>(&self) -> Mlp<U> {
+    /// Bytes of its matrices in memory, mapped files apart.
+    pub(super) fn held_bytes(&self) -> usize {
+        let maps = [Some(&self.up), self.gate.as_ref(), Some(&self.down)];
+        let held = maps.into_iter().flatten();
+        held.map(|map| map.weight.held_bytes()).sum()
+    }
+
+    /// The same weights in another precision.
+    pub fn cast<U: Real>(&self) -> Mlp<U> {
         Mlp {
             norm: self.norm.cast(),
             up: self.up.cast(),
@@ -155,7 +241,11 @@ impl<T: Real> Mlp<T> {
     }
 }
 
-fn cast<T: Real, U: Real>(values: &[T]) -> Vec<U> {
+pub(super) fn cast<T: Real, U: Real>(values: &[T]) -> Values<U> {
+    cast_vec(values).into()
+}
+
+fn cast_vec<T: Real, U: Real>(values: &[T]) -> Vec<U> {
     values
         .iter()
         .map(|value| U::from_f64(value.to_f64()))

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::job::{Finish, JobOptions, run_job, without_panic};
+use super::memory::Watch;
 use super::models::SharedModel;
 use super::plan::Job;
 use super::provenance::Stopwatch;
@@ -20,6 +21,8 @@ pub struct BatchOptions {
     pub jobs: usize,
     /// Threads of all jobs together; 0 takes all cores.
     pub threads: usize,
+    /// Bytes of memory of all jobs together, where it is bounded.
+    pub memory: Option<u64>,
     /// Run jobs whose results are current.
     pub force: bool,
     /// The command line, for the records.
@@ -69,6 +72,9 @@ pub fn run_batch(
         threads => threads,
     };
     let workers = options.jobs.clamp(1, threads).min(jobs.len().max(1));
+    let watch = Watch::start();
+    let share = |bytes: u64| (bytes / workers as u64) as usize;
+    let memory = options.memory.map(share);
     let queue = Queue::new(jobs);
     let slots: Vec<Mutex<Option<JobReport>>> = jobs.iter().map(|_| Mutex::default()).collect();
     let mut pools = Vec::new();
@@ -84,6 +90,8 @@ pub fn run_batch(
                 let job_options = JobOptions {
                     force: options.force,
                     threads: pool.current_num_threads(),
+                    memory,
+                    watch: &watch,
                     command: &options.command,
                 };
                 let mut worker = Worker {
@@ -183,7 +191,7 @@ impl Worker<'_> {
             Some((held, model)) if Arc::ptr_eq(&held, shared) => model,
             _ => {
                 crate::events::phase(&one, "loading the model", 0);
-                shared.get(&job.model, job.spec.base())?
+                shared.get(&job.model, job.spec.base(), self.options.memory)?
             }
         };
         self.held = Some((Arc::clone(shared), Arc::clone(&model)));

@@ -12,7 +12,7 @@ use crate::evaluate::Evaluation;
 use crate::events::Observer;
 use crate::graph::{Circuit, ComputationGraph};
 use crate::model::{LoadedModel, ModelConfig};
-use crate::model::{load_model, model_name};
+use crate::model::{load_model_within, model_name};
 use crate::report::{AnyCircuit, CIRCUIT_FORMAT, CircuitFile, ModelStamp};
 use crate::report::{figure_warnings, report_json};
 use crate::spec::{SpecFile, ron_line};
@@ -76,7 +76,7 @@ pub fn read_circuit_text(path: &Path) -> Result<String> {
 /// Evaluates the circuit in a RON or EAP-IG JSON file on a spec's task.
 ///
 /// The model is `model`, relative to the working directory, or else the spec's only model, or the one of the spec's
-/// models that the circuit was found in.
+/// models that the circuit was found in. The work takes at most `memory` bytes, where it is bounded.
 ///
 /// # Errors
 /// When the circuit is of another shape than the model, or as [`super::run_batch`]'s jobs.
@@ -84,6 +84,7 @@ pub fn reevaluate(
     circuit: &Path,
     spec: &SpecFile,
     model: Option<&str>,
+    memory: Option<u64>,
     observer: &dyn Observer,
 ) -> Result<Reevaluation> {
     without_panic(|| {
@@ -91,7 +92,7 @@ pub fn reevaluate(
             inner: observer,
             warnings: Mutex::default(),
         };
-        let mut result = evaluate_file(circuit, spec, model, &listening)?;
+        let mut result = evaluate_file(circuit, spec, (model, memory), &listening)?;
         let heard = listening.warnings.into_inner();
         result
             .warnings
@@ -103,7 +104,7 @@ pub fn reevaluate(
 fn evaluate_file(
     path: &Path,
     spec_file: &SpecFile,
-    model: Option<&str>,
+    (model, memory): (Option<&str>, Option<u64>),
     observer: &dyn Observer,
 ) -> Result<Reevaluation> {
     let text = read_circuit_text(path)?;
@@ -119,7 +120,7 @@ fn evaluate_file(
         None => (choose_model(spec_file, found_in)?, spec_file.base()),
     };
     crate::events::phase(observer, "loading the model", 0);
-    let model = load_model(reference, base)?;
+    let model = load_model_within(reference, base, memory.map(|bytes| bytes as usize))?;
     let (graph, circuit, mut warnings) = match &read {
         AnyCircuit::Own(file) => {
             let warnings = compare_models(file, &model, &name)?;

@@ -7,6 +7,7 @@ use std::sync::{Mutex, PoisonError};
 use fs_err as fs;
 
 use super::files::{remove_if_there, remove_leftovers, write_whole};
+use super::memory::Watch;
 use super::pipeline::{Outcome, find_circuit, nodes_unknown_to_eap_ig};
 use super::plan::Job;
 use super::provenance::{self, Stopwatch};
@@ -49,6 +50,10 @@ pub(super) struct JobOptions<'a> {
     pub(super) force: bool,
     /// Threads of this job.
     pub(super) threads: usize,
+    /// Bytes of memory that this job may take, where it is bounded.
+    pub(super) memory: Option<usize>,
+    /// Knows the peak of anonymous memory.
+    pub(super) watch: &'a Watch,
     /// The command line, for the record.
     pub(super) command: &'a [String],
 }
@@ -107,6 +112,7 @@ pub(super) fn run_job(
         circumstances: Circumstances {
             wall_seconds: clock.seconds(),
             peak_memory_bytes: provenance::peak_memory_bytes(),
+            peak_anonymous_bytes: options.watch.peak(),
             host: provenance::host(),
             cpu: provenance::cpu(),
             threads: options.threads,

@@ -5,20 +5,25 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::error::Result;
 use crate::model::LoadedModel;
-use crate::model::load_model;
+use crate::model::load_model_within;
 
 /// One model of a batch: loaded by the first job that needs it, kept while a worker holds it.
 #[derive(Debug, Default)]
 pub(super) struct SharedModel(Mutex<Weak<LoadedModel>>);
 
 impl SharedModel {
-    /// The model; other workers that want it wait while it loads.
-    pub(super) fn get(&self, reference: &str, base: &Path) -> Result<Arc<LoadedModel>> {
+    /// The model, for work that takes at most `memory` bytes; other workers that want it wait while it loads.
+    pub(super) fn get(
+        &self,
+        reference: &str,
+        base: &Path,
+        memory: Option<usize>,
+    ) -> Result<Arc<LoadedModel>> {
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(model) = slot.upgrade() {
             return Ok(model);
         }
-        let model = Arc::new(load_model(reference, base)?);
+        let model = Arc::new(load_model_within(reference, base, memory)?);
         *slot = Arc::downgrade(&model);
         Ok(model)
     }

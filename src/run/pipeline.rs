@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::memory;
 use crate::discover::{Decision, Method, Search, discover};
 use crate::engine::{Ablation, AblationValues, Donors, ModelEvaluator, Transformer};
 use crate::error::{Error, Result};
@@ -43,8 +44,15 @@ pub fn find_circuit(
     observer: &dyn Observer,
 ) -> Result<Outcome> {
     match spec.precision {
-        Precision::F32 => find(spec, &model.weights, dataset, observer),
-        Precision::F64 => find(spec, &model.weights.cast::<f64>(), dataset, observer),
+        Precision::F32 => {
+            let room = memory::room::<f32>(model, None);
+            find(spec, (model, &model.weights, room), dataset, observer)
+        }
+        Precision::F64 => {
+            let weights = memory::cast::<f64>(model);
+            let room = memory::room(model, Some(&weights));
+            find(spec, (model, &weights, room), dataset, observer)
+        }
     }
 }
 
@@ -62,11 +70,15 @@ pub fn evaluate_circuit(
 ) -> Result<Evaluation> {
     match spec.precision {
         Precision::F32 => {
-            Job::new(spec, &model.weights, dataset)?.evaluate_in(graph, circuit, observer)
+            let room = memory::room::<f32>(model, None);
+            let job = Job::new(spec, (model, &model.weights, room), dataset)?;
+            job.evaluate_in(graph, circuit, observer)
         }
         Precision::F64 => {
-            let weights = model.weights.cast::<f64>();
-            Job::new(spec, &weights, dataset)?.evaluate_in(graph, circuit, observer)
+            let weights = memory::cast::<f64>(model);
+            let room = memory::room(model, Some(&weights));
+            let job = Job::new(spec, (model, &weights, room), dataset)?;
+            job.evaluate_in(graph, circuit, observer)
         }
     }
 }
@@ -103,14 +115,14 @@ pub fn last_logits(model: &LoadedModel, rows: &[Vec<u32>]) -> Result<Vec<Vec<f32
 
 fn find<T: Real>(
     spec: &RunSpec,
-    weights: &Weights<T>,
+    (model, weights, room): (&LoadedModel, &Weights<T>, Option<usize>),
     dataset: &Dataset,
     observer: &dyn Observer,
 ) -> Result<Outcome> {
-    let job = Job::new(spec, weights, dataset)?;
+    let job = Job::new(spec, (model, weights, room), dataset)?;
     let neurons = job.choose_neurons(observer)?;
     let graph = ComputationGraph::new(&weights.config, &spec.granularity, &neurons)?;
-    let transformer = Transformer::new(weights, &graph);
+    let transformer = job.transformer(&graph, true)?;
     phase(observer, "clean and corrupt runs", 0);
     let ablated = AblationValues::new(&transformer, &job.discovery, spec.ablation, observer)?;
     let mut evaluator = ModelEvaluator::new(
@@ -205,12 +217,19 @@ fn misfit(metric: Metric, donors: Option<&Donors>, example: &Example) -> Option<
 struct Job<'j, T> {
     spec: &'j RunSpec,
     weights: &'j Weights<T>,
+    /// Bytes that work with the model may take, and that runs may take of these, where they are bounded.
+    memory: Option<usize>,
+    room: Option<usize>,
     discovery: Vec<Example>,
     held_out: Vec<Example>,
 }
 
 impl<'j, T: Real> Job<'j, T> {
-    fn new(spec: &'j RunSpec, weights: &'j Weights<T>, dataset: &Dataset) -> Result<Self> {
+    fn new(
+        spec: &'j RunSpec,
+        (model, weights, room): (&LoadedModel, &'j Weights<T>, Option<usize>),
+        dataset: &Dataset,
+    ) -> Result<Self> {
         let (discovery, held_out) = dataset.split(spec.evaluate.held_out);
         if discovery.is_empty() {
             return Err(Error::data(
@@ -231,6 +250,8 @@ impl<'j, T: Real> Job<'j, T> {
         Ok(Self {
             spec,
             weights,
+            memory: model.memory,
+            room,
             discovery,
             held_out,
         })
@@ -251,7 +272,7 @@ impl<'j, T: Real> Job<'j, T> {
             ..self.spec.granularity.clone()
         };
         let graph = ComputationGraph::new(config, &granularity, &all)?;
-        let transformer = Transformer::new(self.weights, &graph);
+        let transformer = Transformer::new(self.weights, &graph).within(self.room);
         // Learning a constant for every hidden unit, to keep a few of them, would cost more than the search.
         let ablation = match self.spec.ablation {
             Ablation::Optimal(_) => Ablation::Mean,
@@ -291,6 +312,32 @@ impl<'j, T: Real> Job<'j, T> {
         Ok(chosen)
     }
 
+    /// The model at a granularity, ready to run within the memory there is.
+    fn transformer<'g>(
+        &'g self,
+        graph: &'g ComputationGraph,
+        search: bool,
+    ) -> Result<Transformer<'g, T>> {
+        let transformer = Transformer::new(self.weights, graph);
+        let ablation = self.spec.ablation;
+        let runs = if search { self.spec.method.runs() } else { 0 };
+        let least = [&self.discovery, &self.held_out].map(|examples| {
+            let kept = if search && (self.spec.target.is_some() || self.spec.method.rebases()) {
+                // Where a search stands is kept for all examples.
+                transformer.standing_bytes(&self.discovery, ablation)
+            } else {
+                0
+            };
+            (
+                transformer.least_room(examples, ablation, runs) + kept,
+                kept,
+            )
+        });
+        let (least, kept) = least[0].max(least[1]);
+        memory::check(self.room, least, self.memory)?;
+        Ok(transformer.within(self.room.map(|room| room - kept)))
+    }
+
     /// Evaluates a circuit of a graph that no search has worked on.
     fn evaluate_in(
         &self,
@@ -298,7 +345,7 @@ impl<'j, T: Real> Job<'j, T> {
         circuit: &Circuit,
         observer: &dyn Observer,
     ) -> Result<Evaluation> {
-        let transformer = Transformer::new(self.weights, graph);
+        let transformer = self.transformer(graph, false)?;
         let ablation = self.spec.ablation;
         let ablated = AblationValues::new(&transformer, &self.discovery, ablation, observer)?;
         self.evaluate(&transformer, &ablated, circuit, observer)

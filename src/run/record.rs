@@ -81,6 +81,9 @@ pub struct Circumstances {
     pub wall_seconds: f64,
     /// Largest resident memory of the whole process until the job ended, in bytes.
     pub peak_memory_bytes: Option<u64>,
+    /// Largest anonymous memory (mapped files apart) of the whole process until the job ended, in bytes.
+    #[serde(default)]
+    pub peak_anonymous_bytes: Option<u64>,
     /// Name of the machine.
     pub host: Option<String>,
     /// Type of the processor.

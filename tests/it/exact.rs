@@ -4,7 +4,7 @@ use secateur::engine::{Ablation, AblationValues, Evaluator, ModelEvaluator, Tran
 use secateur::events::Silent;
 use secateur::graph::{EdgeMask, Granularity, KeyValue, Node};
 use secateur::metric::Metric;
-use secateur::model::ModelConfig;
+use secateur::model::{Attention, Block, ModelConfig};
 use secateur::score::{EapIg, Exact};
 
 use crate::oracle::{self, llama};
@@ -109,7 +109,19 @@ fn a_writer_that_does_not_see_the_difference_scores_zero() {
     let mut weights = oracle::random_weights(&config, 8);
     // Head 1 of layer 0 writes nothing: its rows of the output map are zero.
     let (head, d) = (config.d_head, config.d_model);
-    weights.layers[0].o.weight[head * d..2 * head * d].fill(0.0);
+    let blocks: Vec<_> = (0..config.n_layers)
+        .map(|layer| {
+            let mut attention = Attention::clone(&weights.attention(layer));
+            if layer == 0 {
+                let mut weight = attention.o.weight.to_vec();
+                weight[head * d..2 * head * d].fill(0.0);
+                attention.o.weight = weight.into();
+            }
+            let mlp = weights.mlp(layer).as_deref().cloned();
+            Block { attention, mlp }
+        })
+        .collect();
+    weights.blocks = blocks.into();
     let examples = oracle::random_examples(&config, 3, 9);
     let transformer = Transformer::new(&weights, &graph);
     let (metric, ablation) = (Metric::LogitDiff, Ablation::Patch);

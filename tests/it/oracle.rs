@@ -5,7 +5,7 @@ mod parts;
 mod random;
 
 use secateur::graph::{ComputationGraph, EdgeMask, Node, Qkv, Reader};
-use secateur::model::{Linear, Weights};
+use secateur::model::{Linear, Table, Weights};
 use secateur::task::Example;
 
 pub(crate) use self::parts::dot;
@@ -89,8 +89,8 @@ pub(crate) fn run(
             if let Some((layer, head)) = normed_sum
                 && head + 1 == config.n_heads
             {
-                let block = &weights.layers[layer];
-                let weights = block.attention_post_norm.as_ref().expect("a post-norm");
+                let block = weights.attention(layer);
+                let weights = block.post_norm.as_ref().expect("a post-norm");
                 for (row, sum) in x.iter_mut().zip(&mut heads) {
                     add(sum, block.o.bias.as_deref().unwrap_or_default());
                     add(row, &norm(config.norm, weights, sum));
@@ -100,7 +100,8 @@ pub(crate) fn run(
         }
         x
     };
-    for (layer, block) in weights.layers.iter().enumerate() {
+    for layer in 0..config.n_layers {
+        let block = weights.attention(layer);
         let has = |part: Option<Qkv>, head: usize| {
             graph.reader(Reader::Head { layer, head, part }).is_some()
         };
@@ -131,7 +132,7 @@ pub(crate) fn run(
                 let x = read(reader_of(part, head), &outputs, &free);
                 x.iter()
                     .map(|row| {
-                        let normed = norm(config.norm, &block.attention_norm, row);
+                        let normed = norm(config.norm, &block.norm, row);
                         let all = apply(map, &normed);
                         all[index * config.d_head..(index + 1) * config.d_head].to_vec()
                     })
@@ -186,7 +187,9 @@ pub(crate) fn run(
         }
         let before_heads = outputs.clone();
         outputs.extend(heads);
-        let Some(weights) = &block.mlp else { continue };
+        let Some(weights) = weights.mlp(layer) else {
+            continue;
+        };
         let mlp_reads = if config.parallel_blocks {
             read(Reader::Mlp { layer }, &before_heads, &free_before)
         } else {
@@ -245,12 +248,12 @@ pub(crate) fn run(
         .map(|row| {
             let normed = norm(config.norm, &weights.final_norm, row);
             let logits: Vec<f64> = match &weights.unembedding {
-                Some(map) => apply(map, &normed),
-                None => weights
-                    .embedding
-                    .chunks_exact(config.d_model)
-                    .map(|token| dot(token, &normed))
+                Some(map) => products(&map.table, &normed)
+                    .iter()
+                    .enumerate()
+                    .map(|(token, logit)| logit + map.bias.as_ref().map_or(0.0, |bias| bias[token]))
                     .collect(),
+                None => products(&weights.embedding, &normed),
             };
             let capped = |logit: &f64| cap(config.logit_soft_cap, *logit);
             logits.iter().map(capped).collect()
@@ -259,12 +262,20 @@ pub(crate) fn run(
     (logits, outputs)
 }
 
+/// Inner products of all rows of a table with one.
+fn products(table: &Table<f64>, row: &[f64]) -> Vec<f64> {
+    let all: Vec<usize> = (0..table.len()).collect();
+    let rows = table.gather(&all);
+    rows.chunks_exact(row.len())
+        .map(|other| dot(other, row))
+        .collect()
+}
+
 pub(crate) fn embed(weights: &Weights<f64>, tokens: &[u32]) -> Rows {
-    let d = weights.config.d_model;
     tokens
         .iter()
         .map(|&token| {
-            let row = &weights.embedding[token as usize * d..(token as usize + 1) * d];
+            let row = weights.embedding.gather(&[token as usize]);
             let scale = weights.config.embedding_scale.unwrap_or(1.0);
             row.iter().map(|value| scale * value).collect()
         })

@@ -78,6 +78,8 @@ pub(crate) struct RunArgs {
     /// Threads of all jobs together [default: all cores].
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) threads: Option<usize>,
+    #[command(flatten)]
+    pub(crate) memory: Memory,
     /// Run again what is done.
     #[arg(long)]
     pub(crate) force: bool,
@@ -93,6 +95,8 @@ pub(crate) struct EvalArgs {
     /// The model, relative to the working directory [default: the spec's].
     #[arg(long)]
     pub(crate) model: Option<String>,
+    #[command(flatten)]
+    pub(crate) memory: Memory,
     /// Print the keys of report.json.
     #[arg(long)]
     pub(crate) json: bool,
@@ -136,6 +140,8 @@ pub(crate) struct LogitsArgs {
     /// A list of token ids per line.
     #[arg(long, value_name = "FILE.jsonl")]
     pub(crate) tokens: PathBuf,
+    #[command(flatten)]
+    pub(crate) memory: Memory,
     /// The file to write: tensor `logits`, `[rows, d_vocab]`.
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) out: PathBuf,
@@ -148,6 +154,8 @@ pub(crate) struct ParityArgs {
     /// What the other implementation computed: tensors `tokens`, `attention_mask`, `logits`, `resid.LAYER`.
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) golden: PathBuf,
+    #[command(flatten)]
+    pub(crate) memory: Memory,
     /// Difference that is allowed, relative to the reference's largest magnitude where that is above 1.
     #[arg(long, value_name = "X", default_value_t = 1e-4)]
     pub(crate) tolerance: f64,
@@ -219,6 +227,30 @@ impl BenchWork {
             Self::Exact => "exact",
             Self::Acdc => "acdc",
         }
+    }
+}
+
+/// The memory of a command that runs models.
+#[derive(Debug, Args)]
+pub(crate) struct Memory {
+    /// Memory of all work together, in units of 10^9 bytes, mapped files apart; no result depends on it [default: 70 % of
+    /// what is available].
+    #[arg(long, value_name = "GB", value_parser = gigabytes)]
+    memory: Option<u64>,
+}
+
+impl Memory {
+    /// Bytes, where there is a bound.
+    pub(crate) fn bytes(&self) -> Option<u64> {
+        self.memory.or_else(secateur::run::default_memory)
+    }
+}
+
+fn gigabytes(text: &str) -> Result<u64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number > 0.0 && number <= 1e6 => Ok((number * 1e9) as u64),
+        Ok(_) => Err("expected a number above 0 and at most 1000000".into()),
+        Err(error) => Err(format!("{error}")),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::engine::kernels::norm::{self, Normalised};
 use crate::engine::kernels::rows;
 use crate::engine::layout::Segment;
 use crate::engine::transformer::Transformer;
-use crate::model::{Linear, Real};
+use crate::model::{Attention, Linear, Real};
 
 /// Rows, of all runs together, that one thread pulls back at a time: few enough to stay in its cache.
 const ROWS_PER_PART: usize = 128;
@@ -40,13 +40,12 @@ impl<T: Real> Transformer<'_, T> {
     pub(super) fn pull_together(
         &self,
         tape: &Tape<'_, T>,
-        layer: usize,
+        (layer, block): (usize, &Attention<T>),
         heads: &[HeadGradient<T>],
         at: &Normalised<T>,
         total: &mut [T],
     ) {
         let config = self.config();
-        let block = &self.weights.layers[layer];
         let group = config.group_size();
         let side_by_side = |pick: fn(&HeadGradient<T>) -> &Vec<T>, group: usize| {
             let of_group = |heads: &[HeadGradient<T>]| sum(heads.iter().map(pick)).into_owned();
@@ -54,7 +53,7 @@ impl<T: Real> Transformer<'_, T> {
             interleave(&columns, config.d_head)
         };
         let back = |gradient: &mut Vec<T>, at: &Normalised<T>| {
-            norm::backward(config.norm, &block.attention_norm, at, gradient);
+            norm::backward(config.norm, &block.norm, at, gradient);
         };
         let mut q = pull_outputs(&block.q, &side_by_side(|head| &head.query, 1));
         let mut kv = pull_outputs(&block.k, &side_by_side(|head| &head.key, group));
@@ -75,7 +74,7 @@ impl<T: Real> Transformer<'_, T> {
     pub(super) fn pull_each(
         &self,
         tape: &Tape<'_, T>,
-        layer: usize,
+        (layer, block): (usize, &Attention<T>),
         heads: &[HeadGradient<T>],
         at: &Normalised<T>,
         total: &mut [T],
@@ -84,7 +83,7 @@ impl<T: Real> Transformer<'_, T> {
         let config = self.config();
         let (d_model, d_head) = (config.d_model, config.d_head);
         let reads_only = self.reads_only(layer);
-        let norm_weights = &self.weights.layers[layer].attention_norm;
+        let norm_weights = &block.norm;
         let wiring = &self.layers[layer];
         let pull = |projected: &[Projected<'_, T>], at: &Normalised<T>| -> Vec<Vec<T>> {
             let back = |it: &Projected<'_, T>| {
@@ -95,7 +94,7 @@ impl<T: Real> Transformer<'_, T> {
             };
             projected.par_iter().map(back).collect()
         };
-        let (q, kv) = self.projected(layer, heads);
+        let (q, kv) = self.projected((layer, block), heads);
         let q = if reads_only {
             let reads = &tape.layout.reads;
             let q = pull(&q, &at.gather(d_model, reads));
@@ -128,7 +127,7 @@ impl<T: Real> Transformer<'_, T> {
     pub(super) fn pull_parts(
         &self,
         tape: &Tape<'_, T>,
-        layer: usize,
+        (layer, block): (usize, &Attention<T>),
         runs: usize,
         heads: &[HeadGradient<T>],
         at: &Normalised<T>,
@@ -143,14 +142,14 @@ impl<T: Real> Transformer<'_, T> {
             segments: &layout.segments[..layout.segments.len() / runs],
             reads_only,
         };
-        let (mut projected, kv) = self.projected(layer, heads);
+        let (mut projected, kv) = self.projected((layer, block), heads);
         let mut readers = wiring.q.clone();
         if self.reads_only(layer) {
             let d_model = self.config().d_model;
             let at = at.gather(d_model, &layout.reads);
             let mut of_queries = vec![T::ZERO; layout.reads.len() * d_model];
             let scores = self.parts(
-                layer,
+                block,
                 &of(true),
                 &projected,
                 (&readers, &at),
@@ -164,17 +163,16 @@ impl<T: Real> Transformer<'_, T> {
         }
         projected.extend(kv);
         readers.extend(wiring.k.iter().chain(&wiring.v));
-        let scores = self.parts(layer, &of(false), &projected, (&readers, at), total, sink);
+        let scores = self.parts(block, &of(false), &projected, (&readers, at), total, sink);
         sink.scored(&readers, scores);
     }
 
     /// The gradients at the projections of the readers of queries, and of keys and then values.
     fn projected<'p>(
         &'p self,
-        layer: usize,
+        (layer, block): (usize, &'p Attention<T>),
         heads: &'p [HeadGradient<T>],
     ) -> (Vec<Projected<'p, T>>, Vec<Projected<'p, T>>) {
-        let block = &self.weights.layers[layer];
         let slots = self.layers[layer].k.len();
         let per_slot = heads.len() / slots;
         let of_slots = |map: &'p Linear<T>, pick: fn(&HeadGradient<T>) -> &Vec<T>| {
@@ -200,7 +198,7 @@ impl<T: Real> Transformer<'_, T> {
     /// Adds the gradients of readers to `total`, and gives the sink's scores per example.
     fn parts(
         &self,
-        layer: usize,
+        block: &Attention<T>,
         runs: &Runs<'_>,
         projected: &[Projected<'_, T>],
         (readers, at): (&[usize], &Normalised<T>),
@@ -214,7 +212,7 @@ impl<T: Real> Transformer<'_, T> {
             .map(|segments| {
                 let rows = runs.rows_of(segments);
                 let mut stream = runs.gather(total, d_model, &rows);
-                let gradients = self.pull_part(layer, runs, &rows, projected, at, &mut stream);
+                let gradients = self.pull_part(block, runs, &rows, projected, at, &mut stream);
                 let part = SummedGradients {
                     gradients: &gradients,
                     rows,
@@ -240,7 +238,7 @@ impl<T: Real> Transformer<'_, T> {
     /// d_model]`, and returns their sums over the runs, `[readers, rows, d_model]`.
     fn pull_part(
         &self,
-        layer: usize,
+        block: &Attention<T>,
         runs: &Runs<'_>,
         rows: &Range<usize>,
         projected: &[Projected<'_, T>],
@@ -249,7 +247,7 @@ impl<T: Real> Transformer<'_, T> {
     ) -> Vec<T> {
         let config = self.config();
         let (d_model, d_head) = (config.d_model, config.d_head);
-        let gain = &self.weights.layers[layer].attention_norm.gain;
+        let gain = &block.norm.gain;
         let mut summed = vec![T::ZERO; projected.len() * rows.len() * d_model];
         let mut pulled = vec![T::ZERO; stream.len()];
         for (it, summed) in projected

@@ -130,8 +130,7 @@ impl<T: Real> Frame<'_, T> {
         let transformer = self.transformer;
         let d_model = transformer.config().d_model;
         let stacked = self.stack(base, variants, place, &inputs);
-        let norm = &transformer.weights.layers[layer].attention_norm;
-        let normed = transformer.norm(norm, &stacked);
+        let normed = transformer.norm(&transformer.weights.attention(layer).norm, &stacked);
         let positions = self.layout.query_positions(place.reads_only);
         let rows_each = positions.len() * d_model;
         // Inputs with the same ports go through one product.

@@ -72,17 +72,20 @@ impl<T: Real> Frame<'_, T> {
             index: 2 * layer + 1,
             reads_only: transformer.reads_only(layer),
         };
-        let (Some(reader), Some(mlp)) = (wiring.mlp, &transformer.weights.layers[layer].mlp) else {
+        let Some(reader) = wiring.mlp else {
             return;
         };
         let inputs = distinct_inputs(base, variants, &[(reader, ())]);
         if inputs.is_empty() {
             return;
         }
+        let Some(mlp) = transformer.weights.mlp(layer) else {
+            return;
+        };
         let stacked = self.stack(base, variants, place, &inputs);
         let normed = transformer.norm(&mlp.norm, &stacked);
-        let hidden = transformer.mlp_inner(mlp, &normed).hidden;
-        let (mut output, neurons) = transformer.mlp_outputs(layer, mlp, hidden);
+        let hidden = transformer.mlp_inner(&mlp, &normed).hidden;
+        let (mut output, neurons) = transformer.mlp_outputs(layer, &mlp, hidden);
         if let Some(norm) = &mlp.post_norm {
             output = transformer.norm(norm, &output);
         }

@@ -4,9 +4,9 @@
 use super::gguf_keys::GgufKeys;
 use super::keys::Keys;
 use super::layers::{self, Names};
-use super::{Description, Family, llama, windows};
+use super::{Description, Family, Load, llama, windows};
 use crate::error::Result;
-use crate::model::source::{Format, Gguf, TensorSource};
+use crate::model::source::{Format, Gguf};
 use crate::model::{Activation, AttentionConfig, ModelConfig, Weights};
 
 /// The family's registry entry.
@@ -59,8 +59,8 @@ impl Family for Gemma2 {
         Description::new(keys.file(), config, super::Biases::default())
     }
 
-    fn weights(&self, of: &Description, source: &dyn TensorSource) -> Result<Weights<f32>> {
-        layers::read(of, &names(source.format()), source)
+    fn weights(&self, of: &Description, load: &Load) -> Result<Weights<f32>> {
+        layers::read(of, &names(load.source.format()), load)
     }
 }
 

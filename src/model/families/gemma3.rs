@@ -4,9 +4,9 @@
 use super::gguf_keys::GgufKeys;
 use super::keys::Keys;
 use super::rotary::{Defaults, rotary};
-use super::{Description, Family, gemma2, layers, llama, windows};
+use super::{Description, Family, Load, gemma2, layers, llama, windows};
 use crate::error::Result;
-use crate::model::source::{Gguf, TensorSource};
+use crate::model::source::Gguf;
 use crate::model::{AttentionConfig, LocalAttention, ModelConfig, Positions, Weights};
 
 /// The family's registry entry.
@@ -106,8 +106,8 @@ impl Family for Gemma3 {
         Description::new(keys.file(), config, super::Biases::default())
     }
 
-    fn weights(&self, of: &Description, source: &dyn TensorSource) -> Result<Weights<f32>> {
-        layers::read(of, &gemma2::names(source.format()), source)
+    fn weights(&self, of: &Description, load: &Load) -> Result<Weights<f32>> {
+        layers::read(of, &gemma2::names(load.source.format()), load)
     }
 }
 

@@ -93,7 +93,10 @@ impl<'a> GgufKeys<'a> {
         }
         let values = self.gguf.read(name)?;
         Ok(Some(
-            values.into_iter().map(f64::from).map(shortest).collect(),
+            values
+                .iter()
+                .map(|value| shortest(f64::from(*value)))
+                .collect(),
         ))
     }
 

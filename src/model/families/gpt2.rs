@@ -6,9 +6,9 @@ use super::activation::{PLAIN, activation};
 use super::gguf_keys::GgufKeys;
 use super::keys::Keys;
 use super::layers::{self, AttentionNames, MlpNames, Names};
-use super::{Biases, Description, Family};
+use super::{Biases, Description, Family, Load};
 use crate::error::{Error, Result};
-use crate::model::source::{Format, Gguf, TensorSource};
+use crate::model::source::{Format, Gguf};
 use crate::model::{Activation, ModelConfig, Norm, Positions, Weights};
 
 /// The family's registry entry.
@@ -83,8 +83,8 @@ impl Family for Gpt2 {
         described(keys.file(), config)
     }
 
-    fn weights(&self, of: &Description, source: &dyn TensorSource) -> Result<Weights<f32>> {
-        let names = match source.format() {
+    fn weights(&self, of: &Description, load: &Load) -> Result<Weights<f32>> {
+        let names = match load.source.format() {
             Format::HuggingFace => HUGGING_FACE,
             Format::Gguf => Names {
                 attention: AttentionNames::Fused("attn_qkv"),
@@ -92,7 +92,7 @@ impl Family for Gpt2 {
                 ..Names::GGUF
             },
         };
-        layers::read(of, &names, source)
+        layers::read(of, &names, load)
     }
 }
 

@@ -6,9 +6,9 @@ use super::gguf_keys::GgufKeys;
 use super::keys::Keys;
 use super::layers::{self, AttentionNames, MlpNames, Names};
 use super::rotary::{Defaults, rotary};
-use super::{Biases, Description, Family};
+use super::{Biases, Description, Family, Load};
 use crate::error::Result;
-use crate::model::source::{Format, Gguf, TensorSource};
+use crate::model::source::{Format, Gguf};
 use crate::model::{Activation, ModelConfig, Norm, Weights};
 
 /// The family's registry entry.
@@ -101,8 +101,8 @@ impl Family for GptNeoX {
         Description::new(keys.file(), config, Biases::default())
     }
 
-    fn weights(&self, of: &Description, source: &dyn TensorSource) -> Result<Weights<f32>> {
-        let names = match source.format() {
+    fn weights(&self, of: &Description, load: &Load) -> Result<Weights<f32>> {
+        let names = match load.source.format() {
             Format::HuggingFace => HUGGING_FACE,
             // The converter puts all queries first, then all keys, then all values.
             Format::Gguf => Names {
@@ -111,6 +111,6 @@ impl Family for GptNeoX {
                 ..Names::GGUF
             },
         };
-        layers::read(of, &names, source)
+        layers::read(of, &names, load)
     }
 }

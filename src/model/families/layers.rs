@@ -1,14 +1,19 @@
 //! From named tensors to weights in canonical form, for every family of decoder-only transformers: a family only says
 //! what its files call things.
 
+use std::sync::Arc;
+
 use rayon::prelude::*;
 
-use super::Description;
 use super::check::no_more_layers;
-use super::maps::{halves, pick};
+use super::maps::{halves, pick, range_of};
+use super::{Description, Load};
 use crate::error::{Error, Result};
+use crate::model::blocks::BlockSource;
 use crate::model::source::{TensorSource, Tensors, Tracked};
-use crate::model::{Block, Linear, Mlp, ModelConfig, Norm, NormWeights, Weights};
+use crate::model::{
+    Attention, Block, Blocks, Linear, Mlp, ModelConfig, Norm, NormWeights, Unembedding, Weights,
+};
 
 /// What the files of a family call the tensors of a block and around it, and how they hold them.
 #[derive(Clone, Copy)]
@@ -129,19 +134,11 @@ pub(crate) fn is_weight(config: &ModelConfig, tensor: &str) -> bool {
 /// # Errors
 /// When a tensor is missing, has another shape than the configuration says, is not finite, or is none that the family
 /// knows.
-pub(super) fn read(
-    of: &Description,
-    names: &Names,
-    source: &dyn TensorSource,
-) -> Result<Weights<f32>> {
+pub(super) fn read(of: &Description, names: &Names, load: &Load) -> Result<Weights<f32>> {
     let config = &of.config;
-    let tracked = Tracked::new(source);
-    let reader = Reader {
-        of,
-        config,
-        names,
-        tensors: Tensors::new(&tracked, names.prefix, names.embedding),
-    };
+    let source = &load.source;
+    let tracked = Tracked::new(&**source);
+    let reader = Reader::new(of, names, &tracked);
     let (tensors, d) = (reader.tensors, config.d_model);
     let file = source.file(names.embedding);
     if config.n_layers > tensors.len() {
@@ -155,38 +152,56 @@ pub(super) fn read(
     no_more_layers(&file, config, tensors, |layer| {
         format!("{}.{layer}.{}.weight", names.block, names.attention_norm)
     })?;
-    // In parallel; the error is that of the first bad block.
-    let biases = reader.biases();
-    let blocks: Vec<Result<Block<f32>>> = (0..config.n_layers)
-        .into_par_iter()
-        .map(|layer| reader.block(layer, &biases))
-        .collect();
+    let blocks = reader.blocks(load)?;
+    let tables = 4 * d * (config.d_vocab * if config.tied_unembedding { 1 } else { 2 });
+    let fits = |room: usize| blocks.held_bytes() + tables <= room;
+    let keep = !blocks.are_on_demand() && load.room.is_none_or(fits);
     let learned = matches!(config.positions, crate::model::Positions::Learned);
     let weights = Weights {
         config: config.clone(),
-        embedding: tensors.read(names.embedding, &[config.d_vocab, d])?,
+        blocks,
+        embedding: tensors.table(names.embedding, [config.d_vocab, d], source, keep)?,
         position: learned
-            .then(|| tensors.read(names.position, &[config.n_ctx, d]))
+            .then(|| tensors.values(names.position, &[config.n_ctx, d]))
             .transpose()?,
-        layers: blocks.into_iter().collect::<Result<_>>()?,
         final_norm: reader.norm(names.final_norm, d)?,
         unembedding: (!config.tied_unembedding)
-            .then(|| {
-                let biased = source
-                    .shape(&format!("{}.bias", names.unembedding))
-                    .is_some();
-                let shape = [d, config.d_vocab];
-                tensors
-                    .bare()
-                    .linear(names.unembedding, shape, true, biased)
-            })
+            .then(|| reader.unembedding(source, keep))
             .transpose()?,
     };
     tracked.refuse_unread(|tensor| is_weight(config, tensor))?;
     Ok(weights)
 }
 
+/// Blocks that are read again whenever they are used.
+struct FromFile {
+    of: Description,
+    names: Names,
+    source: Arc<dyn TensorSource>,
+    biases: Biases,
+}
+
+impl FromFile {
+    fn again<P>(&self, read: impl FnOnce(&Reader<'_>) -> Result<P>) -> P {
+        let mut reader = Reader::new(&self.of, &self.names, &*self.source);
+        reader.tensors = reader.tensors.checked_before();
+        // It was read once already.
+        read(&reader).unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+impl BlockSource<f32> for FromFile {
+    fn attention(&self, layer: usize) -> Attention<f32> {
+        self.again(|reader| reader.attention(layer, &self.biases))
+    }
+
+    fn mlp(&self, layer: usize) -> Option<Mlp<f32>> {
+        Some(self.again(|reader| reader.mlp(layer, &self.biases)))
+    }
+}
+
 /// Which maps have a bias: in any layer, or as the configuration demands; then all layers must.
+#[derive(Clone, Copy)]
 struct Biases {
     attention: [bool; 3],
     o: bool,
@@ -200,7 +215,62 @@ struct Reader<'a> {
     tensors: Tensors<'a>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    fn new(of: &'a Description, names: &'a Names, source: &'a dyn TensorSource) -> Self {
+        Self {
+            of,
+            config: &of.config,
+            names,
+            tensors: Tensors::new(source, names.prefix, names.embedding),
+        }
+    }
+
+    /// All blocks, each read and checked once; the error is that of the first bad one.
+    fn blocks(&self, load: &Load) -> Result<Blocks<f32>> {
+        let biases = self.biases();
+        let block = |layer: usize| -> Result<Block<f32>> {
+            Ok(Block {
+                attention: self.attention(layer, &biases)?,
+                mlp: Some(self.mlp(layer, &biases)?),
+            })
+        };
+        let layers = 0..self.config.n_layers;
+        let fits = |room: usize| -> Result<bool> {
+            let first = block(0)?;
+            let mlp = first.mlp.map_or(0, |mlp| mlp.held_bytes());
+            Ok((first.attention.held_bytes() + mlp) * self.config.n_layers <= room)
+        };
+        if load.room.map_or(Ok(true), fits)? {
+            let blocks: Vec<Result<Block<f32>>> = layers.into_par_iter().map(block).collect();
+            return Ok(blocks.into_iter().collect::<Result<Vec<_>>>()?.into());
+        }
+        for layer in layers {
+            drop(block(layer)?);
+        }
+        let source = FromFile {
+            of: self.of.clone(),
+            names: *self.names,
+            source: Arc::clone(&load.source),
+            biases,
+        };
+        Ok(Blocks::on_demand(Arc::new(source), self.config.n_layers))
+    }
+
+    fn unembedding(&self, source: &Arc<dyn TensorSource>, keep: bool) -> Result<Unembedding<f32>> {
+        let (names, tensors) = (self.names, self.tensors.bare());
+        let shape = [self.config.d_vocab, self.config.d_model];
+        let bias = format!("{}.bias", names.unembedding);
+        let bias = tensors
+            .has(&bias)
+            .then(|| tensors.read(&bias, &[self.config.d_vocab]))
+            .transpose()?;
+        let table = format!("{}.weight", names.unembedding);
+        Ok(Unembedding {
+            table: tensors.table(&table, shape, source, keep)?,
+            bias,
+        })
+    }
+
     fn name(&self, layer: usize, part: &str) -> String {
         format!("{}.{layer}.{part}", self.names.block)
     }
@@ -243,32 +313,31 @@ impl Reader<'_> {
         Ok(norm)
     }
 
-    fn block(&self, layer: usize, biases: &Biases) -> Result<Block<f32>> {
+    fn attention(&self, layer: usize, biases: &Biases) -> Result<Attention<f32>> {
         let (config, names) = (self.config, self.names);
         let (d, d_head) = (config.d_model, config.d_head);
         let heads = config.n_heads * d_head;
         let norm = |part: &str, width: usize| self.norm(&self.name(layer, part), width);
-        let [q, k, v] = self.attention(layer, biases)?;
+        let [q, k, v] = self.inputs(layer, biases)?;
         let query_key_norm = |part: &str| {
             let wanted = config.attention.query_key_norm;
             wanted.then(|| norm(part, d_head)).transpose()
         };
-        let post_norm = |part: &str| config.post_norms.then(|| norm(part, d)).transpose();
-        Ok(Block {
-            attention_norm: norm(names.attention_norm, d)?,
+        Ok(Attention {
+            norm: norm(names.attention_norm, d)?,
             q,
             k,
             v,
             o: self.linear(layer, names.o, [heads, d], biases.o)?,
             query_norm: query_key_norm(names.query_key_norms[0])?,
             key_norm: query_key_norm(names.query_key_norms[1])?,
-            attention_post_norm: post_norm(names.attention_post_norm)?,
-            mlp: Some(Mlp {
-                norm: norm(names.mlp_norm, d)?,
-                post_norm: post_norm(names.mlp_post_norm)?,
-                ..self.mlp(layer, biases)?
-            }),
+            post_norm: self.post_norm(layer, names.attention_post_norm)?,
         })
+    }
+
+    fn post_norm(&self, layer: usize, part: &str) -> Result<Option<NormWeights<f32>>> {
+        let norm = || self.norm(&self.name(layer, part), self.config.d_model);
+        self.config.post_norms.then(norm).transpose()
     }
 
     fn linear(
@@ -283,7 +352,8 @@ impl Reader<'_> {
         self.tensors.linear(&name, shape, transposed, biased)
     }
 
-    fn attention(&self, layer: usize, biases: &Biases) -> Result<[Linear<f32>; 3]> {
+    /// The maps to queries, keys and values.
+    fn inputs(&self, layer: usize, biases: &Biases) -> Result<[Linear<f32>; 3]> {
         let config = self.config;
         let (d, d_head) = (config.d_model, config.d_head);
         let (heads, groups) = (config.n_heads * d_head, config.n_kv_heads * d_head);
@@ -306,7 +376,7 @@ impl Reader<'_> {
                     heads..heads + groups,
                     heads + groups..heads + 2 * groups,
                 ]
-                .map(|outputs| pick(&fused, outputs))
+                .map(|outputs| range_of(&fused, outputs))
             }
             AttentionNames::FusedByHead(part) => {
                 let fused = fused(part)?;
@@ -325,7 +395,6 @@ impl Reader<'_> {
         Ok([q, k, v])
     }
 
-    /// The maps of an MLP; its norms are still to come.
     fn mlp(&self, layer: usize, biases: &Biases) -> Result<Mlp<f32>> {
         let (d, d_mlp) = (self.config.d_model, self.config.d_mlp);
         let [first_bias, up_bias, down_bias] = biases.mlp;
@@ -340,20 +409,17 @@ impl Reader<'_> {
             }
             MlpNames::FusedGate([fused, down]) => {
                 let fused = self.linear(layer, fused, [d, 2 * d_mlp], first_bias)?;
-                let [gate, up] = [0..d_mlp, d_mlp..2 * d_mlp].map(|outputs| pick(&fused, outputs));
+                let [gate, up] =
+                    [0..d_mlp, d_mlp..2 * d_mlp].map(|outputs| range_of(&fused, outputs));
                 (Some(gate), up, down)
             }
         };
-        let none = NormWeights {
-            gain: Vec::new(),
-            bias: None,
-        };
         Ok(Mlp {
-            norm: none,
+            norm: self.norm(&self.name(layer, self.names.mlp_norm), d)?,
             up,
             gate,
             down: self.linear(layer, down, [d_mlp, d], down_bias)?,
-            post_norm: None,
+            post_norm: self.post_norm(layer, self.names.mlp_post_norm)?,
         })
     }
 }

@@ -8,9 +8,9 @@ use super::gguf_keys::GgufKeys;
 use super::keys::Keys;
 use super::layers::{self, AttentionNames, MlpNames, Names};
 use super::rotary::{Defaults, rotary};
-use super::{Biases, Description, Family};
+use super::{Biases, Description, Family, Load};
 use crate::error::Result;
-use crate::model::source::{Format, Gguf, TensorSource};
+use crate::model::source::{Format, Gguf};
 use crate::model::{Activation, ModelConfig, Norm, Weights};
 
 /// The family's registry entry.
@@ -68,12 +68,12 @@ impl Family for Llama {
         Description::new(keys.file(), config, Biases::default())
     }
 
-    fn weights(&self, of: &Description, source: &dyn TensorSource) -> Result<Weights<f32>> {
+    fn weights(&self, of: &Description, load: &Load) -> Result<Weights<f32>> {
         let names = Names {
-            interleaved: source.format() == Format::Gguf,
-            ..names(source.format())
+            interleaved: load.source.format() == Format::Gguf,
+            ..names(load.source.format())
         };
-        layers::read(of, &names, source)
+        layers::read(of, &names, load)
     }
 }
 

@@ -1,6 +1,24 @@
 //! Linear maps taken apart and put into another order.
 
+use std::ops::Range;
+
 use crate::model::Linear;
+
+/// The map to a range of the outputs; nothing is copied where these lie together.
+pub(super) fn range_of(map: &Linear<f32>, outputs: Range<usize>) -> Linear<f32> {
+    if !map.transposed {
+        return pick(map, outputs);
+    }
+    Linear {
+        weight: map
+            .weight
+            .slice(outputs.start * map.inputs..outputs.end * map.inputs),
+        transposed: true,
+        inputs: map.inputs,
+        outputs: outputs.len(),
+        bias: map.bias.as_ref().map(|bias| bias[outputs].to_vec()),
+    }
+}
 
 /// The map to some of the outputs, in this order.
 pub(super) fn pick(map: &Linear<f32>, outputs: impl Iterator<Item = usize>) -> Linear<f32> {
@@ -16,7 +34,7 @@ pub(super) fn pick(map: &Linear<f32>, outputs: impl Iterator<Item = usize>) -> L
         }
     }
     Linear {
-        weight,
+        weight: weight.into(),
         transposed: map.transposed,
         inputs: map.inputs,
         outputs: outputs.len(),
@@ -47,7 +65,7 @@ mod tests {
         let rows = vec![0.0, 1.0, 2.0, 3.0, 10.0, 11.0, 12.0, 13.0];
         for transposed in [true, false] {
             let mut map = Linear {
-                weight: rows.clone(),
+                weight: rows.clone().into(),
                 transposed,
                 inputs: 1,
                 outputs: 8,
@@ -55,7 +73,7 @@ mod tests {
             };
             halves(&mut map, 4);
             let expected = vec![0.0, 2.0, 1.0, 3.0, 10.0, 12.0, 11.0, 13.0];
-            assert_eq!(map.weight, expected);
+            assert_eq!(*map.weight, expected);
             assert_eq!(map.bias, Some(expected));
         }
     }

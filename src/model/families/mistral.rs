@@ -1,9 +1,9 @@
 //! Mistral: Llama with a sliding window in every layer, or none. Its GGUF files are Llama's.
 
 use super::keys::Keys;
-use super::{Biases, Description, Family, layers, llama, windows};
+use super::{Biases, Description, Family, Load, layers, llama, windows};
 use crate::error::Result;
-use crate::model::source::{Gguf, TensorSource};
+use crate::model::source::Gguf;
 use crate::model::{AttentionConfig, ModelConfig, Weights};
 
 /// The family's registry entry.
@@ -44,7 +44,7 @@ impl Family for Mistral {
         llama::Llama.describe_gguf(gguf)
     }
 
-    fn weights(&self, of: &Description, source: &dyn TensorSource) -> Result<Weights<f32>> {
-        layers::read(of, &llama::HUGGING_FACE, source)
+    fn weights(&self, of: &Description, load: &Load) -> Result<Weights<f32>> {
+        layers::read(of, &llama::HUGGING_FACE, load)
     }
 }

@@ -19,6 +19,8 @@ mod rotary;
 mod transformer_lens;
 mod windows;
 
+use std::sync::Arc;
+
 use super::source::{Gguf, TensorSource};
 use super::{ModelConfig, Weights};
 use crate::error::{Error, Result};
@@ -54,7 +56,16 @@ pub(crate) trait Family: Sync {
     ///
     /// # Errors
     /// When a tensor is missing, has another shape than the configuration says, is not finite, or is not known.
-    fn weights(&self, of: &Description, source: &dyn TensorSource) -> Result<Weights<f32>>;
+    fn weights(&self, of: &Description, load: &Load) -> Result<Weights<f32>>;
+}
+
+/// Where weights are read from, and whether blocks stay there until they are used.
+pub(crate) struct Load {
+    /// The tensors.
+    pub(crate) source: Arc<dyn TensorSource>,
+    /// Bytes that all weights may take in memory, where they are bounded: blocks that take more stay in the file until they
+    /// are used, and are not kept.
+    pub(crate) room: Option<usize>,
 }
 
 /// What a file says about a model before any weight is read.

@@ -7,9 +7,9 @@
 use super::gguf_keys::{GgufKeys, SHORT_FACTORS};
 use super::keys::Keys;
 use super::layers::{self, AttentionNames, MlpNames, Names};
-use super::{Biases, Description, Family, llama, windows};
+use super::{Biases, Description, Family, Load, llama, windows};
 use crate::error::Result;
-use crate::model::source::{Format, Gguf, TensorSource};
+use crate::model::source::{Format, Gguf};
 use crate::model::{Activation, AttentionConfig, ModelConfig, Positions, RotaryScaling, Weights};
 
 /// The family's registry entry.
@@ -68,8 +68,8 @@ impl Family for Phi3 {
         Description::new(keys.file(), config, Biases::default())
     }
 
-    fn weights(&self, of: &Description, source: &dyn TensorSource) -> Result<Weights<f32>> {
-        let names = match source.format() {
+    fn weights(&self, of: &Description, load: &Load) -> Result<Weights<f32>> {
+        let names = match load.source.format() {
             Format::HuggingFace => Names {
                 attention: AttentionNames::Fused("self_attn.qkv_proj"),
                 mlp: MlpNames::FusedGate(["mlp.gate_up_proj", "mlp.down_proj"]),
@@ -81,7 +81,7 @@ impl Family for Phi3 {
                 ..Names::GGUF
             },
         };
-        layers::read(of, &names, source)
+        layers::read(of, &names, load)
     }
 }
 

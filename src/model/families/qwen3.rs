@@ -2,9 +2,9 @@
 
 use super::gguf_keys::GgufKeys;
 use super::keys::Keys;
-use super::{Biases, Description, Family, layers, llama, windows};
+use super::{Biases, Description, Family, Load, layers, llama, windows};
 use crate::error::Result;
-use crate::model::source::{Gguf, TensorSource};
+use crate::model::source::Gguf;
 use crate::model::{AttentionConfig, ModelConfig, Weights};
 
 /// The family's registry entry.
@@ -47,7 +47,7 @@ impl Family for Qwen3 {
         Description::new(keys.file(), config, Biases::default())
     }
 
-    fn weights(&self, of: &Description, source: &dyn TensorSource) -> Result<Weights<f32>> {
-        layers::read(of, &llama::names(source.format()), source)
+    fn weights(&self, of: &Description, load: &Load) -> Result<Weights<f32>> {
+        layers::read(of, &llama::names(load.source.format()), load)
     }
 }

@@ -6,12 +6,12 @@
 use super::activation::{PLAIN, activation};
 use super::keys::Keys;
 use super::layers::is_weight;
-use super::{Biases, Description, Family};
+use super::{Biases, Description, Family, Load};
 use crate::error::{Error, Result};
-use crate::model::source::{Gguf, TensorSource, Tensors, Tracked};
+use crate::model::source::{Gguf, Tensors, Tracked};
 use crate::model::{
-    Activation, AttentionConfig, Block, Linear, Mlp, ModelConfig, Norm, NormWeights, Positions,
-    Weights,
+    Activation, Attention, AttentionConfig, Block, Linear, Mlp, ModelConfig, Norm, NormWeights,
+    Positions, Table, Unembedding, Weights,
 };
 
 /// The family's registry entry.
@@ -104,8 +104,9 @@ impl Family for TransformerLens {
         Err(Error::model(&gguf.header.file, problem))
     }
 
-    fn weights(&self, of: &Description, source: &dyn TensorSource) -> Result<Weights<f32>> {
-        let tracked = Tracked::new(source);
+    fn weights(&self, of: &Description, load: &Load) -> Result<Weights<f32>> {
+        let source = &load.source;
+        let tracked = Tracked::new(&**source);
         let config = &of.config;
         let reader = Reader {
             config,
@@ -125,15 +126,15 @@ impl Family for TransformerLens {
             .collect();
         let weights = Weights {
             config: config.clone(),
-            embedding: tensors.read("embed.W_E", &[config.d_vocab, d])?,
-            position: Some(tensors.read("pos_embed.W_pos", &[config.n_ctx, d])?),
-            layers: layers?,
+            embedding: Table::new(tensors.values("embed.W_E", &[config.d_vocab, d])?, d),
+            position: Some(tensors.values("pos_embed.W_pos", &[config.n_ctx, d])?),
+            blocks: layers?.into(),
             final_norm: reader.norm("ln_final")?,
-            unembedding: Some(Linear {
-                weight: tensors.read("unembed.W_U", &[d, config.d_out()])?,
-                transposed: false,
-                inputs: d,
-                outputs: config.d_out(),
+            unembedding: Some(Unembedding {
+                table: {
+                    let weight = tensors.read("unembed.W_U", &[d, config.d_out()])?;
+                    Table::new(by_output(&weight, config.d_out()), d)
+                },
                 bias: reader.bias("unembed.b_U", &[config.d_out()])?,
             }),
         };
@@ -181,7 +182,7 @@ impl Reader<'_> {
                 .tensors
                 .read(&name(&format!("attn.W_{part}")), &[heads, d, d_head])?;
             Ok(Linear {
-                weight: by_input(&weight, heads, d, d_head),
+                weight: by_input(&weight, heads, d, d_head).into(),
                 transposed: false,
                 inputs: d,
                 outputs: heads * d_head,
@@ -194,7 +195,7 @@ impl Reader<'_> {
                 Ok(Linear {
                     weight: self
                         .tensors
-                        .read(&name(&format!("mlp.W_{part}")), &[inputs, outputs])?,
+                        .values(&name(&format!("mlp.W_{part}")), &[inputs, outputs])?,
                     transposed: false,
                     inputs,
                     outputs,
@@ -210,23 +211,34 @@ impl Reader<'_> {
             })
         };
         Ok(Block {
-            attention_norm: self.norm(&name("ln1"))?,
-            q: into_heads("Q")?,
-            k: into_heads("K")?,
-            v: into_heads("V")?,
-            o: Linear {
-                weight: self.tensors.read(&name("attn.W_O"), &[heads, d_head, d])?,
-                transposed: false,
-                inputs: heads * d_head,
-                outputs: d,
-                bias: self.bias(&name("attn.b_O"), &[d])?,
+            attention: Attention {
+                norm: self.norm(&name("ln1"))?,
+                q: into_heads("Q")?,
+                k: into_heads("K")?,
+                v: into_heads("V")?,
+                o: Linear {
+                    weight: self
+                        .tensors
+                        .values(&name("attn.W_O"), &[heads, d_head, d])?,
+                    transposed: false,
+                    inputs: heads * d_head,
+                    outputs: d,
+                    bias: self.bias(&name("attn.b_O"), &[d])?,
+                },
+                query_norm: None,
+                key_norm: None,
+                post_norm: None,
             },
-            query_norm: None,
-            key_norm: None,
-            attention_post_norm: None,
             mlp: config.has_mlps().then(mlp).transpose()?,
         })
     }
+}
+
+/// The transpose of a matrix with this many columns.
+fn by_output(weight: &[f32], outputs: usize) -> Vec<f32> {
+    (0..outputs)
+        .flat_map(|output| weight.iter().skip(output).step_by(outputs).copied())
+        .collect()
 }
 
 /// From `[heads, inputs, width]` to `[inputs, heads * width]`.

@@ -1,18 +1,19 @@
 //! Tensors in a GGUF file, dequantised in chunks on all threads.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use candle_core::Device;
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
-use rayon::prelude::*;
 
 use super::element::Element;
 use super::gguf_header::GgufTensor;
+use super::singles::singles;
+use super::widen::{CHUNK, widen};
 use super::{Bytes, Format, GgufHeader, TensorSource};
 use crate::error::{Error, Result};
+use crate::model::Values;
 
-/// Elements dequantised by one task; a multiple of every block size.
-const CHUNK: usize = 1 << 16;
 /// No block type needs its data aligned more than this.
 const BLOCK_ALIGNMENT: usize = 4;
 
@@ -88,6 +89,34 @@ impl Gguf {
         Error::model(&self.header.file, format!("tensor {tensor} {problem}"))
     }
 
+    /// A tensor and how its elements are stored.
+    fn find(&self, name: &str) -> Result<(&GgufTensor, Storage)> {
+        let tensor = self.header.tensors.get(name);
+        let tensor = tensor.ok_or_else(|| self.fail(name, "is missing"))?;
+        let storage = Storage::from_kind(tensor.kind).ok_or_else(|| {
+            let problem = format!(
+                "has elements of an unsupported type (number {})",
+                tensor.kind
+            );
+            self.fail(name, problem)
+        })?;
+        Ok((tensor, storage))
+    }
+
+    fn widened(
+        &self,
+        name: &str,
+        storage: &Storage,
+        count: usize,
+        data: &[u8],
+    ) -> Result<Vec<f32>> {
+        let (elements, size) = storage.block();
+        widen(count, data, CHUNK / elements * size, |bytes, out| {
+            storage.widen(bytes, out)
+        })
+        .map_err(|error| self.fail(name, format!("cannot be dequantised: {error}")))
+    }
+
     /// Number of elements and the bytes that hold them.
     fn data(&self, name: &str, tensor: &GgufTensor, storage: &Storage) -> Result<(usize, &[u8])> {
         let (elements, size) = storage.block();
@@ -134,25 +163,38 @@ impl TensorSource for Gguf {
         Some(&tensor.shape)
     }
 
-    fn read(&self, name: &str) -> Result<Vec<f32>> {
-        let tensor = self.header.tensors.get(name);
-        let tensor = tensor.ok_or_else(|| self.fail(name, "is missing"))?;
-        let storage = Storage::from_kind(tensor.kind).ok_or_else(|| {
-            let problem = format!(
-                "has elements of an unsupported type (number {})",
-                tensor.kind
-            );
-            self.fail(name, problem)
-        })?;
+    fn read(&self, name: &str) -> Result<Values<f32>> {
+        let (tensor, storage) = self.find(name)?;
         let (count, data) = self.data(name, tensor, &storage)?;
+        if matches!(storage, Storage::Plain(Element::F32))
+            && let Some(mapped) = singles(&self.bytes, tensor.start..tensor.start + data.len())
+        {
+            return Ok(mapped);
+        }
+        Ok(self.widened(name, &storage, count, data)?.into())
+    }
+
+    fn rows_stay(&self, name: &str) -> bool {
+        let Ok((tensor, storage)) = self.find(name) else {
+            return false;
+        };
+        let width = tensor.shape.last().copied().unwrap_or(1);
+        !matches!(storage, Storage::Plain(Element::F32)) && width.is_multiple_of(storage.block().0)
+    }
+
+    fn rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>> {
+        let (tensor, storage) = self.find(name)?;
+        let (_, data) = self.data(name, tensor, &storage)?;
         let (elements, size) = storage.block();
-        let mut values = vec![0.0; count];
-        values
-            .par_chunks_mut(CHUNK)
-            .zip(data.par_chunks(CHUNK / elements * size))
-            .try_for_each(|(out, bytes)| storage.widen(bytes, out))
-            .map_err(|error| self.fail(name, format!("cannot be dequantised: {error}")))?;
-        Ok(values)
+        let width = tensor.shape.last().copied().unwrap_or(1);
+        let bytes = width / elements * size;
+        let count = rows.len() * width;
+        self.widened(
+            name,
+            &storage,
+            count,
+            &data[rows.start * bytes..rows.end * bytes],
+        )
     }
 
     fn hash(&self, hasher: &mut blake3::Hasher) {

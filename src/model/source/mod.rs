@@ -9,8 +9,10 @@ mod folder;
 mod gguf;
 mod gguf_header;
 mod safetensors;
+mod singles;
 mod tensors;
 mod tracked;
+mod widen;
 
 pub(crate) use bytes::Bytes;
 pub(crate) use folder::{EmbeddedFolder, Folder};
@@ -20,7 +22,10 @@ pub(crate) use safetensors::SafetensorsFiles;
 pub(crate) use tensors::Tensors;
 pub(crate) use tracked::Tracked;
 
+use std::ops::Range;
+
 use crate::error::Result;
+use crate::model::Values;
 
 /// Whose tensor names and layouts a source uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +37,7 @@ pub(crate) enum Format {
 }
 
 /// Named tensors of one model, wherever they are stored.
-pub(crate) trait TensorSource: Sync {
+pub(crate) trait TensorSource: Send + Sync {
     /// Whose names and layouts the tensors have.
     fn format(&self) -> Format;
 
@@ -45,11 +50,23 @@ pub(crate) trait TensorSource: Sync {
     /// The tensor's shape, row-major (last dimension contiguous).
     fn shape(&self, tensor: &str) -> Option<&[usize]>;
 
-    /// The tensor's values, widened to `f32`; not checked for being finite.
+    /// The tensor's values, widened to `f32` or used where they lie in the file; not checked for being finite.
     ///
     /// # Errors
     /// When the tensor is absent or its element type is unknown.
-    fn read(&self, tensor: &str) -> Result<Vec<f32>>;
+    fn read(&self, tensor: &str) -> Result<Values<f32>>;
+
+    /// Whether [`Self::rows`] can widen rows of the tensor apart from the others, and [`Self::read`] would copy them.
+    fn rows_stay(&self, tensor: &str) -> bool;
+
+    /// Some rows of a matrix, widened to `f32`; not checked for being finite.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    ///
+    /// # Panics
+    /// When there are no such rows.
+    fn rows(&self, tensor: &str, rows: Range<usize>) -> Result<Vec<f32>>;
 
     /// Feeds the raw weight bytes to a hash.
     fn hash(&self, hasher: &mut blake3::Hasher);

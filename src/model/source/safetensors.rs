@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use rayon::prelude::*;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
 use super::element::Element;
+use super::singles::singles;
+use super::widen::{CHUNK, widen};
 use super::{Bytes, Folder, Format, TensorSource};
 use crate::error::{Error, Result};
+use crate::model::Values;
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
-/// Elements widened by one task.
-const CHUNK: usize = 1 << 16;
 
 /// The safetensors files of a folder.
 #[derive(Debug)]
@@ -101,6 +101,40 @@ impl SafetensorsFiles {
         self.files.push((file, bytes));
         Ok(())
     }
+
+    /// Where a tensor is, and what its elements are.
+    fn entry(&self, tensor: &str) -> Result<(Element, &Entry)> {
+        let Some(entry) = self.tensors.get(tensor) else {
+            let problem = format!("tensor {tensor} is missing");
+            return Err(Error::model(self.file(tensor), problem));
+        };
+        let element = match entry.dtype {
+            Dtype::F32 => Element::F32,
+            Dtype::F16 => Element::F16,
+            Dtype::BF16 => Element::Bf16,
+            Dtype::F64 => Element::F64,
+            other => {
+                let problem = format!(
+                    "tensor {tensor} has elements of type {other:?}; expected F32, F16, BF16 or F64"
+                );
+                return Err(Error::model(self.file(tensor), problem));
+            }
+        };
+        Ok((element, entry))
+    }
+}
+
+/// Widens whole elements.
+fn element_values(element: Element, data: &[u8]) -> Vec<f32> {
+    let size = element.size();
+    let widened = widen(data.len() / size, data, CHUNK * size, |bytes, out| {
+        element.widen(bytes, out);
+        Ok::<(), std::convert::Infallible>(())
+    });
+    match widened {
+        Ok(values) => values,
+        Err(never) => match never {},
+    }
 }
 
 impl TensorSource for SafetensorsFiles {
@@ -123,30 +157,30 @@ impl TensorSource for SafetensorsFiles {
         self.tensors.get(tensor).map(|entry| entry.shape.as_slice())
     }
 
-    fn read(&self, tensor: &str) -> Result<Vec<f32>> {
-        let Some(entry) = self.tensors.get(tensor) else {
-            let problem = format!("tensor {tensor} is missing");
-            return Err(Error::model(self.file(tensor), problem));
-        };
-        let element = match entry.dtype {
-            Dtype::F32 => Element::F32,
-            Dtype::F16 => Element::F16,
-            Dtype::BF16 => Element::Bf16,
-            Dtype::F64 => Element::F64,
-            other => {
-                let problem = format!(
-                    "tensor {tensor} has elements of type {other:?}; expected F32, F16, BF16 or F64"
-                );
-                return Err(Error::model(self.file(tensor), problem));
-            }
-        };
+    fn read(&self, tensor: &str) -> Result<Values<f32>> {
+        let (element, entry) = self.entry(tensor)?;
+        let file = &self.files[entry.file].1;
+        if element == Element::F32
+            && let Some(mapped) = singles(file, entry.data.clone())
+        {
+            return Ok(mapped);
+        }
+        Ok(element_values(element, &file[entry.data.clone()]).into())
+    }
+
+    fn rows_stay(&self, tensor: &str) -> bool {
+        self.entry(tensor)
+            .is_ok_and(|(element, _)| element != Element::F32)
+    }
+
+    fn rows(&self, tensor: &str, rows: Range<usize>) -> Result<Vec<f32>> {
+        let (element, entry) = self.entry(tensor)?;
+        let width = entry.shape.last().copied().unwrap_or(1) * element.size();
         let data = &self.files[entry.file].1[entry.data.clone()];
-        let mut values = vec![0.0; data.len() / element.size()];
-        values
-            .par_chunks_mut(CHUNK)
-            .zip(data.par_chunks(CHUNK * element.size()))
-            .for_each(|(out, bytes)| element.widen(bytes, out));
-        Ok(values)
+        Ok(element_values(
+            element,
+            &data[rows.start * width..rows.end * width],
+        ))
     }
 
     fn hash(&self, hasher: &mut blake3::Hasher) {

@@ -1,14 +1,36 @@
 //! Checked access to the tensors of a source: presence, shape, finite values.
 
+use std::ops::Range;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
 use super::TensorSource;
 use crate::error::{Error, Result};
-use crate::model::{Linear, NormWeights};
+use crate::model::table::{PANEL, RowSource};
+use crate::model::{Linear, NormWeights, Table, Values};
 
 /// The tensors of a source under a common name prefix.
 #[derive(Clone, Copy)]
 pub(crate) struct Tensors<'a> {
     source: &'a dyn TensorSource,
     prefix: &'a str,
+    /// Whether numbers are checked for being finite.
+    check: bool,
+}
+
+/// The rows of one tensor of a source.
+struct TensorRows {
+    source: Arc<dyn TensorSource>,
+    tensor: String,
+}
+
+impl RowSource for TensorRows {
+    fn rows(&self, range: Range<usize>) -> Vec<f32> {
+        let rows = self.source.rows(&self.tensor, range);
+        // It was read once already.
+        rows.unwrap_or_else(|error| panic!("{error}"))
+    }
 }
 
 impl<'a> Tensors<'a> {
@@ -17,7 +39,11 @@ impl<'a> Tensors<'a> {
         let prefixed = source.shape(&format!("{prefix}{probe}")).is_some();
         let bare = source.shape(probe).is_some();
         let prefix = if prefixed || !bare { prefix } else { "" };
-        Self { source, prefix }
+        Self {
+            source,
+            prefix,
+            check: true,
+        }
     }
 
     /// The same source without the prefix.
@@ -35,31 +61,92 @@ impl<'a> Tensors<'a> {
         self.source.shape(&self.full(name)).is_some()
     }
 
+    /// The same tensors, which were read before: their numbers are not checked again.
+    pub(crate) fn checked_before(self) -> Self {
+        Self {
+            check: false,
+            ..self
+        }
+    }
+
     /// The values of a tensor of a known shape.
     ///
     /// # Errors
     /// When it is missing, has another shape, or holds NaN or an infinity.
-    pub(crate) fn read(self, name: &str, expected: &[usize]) -> Result<Vec<f32>> {
+    pub(crate) fn values(self, name: &str, expected: &[usize]) -> Result<Values<f32>> {
         let name = self.full(name);
-        let fail = |problem: String| {
-            let problem = format!("tensor {name} {problem}");
-            Err(Error::model(self.source.file(&name), problem))
-        };
-        match self.source.shape(&name) {
-            None => return fail(format!("is missing; expected shape {expected:?}")),
-            Some(shape) if shape != expected => {
-                return fail(format!("has shape {shape:?}, expected {expected:?}"));
-            }
-            Some(_) => {}
-        }
+        self.check_shape(&name, expected)?;
         let values = self.source.read(&name)?;
-        match values.iter().position(|value| !value.is_finite()) {
-            Some(at) => fail(format!(
-                "holds {} at element {at}; weights must be finite",
-                values[at]
-            )),
-            None => Ok(values),
+        self.check_finite(&name, 0, &values)?;
+        Ok(values)
+    }
+
+    /// As [`Self::values`], in memory of their own.
+    ///
+    /// # Errors
+    /// As [`Self::values`].
+    pub(crate) fn read(self, name: &str, expected: &[usize]) -> Result<Vec<f32>> {
+        Ok(self.values(name, expected)?.to_vec())
+    }
+
+    /// A table of `[rows, width]` whose rows stay in the file where [`TensorSource::rows_stay`]; with `keep`, all of them
+    /// stay in memory once all were wanted. `shared` is the source again, for reading rows later.
+    ///
+    /// # Errors
+    /// As [`Self::values`].
+    pub(crate) fn table(
+        self,
+        name: &str,
+        [rows, width]: [usize; 2],
+        shared: &Arc<dyn TensorSource>,
+        keep: bool,
+    ) -> Result<Table<f32>> {
+        let full = self.full(name);
+        self.check_shape(&full, &[rows, width])?;
+        if !self.source.rows_stay(&full) {
+            return Ok(Table::new(self.values(name, &[rows, width])?, width));
         }
+        for start in (0..rows).step_by(PANEL) {
+            let values = self.source.rows(&full, start..(start + PANEL).min(rows))?;
+            self.check_finite(&full, start * width, &values)?;
+        }
+        let source = Arc::new(TensorRows {
+            source: Arc::clone(shared),
+            tensor: full,
+        });
+        Ok(Table::in_file(source, [rows, width], keep))
+    }
+
+    fn check_shape(self, name: &str, expected: &[usize]) -> Result<()> {
+        match self.source.shape(name) {
+            None => self.fail(name, format!("is missing; expected shape {expected:?}")),
+            Some(shape) if shape != expected => {
+                self.fail(name, format!("has shape {shape:?}, expected {expected:?}"))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    fn check_finite(self, name: &str, first: usize, values: &[f32]) -> Result<()> {
+        if !self.check {
+            return Ok(());
+        }
+        match values.par_iter().position_first(|value| !value.is_finite()) {
+            Some(at) => self.fail(
+                name,
+                format!(
+                    "holds {} at element {}; weights must be finite",
+                    values[at],
+                    first + at
+                ),
+            ),
+            None => Ok(()),
+        }
+    }
+
+    fn fail(self, name: &str, problem: String) -> Result<()> {
+        let problem = format!("tensor {name} {problem}");
+        Err(Error::model(self.source.file(name), problem))
     }
 
     /// A map stored as `name.weight`, `[outputs, inputs]` when `transposed`, and `name.bias` where `biased`.
@@ -82,7 +169,7 @@ impl<'a> Tensors<'a> {
             .then(|| self.read(&format!("{name}.bias"), &[outputs]))
             .transpose()?;
         Ok(Linear {
-            weight: self.read(&format!("{name}.weight"), &shape)?,
+            weight: self.values(&format!("{name}.weight"), &shape)?,
             transposed,
             inputs,
             outputs,

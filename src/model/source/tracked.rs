@@ -1,10 +1,12 @@
 //! A source that remembers which of its tensors were read, so that none is left out unnoticed.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use super::{Format, TensorSource};
 use crate::error::{Error, Result};
+use crate::model::Values;
 
 /// A source under watch.
 pub(crate) struct Tracked<'a> {
@@ -44,6 +46,15 @@ impl<'a> Tracked<'a> {
     }
 }
 
+impl Tracked<'_> {
+    fn note(&self, tensor: &str) {
+        self.read
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(tensor.to_owned());
+    }
+}
+
 impl TensorSource for Tracked<'_> {
     fn format(&self) -> Format {
         self.source.format()
@@ -61,12 +72,18 @@ impl TensorSource for Tracked<'_> {
         self.source.shape(tensor)
     }
 
-    fn read(&self, tensor: &str) -> Result<Vec<f32>> {
-        self.read
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(tensor.to_owned());
+    fn read(&self, tensor: &str) -> Result<Values<f32>> {
+        self.note(tensor);
         self.source.read(tensor)
+    }
+
+    fn rows_stay(&self, tensor: &str) -> bool {
+        self.source.rows_stay(tensor)
+    }
+
+    fn rows(&self, tensor: &str, rows: Range<usize>) -> Result<Vec<f32>> {
+        self.note(tensor);
+        self.source.rows(tensor, rows)
     }
 
     fn hash(&self, hasher: &mut blake3::Hasher) {

@@ -10,7 +10,7 @@ use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use secateur::Error;
-use secateur::model::{LoadedModel, Weights, load_model};
+use secateur::model::{LoadedModel, Table, Weights, load_model};
 use serde_json::json;
 use tempfile::TempDir;
 
@@ -166,29 +166,39 @@ pub(super) fn refusal(loaded: Result<LoadedModel, Error>) -> String {
 
 /// Every weight in canonical order, for comparing by bits; transposed maps are read as `[inputs, outputs]`.
 pub(super) fn flat(weights: &Weights<f32>) -> Vec<u32> {
-    let mut all = weights.embedding.clone();
-    all.extend(weights.position.iter().flatten());
-    let maps = weights.layers.iter().flat_map(|block| {
-        let mlp = block.mlp.as_ref().expect("an MLP");
-        [&block.q, &block.k, &block.v, &block.o, &mlp.up, &mlp.down]
-            .into_iter()
-            .chain(&mlp.gate)
-    });
-    for map in maps.chain(&weights.unembedding) {
-        let (input, output) = map.strides();
-        for from in 0..map.inputs {
-            all.extend((0..map.outputs).map(|to| map.weight[from * input + to * output]));
+    let rows = |table: &Table<f32>| table.gather(&(0..table.len()).collect::<Vec<_>>());
+    let mut all = rows(&weights.embedding);
+    all.extend(weights.position.iter().flat_map(|position| position.iter()));
+    for layer in 0..weights.config.n_layers {
+        let block = weights.attention(layer);
+        let mlp = weights.mlp(layer).expect("an MLP");
+        let maps = [&block.q, &block.k, &block.v, &block.o, &mlp.up, &mlp.down];
+        for map in maps.into_iter().chain(&mlp.gate) {
+            let (input, output) = map.strides();
+            for from in 0..map.inputs {
+                all.extend((0..map.outputs).map(|to| map.weight[from * input + to * output]));
+            }
+            all.extend(map.bias.iter().flatten());
         }
+        let own = [
+            &block.query_norm,
+            &block.key_norm,
+            &block.post_norm,
+            &mlp.post_norm,
+        ];
+        for norm in [&block.norm, &mlp.norm]
+            .into_iter()
+            .chain(own.into_iter().flatten())
+        {
+            all.extend(norm.gain.iter().chain(norm.bias.iter().flatten()));
+        }
+    }
+    if let Some(map) = &weights.unembedding {
+        all.extend(rows(&map.table));
         all.extend(map.bias.iter().flatten());
     }
-    let norms = weights.layers.iter();
-    let norms = norms.flat_map(|block| {
-        let mlp = block.mlp.as_ref().expect("an MLP");
-        [&block.attention_norm, &mlp.norm]
-    });
-    for norm in norms.chain([&weights.final_norm]) {
-        all.extend(norm.gain.iter().chain(norm.bias.iter().flatten()));
-    }
+    let norm = &weights.final_norm;
+    all.extend(norm.gain.iter().chain(norm.bias.iter().flatten()));
     all.into_iter().map(f32::to_bits).collect()
 }
 

@@ -4,7 +4,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use secateur::graph::{ComputationGraph, EdgeMask};
 use secateur::model::{
-    Activation, Block, Linear, Mlp, ModelConfig, Norm, NormWeights, Positions, Weights,
+    Activation, Attention, Block, Linear, Mlp, ModelConfig, Norm, NormWeights, Positions, Table,
+    Unembedding, Weights,
 };
 use secateur::task::Example;
 
@@ -57,7 +58,7 @@ pub(crate) fn random_weights(config: &ModelConfig, seed: u64) -> Weights<f64> {
     let biased = matches!(config.norm, Norm::LayerNorm { .. });
     let d = config.d_model;
     let mut linear = |inputs: usize, outputs: usize, transposed: bool| Linear {
-        weight: numbers(inputs * outputs, 0.5),
+        weight: numbers(inputs * outputs, 0.5).into(),
         transposed,
         inputs,
         outputs,
@@ -73,16 +74,18 @@ pub(crate) fn random_weights(config: &ModelConfig, seed: u64) -> Weights<f64> {
         bias: biased.then(|| (0..width).map(|_| rng_norm.random::<f64>() - 0.5).collect()),
     };
     let own = config.attention.query_key_norm;
-    let layers = (0..config.n_layers)
+    let blocks: Vec<_> = (0..config.n_layers)
         .map(|_| Block {
-            attention_norm: norm_of(d),
-            q: linear(d, heads, !biased),
-            k: linear(d, kv, !biased),
-            v: linear(d, kv, !biased),
-            o: linear(heads, d, !biased),
-            query_norm: own.then(|| norm_of(config.d_head)),
-            key_norm: own.then(|| norm_of(config.d_head)),
-            attention_post_norm: config.post_norms.then(|| norm_of(d)),
+            attention: Attention {
+                norm: norm_of(d),
+                q: linear(d, heads, !biased),
+                k: linear(d, kv, !biased),
+                v: linear(d, kv, !biased),
+                o: linear(heads, d, !biased),
+                query_norm: own.then(|| norm_of(config.d_head)),
+                key_norm: own.then(|| norm_of(config.d_head)),
+                post_norm: config.post_norms.then(|| norm_of(d)),
+            },
             mlp: config.has_mlps().then(|| Mlp {
                 norm: norm_of(d),
                 up: linear(d, config.d_mlp, !biased),
@@ -92,9 +95,9 @@ pub(crate) fn random_weights(config: &ModelConfig, seed: u64) -> Weights<f64> {
             }),
         })
         .collect();
-    let unembedding = (!config.tied_unembedding).then(|| Linear {
+    let unembedding = (!config.tied_unembedding).then(|| Unembedding {
+        table: Table::new(linear(d, config.d_out(), true).weight, d),
         bias: None,
-        ..linear(d, config.d_out(), true)
     });
     let mut numbers = |count: usize, scale: f64| -> Vec<f64> {
         (0..count)
@@ -102,10 +105,10 @@ pub(crate) fn random_weights(config: &ModelConfig, seed: u64) -> Weights<f64> {
             .collect()
     };
     Weights {
-        embedding: numbers(config.d_vocab * d, 1.0),
+        embedding: Table::new(numbers(config.d_vocab * d, 1.0), d),
         position: matches!(config.positions, Positions::Learned)
-            .then(|| numbers(config.n_ctx * d, 0.5)),
-        layers,
+            .then(|| numbers(config.n_ctx * d, 0.5).into()),
+        blocks: blocks.into(),
         final_norm: norm_of(d),
         unembedding,
         config: config.clone(),

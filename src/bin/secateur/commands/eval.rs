@@ -23,7 +23,8 @@ pub(crate) fn eval(args: &EvalArgs, quiet: bool) -> Result<u8> {
         .ok_or_else(|| Error::Bug("a spec without mistakes was not read".into()))?;
     stop_on_ctrl_c();
     let ui = SingleUi::new(quiet);
-    let result = reevaluate(&args.circuit, &spec, args.model.as_deref(), &ui);
+    let (model, memory) = (args.model.as_deref(), args.memory.bytes());
+    let result = reevaluate(&args.circuit, &spec, model, memory, &ui);
     ui.finish();
     let result = result?;
     if !quiet {

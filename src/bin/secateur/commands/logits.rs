@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, TensorView, serialize};
-use secateur::model::load_model;
+use secateur::model::load_model_within;
 use secateur::run::{last_logits, write_file};
 use secateur::{Error, Result};
 
@@ -11,7 +11,8 @@ use crate::args::LogitsArgs;
 
 pub(crate) fn logits(args: &LogitsArgs) -> Result<u8> {
     let rows = read_rows(&args.tokens)?;
-    let model = load_model(&args.model, Path::new("."))?;
+    let memory = args.memory.bytes().map(|bytes| bytes as usize);
+    let model = load_model_within(&args.model, Path::new("."), memory)?;
     let logits = last_logits(&model, &rows)?;
     let width = model.config().d_out();
     let bytes: Vec<u8> = logits

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use secateur::model::load_model;
+use secateur::model::load_model_within;
 use secateur::run::{Difference, Golden, Parity, parity as compare};
 use secateur::{Error, Result};
 use serde_json::{Value, json};
@@ -26,7 +26,8 @@ pub(crate) fn parity(args: &ParityArgs) -> Result<u8> {
         &args.golden.display().to_string(),
         &fs_err::read(&args.golden)?,
     )?;
-    let model = load_model(&args.model, Path::new("."))?;
+    let memory = args.memory.bytes().map(|bytes| bytes as usize);
+    let model = load_model_within(&args.model, Path::new("."), memory)?;
     let found = compare(&model.weights, &golden, args.tolerance)?;
     let text = if args.json {
         json_text(&found, args.tolerance)

@@ -18,6 +18,7 @@ pub(crate) fn run(args: &RunArgs, quiet: bool) -> Result<u8> {
     let options = BatchOptions {
         jobs: args.jobs,
         threads: args.threads.unwrap_or(0),
+        memory: args.memory.bytes(),
         force: args.force,
         command: std::env::args_os()
             .map(|argument| argument.to_string_lossy().into_owned())

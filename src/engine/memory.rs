@@ -1,0 +1,229 @@
+//! What runs take in memory, and how examples are grouped so that it stays within bounds.
+//!
+//! The numbers are upper bounds by the sizes of what is allocated. They decide only which whole examples are run together
+//! and which runs are made again instead of kept, never a bit of a result.
+
+use super::Ablation;
+use super::chunk::examples_per_chunk;
+use super::transformer::Transformer;
+use crate::model::Real;
+use crate::task::Example;
+
+/// Share of the bounds that the allocator may lose to gaps.
+const GAPS: f64 = 1.15;
+/// Most that gradients of examples run together should take, where memory is not short.
+const GRADIENTS: usize = 256 << 20;
+/// Rows of gradients that are worth running together even so.
+const GRADIENT_ROWS: usize = 256;
+
+/// Sizes of the largest example.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Extent {
+    /// Tokens.
+    pub tokens: usize,
+    /// Tokens after the shared prefix, where it is not run again.
+    pub rows: usize,
+    /// Positions whose logits are read.
+    pub reads: usize,
+}
+
+/// How the examples of a split are grouped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// Examples that are run together.
+    pub examples: usize,
+    /// Groups whose runs stay in memory; the others are made again when they are used.
+    pub kept: usize,
+    /// Whether what is derived from these runs stays as well.
+    pub keep_derived: bool,
+    /// Circuits that are run together.
+    pub circuits: usize,
+}
+
+/// Numbers that parts of a run hold for one row.
+struct Widths {
+    /// Streams at all places.
+    streams: usize,
+    /// Queries, keys, values, heads and MLPs of all layers.
+    layers: usize,
+    /// What ablated runs hold of these.
+    ablated: usize,
+    /// What all writers write.
+    writers: usize,
+    /// What the backward pass needs of the MLPs.
+    inner: usize,
+    /// Gradients at the readers of one layer.
+    readers: usize,
+    /// Work on one layer.
+    work: usize,
+    /// A row of logits.
+    logits: usize,
+    /// Bytes of a number.
+    number: usize,
+}
+
+impl Extent {
+    /// The largest sizes among some examples; with `suffix`, shared prefixes are not run again.
+    pub(crate) fn of(examples: &[Example], suffix: bool) -> Self {
+        let mut extent = Self::default();
+        for example in examples {
+            let first = example.at.iter().copied().min().unwrap_or(0);
+            let first = first.min(example.first_difference().unwrap_or(0));
+            let start = if suffix { first } else { 0 };
+            extent.tokens = extent.tokens.max(example.clean.len());
+            extent.rows = extent.rows.max(example.clean.len() - start);
+            extent.reads = extent.reads.max(example.at.len());
+        }
+        extent
+    }
+}
+
+impl<T: Real> Transformer<'_, T> {
+    /// Bytes that the runs of `examples` examples take while they are kept: full, ablated and empty, and once more where a
+    /// search stands.
+    fn kept_bytes(&self, extent: Extent, examples: usize) -> usize {
+        let w = self.widths();
+        let run = w.layers + w.streams;
+        let row = 3 * run + w.ablated + w.streams + 4 * self.config().d_model;
+        let prefix = (extent.tokens - extent.rows) * w.layers / 2;
+        examples * (extent.rows * row + prefix + 2 * extent.reads * w.logits) * w.number
+    }
+
+    /// Bytes of what is derived from two of these runs.
+    fn derived_bytes(&self, extent: Extent, examples: usize) -> usize {
+        let w = self.widths();
+        2 * examples * extent.rows * w.writers * w.number
+    }
+
+    /// Bytes that making these runs takes for a while.
+    fn making_bytes(&self, extent: Extent, examples: usize) -> usize {
+        let w = self.widths();
+        examples * extent.tokens * (w.layers + w.streams + w.work) * w.number
+    }
+
+    /// Bytes that running a circuit takes for a while, at most.
+    fn circuit_bytes(&self, extent: Extent, examples: usize) -> usize {
+        let w = self.widths();
+        let row = w.writers + w.layers + w.readers + w.work;
+        examples * (extent.rows * row + 3 * extent.reads * w.logits) * w.number
+    }
+
+    /// Bytes that gradients of `runs` runs take for a while.
+    pub(crate) fn gradient_bytes(&self, extent: Extent, examples: usize, runs: usize) -> usize {
+        let w = self.widths();
+        let config = self.config();
+        let post = if config.post_norms { w.ablated } else { 0 };
+        let row = w.streams + w.layers + w.inner + w.work + w.readers + post;
+        let once = w.writers + w.readers + w.ablated + w.layers;
+        let rows = examples * extent.rows * (runs * row + once);
+        let reads = examples * extent.reads * (2 * runs * w.logits + w.writers);
+        (rows + reads) * w.number
+    }
+
+    fn widths(&self) -> Widths {
+        let config = self.config();
+        let (d, layers) = (config.d_model, config.n_layers);
+        let heads = config.n_heads * config.d_head;
+        let slots = self.layers.iter().map(|layer| layer.k.len());
+        let slots = slots.max().unwrap_or(0);
+        let own = slots.max(config.n_kv_heads) * config.d_head;
+        let maps = if config.gated_mlp { 2 } else { 1 };
+        let neurons: usize = self.layers.iter().map(|layer| layer.neurons.len()).sum();
+        Widths {
+            streams: (2 * layers + 1) * d,
+            layers: layers * (2 * heads + 2 * own + d) + neurons,
+            ablated: layers * (heads + d) + neurons,
+            writers: self.graph.writers().len() * d,
+            inner: layers * config.d_mlp * maps,
+            readers: (config.n_heads + 2 * slots + 1) * d,
+            work: 6 * d + 3 * heads + 2 * own + (maps + 2) * config.d_mlp,
+            logits: config.d_out(),
+            number: size_of::<T>(),
+        }
+    }
+
+    /// Bytes of everything while one group of examples is at work.
+    fn at_work(&self, extent: Extent, examples: usize, runs: usize) -> usize {
+        let circuits = self.derived_bytes(extent, examples) + self.circuit_bytes(extent, examples);
+        let gradients = self.gradient_bytes(extent, 1, runs);
+        let work = circuits
+            .max(gradients)
+            .max(self.making_bytes(extent, examples));
+        with_gaps(self.kept_bytes(extent, examples) + work)
+    }
+
+    /// Least room in which examples can be run, with gradients of so many runs at once.
+    pub(crate) fn least_room(
+        &self,
+        examples: &[Example],
+        ablation: Ablation,
+        runs: usize,
+    ) -> usize {
+        let extent = self.extent(examples, ablation);
+        let scores = 4 * self.graph.edge_count() * size_of::<f64>();
+        self.at_work(extent, 1, runs) + scores
+    }
+
+    /// Bytes of the runs that a search stands at, for all examples.
+    pub(crate) fn standing_bytes(&self, examples: &[Example], ablation: Ablation) -> usize {
+        let w = self.widths();
+        let rows: usize = examples
+            .iter()
+            .map(|example| self.rows_of(example, ablation))
+            .sum();
+        with_gaps(rows * (w.layers + w.streams) * w.number)
+    }
+
+    /// How examples are grouped within the room there is.
+    pub(crate) fn plan(&self, examples: &[Example], extent: Extent, circuits: usize) -> Plan {
+        let most = examples_per_chunk(examples);
+        let Some(room) = self.room else {
+            return Plan {
+                examples: most,
+                kept: usize::MAX,
+                keep_derived: true,
+                circuits,
+            };
+        };
+        let fits = |count: usize| self.at_work(extent, count, 1) <= room;
+        let together = (1..=most.min(examples.len().max(1)))
+            .rev()
+            .find(|&count| fits(count));
+        let together = together.unwrap_or(1);
+        let groups = examples.len().div_ceil(together).max(1);
+        let kept = with_gaps(self.kept_bytes(extent, together));
+        let derived = with_gaps(self.derived_bytes(extent, together));
+        let circuit = with_gaps(self.circuit_bytes(extent, together)).max(1);
+        // What is there while a group is at work leaves room for the others.
+        let spare = room.saturating_sub(self.at_work(extent, together, 1));
+        let keep_derived = (groups - 1) * (kept + derived) <= spare;
+        let others = if keep_derived {
+            groups - 1
+        } else {
+            spare / kept.max(1)
+        };
+        let used = others.min(groups - 1) * (kept + if keep_derived { derived } else { 0 });
+        Plan {
+            examples: together,
+            kept: others + 1,
+            keep_derived,
+            circuits: ((spare.saturating_sub(used)) / circuit + 1).min(circuits),
+        }
+    }
+
+    /// How many examples of a group take gradients together.
+    pub(crate) fn gradient_examples(&self, extent: Extent, examples: usize, runs: usize) -> usize {
+        let enough = GRADIENT_ROWS.div_ceil((extent.rows * runs).max(1));
+        let one = self.gradient_bytes(extent, 1, runs).max(1);
+        let wanted = (GRADIENTS / one).max(enough).clamp(1, examples.max(1));
+        let Some(room) = self.room else {
+            return wanted;
+        };
+        let left = room.saturating_sub(with_gaps(self.kept_bytes(extent, examples)));
+        (left / with_gaps(one)).clamp(1, wanted)
+    }
+}
+
+fn with_gaps(bytes: usize) -> usize {
+    (bytes as f64 * GAPS) as usize
+}
