@@ -5,6 +5,7 @@ import argparse
 import os
 import pathlib
 import shlex
+import signal
 import subprocess
 import sys
 import time
@@ -158,4 +159,9 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    # Leaves through the same door as an interrupt, so that the running measurement is ended too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
