@@ -1,0 +1,77 @@
+"""Run one command in a process of its own and measure its wall time and peak anonymous memory."""
+
+import dataclasses
+import os
+import subprocess
+import tempfile
+import time
+from typing import Optional
+
+EVERY = 0.02
+
+
+@dataclasses.dataclass
+class Measurement:
+    """What a command printed and took. Memory is in bytes, times on the monotonic clock."""
+
+    output: str
+    error: Optional[str]
+    seconds: float
+    samples: list
+
+    def peak(self, start=None, end=None):
+        """The largest anonymous memory between two times, or at all."""
+        inside = [
+            size
+            for at, size in self.samples
+            if (start is None or at >= start - EVERY) and (end is None or at <= end + EVERY)
+        ]
+        return max(inside, default=None)
+
+
+def anonymous(pid):
+    """Anonymous memory of a process in bytes: mapped files, such as weights, are not in it."""
+    try:
+        with open(f"/proc/{pid}/status") as file:
+            for line in file:
+                if line.startswith("RssAnon:"):
+                    return int(line.split()[1]) * 1024
+    except OSError:
+        pass
+    return None
+
+
+def measure(command, env=None, limit=None):
+    """Run `command` with `env` added to the environment, for at most `limit` seconds."""
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        start = time.monotonic()
+        try:
+            process = subprocess.Popen(command, stdout=out, stderr=err, env={**os.environ, **(env or {})})
+        except OSError as error:
+            return Measurement("", f"cannot start: {error.strerror}", 0.0, [])
+        samples = []
+        error = None
+        try:
+            while process.poll() is None:
+                now = time.monotonic()
+                size = anonymous(process.pid)
+                if size is not None:
+                    samples.append((now, size))
+                if limit is not None and now - start > limit:
+                    error = f"stopped after {limit:.0f} s"
+                    break
+                time.sleep(EVERY)
+        finally:
+            # Also when interrupted: nothing is left running.
+            if process.poll() is None:
+                process.kill()
+                process.wait()
+        seconds = time.monotonic() - start
+        out.seek(0)
+        err.seek(0)
+        if error is None and process.returncode != 0:
+            lines = [line.strip() for line in err.read().splitlines() if line.strip()]
+            error = lines[-1][:200] if lines else f"ended with {process.returncode}"
+            if process.returncode == -9:
+                error = "killed, probably out of memory"
+        return Measurement(out.read(), error, seconds, samples)
