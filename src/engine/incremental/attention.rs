@@ -1,5 +1,6 @@
 //! The attention of one layer in all variants: dirty queries, keys and values, then the heads they reach.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
@@ -139,11 +140,12 @@ impl<T: Real> Frame<'_, T> {
             groups.entry(&input.ports).or_default().push(index);
         }
         for (ports, members) in groups {
-            let x: Vec<T> = members
-                .iter()
-                .flat_map(|&index| &normed[index * rows_each..(index + 1) * rows_each])
-                .copied()
-                .collect();
+            let x: Cow<'_, [T]> = if members.len() == inputs.len() {
+                Cow::Borrowed(&normed)
+            } else {
+                let rows = |&index: &usize| &normed[index * rows_each..(index + 1) * rows_each];
+                Cow::Owned(members.iter().map(rows).collect::<Vec<_>>().concat())
+            };
             let positions = positions.repeat(members.len());
             let variants: Vec<usize> = members.iter().map(|&index| inputs[index].variant).collect();
             fresh.add(self, layer, ports, &x, &positions, &variants);
@@ -173,7 +175,7 @@ impl<T: Real> Frame<'_, T> {
                     .any(|&port| fresh.blocks.contains_key(&(variant, port)))
             })
             .collect();
-        let results: Vec<Vec<T>> = work
+        let results: Vec<(Vec<T>, Vec<T>)> = work
             .par_iter()
             .map(|&(variant, head)| {
                 let slot = transformer.slot(layer, head);
@@ -188,19 +190,21 @@ impl<T: Real> Frame<'_, T> {
                 let q = pick(Port::Q(head), own(&run.q, heads, head));
                 let k = pick(Port::K(slot), own(&run.k, slots, slot));
                 let v = pick(Port::V(slot), own(&run.v, slots, slot));
-                transformer.attend_head(
+                let z = transformer.attend_head(
                     layer,
                     &self.layout,
                     q,
                     (transformer.prefix_rows(&self.prefix.k, layer, kv), k),
                     (transformer.prefix_rows(&self.prefix.v, layer, kv), v),
-                )
+                );
+                let old = rows::columns(&run.z, heads * d_head, head * d_head, (head + 1) * d_head);
+                let difference = rows::difference(&z, &old);
+                (z, difference)
             })
             .collect();
-        for ((variant, head), z) in work.into_iter().zip(results) {
+        for ((variant, head), (z, difference)) in work.into_iter().zip(results) {
             let writer = transformer.layers[layer].first_head + head;
-            let old = rows::columns(&run.z, heads * d_head, head * d_head, (head + 1) * d_head);
-            variants[variant].set_dirty(writer, rows::difference(&z, &old));
+            variants[variant].set_dirty(writer, difference);
             if record {
                 variants[variant]
                     .patches

@@ -90,13 +90,17 @@ impl<T: Real> Frame<'_, T> {
             output = transformer.norm(norm, &output);
         }
         let run = &base.layers[layer];
-        for (index, input) in inputs.iter().enumerate() {
+        let len = run.mlp.len();
+        let differences: Vec<Vec<T>> = (0..inputs.len())
+            .into_par_iter()
+            .map(|index| rows::difference(&output[index * len..(index + 1) * len], &run.mlp))
+            .collect();
+        for ((index, input), difference) in inputs.iter().enumerate().zip(differences) {
             let variant = &mut variants[input.variant];
-            let len = run.mlp.len();
             let new = &output[index * len..(index + 1) * len];
-            variant.set_dirty(wiring.mlp_writer, rows::difference(new, &run.mlp));
-            let len = run.neurons.len();
-            let activations = &neurons[index * len..(index + 1) * len];
+            variant.set_dirty(wiring.mlp_writer, difference);
+            let count = run.neurons.len();
+            let activations = &neurons[index * count..(index + 1) * count];
             let difference = rows::difference(activations, &run.neurons);
             let count = wiring.neurons.len();
             for neuron in 0..count {
