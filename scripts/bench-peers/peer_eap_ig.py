@@ -96,15 +96,21 @@ def scores(options, **method):
 
 
 def evaluate(options):
+    """Ten circuits, selected beforehand; each evaluation cleans its circuit up and runs the corrupt prompts anew."""
     at = Graphed(options)
-    at.graph.scores[:] = torch.load(options.scores)
-    edges = len(at.graph.edges)
+    graph = at.graph
+    graph.scores[:] = torch.load(options.scores)
+    edges = len(graph.edges)
+    selected = {}
+    for count in sizes(edges):
+        graph.apply_topn(count, absolute=True)
+        selected[str(count)] = graph.in_graph.clone(), graph.nodes_in_graph.clone()
 
     def run():
         values = {}
-        for count in sizes(edges):
-            at.graph.apply_topn(count, absolute=True)
-            values[str(count)] = at.circuit()
+        for count, (edge_mask, node_mask) in selected.items():
+            graph.in_graph[:], graph.nodes_in_graph[:] = edge_mask, node_mask
+            values[count] = at.circuit()
         return {"logit_diff_by_edges": values}
 
     return Task(run=run, warm=at.warm, edges=edges)
