@@ -9,7 +9,7 @@ use crate::engine::{Ablation, AblationValues, Evaluator, ModelEvaluator, Transfo
 use crate::error::Result;
 use crate::evaluate::curve_circuits;
 use crate::events::Observer;
-use crate::graph::{ComputationGraph, EdgeMask, Granularity, ranking};
+use crate::graph::{ComputationGraph, EdgeMask, Granularity, KeyValue, ranking};
 use crate::metric::Metric;
 use crate::model::{LoadedModel, Weights};
 use crate::score::{Eap, EapIg, Exact};
@@ -45,6 +45,8 @@ pub struct Timing {
     pub seconds: Vec<f64>,
     /// Floating-point operations that the method needs at least, where they can be counted.
     pub operations: Option<f64>,
+    /// Edges of the graph.
+    pub edges: usize,
     /// Number of circuits measured; zero for work that measures none.
     pub circuits: usize,
     /// Edges of the circuit found, by ACDC.
@@ -59,11 +61,15 @@ pub fn time(
     model: &LoadedModel,
     examples: &[Example],
     work: &Work,
-    repeat: usize,
+    (repeat, kv): (usize, KeyValue),
     observer: &dyn Observer,
 ) -> Result<Timing> {
     let weights = &model.weights;
-    let graph = ComputationGraph::new(&weights.config, &Granularity::default(), &BTreeMap::new())?;
+    let granularity = Granularity {
+        kv,
+        ..Granularity::default()
+    };
+    let graph = ComputationGraph::new(&weights.config, &granularity, &BTreeMap::new())?;
     let bench = Bench {
         transformer: Transformer::new(weights, &graph),
         graph: &graph,
@@ -81,6 +87,7 @@ pub fn time(
     let mut timing = Timing {
         seconds: Vec::new(),
         operations: bench.operations(weights, work),
+        edges: graph.edge_count(),
         circuits: 0,
         edges_kept: None,
     };

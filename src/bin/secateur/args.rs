@@ -188,6 +188,9 @@ pub(crate) struct BenchArgs {
     /// Threshold of ACDC.
     #[arg(long, value_name = "X", default_value_t = 0.05)]
     pub(crate) tau: f64,
+    /// Give each query head keys and values of its own, as EAP-IG's graph does.
+    #[arg(long)]
+    pub(crate) per_head: bool,
     /// Threads [default: all cores].
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) threads: Option<usize>,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use secateur::events::Silent;
+use secateur::graph::KeyValue;
 use secateur::model::{PrependBos, load_model};
 use secateur::run::{Roofline, Timing, Work, roofline, time};
 use secateur::task::LoadRequest;
@@ -29,10 +30,15 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<u8> {
     let examples = TaskSource::Tokens(args.rows.clone())
         .load(&request)?
         .examples;
+    let kv = if args.per_head {
+        KeyValue::PerHead
+    } else {
+        KeyValue::Group
+    };
     let mut rows = Vec::new();
     for &name in &args.work {
         let work = work(name, args);
-        let timing = time(&model, &examples, &work, args.repeat, &Silent)?;
+        let timing = time(&model, &examples, &work, (args.repeat, kv), &Silent)?;
         if args.json {
             let line = format!("{}\n", record(name, &timing, limits));
             output::data(line.as_bytes())?;
@@ -80,6 +86,7 @@ fn record(name: BenchWork, timing: &Timing, limits: Option<Roofline>) -> Value {
         "seconds": timing.seconds,
         "median": median(&timing.seconds),
         "circuits": timing.circuits,
+        "graph_edges": timing.edges,
         "edges": timing.edges_kept,
         "operations": timing.operations,
         "threads": rayon::current_num_threads(),
