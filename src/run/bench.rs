@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::operations::Operations;
 use super::provenance::Stopwatch;
-use crate::discover::Acdc;
+use super::step_clock::{DoneAt, StepClock};
+use crate::discover::{Acdc, Decision};
 use crate::engine::{Ablation, AblationValues, Evaluator, ModelEvaluator, Transformer};
 use crate::error::Result;
 use crate::evaluate::curve_circuits;
@@ -14,6 +15,9 @@ use crate::metric::Metric;
 use crate::model::{LoadedModel, Weights};
 use crate::score::{Eap, EapIg, Exact};
 use crate::task::Example;
+
+/// Parts of a sweep whose cost is told apart.
+const SWEEP_PARTS: usize = 8;
 
 /// What is timed.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +55,21 @@ pub struct Timing {
     pub circuits: usize,
     /// Edges of the circuit found, by ACDC.
     pub edges_kept: Option<usize>,
+    /// The cost of ACDC's tests from the first to the last, in parts of about as many; of the last repetition.
+    pub sweep: Vec<SweepPart>,
+}
+
+/// Consecutive tests of ACDC.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SweepPart {
+    /// Number of edges tested.
+    pub tested: usize,
+    /// What that took.
+    pub seconds: f64,
+    /// Edges of the circuit before the first of these tests.
+    pub edges: usize,
+    /// Edges decided before, those of dead readers included, which need no test.
+    pub decided: usize,
 }
 
 /// Runs a piece of work several times, under patch ablation with the logit difference.
@@ -90,6 +109,7 @@ pub fn time(
         edges: graph.edge_count(),
         circuits: 0,
         edges_kept: None,
+        sweep: Vec::new(),
     };
     for _ in 0..repeat {
         let stopwatch = Stopwatch::start();
@@ -152,9 +172,11 @@ impl Bench<'_> {
             }
             Work::Acdc { tau } => {
                 let full = EdgeMask::full(self.graph);
-                let found = Acdc::new(*tau).edges(&mut evaluator, &full, self.observer)?;
-                timing.circuits = found.decisions.iter().filter(|it| it.tested).count();
+                let clock = StepClock::new(self.observer);
+                let found = Acdc::new(*tau).edges(&mut evaluator, &full, &clock)?;
+                timing.circuits = tested(&found.decisions);
                 timing.edges_kept = Some(found.kept.len());
+                timing.sweep = sweep_parts(&found.decisions, &clock.steps(), full.len());
             }
         }
         Ok(())
@@ -168,5 +190,62 @@ impl Bench<'_> {
             Work::EapIg { steps } => Some(count.attribution(self.graph, *steps)),
             Work::Evaluate | Work::Exact | Work::Acdc { .. } => None,
         }
+    }
+}
+
+fn tested(decisions: &[Decision]) -> usize {
+    decisions.iter().filter(|it| it.tested).count()
+}
+
+/// Cuts a sweep over `edges` edges into parts of about as many tests; they end where the search reported a step.
+fn sweep_parts(decisions: &[Decision], steps: &[DoneAt], edges: usize) -> Vec<SweepPart> {
+    let total = tested(decisions);
+    let mut parts = Vec::new();
+    let (mut from, mut tested_before, mut started) = (0, 0, 0.0);
+    for step in steps {
+        let done = step.done.min(decisions.len());
+        let tested_now = tested(&decisions[..done]);
+        if tested_now * SWEEP_PARTS < (parts.len() + 1) * total && done < decisions.len() {
+            continue;
+        }
+        let gone = decisions[..from].iter().filter(|it| !it.kept).count();
+        if tested_now > tested_before {
+            parts.push(SweepPart {
+                tested: tested_now - tested_before,
+                seconds: step.seconds - started,
+                edges: edges - gone,
+                decided: from,
+            });
+        }
+        (from, tested_before, started) = (done, tested_now, step.seconds);
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_sweep_cover_all_tests() {
+        let decision = |edge| Decision {
+            edge,
+            change: 0.0,
+            kept: edge % 2 == 0,
+            tested: edge % 5 != 0,
+        };
+        let decisions: Vec<Decision> = (0..100).map(decision).collect();
+        let done_at = |done| DoneAt {
+            done,
+            seconds: done as f64,
+        };
+        let steps: Vec<DoneAt> = (1..=20).map(|step| done_at(5 * step)).collect();
+        let parts = sweep_parts(&decisions, &steps, 100);
+        assert_eq!(parts.len(), SWEEP_PARTS);
+        assert_eq!(parts.iter().map(|part| part.tested).sum::<usize>(), 80);
+        assert!((parts.iter().map(|part| part.seconds).sum::<f64>() - 100.0).abs() < 1e-9);
+        assert_eq!((parts[0].edges, parts[0].decided), (100, 0));
+        assert!(parts.is_sorted_by(|before, after| before.edges > after.edges));
+        assert!(sweep_parts(&[], &steps, 0).is_empty());
     }
 }

@@ -17,9 +17,10 @@ mod provenance;
 mod record;
 mod results;
 mod roofline;
+mod step_clock;
 
 pub use batch::{BatchObserver, BatchOptions, JobReport, exit_code, run_batch};
-pub use bench::{Timing, Work, time};
+pub use bench::{SweepPart, Timing, Work, time};
 pub use eval::{Reevaluation, read_circuit_text, reevaluate};
 pub use files::write_file;
 pub use golden::Golden;

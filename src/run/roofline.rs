@@ -1,7 +1,7 @@
 //! The limits of this machine: how fast it multiplies matrices and reads memory.
 
 use super::provenance::Stopwatch;
-use crate::engine::MatrixProduct;
+use crate::engine::timing::Kernel;
 
 /// Sizes of the product whose rate is measured, `[rows, inner] * [inner, columns]`: those of an MLP on many tokens.
 const SIZES: (usize, usize, usize) = (768, 3072, 3072);
@@ -22,8 +22,13 @@ pub struct Roofline {
 /// Measures the limits of this machine; takes a few seconds.
 pub fn roofline() -> Roofline {
     let (rows, inner, columns) = SIZES;
-    let mut product = MatrixProduct::new(rows, inner, columns);
-    let seconds = fastest(|| product.run());
+    let product = Kernel::Product {
+        rows,
+        inner,
+        columns,
+        transposed: false,
+    };
+    let seconds = fastest(product.prepare());
     let matrix_rate = 2.0 * (rows * inner * columns) as f64 / seconds;
     let numbers = vec![1.0_f32; NUMBERS];
     let seconds = fastest(|| {

@@ -5,7 +5,7 @@ use std::path::Path;
 use secateur::events::Silent;
 use secateur::graph::KeyValue;
 use secateur::model::{PrependBos, load_model};
-use secateur::run::{Roofline, Timing, Work, roofline, time};
+use secateur::run::{Roofline, SweepPart, Timing, Work, roofline, time};
 use secateur::task::LoadRequest;
 use secateur::{Error, Result, TaskSource};
 use serde_json::{Value, json};
@@ -36,6 +36,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<u8> {
         KeyValue::Group
     };
     let mut rows = Vec::new();
+    let mut sweep = Vec::new();
     for &name in &args.work {
         let work = work(name, args);
         let timing = time(&model, &examples, &work, (args.repeat, kv), &Silent)?;
@@ -44,10 +45,11 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<u8> {
             output::data(line.as_bytes())?;
         } else {
             rows.push(row(name, &timing, limits));
+            sweep.extend(timing.sweep);
         }
     }
     if !args.json {
-        output::data(text(&rows, limits).as_bytes())?;
+        output::data(text(&rows, &sweep, limits).as_bytes())?;
     }
     Ok(0)
 }
@@ -81,6 +83,15 @@ fn share(timing: &Timing, limits: Option<Roofline>) -> Option<f64> {
 }
 
 fn record(name: BenchWork, timing: &Timing, limits: Option<Roofline>) -> Value {
+    let part = |part: &SweepPart| {
+        json!({
+            "tested": part.tested,
+            "seconds": part.seconds,
+            "edges": part.edges,
+            "decided": part.decided,
+        })
+    };
+    let sweep: Vec<Value> = timing.sweep.iter().map(part).collect();
     json!({
         "work": name.label(),
         "seconds": timing.seconds,
@@ -88,6 +99,7 @@ fn record(name: BenchWork, timing: &Timing, limits: Option<Roofline>) -> Value {
         "circuits": timing.circuits,
         "graph_edges": timing.edges,
         "edges": timing.edges_kept,
+        "sweep": sweep,
         "operations": timing.operations,
         "threads": rayon::current_num_threads(),
         "matrix_rate": limits.map(|limits| limits.matrix_rate),
@@ -124,7 +136,19 @@ fn row(name: BenchWork, timing: &Timing, limits: Option<Roofline>) -> Vec<String
     ]
 }
 
-fn text(rows: &[Vec<String>], limits: Option<Roofline>) -> String {
+/// ACDC's tests, from the first to the last.
+fn sweep_rows(sweep: &[SweepPart]) -> Vec<Vec<String>> {
+    let parts = sweep.iter().map(|part| {
+        vec![
+            part.tested.to_string(),
+            part.edges.to_string(),
+            format!("{:.3}", 1000.0 * part.seconds / part.tested as f64),
+        ]
+    });
+    parts.collect()
+}
+
+fn text(rows: &[Vec<String>], sweep: &[SweepPart], limits: Option<Roofline>) -> String {
     let header = [
         "work",
         "median s",
@@ -136,6 +160,11 @@ fn text(rows: &[Vec<String>], limits: Option<Roofline>) -> String {
         "of the limit",
     ];
     let mut out = table(&header, rows, 1);
+    if !sweep.is_empty() {
+        let header = ["edges tested by ACDC", "edges before", "ms a test"];
+        out.push('\n');
+        out.push_str(&table(&header, &sweep_rows(sweep), 0));
+    }
     if let Some(limits) = limits {
         let line = format!(
             "This machine multiplies f32 matrices at {:.1} GFLOP/s and reads memory at {:.1} GB/s with {} threads.\n",

@@ -1,0 +1,25 @@
+//! Speed of the kernels and of the methods, with constant seeds and no download.
+//!
+//! `cargo bench -- FILTER` times those whose name contains FILTER, `cargo bench -- --test` runs each once, and
+//! `scripts/bench-compare.sh` compares two commits.
+
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+
+mod kernels;
+mod methods;
+
+fn quick() -> Criterion {
+    Criterion::default()
+        .sample_size(20)
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+}
+
+criterion_group!(
+    name = engine;
+    config = quick();
+    targets = kernels::benches, methods::benches
+);
+criterion_main!(engine);
