@@ -1,5 +1,6 @@
 //! Loading models: formats agree with each other, and broken files are refused with a helpful text.
 
+mod demand;
 mod families;
 mod files;
 mod formats;
