@@ -1,7 +1,5 @@
 //! One job without files: model and examples in, circuit and its evaluation out.
 
-use std::collections::BTreeMap;
-
 use super::memory;
 use crate::discover::{Decision, Method, Search, discover};
 use crate::engine::{Ablation, AblationValues, Donors, ModelEvaluator, Transformer};
@@ -80,36 +78,6 @@ pub fn evaluate_circuit(
             let job = Job::new(spec, (model, &weights, room), dataset)?;
             job.evaluate_in(graph, circuit, observer)
         }
-    }
-}
-
-/// The logits at the last position of each row of tokens, `[rows, d_vocab]`.
-///
-/// # Errors
-/// When a token is outside the vocabulary, a row is empty or too long, or a logit is not finite.
-pub fn last_logits(model: &LoadedModel, rows: &[Vec<u32>]) -> Result<Vec<Vec<f32>>> {
-    let config = model.config();
-    for (index, row) in rows.iter().enumerate() {
-        let problem = if row.is_empty() {
-            "has no tokens".into()
-        } else if row.len() > config.n_ctx {
-            format!("has {} tokens; the model takes {}", row.len(), config.n_ctx)
-        } else if let Some(token) = row.iter().find(|&&token| token as usize >= config.d_vocab) {
-            format!("holds token {token}; the vocabulary has {}", config.d_vocab)
-        } else {
-            continue;
-        };
-        return Err(Error::data(format!("row {}", index + 1), problem));
-    }
-    let graph = ComputationGraph::new(config, &Granularity::default(), &BTreeMap::new())?;
-    let logits = Transformer::new(&model.weights, &graph).last_logits(rows);
-    let finite = |row: &Vec<f32>| row.iter().all(|logit| logit.is_finite());
-    match logits.iter().position(|row| !finite(row)) {
-        Some(index) => Err(Error::NotFinite {
-            node: "logits".into(),
-            problem: format!("in row {}", index + 1),
-        }),
-        None => Ok(logits),
     }
 }
 

@@ -14,6 +14,7 @@ mod family_scores;
 mod golden;
 mod graph;
 mod layering;
+mod memory;
 mod metrics;
 mod models;
 mod nodes;

@@ -1,6 +1,7 @@
 //! Loading models: formats agree with each other, and broken files are refused with a helpful text.
 
 mod configurations;
+mod demand;
 mod families;
 mod files;
 mod formats;

@@ -12,6 +12,7 @@ mod layers;
 mod llama;
 mod maps;
 mod mistral;
+mod names;
 mod phi3;
 mod qwen2;
 mod qwen3;
