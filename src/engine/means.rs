@@ -3,11 +3,12 @@
 use super::ablated::Means;
 use super::forward::FullRun;
 use super::layout::Layout;
+use super::memory::Extent;
 use super::transformer::{Prefix, Transformer};
 use crate::model::Real;
 use crate::task::Example;
 
-/// Examples whose activations are in memory at once.
+/// Examples whose activations are in memory at once, at most.
 const AT_ONCE: usize = 16;
 
 impl<T: Real> Means<T> {
@@ -29,7 +30,12 @@ impl<T: Real> Means<T> {
             counts: vec![0.0; positions],
             parts: Vec::new(),
         };
-        for block in examples.chunks(AT_ONCE) {
+        let extent = Extent {
+            reads: 0,
+            ..Extent::of(examples, false)
+        };
+        let at_once = transformer.plain_examples(extent, AT_ONCE, false);
+        for block in examples.chunks(at_once) {
             // Every row is read, so that the last layer's queries and MLP exist at every position.
             let all: Vec<Vec<usize>> = block
                 .iter()

@@ -12,9 +12,9 @@ use crate::task::Example;
 /// Share of the bounds that the allocator may lose to gaps.
 const GAPS: f64 = 1.15;
 /// Most that gradients of examples run together should take, where memory is not short.
-const GRADIENTS: usize = 256 << 20;
+const GRADIENTS: usize = 192 << 20;
 /// Rows of gradients that are worth running together even so.
-const GRADIENT_ROWS: usize = 256;
+const GRADIENT_ROWS: usize = 192;
 
 /// Sizes of the largest example.
 #[derive(Debug, Clone, Copy, Default)]
@@ -209,6 +209,19 @@ impl<T: Real> Transformer<'_, T> {
             keep_derived,
             circuits: ((spare.saturating_sub(used)) / circuit + 1).min(circuits),
         }
+    }
+
+    /// How many examples have room for a plain run together, with gradients where they are wanted; at most `most`.
+    pub(crate) fn plain_examples(&self, extent: Extent, most: usize, gradients: bool) -> usize {
+        let Some(room) = self.room else {
+            return most;
+        };
+        let logits = extent.reads * self.config().d_out() * size_of::<T>();
+        let mut one = self.making_bytes(extent, 1) + 3 * logits;
+        if gradients {
+            one += self.gradient_bytes(extent, 1, 1);
+        }
+        (room / with_gaps(one).max(1)).clamp(1, most)
     }
 
     /// How many examples of a group take gradients together.

@@ -18,6 +18,7 @@ use super::chunk::{check_finite, examples_per_chunk};
 use super::forward::FullRun;
 use super::intervention::{Intervention, Site};
 use super::layout::Layout;
+use super::memory::Extent;
 use super::transformer::{Prefix, Transformer};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
@@ -50,7 +51,9 @@ impl Optimal {
         let writers = transformer.graph.writers().len();
         let mut batches = Vec::new();
         let mut spread = vec![(0.0, 0.0); writers];
-        for examples in examples.chunks(examples_per_chunk(examples)) {
+        let most = examples_per_chunk(examples);
+        let together = transformer.plain_examples(Extent::of(examples, false), most, true);
+        for examples in examples.chunks(together) {
             let (batch, run) = Batch::new(transformer, examples)?;
             batch.add_spread(transformer, &run, &means, &mut spread);
             batches.push(batch);

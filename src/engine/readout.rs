@@ -3,6 +3,7 @@
 use super::BLOCK;
 use super::kernels::{matmul, norm, rows};
 use super::layout::Layout;
+use super::memory::Extent;
 use super::transformer::{Prefix, Transformer};
 use crate::metric::{Metric, Read, log_softmax};
 use crate::model::Real;
@@ -45,7 +46,13 @@ impl<T: Real> Transformer<'_, T> {
     /// When a row is empty, or a token is outside the vocabulary.
     pub fn last_logits(&self, rows: &[Vec<u32>]) -> Vec<Vec<T>> {
         let mut out = Vec::with_capacity(rows.len());
-        for block in rows.chunks(BLOCK) {
+        let longest = rows.iter().map(Vec::len).max().unwrap_or(0);
+        let extent = Extent {
+            tokens: longest,
+            rows: longest,
+            reads: 1,
+        };
+        for block in rows.chunks(self.plain_examples(extent, BLOCK, false)) {
             let last: Vec<[usize; 1]> = block.iter().map(|row| [row.len() - 1]).collect();
             let layout =
                 Layout::whole(block.iter().zip(&last).map(|(row, at)| (&row[..], &at[..])));

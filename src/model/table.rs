@@ -55,18 +55,21 @@ impl<T: Real> Table<T> {
         }
     }
 
-    /// A table of a file; with `keep`, all rows stay in memory once all were wanted.
-    pub(crate) fn in_file(
-        source: Arc<dyn RowSource>,
-        [rows, width]: [usize; 2],
-        keep: bool,
-    ) -> Self {
-        let all = keep.then(Arc::default);
+    /// A table of a file.
+    pub(crate) fn in_file(source: Arc<dyn RowSource>, [rows, width]: [usize; 2]) -> Self {
         Self {
             rows,
             width,
-            held: Held::File { source, all },
+            held: Held::File { source, all: None },
         }
+    }
+
+    /// The same table; with `keep`, all rows of a file stay in memory once all were wanted.
+    pub(crate) fn kept(mut self, keep: bool) -> Self {
+        if let Held::File { all, .. } = &mut self.held {
+            *all = keep.then(Arc::default);
+        }
+        self
     }
 
     /// Number of rows.

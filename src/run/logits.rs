@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::memory::Bound;
 use crate::engine::Transformer;
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
@@ -26,7 +27,9 @@ pub fn last_logits(model: &LoadedModel, rows: &[Vec<u32>]) -> Result<Vec<Vec<f32
         return Err(Error::data(format!("row {}", index + 1), problem));
     }
     let graph = ComputationGraph::new(config, &Granularity::default(), &BTreeMap::new())?;
-    let logits = Transformer::new(&model.weights, &graph).last_logits(rows);
+    let room = Bound::new::<f32>(model, None).map(Bound::room);
+    let transformer = Transformer::new(&model.weights, &graph).within(room);
+    let logits = transformer.last_logits(rows);
     let finite = |row: &Vec<f32>| row.iter().all(|logit| logit.is_finite());
     match logits.iter().position(|row| !finite(row)) {
         Some(index) => Err(Error::NotFinite {

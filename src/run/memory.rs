@@ -141,36 +141,48 @@ pub(super) fn cast<U: Real>(model: &LoadedModel) -> Weights<U> {
     model.weights.cast_in(model.memory.is_some_and(too_much))
 }
 
-/// Bytes that runs may take beside a model's weights, where its memory is bounded; `cast` are its weights in another
-/// precision.
-pub(super) fn room<U: Real>(model: &LoadedModel, cast: Option<&Weights<U>>) -> Option<usize> {
-    let memory = model.memory?;
-    let tokens = model
-        .tokenizer
-        .as_ref()
-        .map_or(0, |_| model.config().d_vocab);
-    let weights = model.weights.held_bytes() + cast.map_or(0, Weights::held_bytes);
-    Some(memory.saturating_sub(PROGRAM + TOKEN * tokens + weights))
+/// A bound on memory, and what is there beside runs.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bound {
+    memory: usize,
+    beside: usize,
 }
 
-/// Refuses work that takes more room than there is.
-///
-/// # Errors
-/// When it does; the error names the least memory it takes.
-pub(super) fn check(room: Option<usize>, least: usize, memory: Option<usize>) -> Result<()> {
-    let (Some(room), Some(memory)) = (room, memory) else {
-        return Ok(());
-    };
-    if least <= room {
-        return Ok(());
+impl Bound {
+    /// The bound on work with a model, where there is one; `cast` are its weights in another precision.
+    pub(super) fn new<U: Real>(model: &LoadedModel, cast: Option<&Weights<U>>) -> Option<Self> {
+        let tokens = model
+            .tokenizer
+            .as_ref()
+            .map_or(0, |_| model.config().d_vocab);
+        let weights = model.weights.held_bytes() + cast.map_or(0, Weights::held_bytes);
+        Some(Self {
+            memory: model.memory?,
+            beside: PROGRAM + TOKEN * tokens + weights,
+        })
     }
-    let gigabytes = |bytes: usize| bytes as f64 / 1e9;
-    let wanted = (100.0 * gigabytes(memory + least - room)).ceil() / 100.0;
-    Err(Error::Usage(format!(
-        "{:.2} GB of memory are too little for one example at a time; at least {wanted:.2} GB are needed\nhint: --memory \
-         {wanted:.2}, or shorter prompts",
-        gigabytes(memory)
-    )))
+
+    /// Bytes that runs may take.
+    pub(super) fn room(self) -> usize {
+        self.memory.saturating_sub(self.beside)
+    }
+
+    /// Refuses work whose runs take more.
+    ///
+    /// # Errors
+    /// When they do; the error names the least memory that will do.
+    pub(super) fn check(self, least: usize) -> Result<()> {
+        if least <= self.room() {
+            return Ok(());
+        }
+        let gigabytes = |bytes: usize| bytes as f64 / 1e9;
+        let wanted = (100.0 * gigabytes(self.beside + least)).ceil() / 100.0;
+        Err(Error::Usage(format!(
+            "{:.2} GB of memory are too little for one example at a time; at least {wanted:.2} GB are needed\nhint: \
+             --memory {wanted:.2}, or shorter prompts",
+            gigabytes(self.memory)
+        )))
+    }
 }
 
 #[cfg(test)]
@@ -214,10 +226,15 @@ mod tests {
 
     #[test]
     fn too_little_is_refused_with_the_least_that_will_do() {
-        assert!(check(None, 1 << 40, None).is_ok());
-        assert!(check(Some(5), 5, Some(10)).is_ok());
-        let error = check(Some(0), 700_000_000, Some(100_000_000)).unwrap_err();
-        assert!(error.to_string().contains("at least 0.80 GB"), "{error}");
-        assert_eq!(error.exit_code(), 2);
+        let bound = |memory: usize| Bound {
+            memory,
+            beside: 100_000_000,
+        };
+        assert!(bound(800_000_000).check(700_000_000).is_ok());
+        for memory in [1, 100_000_001, 799_999_999] {
+            let error = bound(memory).check(700_000_000).unwrap_err();
+            assert!(error.to_string().contains("at least 0.80 GB"), "{error}");
+            assert_eq!(error.exit_code(), 2);
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! One job without files: model and examples in, circuit and its evaluation out.
 
-use super::memory;
+use super::memory::{self, Bound};
 use crate::discover::{Decision, Method, Search, discover};
 use crate::engine::{Ablation, AblationValues, Donors, ModelEvaluator, Transformer};
 use crate::error::{Error, Result};
@@ -43,13 +43,13 @@ pub fn find_circuit(
 ) -> Result<Outcome> {
     match spec.precision {
         Precision::F32 => {
-            let room = memory::room::<f32>(model, None);
-            find(spec, (model, &model.weights, room), dataset, observer)
+            let bound = Bound::new::<f32>(model, None);
+            find(spec, (&model.weights, bound), dataset, observer)
         }
         Precision::F64 => {
             let weights = memory::cast::<f64>(model);
-            let room = memory::room(model, Some(&weights));
-            find(spec, (model, &weights, room), dataset, observer)
+            let bound = Bound::new(model, Some(&weights));
+            find(spec, (&weights, bound), dataset, observer)
         }
     }
 }
@@ -68,14 +68,14 @@ pub fn evaluate_circuit(
 ) -> Result<Evaluation> {
     match spec.precision {
         Precision::F32 => {
-            let room = memory::room::<f32>(model, None);
-            let job = Job::new(spec, (model, &model.weights, room), dataset)?;
+            let bound = Bound::new::<f32>(model, None);
+            let job = Job::new(spec, (&model.weights, bound), dataset)?;
             job.evaluate_in(graph, circuit, observer)
         }
         Precision::F64 => {
             let weights = memory::cast::<f64>(model);
-            let room = memory::room(model, Some(&weights));
-            let job = Job::new(spec, (model, &weights, room), dataset)?;
+            let bound = Bound::new(model, Some(&weights));
+            let job = Job::new(spec, (&weights, bound), dataset)?;
             job.evaluate_in(graph, circuit, observer)
         }
     }
@@ -83,11 +83,11 @@ pub fn evaluate_circuit(
 
 fn find<T: Real>(
     spec: &RunSpec,
-    (model, weights, room): (&LoadedModel, &Weights<T>, Option<usize>),
+    (weights, bound): (&Weights<T>, Option<Bound>),
     dataset: &Dataset,
     observer: &dyn Observer,
 ) -> Result<Outcome> {
-    let job = Job::new(spec, (model, weights, room), dataset)?;
+    let job = Job::new(spec, (weights, bound), dataset)?;
     let neurons = job.choose_neurons(observer)?;
     let graph = ComputationGraph::new(&weights.config, &spec.granularity, &neurons)?;
     let transformer = job.transformer(&graph, true)?;
@@ -185,9 +185,8 @@ fn misfit(metric: Metric, donors: Option<&Donors>, example: &Example) -> Option<
 struct Job<'j, T> {
     spec: &'j RunSpec,
     weights: &'j Weights<T>,
-    /// Bytes that work with the model may take, and that runs may take of these, where they are bounded.
-    memory: Option<usize>,
-    room: Option<usize>,
+    /// The bound on memory, where there is one.
+    bound: Option<Bound>,
     discovery: Vec<Example>,
     held_out: Vec<Example>,
 }
@@ -195,7 +194,7 @@ struct Job<'j, T> {
 impl<'j, T: Real> Job<'j, T> {
     fn new(
         spec: &'j RunSpec,
-        (model, weights, room): (&LoadedModel, &'j Weights<T>, Option<usize>),
+        (weights, bound): (&'j Weights<T>, Option<Bound>),
         dataset: &Dataset,
     ) -> Result<Self> {
         let (discovery, held_out) = dataset.split(spec.evaluate.held_out);
@@ -218,8 +217,7 @@ impl<'j, T: Real> Job<'j, T> {
         Ok(Self {
             spec,
             weights,
-            memory: model.memory,
-            room,
+            bound,
             discovery,
             held_out,
         })
@@ -240,7 +238,8 @@ impl<'j, T: Real> Job<'j, T> {
             ..self.spec.granularity.clone()
         };
         let graph = ComputationGraph::new(config, &granularity, &all)?;
-        let transformer = Transformer::new(self.weights, &graph).within(self.room);
+        let transformer =
+            Transformer::new(self.weights, &graph).within(self.bound.map(Bound::room));
         // Learning a constant for every hidden unit, to keep a few of them, would cost more than the search.
         let ablation = match self.spec.ablation {
             Ablation::Optimal(_) => Ablation::Mean,
@@ -302,8 +301,11 @@ impl<'j, T: Real> Job<'j, T> {
             )
         });
         let (least, kept) = least[0].max(least[1]);
-        memory::check(self.room, least, self.memory)?;
-        Ok(transformer.within(self.room.map(|room| room - kept)))
+        let Some(bound) = self.bound else {
+            return Ok(transformer);
+        };
+        bound.check(least)?;
+        Ok(transformer.within(Some(bound.room() - kept)))
     }
 
     /// Evaluates a circuit of a graph that no search has worked on.

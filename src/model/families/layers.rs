@@ -61,18 +61,21 @@ pub(super) fn read(of: &Description, names: &Names, load: &Load) -> Result<Weigh
     no_more_layers(&file, config, tensors, |layer| {
         format!("{}.{layer}.{}.weight", names.block, names.attention_norm)
     })?;
+    // The first tensors of a file are the first to be missed.
+    let embedding = tensors.table(names.embedding, [config.d_vocab, d], source)?;
+    let learned = matches!(config.positions, crate::model::Positions::Learned);
+    let position = learned
+        .then(|| tensors.values(names.position, &[config.n_ctx, d]))
+        .transpose()?;
     let blocks = reader.blocks(load)?;
     let tables = 4 * d * (config.d_vocab * if config.tied_unembedding { 1 } else { 2 });
     let fits = |room: usize| blocks.held_bytes() + tables <= room;
     let keep = !blocks.are_on_demand() && load.room.is_none_or(fits);
-    let learned = matches!(config.positions, crate::model::Positions::Learned);
     let weights = Weights {
         config: config.clone(),
         blocks,
-        embedding: tensors.table(names.embedding, [config.d_vocab, d], source, keep)?,
-        position: learned
-            .then(|| tensors.values(names.position, &[config.n_ctx, d]))
-            .transpose()?,
+        embedding: embedding.kept(keep),
+        position,
         final_norm: reader.norm(names.final_norm, d)?,
         unembedding: (!config.tied_unembedding)
             .then(|| reader.unembedding(source, keep))
@@ -175,7 +178,7 @@ impl<'a> Reader<'a> {
             .transpose()?;
         let table = format!("{}.weight", names.unembedding);
         Ok(Unembedding {
-            table: tensors.table(&table, shape, source, keep)?,
+            table: tensors.table(&table, shape, source)?.kept(keep),
             bias,
         })
     }

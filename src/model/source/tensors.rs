@@ -89,8 +89,8 @@ impl<'a> Tensors<'a> {
         Ok(self.values(name, expected)?.to_vec())
     }
 
-    /// A table of `[rows, width]` whose rows stay in the file where [`TensorSource::rows_stay`]; with `keep`, all of them
-    /// stay in memory once all were wanted. `shared` is the source again, for reading rows later.
+    /// A table of `[rows, width]` whose rows stay in the file where [`TensorSource::rows_stay`]. `shared` is the source again,
+    /// for reading rows later.
     ///
     /// # Errors
     /// As [`Self::values`].
@@ -99,7 +99,6 @@ impl<'a> Tensors<'a> {
         name: &str,
         [rows, width]: [usize; 2],
         shared: &Arc<dyn TensorSource>,
-        keep: bool,
     ) -> Result<Table<f32>> {
         let full = self.full(name);
         self.check_shape(&full, &[rows, width])?;
@@ -114,7 +113,7 @@ impl<'a> Tensors<'a> {
             source: Arc::clone(shared),
             tensor: full,
         });
-        Ok(Table::in_file(source, [rows, width], keep))
+        Ok(Table::in_file(source, [rows, width]))
     }
 
     fn check_shape(self, name: &str, expected: &[usize]) -> Result<()> {

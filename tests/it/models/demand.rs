@@ -101,7 +101,10 @@ fn half_precision_is_the_same_on_demand() {
 fn unaligned_files_are_read_the_same() {
     let tensors = llama_tensors();
     let folder = Folder::new(&llama_config(), &tensors);
-    let aligned = folder.load().expect("the model");
+    let aligned = folder.load().expect("the model").weights;
+    // The file is about to change under them.
+    let (expected, held) = (flat(&aligned), aligned.held_bytes());
+    drop(aligned);
     let bytes = bytes_of(&tensors, Dtype::F32);
     let length = u64::from_le_bytes(bytes[..8].try_into().expect("a length")) as usize;
     for more in 1..4 {
@@ -110,8 +113,8 @@ fn unaligned_files_are_read_the_same() {
         shifted.extend(vec![b' '; more]);
         shifted.extend_from_slice(&bytes[8 + length..]);
         folder.write("model.safetensors", &shifted);
-        let unaligned = folder.load().expect("the model");
-        assert_eq!(flat(&aligned.weights), flat(&unaligned.weights));
-        assert!(aligned.weights.held_bytes() < unaligned.weights.held_bytes());
+        let unaligned = folder.load().expect("the model").weights;
+        assert!(flat(&unaligned) == expected, "{more}");
+        assert!(held < unaligned.held_bytes());
     }
 }
