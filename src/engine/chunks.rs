@@ -94,16 +94,15 @@ impl<'a, T: Real> Chunks<'a, T> {
     /// As [`Self::new`].
     pub(super) fn open(&mut self, index: usize) -> Result<&mut Chunk<'a, T>> {
         let slot = &mut self.slots[index];
-        let mut chunk = match slot.chunk.take() {
-            Some(chunk) => chunk,
-            None => {
-                let (examples, values) = (&slot.examples, &self.values);
-                let mut chunk = Chunk::new(self.transformer, examples, self.ablation, values)?;
-                for &metric in &self.metrics {
-                    chunk.ensure_reference(metric);
-                }
-                chunk
+        let mut chunk = if let Some(chunk) = slot.chunk.take() {
+            chunk
+        } else {
+            let (examples, values) = (&slot.examples, &self.values);
+            let mut chunk = Chunk::new(self.transformer, examples, self.ablation, values)?;
+            for &metric in &self.metrics {
+                chunk.ensure_reference(metric);
             }
+            chunk
         };
         if let Some(near) = slot.near.take() {
             chunk.near = Some(near);

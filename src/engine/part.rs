@@ -38,7 +38,7 @@ impl Layout {
     }
 }
 
-impl<'a, T: Real> Chunk<'a, T> {
+impl<T: Real> Chunk<'_, T> {
     /// The examples `range` as a chunk that gradients can be taken from, and nothing else.
     pub(crate) fn part(&self, range: Range<usize>) -> Self {
         let frame = &self.frame;

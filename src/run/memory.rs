@@ -54,11 +54,11 @@ fn group_remainder(list: &str, root: &Path) -> Option<u64> {
             .take_while(|folder| folder.starts_with(&root))
         {
             let number = |file: &str| -> Option<u64> {
-                let text = std::fs::read_to_string(folder.join(file)).ok()?;
+                let text = fs_err::read_to_string(folder.join(file)).ok()?;
                 text.trim().parse().ok()
             };
             if let (Some(limit), Some(usage)) = (number(limit), number(usage)) {
-                let stat = std::fs::read_to_string(folder.join("memory.stat")).unwrap_or_default();
+                let stat = fs_err::read_to_string(folder.join("memory.stat")).unwrap_or_default();
                 // Files that were read lately are given back when memory is wanted.
                 let file = stat
                     .lines()

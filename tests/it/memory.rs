@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use secateur::discover::Acdc;
-use secateur::engine::{AblationValues, Evaluator, ModelEvaluator, Optimal, Resample, Transformer};
+use secateur::engine::{AblationValues, ModelEvaluator, Optimal, Resample, Transformer};
 use secateur::events::Silent;
 use secateur::graph::{EdgeMask, Granularity};
 use secateur::model::{PrependBos, load_model, load_model_within};

@@ -104,11 +104,11 @@ impl FromFile {
 
 impl BlockSource<f32> for FromFile {
     fn attention(&self, layer: usize) -> Attention<f32> {
-        self.again(|reader| reader.attention(layer, &self.biases))
+        self.again(|reader| reader.attention(layer, self.biases))
     }
 
     fn mlp(&self, layer: usize) -> Option<Mlp<f32>> {
-        Some(self.again(|reader| reader.mlp(layer, &self.biases)))
+        Some(self.again(|reader| reader.mlp(layer, self.biases)))
     }
 }
 
@@ -142,8 +142,8 @@ impl<'a> Reader<'a> {
         let biases = self.biases();
         let block = |layer: usize| -> Result<Block<f32>> {
             Ok(Block {
-                attention: self.attention(layer, &biases)?,
-                mlp: Some(self.mlp(layer, &biases)?),
+                attention: self.attention(layer, biases)?,
+                mlp: Some(self.mlp(layer, biases)?),
             })
         };
         let layers = 0..self.config.n_layers;
@@ -225,7 +225,7 @@ impl<'a> Reader<'a> {
         Ok(norm)
     }
 
-    fn attention(&self, layer: usize, biases: &Biases) -> Result<Attention<f32>> {
+    fn attention(&self, layer: usize, biases: Biases) -> Result<Attention<f32>> {
         let (config, names) = (self.config, self.names);
         let (d, d_head) = (config.d_model, config.d_head);
         let heads = config.n_heads * d_head;
@@ -265,7 +265,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The maps to queries, keys and values.
-    fn inputs(&self, layer: usize, biases: &Biases) -> Result<[Linear<f32>; 3]> {
+    fn inputs(&self, layer: usize, biases: Biases) -> Result<[Linear<f32>; 3]> {
         let config = self.config;
         let (d, d_head) = (config.d_model, config.d_head);
         let (heads, groups) = (config.n_heads * d_head, config.n_kv_heads * d_head);
@@ -307,7 +307,7 @@ impl<'a> Reader<'a> {
         Ok([q, k, v])
     }
 
-    fn mlp(&self, layer: usize, biases: &Biases) -> Result<Mlp<f32>> {
+    fn mlp(&self, layer: usize, biases: Biases) -> Result<Mlp<f32>> {
         let (d, d_mlp) = (self.config.d_model, self.config.d_mlp);
         let [first_bias, up_bias, down_bias] = biases.mlp;
         let (gate, up, down) = match self.names.mlp {

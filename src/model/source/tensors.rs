@@ -118,9 +118,9 @@ impl<'a> Tensors<'a> {
 
     fn check_shape(self, name: &str, expected: &[usize]) -> Result<()> {
         match self.source.shape(name) {
-            None => self.fail(name, format!("is missing; expected shape {expected:?}")),
+            None => self.fail(name, &format!("is missing; expected shape {expected:?}")),
             Some(shape) if shape != expected => {
-                self.fail(name, format!("has shape {shape:?}, expected {expected:?}"))
+                self.fail(name, &format!("has shape {shape:?}, expected {expected:?}"))
             }
             Some(_) => Ok(()),
         }
@@ -133,7 +133,7 @@ impl<'a> Tensors<'a> {
         match values.par_iter().position_first(|value| !value.is_finite()) {
             Some(at) => self.fail(
                 name,
-                format!(
+                &format!(
                     "holds {} at element {}; weights must be finite",
                     values[at],
                     first + at
@@ -143,7 +143,7 @@ impl<'a> Tensors<'a> {
         }
     }
 
-    fn fail(self, name: &str, problem: String) -> Result<()> {
+    fn fail(self, name: &str, problem: &str) -> Result<()> {
         let problem = format!("tensor {name} {problem}");
         Err(Error::model(self.source.file(name), problem))
     }
