@@ -61,6 +61,18 @@ impl<T> Base<T> {
     }
 }
 
+/// The value of a cell, made first where there is none.
+///
+/// It is made outside of the cell: a product of matrices lets its thread take up other work while it waits, and that work
+/// may ask for the same value, for which a locked cell would make it wait for itself.
+pub(crate) fn get_or_make<V>(cell: &OnceLock<V>, make: impl FnOnce() -> V) -> &V {
+    if let Some(value) = cell.get() {
+        return value;
+    }
+    let value = make();
+    cell.get_or_init(|| value)
+}
+
 /// Activations of one layer in a circuit's run.
 #[derive(Clone)]
 pub(crate) struct BaseLayer<T> {
@@ -247,11 +259,7 @@ impl<T: Real> Frame<'_, T> {
 
     /// Current minus ablated output of a writer.
     pub(crate) fn delta<'b>(&'b self, base: &'b Base<T>, writer: usize) -> &'b [T] {
-        if base.deltas[writer].get().is_none() {
-            // Made outside of the cell: a product lets this thread take up other work, which may come here as well.
-            base.deltas[writer].set(self.fresh_delta(base, writer)).ok();
-        }
-        base.deltas[writer].get().map_or(&[], Vec::as_slice)
+        get_or_make::<Vec<T>>(&base.deltas[writer], || self.fresh_delta(base, writer))
     }
 
     /// As [`Self::delta`], not kept.

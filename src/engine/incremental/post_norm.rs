@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::inputs::Place;
 use super::variant::Variant;
-use crate::engine::base::{Base, Frame};
+use crate::engine::base::{Base, Frame, get_or_make};
 use crate::engine::kernels::rows;
 use crate::engine::transformer::Transformer;
 use crate::graph::Node;
@@ -73,10 +73,9 @@ impl<T: Real> Frame<'_, T> {
             .clone()
             .all(|writer| !is_dirty(writer) && (kept(writer) || base.is_zero(writer)))
         {
-            return Cow::Borrowed(
-                base.normed_heads[layer]
-                    .get_or_init(|| normed_heads(transformer, layer, &base.layers[layer].z).normed),
-            );
+            return Cow::Borrowed(get_or_make::<Vec<T>>(&base.normed_heads[layer], || {
+                normed_heads(transformer, layer, &base.layers[layer].z).normed
+            }));
         }
         let mut total = self.ablated_heads(layer).total.clone();
         for writer in heads.filter(|&writer| kept(writer)) {
@@ -93,8 +92,9 @@ impl<T: Real> Frame<'_, T> {
     }
 
     fn ablated_heads(&self, layer: usize) -> &NormedHeads<T> {
-        self.ablated_heads[layer]
-            .get_or_init(|| normed_heads(self.transformer, layer, &self.ablated.z[layer]))
+        get_or_make(&self.ablated_heads[layer], || {
+            normed_heads(self.transformer, layer, &self.ablated.z[layer])
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use rayon::prelude::*;
 
 use super::inputs::writers_of;
 use super::rebase::Patch;
-use crate::engine::base::{Base, Frame};
+use crate::engine::base::{Base, Frame, get_or_make};
 use crate::engine::kernels::rows;
 use crate::graph::EdgeMask;
 use crate::model::Real;
@@ -65,9 +65,9 @@ impl<T: Real> Frame<'_, T> {
 
     pub(super) fn expanded<'v>(&self, variant: &'v Variant<'_, T>, writer: usize) -> &'v [T] {
         variant.dirty[writer].as_ref().map_or(&[], |difference| {
-            difference
-                .expanded
-                .get_or_init(|| self.expand(writer, &difference.inner))
+            get_or_make::<Vec<T>>(&difference.expanded, || {
+                self.expand(writer, &difference.inner)
+            })
         })
     }
 
