@@ -97,8 +97,8 @@ impl FromFile {
     fn again<P>(&self, read: impl FnOnce(&Reader<'_>) -> Result<P>) -> P {
         let mut reader = Reader::new(&self.of, &self.names, &*self.source);
         reader.tensors = reader.tensors.checked_before();
-        // It was read once already.
-        read(&reader).unwrap_or_else(|error| panic!("{error}"))
+        read(&reader)
+            .expect("what was read and checked when the model was loaded can be read again")
     }
 }
 

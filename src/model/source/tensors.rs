@@ -33,8 +33,7 @@ struct TensorRows {
 impl RowSource for TensorRows {
     fn rows(&self, range: Range<usize>) -> Vec<f32> {
         let rows = self.source.rows(&self.tensor, range);
-        // It was read once already.
-        rows.unwrap_or_else(|error| panic!("{error}"))
+        rows.expect("what was read and checked when the model was loaded can be read again")
     }
 }
 
