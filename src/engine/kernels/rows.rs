@@ -35,7 +35,7 @@ pub(crate) fn subtract<T: Real>(target: &mut [T], source: &[T]) {
 }
 
 fn in_parts<T: Real>(target: &mut [T], source: &[T], apply: fn(&mut [T], &[T])) {
-    debug_assert_eq!(target.len(), source.len());
+    assert_eq!(target.len(), source.len(), "lengths of rows");
     if target.len() < 2 * PER_TASK {
         return apply(target, source);
     }
