@@ -234,10 +234,6 @@ impl<T: Real> GradientSink<T> for EdgeSink<'_, T> {
         let before = self.frame.transformer.graph.writers_before(readers[0]);
         self.add_scores(readers, 0..before, scores);
     }
-
-    fn hidden(&mut self, _: usize, _: &[T]) {}
-
-    fn intervention(&mut self, _: usize, _: &[T]) {}
 }
 
 impl<T: Real> EdgeSink<'_, T> {
@@ -390,20 +386,6 @@ struct NeuronSink<'f, T> {
 }
 
 impl<T: Real> GradientSink<T> for NeuronSink<'_, T> {
-    fn begin(&mut self, _: &FullRun<T>) {}
-
-    fn wants(&self) -> Wanted {
-        Wanted::Nothing
-    }
-
-    fn readers(&mut self, _: &[usize], _: &[Vec<T>], _: bool) {}
-
-    fn score_part(&self, _: &[usize], _: &SummedGradients<'_, T>) -> Vec<Vec<T>> {
-        Vec::new()
-    }
-
-    fn scored(&mut self, _: &[usize], _: Vec<Vec<T>>) {}
-
     fn hidden(&mut self, layer: usize, gradient: &[T]) {
         let transformer = self.frame.transformer;
         let wiring = &transformer.layers[layer];
@@ -438,6 +420,4 @@ impl<T: Real> GradientSink<T> for NeuronSink<'_, T> {
             }
         }
     }
-
-    fn intervention(&mut self, _: usize, _: &[T]) {}
 }

@@ -45,28 +45,33 @@ pub(crate) struct SummedGradients<'p, T> {
     pub reads_only: bool,
 }
 
-/// Receives the gradients as they are made, from the last layer to the first.
+/// Receives the gradients as they are made, from the last layer to the first. What a sink does not override it does not
+/// want.
 pub(crate) trait GradientSink<T>: Sync {
     /// The run whose gradients follow.
-    fn begin(&mut self, run: &FullRun<T>);
+    fn begin(&mut self, _run: &FullRun<T>) {}
 
     /// How the gradients of heads' readers are wanted.
-    fn wants(&self) -> Wanted;
+    fn wants(&self) -> Wanted {
+        Wanted::Nothing
+    }
 
     /// Gradients at readers of one place, `[rows, d_model]` each; only the rows read when `reads_only`.
-    fn readers(&mut self, readers: &[usize], gradients: &[Vec<T>], reads_only: bool);
+    fn readers(&mut self, _readers: &[usize], _gradients: &[Vec<T>], _reads_only: bool) {}
 
-    /// Scores of the edges into these readers, a matrix per example of the part.
-    fn score_part(&self, readers: &[usize], part: &SummedGradients<'_, T>) -> Vec<Vec<T>>;
+    /// Scores of the edges into these readers, a matrix per example.
+    fn score_part(&self, _readers: &[usize], _part: &SummedGradients<'_, T>) -> Vec<Vec<T>> {
+        Vec::new()
+    }
 
     /// The scores of all examples, in order.
-    fn scored(&mut self, readers: &[usize], scores: Vec<Vec<T>>);
+    fn scored(&mut self, _readers: &[usize], _scores: Vec<Vec<T>>) {}
 
     /// Gradient at the hidden units of an MLP, `[query rows, d_mlp]`.
-    fn hidden(&mut self, layer: usize, gradient: &[T]);
+    fn hidden(&mut self, _layer: usize, _gradient: &[T]) {}
 
     /// Gradient at the values that an intervention set, by its number.
-    fn intervention(&mut self, index: usize, gradient: &[T]);
+    fn intervention(&mut self, _index: usize, _gradient: &[T]) {}
 }
 
 /// A run to differentiate.

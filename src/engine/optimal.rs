@@ -13,7 +13,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::Optimal;
 use super::ablated::Means;
-use super::backward::{GradientSink, SummedGradients, Tape, Wanted};
+use super::backward::{GradientSink, Tape};
 use super::chunk::{check_finite, examples_per_chunk};
 use super::forward::FullRun;
 use super::intervention::{Intervention, Site};
@@ -250,22 +250,6 @@ struct ConstantSink<'s> {
 }
 
 impl<T: Real> GradientSink<T> for ConstantSink<'_> {
-    fn begin(&mut self, _: &FullRun<T>) {}
-
-    fn wants(&self) -> Wanted {
-        Wanted::Nothing
-    }
-
-    fn readers(&mut self, _: &[usize], _: &[Vec<T>], _: bool) {}
-
-    fn score_part(&self, _: &[usize], _: &SummedGradients<'_, T>) -> Vec<Vec<T>> {
-        Vec::new()
-    }
-
-    fn scored(&mut self, _: &[usize], _: Vec<Vec<T>>) {}
-
-    fn hidden(&mut self, _: usize, _: &[T]) {}
-
     /// The loss is minus the metric, whose gradient comes in.
     fn intervention(&mut self, index: usize, gradient: &[T]) {
         let sum = &mut self.gradients[self.draws[index]];
