@@ -209,11 +209,7 @@ impl<T: Real> GradientSink<T> for EdgeSink<'_, T> {
         let writers = transformer.graph.writers_before(readers[0]);
         let differences = self.differences(part.reads_only);
         let score = |segment: &Segment| {
-            let rows = if part.reads_only {
-                &segment.reads
-            } else {
-                &segment.rows
-            };
+            let rows = segment.range(part.reads_only);
             let first = rows.start - part.rows.start;
             score(
                 (
@@ -302,11 +298,7 @@ impl<T: Real> EdgeSink<'_, T> {
         let differences = self.differences(reads_only);
         let differences = &differences[writers.start * width..writers.end * width];
         let score = |segment: &Segment| {
-            let rows = if reads_only {
-                &segment.reads
-            } else {
-                &segment.rows
-            };
+            let rows = segment.range(reads_only);
             score(
                 (differences, width, rows.start * d_model),
                 (summed, width, rows.start * d_model),

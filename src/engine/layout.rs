@@ -34,6 +34,13 @@ pub(crate) struct Layout {
     pub reads: Vec<usize>,
 }
 
+impl Segment {
+    /// Its rows in matrices of all rows, or in matrices of those read.
+    pub(crate) fn range(&self, reads_only: bool) -> &Range<usize> {
+        if reads_only { &self.reads } else { &self.rows }
+    }
+}
+
 impl Layout {
     /// Every position of every sequence, reading the logits of the given positions.
     pub(crate) fn whole<'a>(sequences: impl IntoIterator<Item = (&'a [u32], &'a [usize])>) -> Self {
@@ -132,11 +139,7 @@ impl Layout {
         segment: &Segment,
         reads_only: bool,
     ) -> impl Iterator<Item = (usize, usize)> {
-        let range = if reads_only {
-            segment.reads.clone()
-        } else {
-            segment.rows.clone()
-        };
+        let range = segment.range(reads_only).clone();
         let (start, first) = (segment.start, segment.rows.start);
         range.map(move |index| {
             let row = if reads_only { self.reads[index] } else { index };

@@ -288,16 +288,12 @@ impl<'l> Runs<'l> {
 
     /// The rows of some neighbouring examples in one run.
     fn rows_of(&self, segments: &[Segment]) -> Range<usize> {
-        let of = |segment: &Segment| {
-            if self.reads_only {
-                segment.reads.clone()
-            } else {
-                segment.rows.clone()
-            }
-        };
         match segments {
             [] => 0..0,
-            [first, ..] => of(first).start..of(&segments[segments.len() - 1]).end,
+            [first, ..] => {
+                let last = &segments[segments.len() - 1];
+                first.range(self.reads_only).start..last.range(self.reads_only).end
+            }
         }
     }
 
