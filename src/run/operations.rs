@@ -12,12 +12,14 @@ pub(super) struct Operations<'o> {
     examples: &'o [Example],
 }
 
-/// Positions of one sequence that are computed: from `start` to `len`, of which `reads` are read.
+/// Positions of one sequence that are computed: from `start` to `len`.
 #[derive(Clone, Copy)]
 struct Span {
     start: usize,
     len: usize,
+    /// Positions read, and positions that their queries see.
     reads: usize,
+    seen_by_reads: usize,
 }
 
 impl<'o> Operations<'o> {
@@ -31,6 +33,7 @@ impl<'o> Operations<'o> {
         let logits = |span: Span| 2.0 * (span.len * config.d_model * config.d_out()) as f64;
         let all = self.whole().map(|span| Span {
             reads: span.len,
+            seen_by_reads: (1..=span.len).sum(),
             ..span
         });
         all.map(|span| self.blocks(span) + logits(span)).sum()
@@ -61,17 +64,19 @@ impl<'o> Operations<'o> {
             start: 0,
             len: example.clean.len(),
             reads: example.at.len(),
+            seen_by_reads: example.at.iter().map(|position| position + 1).sum(),
         })
     }
 
     fn suffixes(&self) -> impl Iterator<Item = Span> {
-        self.examples.iter().map(|example| Span {
-            start: example
-                .first_difference()
-                .map_or(0, |from| example.at.iter().copied().fold(from, usize::min)),
-            len: example.clean.len(),
-            reads: example.at.len(),
-        })
+        self.whole()
+            .zip(self.examples)
+            .map(|(whole, example)| Span {
+                start: example
+                    .first_difference()
+                    .map_or(0, |from| example.at.iter().copied().fold(from, usize::min)),
+                ..whole
+            })
     }
 
     /// All blocks' products; queries and all behind them only at the positions read in the last.
@@ -91,7 +96,54 @@ impl<'o> Operations<'o> {
     fn attention(&self, span: Span) -> f64 {
         let config = self.config;
         let seen: usize = (span.start..span.len).map(|position| position + 1).sum();
-        let pairs = (config.n_layers - 1) * seen + span.reads * span.len;
+        let pairs = (config.n_layers - 1) * seen + span.seen_by_reads;
         4.0 * (pairs * config.n_heads * config.d_head) as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two layers, counted by hand: two heads of width 2 share one key/value head, d_model 3, d_mlp 5, gated, 7 tokens.
+    #[test]
+    fn operations_are_those_counted_by_hand() {
+        let config = ModelConfig {
+            n_layers: 2,
+            n_heads: 2,
+            n_kv_heads: 1,
+            d_model: 3,
+            d_head: 2,
+            d_mlp: 5,
+            d_vocab: 7,
+            gated_mlp: true,
+            ..ModelConfig::default()
+        };
+        let examples = [Example {
+            clean: vec![1, 2, 3, 4],
+            corrupt: vec![1, 2, 5, 4],
+            answer: vec![0],
+            wrong: vec![1],
+            at: vec![3],
+            teacher_forced: false,
+            text: None,
+        }];
+        let count = Operations::new(&config, &examples);
+        // A row of a layer: q and o 3 x 4 each, k and v 3 x 2 each, three maps 3 x 5; a pair of positions: 2 products
+        // over 2 heads of 2.
+        let (qo, kv, mlp, pair) = (2 * 12, 2 * 6, 3 * 15, 2 * 4);
+        let forward = 2 * (2 * 4 * (qo + kv + mlp) + 2 * 10 * pair + 4 * 3 * 7);
+        assert_eq!(count.forward() as usize, forward);
+        let clean = 4 * (qo + kv + mlp) + 10 * pair + 4 * kv + (qo + mlp) + 4 * pair;
+        let suffix_pairs = (3 + 4) + 4;
+        let suffix = 2 * (qo + kv + mlp) + 2 * kv + (qo + mlp) + suffix_pairs * pair;
+        let back = suffix + suffix_pairs * pair;
+        let granularity = crate::graph::Granularity::default();
+        let graph =
+            ComputationGraph::new(&config, &granularity, &std::collections::BTreeMap::new())
+                .expect("a graph");
+        let scores = 2 * 3 * (graph.edge_count() + 2 * 4);
+        let expected = 2 * (clean + suffix + 3 * (suffix + back) + scores);
+        assert_eq!(count.attribution(&graph, 3) as usize, expected);
     }
 }

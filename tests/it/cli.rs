@@ -54,6 +54,53 @@ fn help_and_version_are_data() {
 }
 
 #[test]
+fn bench_times_every_work_and_compares_it_with_the_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    write_spec(folder.path(), "a", "method: Eap()");
+    let works = ["forward", "eap", "eap-ig", "evaluate", "exact", "acdc"];
+    let mut arguments = vec![
+        "bench",
+        "builtin:toy-llama",
+        "--rows",
+        "rows.jsonl",
+        "--work",
+    ];
+    let all = works.join(",");
+    arguments.extend([
+        &all,
+        "--repeat",
+        "2",
+        "--tau",
+        "0.5",
+        "--json",
+        "--roofline",
+        "--per-head",
+    ]);
+    let output = secateur(folder.path(), &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let stdout = text(&output.stdout);
+    let lines: Vec<serde_json::Value> = stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), works.len());
+    for (line, work) in lines.iter().zip(works) {
+        assert_eq!(line["work"], work);
+        let seconds = line["seconds"].as_array().unwrap();
+        assert!(seconds.len() == 2 && seconds.iter().all(|it| it.as_f64().unwrap() > 0.0));
+        let counted = matches!(work, "forward" | "eap" | "eap-ig");
+        assert_eq!(
+            line["share_of_matrix_rate"].as_f64().is_some(),
+            counted,
+            "{work}"
+        );
+    }
+    assert_eq!(lines[3]["circuits"], 10);
+    assert_eq!(lines[4]["circuits"], lines[4]["graph_edges"]);
+    assert!(lines[5]["edges"].as_u64() < lines[5]["graph_edges"].as_u64());
+}
+
+#[test]
 fn wrong_arguments_give_2_and_leave_standard_output_empty() {
     let folder = tempfile::tempdir().unwrap();
     for arguments in [

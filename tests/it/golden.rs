@@ -215,7 +215,14 @@ fn logits_agree() {
             .iter()
             .map(|example| example.clean.clone())
             .collect();
-        let found = Transformer::new(&setup.weights, &setup.graph).last_logits(&rows);
+        let transformer = Transformer::new(&setup.weights, &setup.graph);
+        let found = transformer.last_logits(&rows);
+        // The last positions of all logits are the same numbers, to the bit.
+        let all = transformer.all_logits(&rows.iter().map(Vec::as_slice).collect::<Vec<_>>());
+        let mut positions = all.chunks_exact(found[0].len());
+        for (row, last) in rows.iter().zip(&found) {
+            assert_eq!(positions.nth(row.len() - 1), Some(&last[..]));
+        }
         let error = worst_error(&found.concat(), &setup.golden.last_logits.concat());
         println!("{name}: logits {error:.1e}");
         assert!(error < TOLERANCE, "{name}: {error}");

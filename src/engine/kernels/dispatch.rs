@@ -31,3 +31,46 @@ macro_rules! dispatched {
 }
 
 pub(crate) use dispatched;
+
+#[cfg(test)]
+mod tests {
+    use crate::engine::kernels::rows::dot_lanes;
+    use crate::model::Real;
+
+    #[inline(always)]
+    fn body<T: Real>(x: &[T], out: &mut [T]) -> T {
+        for (out, &x) in out.iter_mut().zip(x) {
+            let sigmoid = T::ONE / (T::ONE + (-x).exp());
+            *out = x * sigmoid + x * x.erf() - (x * x + T::ONE).sqrt();
+        }
+        dot_lanes(x, out)
+    }
+
+    dispatched! {
+        fn wide<T: Real>(x: &[T], out: &mut [T]) -> T {
+            body(x, out)
+        }
+    }
+
+    fn check<T: Real>() {
+        let x: Vec<T> = (0..1003)
+            .map(|at| T::from_f64((at as f64 * 0.7).sin() * 9.0))
+            .collect();
+        let (mut baseline, mut widest) = (vec![T::ZERO; x.len()], vec![T::ZERO; x.len()]);
+        // Called from here, the body is compiled for the baseline.
+        let sums = [body(&x, &mut baseline), wide(&x, &mut widest)];
+        let bytes = |values: &[T]| {
+            let mut bytes = Vec::new();
+            values.iter().for_each(|value| value.write_le(&mut bytes));
+            bytes
+        };
+        assert!(bytes(&baseline) == bytes(&widest), "{}", T::NAME);
+        assert!(bytes(&sums[..1]) == bytes(&sums[1..]), "{}", T::NAME);
+    }
+
+    #[test]
+    fn vectors_of_any_width_give_the_same_bits() {
+        check::<f32>();
+        check::<f64>();
+    }
+}

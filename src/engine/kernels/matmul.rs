@@ -384,9 +384,12 @@ mod tests {
             (9, 2100, 400),
             (1100, 130, 40),
         ] {
-            for transposed in [false, true] {
-                check::<f32>(rows, inner, columns, transposed, 1);
-                check::<f64>(rows, inner, columns, transposed, 2);
+            for (transposed, threads) in [(false, 2), (true, 2), (false, 3), (true, 5)] {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+                pool.build().expect("a pool").install(|| {
+                    check::<f32>(rows, inner, columns, transposed, 1);
+                    check::<f64>(rows, inner, columns, transposed, 2);
+                });
             }
         }
     }
