@@ -105,7 +105,7 @@ impl<'o> Operations<'o> {
 mod tests {
     use super::*;
 
-    /// Two layers, counted by hand: two heads of width 2 share one key/value head, d_model 3, d_mlp 5, gated, 7 tokens.
+    /// Two layers, counted by hand: two heads of width 2 share one key/value head, `d_model` 3, `d_mlp` 5, gated, 7 tokens.
     #[test]
     fn operations_are_those_counted_by_hand() {
         let config = ModelConfig {

@@ -61,7 +61,9 @@ mod tests {
         let sums = [body(&x, &mut baseline), wide(&x, &mut widest)];
         let bytes = |values: &[T]| {
             let mut bytes = Vec::new();
-            values.iter().for_each(|value| value.write_le(&mut bytes));
+            for value in values {
+                value.write_le(&mut bytes);
+            }
             bytes
         };
         assert!(bytes(&baseline) == bytes(&widest), "{}", T::NAME);
