@@ -119,6 +119,15 @@ def measure(case, run, options):
         one = {"program": program.name, "setting": program.setting, "records": []}
         pairs.append((program, one))
     run["entries"].append(entry)
+    try:
+        rounds(case, run, options, (entry, pairs))
+    finally:
+        for program, _ in pairs:
+            program.stop()
+
+
+def rounds(case, run, options, into):
+    entry, pairs = into
     for turn in range(options.rounds):
         for program, one in pairs:
             done = one["records"]

@@ -1,7 +1,8 @@
 """EAP-IG's EAP, EAP-IG, evaluation of circuits and patching of edges.
 
 Its package `eap` comes from a checkout, or from circuitkit, which ships a copy that computes no gradients of weights.
-A checkout runs on a GPU only as it is, so its files are copied with that device replaced.
+A checkout runs on a GPU only as it is, so its files are copied with that device replaced. `circuitkit-weights` is that
+copy without its wrapper that keeps gradients of weights from being computed: what EAP-IG itself does.
 """
 
 import importlib.util
@@ -58,6 +59,9 @@ class Graphed:
 
     def __init__(self, options):
         self.attribute, self.evaluate, graph = package(options.eap_ig)
+        if options.peer == "circuitkit-weights":
+            for name in ("get_scores_eap", "get_scores_eap_ig"):
+                setattr(self.attribute, name, getattr(self.attribute, name).__wrapped__)
         self.data = load.rows(options.rows)
         self.model = load.lens_model(options.model, edges=True)
         self.graph = graph.Graph.from_model(self.model)

@@ -11,8 +11,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 # Which peers do which work; `auto-circuit-from-layer` is a loop of ours around auto-circuit.
 PEERS = {
     "forward": ["transformers", "transformer-lens"],
-    "eap": ["auto-circuit", "circuitkit", "eap-ig"],
-    "eap-ig": ["circuitkit", "eap-ig"],
+    "eap": ["auto-circuit", "circuitkit", "circuitkit-weights", "eap-ig"],
+    "eap-ig": ["circuitkit", "circuitkit-weights", "eap-ig"],
     "evaluate": ["auto-circuit", "circuitkit", "eap-ig"],
     "exact": ["auto-circuit", "auto-circuit-from-layer", "circuitkit", "eap-ig"],
     "acdc": ["auto-circuit"],
@@ -44,14 +44,21 @@ class Program:
     options: object
     allocator: str = None
     tau: float = None
+    worker: measure.Worker = None
 
     def call(self, case):
         """Measure once; a record with `seconds` and `peak_anonymous_bytes`, or with `error`."""
-        command = self.secateur(case) if self.name == "secateur" else self.peer(case)
+        ours = self.name == "secateur"
+        command = self.secateur(case) if ours else self.peer(case)
         env = {"TQDM_DISABLE": "1", "TRANSFORMERS_VERBOSITY": "error", "HF_HUB_OFFLINE": "1"}
         if self.allocator:
             env["LD_PRELOAD"] = self.allocator
-        got = measure.measure(command, env, self.options.limit)
+        if ours:
+            got = measure.measure(command, env, self.options.limit)
+        else:
+            if self.worker is None:
+                self.worker = measure.Worker(command, env)
+            got = self.worker.measure(self.options.limit)
         record = {"command": shown(command, self.allocator, self.options), "wall_seconds": got.seconds}
         if got.error is None:
             try:
@@ -62,6 +69,10 @@ class Program:
             print(f"bench-peers: {self.name} {case.work}: {got.error}", file=sys.stderr)
             record["error"] = got.error
         return record
+
+    def stop(self):
+        if self.worker is not None:
+            self.worker.stop()
 
     def secateur(self, case):
         # Twice in one process, the first as warm-up, where the work is short.

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Do one peer's work once and print what it took as a line of JSON.
+"""Do one peer's work once for every line of the input and print what it took as a line of JSON.
 
-Run by bench.py in the virtual environment, one process for each measurement. Loading and warming up are not timed;
-`from` and `to` are the ends of the timed part on the monotonic clock.
+Run by bench.py in the virtual environment, one process for each peer, which waits while the others are measured.
+Loading and warming up are not timed; `from` and `to` are the ends of the timed part on the monotonic clock.
 """
 
 import argparse
@@ -18,6 +18,7 @@ PEERS = {
     "auto-circuit": ("peer_auto_circuit", "auto_circuit"),
     "auto-circuit-from-layer": ("peer_auto_circuit", "auto_circuit_from_layer"),
     "circuitkit": ("peer_eap_ig", "eap_ig"),
+    "circuitkit-weights": ("peer_eap_ig", "eap_ig"),
     "eap-ig": ("peer_eap_ig", "eap_ig"),
 }
 PACKAGES = ["auto-circuit", "circuitkit", "numpy", "torch", "transformer-lens", "transformers"]
@@ -64,6 +65,14 @@ def main():
     task.warm()
     if options.warm_up == "work":
         task.run()
+    setup = time.monotonic() - begin
+    for _ in sys.stdin:
+        found = measured(task) | {"setup_seconds": setup, "threads": torch.get_num_threads(), "versions": versions()}
+        print(json.dumps(found), flush=True)
+
+
+def measured(task):
+    """The work, once."""
     fixed = None
     if task.fixed:
         start, end, _ = timed(task.fixed)
@@ -71,13 +80,10 @@ def main():
     start, end, result = timed(task.run)
     found = {
         "seconds": end - start,
-        "setup_seconds": start - begin,
         "from": start,
         "to": end,
-        "threads": torch.get_num_threads(),
         "edges": task.edges,
         "result": result,
-        "versions": versions(),
     }
     if task.sample:
         each = (end - start - fixed) / task.sample
@@ -87,7 +93,7 @@ def main():
         if task.sample < task.edges:
             found["seconds"] = fixed + each * task.edges
             found["extrapolated"] = True
-    print(json.dumps(found))
+    return found
 
 
 if __name__ == "__main__":
