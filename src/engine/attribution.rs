@@ -14,6 +14,7 @@ use super::intervention::Intervention;
 use super::kernels::norm::Normalised;
 use super::kernels::{matmul, norm, rows};
 use super::layout::Segment;
+use super::made::RunSource;
 use super::sums::{BlockSums, Blocks};
 use crate::metric::Metric;
 use crate::model::Real;
@@ -26,10 +27,10 @@ const PRODUCT_FROM: usize = 4;
 pub(crate) struct GradientRuns<'r, T> {
     /// The metric.
     pub metric: Metric,
-    /// Token embeddings of the runs, one after the other.
-    pub embedded: &'r [T],
     /// Number of runs.
     pub runs: usize,
+    /// Where they come from.
+    pub source: RunSource<'r, T>,
     /// Values that are set in the runs, by row of all runs.
     pub interventions: Vec<Intervention<T>>,
     /// What the metric compares with, at the positions read.
@@ -83,13 +84,12 @@ impl<T: Real> Frame<'_, T> {
     ) {
         let transformer = self.transformer;
         let layout = self.layout.repeat(runs.runs);
-        let run = transformer.forward_with(
-            &layout,
-            runs.embedded,
-            &self.prefix,
-            true,
-            &runs.interventions,
-        );
+        let run = match &runs.source {
+            RunSource::Made(runs) => self.join(runs),
+            RunSource::Embedded(embedded) => {
+                transformer.forward_with(&layout, embedded, &self.prefix, true, &runs.interventions)
+            }
+        };
         let finals = &run.streams[2 * transformer.config().n_layers];
         let gradient =
             transformer.metric_gradient(runs.metric, &layout, examples, finals, runs.reference);

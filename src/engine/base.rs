@@ -33,14 +33,19 @@ pub(crate) struct Base<T> {
 
 impl<T> Base<T> {
     /// Some rows of a run, from which only differences of writers are taken.
-    pub(crate) fn of_parts(whole: &Self, sources: Vec<Vec<T>>, layers: Vec<BaseLayer<T>>) -> Self {
+    pub(crate) fn of_parts(
+        whole: &Self,
+        sources: Vec<Vec<T>>,
+        layers: Vec<BaseLayer<T>>,
+        streams: Vec<Vec<T>>,
+    ) -> Self {
         Self {
             mask: whole.mask.clone(),
             sources,
             layers,
             deltas: whole.deltas.iter().map(|_| OnceLock::new()).collect(),
             zero: Vec::new(),
-            streams: Vec::new(),
+            streams: streams.into_iter().map(OnceLock::from).collect(),
             normed_heads: Vec::new(),
         }
     }
@@ -121,6 +126,25 @@ impl<T: Real> Frame<'_, T> {
         self.base(EdgeMask::full(graph), sources, layers, streams)
     }
 
+    /// The run with every edge ablated when the ablated values are those of a run with these queries, keys and values:
+    /// that run.
+    pub(crate) fn patched_base(
+        &self,
+        sources: Vec<Vec<T>>,
+        projections: Vec<(Vec<T>, Vec<T>, Vec<T>)>,
+    ) -> Base<T> {
+        let layers = projections.into_iter().enumerate();
+        let layers = layers.map(|(layer, (q, k, v))| BaseLayer {
+            q,
+            k: self.to_slots(layer, k),
+            v: self.to_slots(layer, v),
+            z: self.ablated.z[layer].clone(),
+            mlp: self.ablated.mlp[layer].clone(),
+            neurons: self.ablated.neurons[layer].clone(),
+        });
+        self.empty_base_of(sources, layers.collect())
+    }
+
     /// The run with every edge ablated: each reader reads the ablated stream of its place.
     pub(crate) fn empty_base(&self, sources: Vec<Vec<T>>) -> Base<T> {
         let transformer = self.transformer;
@@ -141,10 +165,13 @@ impl<T: Real> Frame<'_, T> {
                 }
             })
             .collect();
-        let streams = (0..self.ablated.streams.len())
-            .map(|_| OnceLock::new())
-            .collect();
-        self.base(EdgeMask::empty(transformer.graph), sources, layers, streams)
+        self.empty_base_of(sources, layers)
+    }
+
+    fn empty_base_of(&self, sources: Vec<Vec<T>>, layers: Vec<BaseLayer<T>>) -> Base<T> {
+        let streams = self.ablated.streams.iter().map(|_| OnceLock::new());
+        let mask = EdgeMask::empty(self.transformer.graph);
+        self.base(mask, sources, layers, streams.collect())
     }
 
     fn base(
@@ -185,6 +212,23 @@ impl<T: Real> Frame<'_, T> {
             })
             .collect();
         interleave(&copies, config.d_head)
+    }
+
+    /// The key/value heads of copies, one per slot.
+    pub(crate) fn from_slots(&self, layer: usize, data: &[T]) -> Vec<T> {
+        let config = self.transformer.config();
+        let slots = self.transformer.layers[layer].k.len();
+        if slots == config.n_kv_heads {
+            return data.to_vec();
+        }
+        let width = slots * config.d_head;
+        let heads: Vec<Vec<T>> = (0..config.n_kv_heads)
+            .map(|head| {
+                let from = head * slots / config.n_kv_heads * config.d_head;
+                rows::columns(data, width, from, from + config.d_head)
+            })
+            .collect();
+        interleave(&heads, config.d_head)
     }
 
     /// Whether a writer's rows are only those read.

@@ -1,5 +1,6 @@
 //! A chunk of examples with its cached runs.
 
+use std::mem::take;
 use std::sync::OnceLock;
 
 use super::base::{Base, Frame};
@@ -28,10 +29,11 @@ pub(super) fn examples_per_chunk(examples: &[Example]) -> usize {
 /// Examples that are run together, with the runs of the full model and of the empty circuit.
 pub(crate) struct Chunk<'a, T> {
     pub examples: Vec<Example>,
+    pub ablation: Ablation,
     pub frame: Frame<'a, T>,
     /// Every edge kept.
     pub full: Base<T>,
-    /// Every edge ablated, once it was wanted.
+    /// Every edge ablated: under patching the corrupt run, else run once it was wanted.
     pub empty: OnceLock<Base<T>>,
     /// The circuit of the last rebase.
     pub near: Option<Base<T>>,
@@ -85,10 +87,16 @@ impl<'a, T: Real> Chunk<'a, T> {
         let clean = rows::gather(&clean_whole, d_model, &kept);
         let corrupt = rows::gather(&corrupt_whole, d_model, &kept);
         let (run, prefix) = split_prefix(transformer, run, &kept, &prefix_rows);
+        let mut projections = Vec::new();
         let ablated = match (ablation, values) {
             (Ablation::Patch, _) => {
-                let run = transformer.forward(&layout, &corrupt, &prefix, false);
+                let mut run = transformer.forward(&layout, &corrupt, &prefix, false);
                 check_finite(&run)?;
+                let taken = run.layers.iter_mut().map(|run| {
+                    let (q, k, v) = (&mut run.q, &mut run.k, &mut run.v);
+                    (take(q), take(k), take(v))
+                });
+                projections = taken.collect();
                 transformer.ablated_by_run(&layout, &corrupt, run)
             }
             (Ablation::Zero, _) => transformer.ablated_by_zero(&layout),
@@ -110,12 +118,17 @@ impl<'a, T: Real> Chunk<'a, T> {
             ablated,
         };
         let sources = transformer.sources(&frame.layout, &clean);
+        let empty = OnceLock::new();
+        if ablation == Ablation::Patch {
+            empty.get_or_init(|| frame.patched_base(sources.clone(), projections));
+        }
         let full = frame.full_base(sources, run);
         Ok(Self {
             examples: examples.to_vec(),
+            ablation,
             frame,
             full,
-            empty: OnceLock::new(),
+            empty,
             near: None,
             clean,
             corrupt,

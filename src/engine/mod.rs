@@ -18,6 +18,7 @@ mod incremental;
 mod intervention;
 mod kernels;
 mod layout;
+mod made;
 mod means;
 mod memory;
 mod optimal;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use super::Ablation;
 use super::ablated::Ablated;
 use super::base::{Base, BaseLayer, Frame};
 use super::chunk::Chunk;
@@ -71,24 +72,41 @@ impl<T: Real> Chunk<'_, T> {
         };
         let sources = |data: &[Vec<T>]| data.iter().map(|data| rows.of(data)).collect();
         let ablated = &frame.ablated;
-        let layers = self.full.layers.iter().enumerate().map(|(layer, run)| {
-            let cut = of_layer(layer);
-            BaseLayer {
-                q: Vec::new(),
-                k: Vec::new(),
-                v: Vec::new(),
-                z: cut.of(&run.z),
-                mlp: cut.of(&run.mlp),
-                neurons: cut.of(&run.neurons),
-            }
-        });
+        let last_mlp = 2 * transformer.config().n_layers - 1;
+        let streams = |whole: Vec<&[T]>| -> Vec<Vec<T>> {
+            let places = whole.into_iter().enumerate();
+            let cut = |place| if place < last_mlp { &rows } else { &reads };
+            places
+                .map(|(place, stream)| cut(place).of(stream))
+                .collect()
+        };
+        let base = |whole: &Base<T>, streams: Vec<Vec<T>>| {
+            let layers = whole.layers.iter().enumerate().map(|(layer, run)| {
+                let cut = of_layer(layer);
+                BaseLayer {
+                    q: cut.of(&run.q),
+                    k: rows.of(&run.k),
+                    v: rows.of(&run.v),
+                    z: cut.of(&run.z),
+                    mlp: cut.of(&run.mlp),
+                    neurons: cut.of(&run.neurons),
+                }
+            });
+            Base::of_parts(whole, sources(&whole.sources), layers.collect(), streams)
+        };
+        let full_streams = (0..=last_mlp + 1).map(|place| frame.stream(&self.full, place));
+        let empty = OnceLock::new();
+        let mut ablated_streams = Vec::new();
+        if self.ablation == Ablation::Patch
+            && let Some(corrupt) = self.empty.get()
+        {
+            empty.get_or_init(|| base(corrupt, Vec::new()));
+            ablated_streams = streams(ablated.streams.iter().map(Vec::as_slice).collect());
+        }
         Self {
             examples: self.examples[range.clone()].to_vec(),
-            full: Base::of_parts(
-                &self.full,
-                self.full.sources.iter().map(|data| rows.of(data)).collect(),
-                layers.collect(),
-            ),
+            ablation: self.ablation,
+            full: base(&self.full, streams(full_streams.collect())),
             frame: Frame {
                 transformer,
                 layout: frame.layout.part(range),
@@ -101,11 +119,11 @@ impl<T: Real> Chunk<'_, T> {
                     z: each(&ablated.z),
                     mlp: each(&ablated.mlp),
                     neurons: each(&ablated.neurons),
-                    streams: Vec::new(),
+                    streams: ablated_streams,
                 },
                 ablated_heads: Vec::new(),
             },
-            empty: OnceLock::new(),
+            empty,
             near: None,
             clean: rows.of(&self.clean),
             corrupt: rows.of(&self.corrupt),

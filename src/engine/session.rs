@@ -4,6 +4,7 @@ use super::attribution::GradientRuns;
 use super::chunk::{Chunk, examples_per_chunk};
 use super::chunks::Chunks;
 use super::evaluator::Evaluator;
+use super::made::RunSource;
 use super::sums::BlockSums;
 use super::transformer::Transformer;
 use super::{Ablation, AblationValues};
@@ -126,14 +127,15 @@ impl<'a, T: Real> ModelEvaluator<'a, T> {
         let metric = self.metric;
         let mut sums = BlockSums::new(count);
         self.for_parts(points.len(), |chunk| {
-            let embedded: Vec<T> = points
-                .iter()
-                .flat_map(|&point| chunk.between(point))
-                .collect();
+            let made: Option<Vec<_>> = points.iter().map(|&point| chunk.made(point)).collect();
+            let embedded = || points.iter().flat_map(|&point| chunk.between(point));
             let runs = GradientRuns {
                 metric,
-                embedded: &embedded,
                 runs: points.len(),
+                source: match made {
+                    Some(made) => RunSource::Made(made),
+                    None => RunSource::Embedded(embedded().collect()),
+                },
                 interventions: Vec::new(),
                 reference: chunk.reference(metric),
             };
@@ -256,8 +258,8 @@ impl<T: Real> Evaluator for ModelEvaluator<'_, T> {
                 let embedded = chunk.clean.repeat(points.len());
                 let runs = GradientRuns {
                     metric,
-                    embedded: &embedded,
                     runs: points.len(),
+                    source: RunSource::Embedded(embedded),
                     interventions: vec![chunk.group_between(&group, points)],
                     reference: chunk.reference(metric),
                 };

@@ -186,8 +186,10 @@ impl Bench<'_> {
         let count = Operations::new(&weights.config, self.examples);
         match work {
             Work::Forward => Some(count.forward()),
-            Work::Eap => Some(count.attribution(self.graph, 1)),
-            Work::EapIg { steps } => Some(count.attribution(self.graph, *steps)),
+            Work::Eap => Some(count.attribution(self.graph, 0, 1)),
+            Work::EapIg { steps } => {
+                Some(count.attribution(self.graph, steps.saturating_sub(1), *steps))
+            }
             Work::Evaluate | Work::Exact | Work::Acdc { .. } => None,
         }
     }

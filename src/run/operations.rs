@@ -39,8 +39,14 @@ impl<'o> Operations<'o> {
         all.map(|span| self.blocks(span) + logits(span)).sum()
     }
 
-    /// The clean and the corrupt run, and a forward and a backward pass a point; every edge's inner product.
-    pub(super) fn attribution(&self, graph: &ComputationGraph, points: usize) -> f64 {
+    /// The clean and the corrupt run; a forward pass for each point between them, a backward pass for every point, and
+    /// every edge's inner product.
+    pub(super) fn attribution(
+        &self,
+        graph: &ComputationGraph,
+        between: usize,
+        points: usize,
+    ) -> f64 {
         let clean: f64 = self.whole().map(|span| self.blocks(span)).sum();
         let suffix: f64 = self.suffixes().map(|span| self.blocks(span)).sum();
         // Pulling a gradient back costs what the product itself costs; attention's is twice its two products.
@@ -48,7 +54,7 @@ impl<'o> Operations<'o> {
             .suffixes()
             .map(|span| self.blocks(span) + self.attention(span))
             .sum();
-        clean + suffix + points as f64 * (suffix + back) + self.scores(graph)
+        clean + suffix * (1 + between) as f64 + back * points as f64 + self.scores(graph)
     }
 
     /// Every writer expanded to the stream, and its inner product with every reader behind it.
@@ -143,7 +149,7 @@ mod tests {
             ComputationGraph::new(&config, &granularity, &std::collections::BTreeMap::new())
                 .expect("a graph");
         let scores = 2 * 3 * (graph.edge_count() + 2 * 4);
-        let expected = 2 * (clean + suffix + 3 * (suffix + back) + scores);
-        assert_eq!(count.attribution(&graph, 3) as usize, expected);
+        let expected = 2 * (clean + 3 * suffix + 3 * back + scores);
+        assert_eq!(count.attribution(&graph, 2, 3) as usize, expected);
     }
 }
