@@ -215,7 +215,7 @@ impl<T: Real> Frame<'_, T> {
     }
 
     /// The key/value heads of copies, one per slot.
-    pub(crate) fn from_slots(&self, layer: usize, data: &[T]) -> Vec<T> {
+    pub(crate) fn heads_of_slots(&self, layer: usize, data: &[T]) -> Vec<T> {
         let config = self.transformer.config();
         let slots = self.transformer.layers[layer].k.len();
         if slots == config.n_kv_heads {

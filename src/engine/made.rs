@@ -62,8 +62,8 @@ impl<T: Real> Frame<'_, T> {
             };
             LayerRun {
                 q: all(&|run| run.q.clone()),
-                k: all(&|run| self.from_slots(layer, &run.k)),
-                v: all(&|run| self.from_slots(layer, &run.v)),
+                k: all(&|run| self.heads_of_slots(layer, &run.k)),
+                v: all(&|run| self.heads_of_slots(layer, &run.v)),
                 z: all(&|run| run.z.clone()),
                 mlp: all(&|run| run.mlp.clone()),
                 neurons: all(&|run| run.neurons.clone()),
