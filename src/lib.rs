@@ -83,6 +83,7 @@
 //! - **writer**: what adds to the residual stream: `input` (the token embedding), a head, an MLP or a neuron,
 //!   [`graph::Node`].
 
+pub mod analyze;
 pub mod discover;
 pub mod engine;
 pub mod error;

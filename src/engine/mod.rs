@@ -14,6 +14,7 @@ mod chunk;
 mod chunks;
 mod evaluator;
 mod forward;
+mod hidden;
 mod incremental;
 mod intervention;
 mod kernels;
@@ -34,6 +35,7 @@ mod values;
 
 pub use ablation::{Ablation, Optimal, Resample};
 pub use evaluator::{Evaluator, mean};
+pub use hidden::HiddenUnits;
 pub use resample::Donors;
 pub use residual::Residuals;
 pub use session::ModelEvaluator;

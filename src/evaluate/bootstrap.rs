@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 ///
 /// # Complexity
 /// `resamples` evaluations of the statistics; memory for one number per statistic and resample.
-pub(super) fn intervals(
+pub(crate) fn intervals(
     examples: usize,
     resamples: usize,
     seed: u64,

@@ -8,6 +8,7 @@ mod figures;
 mod run;
 
 pub use baselines::{permuted, random_connected};
+pub(crate) use bootstrap::intervals;
 pub use curve::circuits as curve_circuits;
 pub use faithfulness::{bootstrap, faithfulness};
 pub use figures::{Baseline, CurvePoint, Evaluation, Figures};

@@ -1,6 +1,7 @@
 //! Several results side by side: terminal text, CSV, Markdown, LaTeX.
 
 use super::csv::{field, number};
+use super::table::table;
 use super::text::{Text, one_line};
 
 /// One result in a comparison.
@@ -61,33 +62,8 @@ impl Comparison {
 
 /// An aligned table for terminals.
 pub fn compare_text(rows: &[Comparison]) -> String {
-    let cells: Vec<_> = rows.iter().map(Comparison::cells).collect();
-    let width = |column: usize| {
-        let cells = cells.iter().map(|row| row[column].chars().count());
-        cells.fold(HEADINGS[column].len(), usize::max)
-    };
-    let widths: Vec<usize> = (0..HEADINGS.len()).map(width).collect();
-    let mut out = Text::default();
-    let mut line = |cells: &[String]| {
-        let padded: Vec<String> = cells
-            .iter()
-            .zip(&widths)
-            .enumerate()
-            .map(|(column, (cell, &width))| {
-                if column < WORDS {
-                    format!("{cell:<width$}")
-                } else {
-                    format!("{cell:>width$}")
-                }
-            })
-            .collect();
-        out.line(format_args!("{}", padded.join("  ").trim_end()));
-    };
-    line(&HEADINGS.map(String::from));
-    for row in &cells {
-        line(row);
-    }
-    out.0
+    let cells: Vec<Vec<String>> = rows.iter().map(|row| row.cells().to_vec()).collect();
+    table(&HEADINGS, &cells, WORDS)
 }
 
 /// A table for other programs, with all digits; undefined figures are empty.

@@ -11,8 +11,11 @@ mod figure;
 mod json;
 pub mod layout;
 mod limits;
+mod neurons;
+mod plot;
 mod scores;
 mod svg;
+mod table;
 mod text;
 
 pub use any_circuit::AnyCircuit;
@@ -23,8 +26,10 @@ pub use dot::{Dot, to_dot};
 pub use eap_json::{EapEdge, EapGraph, Imported, to_eap_json};
 pub use figure::{Figure, FigureEdge, FigureNode, Port};
 pub use json::{Provenance, REPORT_FORMAT, figure_warnings, report_json, trace_lines};
+pub use neurons::{doses_svg, neurons_csv, neurons_text};
 pub use scores::scores_safetensors;
 pub use svg::{Svg, to_svg};
+pub use table::table;
 
 use crate::error::{Error, Result};
 

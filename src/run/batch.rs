@@ -228,7 +228,7 @@ pub fn exit_code<'a>(errors: impl IntoIterator<Item = &'a Error>, reports: &'a [
         .collect();
     let missed = reports.iter().any(|report| {
         let finish = report.result.as_ref().ok();
-        finish.is_some_and(|finish| !finish.summary().target_reached)
+        finish.is_some_and(|finish| !finish.summary().target_reached())
     });
     let first = [130, 1, 3, 2].into_iter().find(|code| codes.contains(code));
     first.unwrap_or(if missed { 4 } else { 0 })

@@ -1,11 +1,11 @@
 //! A circuit file on a spec's task: `secateur eval`.
 
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use fs_err as fs;
 
-use super::job::{Listening, load_examples, named_figures, report_provenance, without_panic};
+use super::circuit_job::{named_figures, report_provenance};
+use super::job::{Listening, load_examples, without_panic};
 use super::pipeline::evaluate_circuit;
 use crate::error::{Error, Result};
 use crate::evaluate::Evaluation;
@@ -15,7 +15,7 @@ use crate::model::{LoadedModel, ModelConfig};
 use crate::model::{load_model_within, model_name};
 use crate::report::{AnyCircuit, CIRCUIT_FORMAT, CircuitFile, ModelStamp};
 use crate::report::{figure_warnings, report_json};
-use crate::spec::{SpecFile, ron_line};
+use crate::spec::{RunSpec, Spec, SpecFile, ron_line};
 
 /// Largest circuit file read, in bytes.
 const MAX_BYTES: u64 = 1 << 30;
@@ -88,15 +88,9 @@ pub fn reevaluate(
     observer: &dyn Observer,
 ) -> Result<Reevaluation> {
     without_panic(|| {
-        let listening = Listening {
-            inner: observer,
-            warnings: Mutex::default(),
-        };
+        let listening = Listening::new(observer);
         let mut result = evaluate_file(circuit, spec, (model, memory), &listening)?;
-        let heard = listening.warnings.into_inner();
-        result
-            .warnings
-            .extend(heard.unwrap_or_else(PoisonError::into_inner));
+        listening.add_to(&mut result.warnings);
         Ok(result)
     })
 }
@@ -107,6 +101,12 @@ fn evaluate_file(
     (model, memory): (Option<&str>, Option<u64>),
     observer: &dyn Observer,
 ) -> Result<Reevaluation> {
+    let Spec::Circuit(spec) = &spec_file.spec else {
+        return Err(Error::Usage(format!(
+            "{} is an analysis; a circuit is evaluated on the task of a spec that finds circuits",
+            spec_file.path.display()
+        )));
+    };
     let text = read_circuit_text(path)?;
     let name = path.display().to_string();
     let read = AnyCircuit::parse(&text, &name)?;
@@ -115,9 +115,11 @@ fn evaluate_file(
         AnyCircuit::Eap(_) => None,
     };
     let found_in = found.map(|file| file.model.name.as_str());
-    let (reference, base) = match model {
-        Some(reference) => (reference, Path::new(".")),
-        None => (choose_model(spec_file, found_in)?, spec_file.base()),
+    let (reference, base) = if let Some(reference) = model {
+        (reference, Path::new("."))
+    } else {
+        let chosen = choose_model(spec, &spec_file.path, found_in)?;
+        (chosen, spec_file.base())
     };
     crate::events::phase(observer, "loading the model", 0);
     let model = load_model_within(reference, base, memory.map(|bytes| bytes as usize))?;
@@ -128,15 +130,13 @@ fn evaluate_file(
             (graph, circuit, warnings)
         }
         AnyCircuit::Eap(file) => {
-            let kv = spec_file.spec.granularity.kv;
-            let read = file.import(model.config(), kv)?;
+            let read = file.import(model.config(), spec.granularity.kv)?;
             (read.graph, read.circuit, read.notes)
         }
     };
-    let spec = &spec_file.spec;
-    let dataset = load_examples(spec, &model, spec_file.base())?;
+    let dataset = load_examples(&spec.task, spec.prepend_bos, &model, spec_file.base())?;
     if let Some(file) = found {
-        warnings.extend(other_settings(file, spec_file));
+        warnings.extend(other_settings(file, spec));
     }
     let mut evaluated = circuit.clone();
     if found.is_some() && circuit.kept.len() < graph.edge_count() {
@@ -144,7 +144,7 @@ fn evaluate_file(
         evaluated.scores = None;
     }
     let evaluation = evaluate_circuit(spec, &model, &dataset, &graph, &evaluated, observer)?;
-    let mut file = stamped(spec_file, reference, &model, &graph, &circuit);
+    let mut file = stamped(spec, reference, &model, &graph, &circuit);
     file.data_hash = dataset.hash();
     file.figures = named_figures(&evaluation);
     if let Some(found) = found {
@@ -158,8 +158,8 @@ fn evaluate_file(
 }
 
 /// The model of the spec that is meant when none is named.
-fn choose_model<'a>(spec: &'a SpecFile, found_in: Option<&str>) -> Result<&'a str> {
-    let models = &spec.spec.models;
+fn choose_model<'a>(spec: &'a RunSpec, path: &Path, found_in: Option<&str>) -> Result<&'a str> {
+    let models = &spec.models;
     if let [only] = models.as_slice() {
         return Ok(only);
     }
@@ -169,7 +169,7 @@ fn choose_model<'a>(spec: &'a SpecFile, found_in: Option<&str>) -> Result<&'a st
         (Some(model), None) => Ok(model),
         _ => Err(Error::Usage(format!(
             "{} has several models\nhint: choose one with --model: {}",
-            spec.path.display(),
+            path.display(),
             models.join(", ")
         ))),
     }
@@ -223,8 +223,7 @@ fn shape_differences(circuit: &ModelConfig, model: &ModelConfig) -> Vec<String> 
 }
 
 /// Settings of the spec that are not those the circuit was found with.
-fn other_settings(file: &CircuitFile, spec: &SpecFile) -> Vec<String> {
-    let spec = &spec.spec;
+fn other_settings(file: &CircuitFile, spec: &RunSpec) -> Vec<String> {
     [
         ("metric", &file.metric, ron_line(&spec.metric)),
         ("ablation", &file.ablation, ron_line(&spec.ablation)),
@@ -236,13 +235,12 @@ fn other_settings(file: &CircuitFile, spec: &SpecFile) -> Vec<String> {
 }
 
 fn stamped(
-    spec_file: &SpecFile,
+    spec: &RunSpec,
     reference: &str,
     model: &LoadedModel,
     graph: &ComputationGraph,
     circuit: &Circuit,
 ) -> CircuitFile {
-    let spec = &spec_file.spec;
     CircuitFile {
         format: CIRCUIT_FORMAT,
         name: spec.name.clone(),

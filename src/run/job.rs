@@ -8,22 +8,15 @@ use fs_err as fs;
 
 use super::files::{remove_if_there, remove_leftovers, write_whole};
 use super::memory::Watch;
-use super::pipeline::{Outcome, find_circuit, nodes_unknown_to_eap_ig};
 use super::plan::Job;
 use super::provenance::{self, Stopwatch};
 use super::record::{Circumstances, Inputs, RECORD_FILE, RunRecord, Summary, content_hash};
+use super::{analysis_job, circuit_job};
 use crate::error::{Error, Result};
-use crate::evaluate::{Evaluation, Figures};
 use crate::events::{Event, Observer};
-use crate::model::LoadedModel;
-use crate::report::{CIRCUIT_FORMAT, CircuitFile, ModelStamp};
-use crate::report::{
-    Provenance, REPORT_FORMAT, curve_csv, edges_csv, exporter, figure_warnings, report_json,
-    scores_safetensors, to_eap_json, trace_lines,
-};
-use crate::spec::{Output, Precision, RunSpec, ron_line};
-use crate::task::LoadRequest;
-use crate::task::{Dataset, TaskSource};
+use crate::model::{LoadedModel, PrependBos};
+use crate::spec::{Spec, ron_line};
+use crate::task::{Dataset, LoadRequest, TaskSource};
 
 /// How a job that did not fail ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,6 +34,14 @@ impl Finish {
             Self::Done(summary) | Self::Skipped(summary) => summary,
         }
     }
+}
+
+/// What a job found.
+pub(super) struct Contents {
+    /// All files of the result but the record, by name.
+    pub(super) files: BTreeMap<String, Vec<u8>>,
+    /// What the table at the end of a batch shows.
+    pub(super) summary: Summary,
 }
 
 /// What every job of a batch is told.
@@ -78,20 +79,14 @@ pub(super) fn run_job(
     {
         return Ok(Finish::Skipped(record.summary.clone()));
     }
-    let listening = Listening {
-        inner: observer,
-        warnings: Mutex::default(),
+    let listening = Listening::new(observer);
+    let Contents {
+        files: contents,
+        summary,
+    } = match &job.spec.spec {
+        Spec::Circuit(spec) => circuit_job::run(job, spec, model, &listening)?,
+        Spec::Analysis(spec) => analysis_job::run(job, spec, model, &listening)?,
     };
-    let dataset = load_examples(&job.spec.spec, model, job.spec.base())?;
-    let mut outcome = find_circuit(&job.spec.spec, model, &dataset, &listening)?;
-    let heard = listening.warnings.into_inner();
-    for warning in heard.unwrap_or_else(PoisonError::into_inner) {
-        if !outcome.warnings.contains(&warning) {
-            outcome.warnings.push(warning);
-        }
-    }
-    let file = circuit_file(job, model, &dataset, &outcome);
-    let contents = contents(&job.spec.spec, &file, &outcome)?;
 
     // From here on the folder holds no finished job, until the record is there again.
     remove_if_there(&job.folder.join(RECORD_FILE))?;
@@ -108,7 +103,7 @@ pub(super) fn run_job(
     let record = RunRecord {
         inputs,
         files,
-        summary: summary(&outcome),
+        summary,
         circumstances: Circumstances {
             wall_seconds: clock.seconds(),
             peak_memory_bytes: provenance::peak_memory_bytes(),
@@ -126,26 +121,34 @@ pub(super) fn run_job(
     Ok(Finish::Done(record.summary))
 }
 
-/// The examples of a spec's task for a model.
+/// The examples of a task for a model.
 ///
 /// # Errors
 /// When they do not fit the model.
-pub(super) fn load_examples(spec: &RunSpec, model: &LoadedModel, base: &Path) -> Result<Dataset> {
-    if matches!(spec.task, TaskSource::File(_)) {
+pub(super) fn load_examples(
+    task: &TaskSource,
+    prepend_bos: PrependBos,
+    model: &LoadedModel,
+    base: &Path,
+) -> Result<Dataset> {
+    if matches!(task, TaskSource::File(_)) {
         model.require_tokenizer()?;
     }
-    spec.task.load(&LoadRequest {
+    task.load(&LoadRequest {
         tokenizer: model.tokenizer.as_ref(),
         config: model.config(),
-        prepend_bos: spec.prepend_bos,
+        prepend_bos,
         base,
     })
 }
 
 fn inputs(job: &Job, model: &LoadedModel) -> Result<Inputs> {
     let spec = &job.spec.spec;
-    let outputs = spec.outputs.iter().map(ron_line).collect();
-    let data_file = match &spec.task {
+    let outputs = match spec {
+        Spec::Circuit(spec) => spec.outputs.iter().map(ron_line).collect(),
+        Spec::Analysis(_) => Vec::new(),
+    };
+    let data_file = match spec.task() {
         TaskSource::File(path) | TaskSource::Tokens(path) => {
             Some(content_hash(&fs::read(job.spec.base().join(path))?))
         }
@@ -157,152 +160,29 @@ fn inputs(job: &Job, model: &LoadedModel) -> Result<Inputs> {
     Ok(inputs)
 }
 
-fn circuit_file(
-    job: &Job,
-    model: &LoadedModel,
-    dataset: &Dataset,
-    outcome: &Outcome,
-) -> CircuitFile {
-    let spec = &job.spec.spec;
-    CircuitFile {
-        format: CIRCUIT_FORMAT,
-        name: spec.name.clone(),
-        model: ModelStamp {
-            name: job.model_name.clone(),
-            hash: model.hash.clone(),
-            config: model.config().clone(),
-        },
-        task: ron_line(&spec.task),
-        metric: ron_line(&spec.metric),
-        ablation: ron_line(&spec.ablation),
-        method: ron_line(&spec.method),
-        granularity: spec.granularity.clone(),
-        neurons: outcome.graph.neurons().clone(),
-        spec_hash: spec.hash(),
-        data_hash: dataset.hash(),
-        figures: named_figures(&outcome.evaluation),
-        edges_total: outcome.graph.edge_count(),
-        edges: CircuitFile::entries(&outcome.graph, &outcome.circuit),
-    }
-}
-
-/// Where the result in a circuit file comes from, for `report.json`.
-pub(super) fn report_provenance(file: &CircuitFile) -> Provenance {
-    Provenance {
-        format: REPORT_FORMAT,
-        secateur: provenance::VERSION.to_owned(),
-        spec: file.name.clone(),
-        spec_hash: file.spec_hash.clone(),
-        model: file.model.name.clone(),
-        model_hash: file.model.hash.clone(),
-        task: file.task.clone(),
-        data_hash: file.data_hash.clone(),
-        method: file.method.clone(),
-        ablation: file.ablation.clone(),
-        metric: file.metric.clone(),
-    }
-}
-
-/// The figures of both splits by name, those of the discovery split with `discovery.` in front.
-pub(super) fn named_figures(evaluation: &Evaluation) -> BTreeMap<String, f64> {
-    let named = |prefix: &str, figures: &Figures| {
-        [
-            ("metric_full", Some(figures.metric_full)),
-            ("metric_empty", Some(figures.metric_empty)),
-            ("metric_circuit", Some(figures.metric_circuit)),
-            ("faithfulness", figures.faithfulness),
-            ("accuracy_full", figures.accuracy_full),
-            ("accuracy_circuit", figures.accuracy_circuit),
-            ("kl_circuit", figures.kl_circuit),
-            ("cpr", figures.cpr),
-            ("cmd", figures.cmd),
-        ]
-        .map(|(name, value)| value.map(|value| (format!("{prefix}{name}"), value)))
-    };
-    named("", &evaluation.held_out)
-        .into_iter()
-        .chain(named("discovery.", &evaluation.discovery))
-        .flatten()
-        .collect()
-}
-
-/// All files of a result but the record, by name.
-fn contents(
-    spec: &RunSpec,
-    file: &CircuitFile,
-    outcome: &Outcome,
-) -> Result<BTreeMap<String, Vec<u8>>> {
-    let mut contents = BTreeMap::new();
-    let mut add = |name: &str, bytes: Vec<u8>| contents.insert(name.to_owned(), bytes);
-    add("circuit.ron", file.to_ron()?.into_bytes());
-    let report = report_json(
-        &outcome.evaluation,
-        &report_provenance(file),
-        &outcome.warnings,
-    )?;
-    add("report.json", report.into_bytes());
-    if let Some(trace) = &outcome.trace {
-        add(
-            "trace.jsonl",
-            trace_lines(&outcome.graph, trace)?.into_bytes(),
-        );
-    }
-    for output in &spec.outputs {
-        match output {
-            Output::Dot => add("circuit.dot", exporter("dot")?.export(file)?),
-            Output::Svg => add("circuit.svg", exporter("svg")?.export(file)?),
-            // The pipeline warns of it.
-            Output::Json if nodes_unknown_to_eap_ig(&outcome.graph).is_some() => None,
-            Output::Json => {
-                let text = to_eap_json(&outcome.graph, &outcome.circuit, &file.model.config)?;
-                add("circuit.json", text.into_bytes())
-            }
-            Output::Scores => match &outcome.circuit.scores {
-                Some(scores) => {
-                    let bytes = match spec.precision {
-                        Precision::F32 => scores_safetensors::<f32>(&outcome.graph, scores)?,
-                        Precision::F64 => scores_safetensors::<f64>(&outcome.graph, scores)?,
-                    };
-                    add("scores.safetensors", bytes)
-                }
-                None => None,
-            },
-            Output::Csv => {
-                let figures = &outcome.evaluation.held_out;
-                if figures.curve.is_some() {
-                    add("curve.csv", curve_csv(figures).into_bytes());
-                }
-                let text = edges_csv(&outcome.graph, &outcome.circuit);
-                add("edges.csv", text.into_bytes())
-            }
-        };
-    }
-    Ok(contents)
-}
-
-fn summary(outcome: &Outcome) -> Summary {
-    let evaluation = &outcome.evaluation;
-    let figures = &evaluation.held_out;
-    let mut warnings = outcome.warnings.clone();
-    warnings.extend(figure_warnings(figures));
-    Summary {
-        edges_kept: evaluation.edges_kept,
-        edges_total: evaluation.edges_total,
-        nodes_kept: evaluation.nodes_kept,
-        faithfulness: figures.faithfulness,
-        faithfulness_interval: figures.faithfulness_interval,
-        accuracy_full: figures.accuracy_full,
-        accuracy_circuit: figures.accuracy_circuit,
-        random_mean: figures.random.as_ref().map(|baseline| baseline.mean),
-        target_reached: outcome.target_reached,
-        warnings,
-    }
-}
-
 /// Passes events on and keeps the warnings.
 pub(super) struct Listening<'a> {
-    pub(super) inner: &'a dyn Observer,
-    pub(super) warnings: Mutex<Vec<String>>,
+    inner: &'a dyn Observer,
+    warnings: Mutex<Vec<String>>,
+}
+
+impl<'a> Listening<'a> {
+    pub(super) fn new(inner: &'a dyn Observer) -> Self {
+        Self {
+            inner,
+            warnings: Mutex::default(),
+        }
+    }
+
+    /// Adds the warnings heard to others, each once.
+    pub(super) fn add_to(&self, warnings: &mut Vec<String>) {
+        let heard = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        for warning in heard.iter() {
+            if !warnings.contains(warning) {
+                warnings.push(warning.clone());
+            }
+        }
+    }
 }
 
 impl Observer for Listening<'_> {

@@ -1,7 +1,9 @@
 //! Jobs: one spec on one model, batches of them, results on disk.
 
+mod analysis_job;
 mod batch;
 mod bench;
+mod circuit_job;
 mod eval;
 mod files;
 mod golden;
@@ -32,6 +34,8 @@ pub use parity::{Difference, Parity, parity};
 pub use pipeline::{Outcome, evaluate_circuit, find_circuit};
 pub use plan::{Job, plan};
 pub use provenance::VERSION;
-pub use record::{Circumstances, Inputs, RESULT_FORMAT, RunRecord, Summary};
+pub use record::{
+    AnalysisSummary, CircuitSummary, Circumstances, Inputs, RESULT_FORMAT, RunRecord, Summary,
+};
 pub use results::read_results;
 pub use roofline::{Roofline, roofline};

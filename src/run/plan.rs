@@ -24,7 +24,7 @@ pub struct Job {
 impl Job {
     /// `spec on model`, for people.
     pub fn title(&self) -> String {
-        format!("{} on {}", self.spec.spec.name, self.model_name)
+        format!("{} on {}", self.spec.spec.name(), self.model_name)
     }
 }
 
@@ -35,13 +35,13 @@ impl Job {
 pub fn plan(specs: &[SpecFile], out: &Path) -> Result<Vec<Job>> {
     let mut jobs = Vec::new();
     for spec in specs {
-        let names = folder_names(&spec.spec.models, spec.base())?;
+        let names = folder_names(spec.spec.models(), spec.base())?;
         let shared = Arc::new(spec.clone());
-        for (model, name) in spec.spec.models.iter().zip(names) {
+        for (model, name) in spec.spec.models().iter().zip(names) {
             jobs.push(Job {
                 spec: Arc::clone(&shared),
                 model: model.clone(),
-                folder: out.join(&spec.spec.name).join(&name),
+                folder: out.join(spec.spec.name()).join(&name),
                 model_name: name,
             });
         }

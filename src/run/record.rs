@@ -49,9 +49,47 @@ pub struct Inputs {
     pub data_file: Option<String>,
 }
 
-/// Figures of a finished job.
+/// What a finished job found, in short.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Summary {
+#[serde(untagged)]
+pub enum Summary {
+    /// Figures of a circuit.
+    Circuit(CircuitSummary),
+    /// The answer of an analysis.
+    Analysis(AnalysisSummary),
+}
+
+impl Summary {
+    /// Whether the job found what was asked for: false when a spec's target was not reached.
+    pub fn target_reached(&self) -> bool {
+        match self {
+            Self::Circuit(summary) => summary.target_reached,
+            Self::Analysis(_) => true,
+        }
+    }
+
+    /// Remarks that belong to the result.
+    pub fn warnings(&self) -> &[String] {
+        match self {
+            Self::Circuit(summary) => &summary.warnings,
+            Self::Analysis(summary) => &summary.warnings,
+        }
+    }
+}
+
+/// The answer of an analysis, in short.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnalysisSummary {
+    /// One line for people.
+    pub finding: String,
+    /// Remarks that belong to the result.
+    pub warnings: Vec<String>,
+}
+
+/// Figures of a circuit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct CircuitSummary {
     /// Edges of the circuit.
     pub edges_kept: usize,
     /// Edges of the full graph.

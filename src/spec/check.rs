@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use super::files::folder_of;
 use super::position::{KeyPath, position_of};
-use super::{Evaluate, RunSpec};
+use super::{AnalysisSpec, Evaluate, RunSpec};
+use crate::analyze::Analysis;
 use crate::discover::{Method, Select};
 use crate::engine::Ablation;
 use crate::error::SpecMistake;
@@ -33,7 +34,7 @@ pub(super) fn mistakes(spec: &RunSpec, text: &str, file: &Path) -> Vec<SpecMista
         file,
         found: Vec::new(),
     };
-    check.format_and_name(spec);
+    check.format_and_name(spec.format, &spec.name);
     check.models(&spec.models);
     check.task(&spec.task);
     check.metric(spec);
@@ -43,6 +44,31 @@ pub(super) fn mistakes(spec: &RunSpec, text: &str, file: &Path) -> Vec<SpecMista
     check.evaluation(&spec.evaluate);
     check.neurons(&spec.granularity.mlps);
     check.outputs(spec);
+    check
+        .found
+        .sort_by_key(|mistake| (mistake.line, mistake.column));
+    check.found
+}
+
+/// The same of an analysis spec.
+pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) -> Vec<SpecMistake> {
+    let mut check = Check {
+        text,
+        file,
+        found: Vec::new(),
+    };
+    check.format_and_name(spec.format, &spec.name);
+    check.models(&spec.models);
+    check.task(&spec.task);
+    check.require((0.0..1.0).contains(&spec.held_out), "held_out", || {
+        format!("expected at least 0 and less than 1, got {}", spec.held_out)
+    });
+    check.at_most("random_baselines", spec.random_baselines, MAX_BASELINES);
+    check.at_most("bootstrap", spec.bootstrap, MAX_BOOTSTRAP);
+    let Analysis::Neurons(neurons) = &spec.analysis;
+    for (key, problem) in neurons.mistakes(spec.metric) {
+        check.add(&KeyPath::new(key), problem);
+    }
     check
         .found
         .sort_by_key(|mistake| (mistake.line, mistake.column));
@@ -74,19 +100,19 @@ impl Check<'_> {
         }
     }
 
-    fn format_and_name(&mut self, spec: &RunSpec) {
-        self.require(spec.format == 1, "format", || {
-            format!(
-                "expected 1, the format this version reads, got {}",
-                spec.format
-            )
+    fn at_most(&mut self, key: &str, got: usize, most: usize) {
+        self.require(got <= most, key, || {
+            format!("expected at most {most}, got {got}")
         });
-        if let Some(problem) = name_problem(&spec.name) {
+    }
+
+    fn format_and_name(&mut self, format: u32, name: &str) {
+        self.require(format == 1, "format", || {
+            format!("expected 1, the format this version reads, got {format}")
+        });
+        if let Some(problem) = name_problem(name) {
             self.require(false, "name", || {
-                format!(
-                    "{problem}, got {:?}: the name is the folder of the results",
-                    spec.name
-                )
+                format!("{problem}, got {name:?}: the name is the folder of the results")
             });
         }
     }
@@ -257,9 +283,7 @@ impl Check<'_> {
             ("random_baselines", evaluate.random_baselines, MAX_BASELINES),
             ("bootstrap", evaluate.bootstrap, MAX_BOOTSTRAP),
         ] {
-            self.require(got <= most, &format!("evaluate.{key}"), || {
-                format!("expected at most {most}, got {got}")
-            });
+            self.at_most(&format!("evaluate.{key}"), got, most);
         }
     }
 

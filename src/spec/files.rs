@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 
 use super::position::{KeyPath, position_of};
-use super::{RunSpec, check_spec, parse};
+use super::{Spec, check_any_spec, parse};
 use crate::error::{Error, Result, SpecMistake};
 
 /// Name of the circuits that runs write, often to a folder below the specs.
@@ -18,7 +18,7 @@ pub struct SpecFile {
     /// The file.
     pub path: PathBuf,
     /// What it says.
-    pub spec: RunSpec,
+    pub spec: Spec,
 }
 
 impl SpecFile {
@@ -93,13 +93,13 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
 
 /// Reads and checks spec files, all of them before any is run.
 pub fn read_specs(files: &[PathBuf]) -> SpecSet {
-    let mut read: Vec<(PathBuf, Result<RunSpec>, String)> = Vec::new();
+    let mut read: Vec<(PathBuf, Result<Spec>, String)> = Vec::new();
     for file in files {
         match read_bytes(file) {
             Ok(bytes) => {
                 let text = String::from_utf8_lossy(&bytes);
                 let text = text.strip_prefix('\u{feff}').unwrap_or(&text).to_owned();
-                read.push((file.clone(), check_spec(&bytes, file), text));
+                read.push((file.clone(), check_any_spec(&bytes, file), text));
             }
             Err(error) => read.push((file.clone(), Err(error), String::new())),
         }
@@ -134,11 +134,14 @@ fn read_bytes(file: &Path) -> Result<Vec<u8>> {
 }
 
 /// Two specs of one name would write to one folder: neither is run.
-fn refuse_shared_names(read: &mut [(PathBuf, Result<RunSpec>, String)]) {
+fn refuse_shared_names(read: &mut [(PathBuf, Result<Spec>, String)]) {
     let mut by_name: BTreeMap<String, Vec<usize>> = BTreeMap::new();
     for (index, (_, result, _)) in read.iter().enumerate() {
         if let Ok(spec) = result {
-            by_name.entry(spec.name.clone()).or_default().push(index);
+            by_name
+                .entry(spec.name().to_owned())
+                .or_default()
+                .push(index);
         }
     }
     for (name, indices) in by_name.iter().filter(|(_, indices)| indices.len() > 1) {

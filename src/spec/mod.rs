@@ -9,5 +9,5 @@ mod types;
 
 pub(crate) use check::model_key;
 pub use files::{SpecFile, SpecSet, read_specs, spec_files};
-pub use parse::{check_spec, parse_spec, ron_line};
-pub use types::{Evaluate, Output, Precision, RunSpec};
+pub use parse::{check_any_spec, check_spec, parse_spec, ron_line};
+pub use types::{AnalysisSpec, Evaluate, Output, Precision, RunSpec, Spec};

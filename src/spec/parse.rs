@@ -5,8 +5,8 @@ use std::path::Path;
 use ron::Options;
 use ron::extensions::Extensions;
 
-use super::position::line_and_column;
-use super::{RunSpec, check, order};
+use super::position::{has_key, line_and_column};
+use super::{AnalysisSpec, RunSpec, Spec, check, order};
 use crate::discover::{EdgeOrder, Method};
 use crate::error::{Error, Result, SpecMistake};
 
@@ -22,6 +22,26 @@ pub fn parse_spec(bytes: &[u8], file: &Path) -> Result<RunSpec> {
     options()
         .from_str(text)
         .map_err(|error| Error::Spec(vec![syntax_mistake(&error, file)]))
+}
+
+/// Reads and checks a spec of either kind: with the key `analysis`, or for a circuit.
+///
+/// # Errors
+/// As [`check_spec`].
+pub fn check_any_spec(bytes: &[u8], file: &Path) -> Result<Spec> {
+    let text = text_of(bytes, file).map_err(|mistake| Error::Spec(vec![mistake]))?;
+    if !has_key(text, "analysis") {
+        return check_spec(bytes, file).map(|spec| Spec::Circuit(Box::new(spec)));
+    }
+    let spec: AnalysisSpec = options()
+        .from_str(text)
+        .map_err(|error| Error::Spec(vec![syntax_mistake(&error, file)]))?;
+    let mistakes = check::analysis_mistakes(&spec, text, file);
+    if mistakes.is_empty() {
+        Ok(Spec::Analysis(Box::new(spec)))
+    } else {
+        Err(Error::Spec(mistakes))
+    }
 }
 
 /// Reads a spec and checks every value and file it names; paths are relative to the folder of `file`.
@@ -61,6 +81,19 @@ impl RunSpec {
             }
         }
         hasher.finalize().to_hex().to_string()
+    }
+}
+
+impl AnalysisSpec {
+    /// A hash of everything in the spec that decides a job's result: all but the list of models.
+    pub fn hash(&self) -> String {
+        let canonical = Self {
+            models: Vec::new(),
+            ..self.clone()
+        };
+        blake3::hash(ron_line(&canonical).as_bytes())
+            .to_hex()
+            .to_string()
     }
 }
 

@@ -54,6 +54,15 @@ pub(super) fn position_of(text: &str, path: &KeyPath) -> (usize, usize) {
     line_and_column(text, scanner.find(&path.0))
 }
 
+/// Whether a spec has this key at its top.
+pub(super) fn has_key(text: &str, name: &str) -> bool {
+    let mut scanner = Scanner { text, at: 0 };
+    scanner.skip_attributes();
+    // A key that is not there has the place of what is around it.
+    let place = scanner.find(&KeyPath::new(name).0);
+    text[place..].starts_with(name)
+}
+
 /// Line and column, both from 1, of a byte offset; columns count characters.
 pub(super) fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
     let before = text.get(..offset).unwrap_or(text);
@@ -306,6 +315,16 @@ RunSpec(
             (6, 25)
         );
         assert_eq!(place(&KeyPath::new("target.faithfulness")), (7, 19));
+    }
+
+    #[test]
+    fn keys_at_the_top_are_told_from_others() {
+        assert!(has_key(TEXT, "models"));
+        assert!(has_key(TEXT, "target"));
+        assert!(!has_key(TEXT, "share"));
+        assert!(!has_key(TEXT, "analysis"));
+        assert!(has_key("(analysis: Neurons(), name: \"x\")", "analysis"));
+        assert!(!has_key("", "analysis"));
     }
 
     #[test]

@@ -1,13 +1,107 @@
-//! The run spec: what a `.ron` file says.
+//! The specs: what a `.ron` file says.
 
 use serde::{Deserialize, Serialize};
 
+use crate::analyze::Analysis;
 use crate::discover::{Method, Select, Target};
 use crate::engine::Ablation;
 use crate::graph::Granularity;
 use crate::metric::Metric;
 use crate::model::PrependBos;
 use crate::task::TaskSource;
+
+/// What a spec file asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Spec {
+    /// The circuit of a task.
+    Circuit(Box<RunSpec>),
+    /// The answer to another question: a spec with the key `analysis`.
+    Analysis(Box<AnalysisSpec>),
+}
+
+impl Spec {
+    /// Its name; the folder of the results.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Circuit(spec) => &spec.name,
+            Self::Analysis(spec) => &spec.name,
+        }
+    }
+
+    /// The models; each is one job.
+    pub fn models(&self) -> &[String] {
+        match self {
+            Self::Circuit(spec) => &spec.models,
+            Self::Analysis(spec) => &spec.models,
+        }
+    }
+
+    /// The prompts.
+    pub fn task(&self) -> &TaskSource {
+        match self {
+            Self::Circuit(spec) => &spec.task,
+            Self::Analysis(spec) => &spec.task,
+        }
+    }
+
+    /// A hash of everything in the spec that decides a job's result.
+    pub fn hash(&self) -> String {
+        match self {
+            Self::Circuit(spec) => spec.hash(),
+            Self::Analysis(spec) => spec.hash(),
+        }
+    }
+}
+
+/// An analysis spec: a question, the prompts to answer it on, and the models to ask.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AnalysisSpec {
+    /// Version of the spec format, 1.
+    pub format: u32,
+    /// Name; the folder of the results.
+    pub name: String,
+    /// Models; each is one job.
+    pub models: Vec<String>,
+    /// The prompts: clean ones show the behaviour, corrupt ones do not.
+    pub task: TaskSource,
+    /// The measure of the behaviour.
+    #[serde(default = "default_metric")]
+    pub metric: Metric,
+    /// The question.
+    pub analysis: Analysis,
+    /// Share of the examples that only judge what was found on the others; 0 judges on the same.
+    #[serde(default = "default_held_out")]
+    pub held_out: f64,
+    /// Resamples of the bootstrap intervals; 0 gives none.
+    #[serde(default = "default_bootstrap")]
+    pub bootstrap: usize,
+    /// Number of random baselines to compare with.
+    #[serde(default = "default_random_baselines")]
+    pub random_baselines: usize,
+    /// Precision of the engine.
+    #[serde(default)]
+    pub precision: Precision,
+    /// Whether text gets a beginning-of-sequence token.
+    #[serde(default)]
+    pub prepend_bos: PrependBos,
+}
+
+fn default_metric() -> Metric {
+    Metric::LogitDiff
+}
+
+fn default_held_out() -> f64 {
+    Evaluate::default().held_out
+}
+
+fn default_bootstrap() -> usize {
+    Evaluate::default().bootstrap
+}
+
+fn default_random_baselines() -> usize {
+    Evaluate::default().random_baselines
+}
 
 /// A run spec: a task, how to find its circuit, and on which models.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

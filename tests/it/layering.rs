@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The top-level modules that a module may name, itself left out.
-const MAY_NAME: [(&str, &[&str]); 13] = [
+const MAY_NAME: [(&str, &[&str]); 14] = [
     ("error", &[]),
     ("events", &[]),
     ("model", &["error"]),
@@ -24,20 +24,26 @@ const MAY_NAME: [(&str, &[&str]); 13] = [
         &["engine", "error", "events", "graph", "metric", "model"],
     ),
     (
+        "analyze",
+        &[
+            "engine", "error", "evaluate", "events", "graph", "metric", "model", "task",
+        ],
+    ),
+    (
         "report",
-        &["discover", "error", "evaluate", "graph", "model"],
+        &["analyze", "discover", "error", "evaluate", "graph", "model"],
     ),
     (
         "spec",
         &[
-            "discover", "engine", "error", "graph", "metric", "model", "task",
+            "analyze", "discover", "engine", "error", "graph", "metric", "model", "task",
         ],
     ),
     (
         "run",
         &[
-            "discover", "engine", "error", "evaluate", "events", "graph", "metric", "model",
-            "report", "score", "spec", "task",
+            "analyze", "discover", "engine", "error", "evaluate", "events", "graph", "metric",
+            "model", "report", "score", "spec", "task",
         ],
     ),
 ];

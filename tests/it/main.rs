@@ -17,6 +17,7 @@ mod layering;
 mod memory;
 mod metrics;
 mod models;
+mod neurons;
 mod nodes;
 mod oracle;
 mod order;

@@ -9,7 +9,7 @@ use secateur::graph::{EdgeMask, Granularity};
 use secateur::model::{PrependBos, load_model, load_model_within};
 use secateur::run::find_circuit;
 use secateur::score::{EapIg, EapIgActivations};
-use secateur::spec::read_specs;
+use secateur::spec::check_spec;
 use secateur::task::{Ioi, LoadRequest, TaskSource};
 use secateur::{Ablation, Error, Metric};
 
@@ -104,9 +104,7 @@ fn too_little_memory_is_refused_with_the_least_that_will_do() {
     let path = folder.path().join("spec.ron");
     let text = "RunSpec(format: 1, name: \"t\", models: [\"builtin:toy-llama\"], task: Ioi(pairs: 8, seed: 0), \
                 metric: LogitDiff, ablation: Patch, method: EapIg(steps: 5), select: TopN(share: 0.05))";
-    fs_err::write(&path, text).unwrap();
-    let mut set = read_specs(&[path]);
-    let spec = set.specs.pop().expect("a spec").spec;
+    let spec = check_spec(text.as_bytes(), &path).expect("a spec");
     let mut model = load_model("builtin:toy-llama", Path::new(".")).expect("a model");
     let request = LoadRequest {
         tokenizer: model.tokenizer.as_ref(),

@@ -9,7 +9,7 @@ use secateur::graph::EdgeMask;
 use secateur::metric::Metric;
 use secateur::model::{PrependBos, load_model};
 use secateur::run::find_circuit;
-use secateur::spec::read_specs;
+use secateur::spec::{Spec, read_specs};
 use secateur::task::{Example, LoadRequest};
 
 use crate::engine::{Setup, assert_close, with_evaluator};
@@ -186,7 +186,9 @@ fn job(rows: &str, keys: &str) -> Result<BTreeMap<String, f64>, String> {
     fs_err::write(&file, text).expect("a spec");
     let set = read_specs(&[file]);
     assert!(set.errors.is_empty(), "{:?}", set.errors);
-    let spec = &set.specs[0].spec;
+    let Spec::Circuit(spec) = &set.specs[0].spec else {
+        panic!("not a circuit's spec");
+    };
     let model = load_model("builtin:toy-gpt2", Path::new(".")).expect("a model");
     let dataset = spec
         .task

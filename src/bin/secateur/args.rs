@@ -53,6 +53,8 @@ pub(crate) enum Command {
     /// Compare a model with what another implementation computed, layer by layer.
     #[command(after_help = PARITY)]
     Parity(ParityArgs),
+    /// Find the MLP neurons whose activation goes with a task, and those it needs.
+    Neurons(NeuronsArgs),
     /// Time the engine's work on a model and prompts, and compare it with the limits of this machine.
     Bench(BenchArgs),
     /// List the built-in models and those in the local cache.
@@ -162,6 +164,44 @@ pub(crate) struct ParityArgs {
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NeuronsArgs {
+    /// The model.
+    pub(crate) model: String,
+    /// The task, as a spec file names it, such as 'Ioi(pairs: 64, seed: 0)' or 'File("rows.jsonl")'.
+    #[arg(long, value_name = "TASK")]
+    pub(crate) task: String,
+    /// The measure of the behaviour.
+    #[arg(long, value_name = "METRIC", default_value = "LogitDiff")]
+    pub(crate) metric: String,
+    /// Neurons whose effect is measured: so many by attribution, and so many by correlation.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) top: usize,
+    /// What counts of a neuron's activations on a prompt: `Read` (the last position read), `Max` or `Mean`.
+    #[arg(long, value_name = "POOL", default_value = "Read")]
+    pub(crate) pool: String,
+    /// What a neuron is replaced by: `Mean`, `MeanPositional`, `Zero` or `Resample(seed: 0)`.
+    #[arg(long, value_name = "ABLATION", default_value = "Mean")]
+    pub(crate) ablation: String,
+    /// Share of the prompts that only judge.
+    #[arg(long, value_name = "X", default_value_t = 0.5)]
+    pub(crate) held_out: f64,
+    /// Name of the results.
+    #[arg(long, value_name = "NAME", default_value = "neurons")]
+    pub(crate) name: String,
+    /// Folder of the results: DIR/NAME/<model name>/.
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub(crate) out: PathBuf,
+    /// Threads [default: all cores].
+    #[arg(long, value_name = "N", value_parser = at_least_one)]
+    pub(crate) threads: Option<usize>,
+    #[command(flatten)]
+    pub(crate) memory: Memory,
+    /// Run again what is done.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]

@@ -1,33 +1,4 @@
-//! Plain tables of text: columns padded, the first ones to the left, numbers to the right.
-
-/// A table with a header line; the first `left` columns are aligned to the left.
-pub(crate) fn table(header: &[&str], rows: &[Vec<String>], left: usize) -> String {
-    let mut lines = vec![header.iter().map(ToString::to_string).collect::<Vec<_>>()];
-    lines.extend_from_slice(rows);
-    let width = |column: usize| {
-        let cells = lines.iter().filter_map(|line| line.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..header.len()).map(width).collect();
-    let mut text = String::new();
-    for line in &lines {
-        let cells: Vec<String> = line
-            .iter()
-            .zip(&widths)
-            .enumerate()
-            .map(|(column, (cell, &width))| {
-                if column < left {
-                    format!("{cell:<width$}")
-                } else {
-                    format!("{cell:>width$}")
-                }
-            })
-            .collect();
-        text.push_str(cells.join("  ").trim_end());
-        text.push('\n');
-    }
-    text
-}
+//! Cells of tables.
 
 /// A figure with three digits behind the point; `-` where it is undefined.
 pub(crate) fn figure(value: Option<f64>) -> String {
@@ -63,19 +34,6 @@ pub(crate) fn duration(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn columns_line_up() {
-        let rows = [
-            vec!["ioi".into(), "12".into()],
-            vec!["induction".into(), "3".into()],
-        ];
-        insta::assert_snapshot!(table(&["spec", "edges"], &rows, 1), @r"
-        spec       edges
-        ioi           12
-        induction      3
-        ");
-    }
 
     #[test]
     fn durations_keep_two_units() {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use secateur::events::{Event, Observer, StopFlag};
-use secateur::run::{BatchObserver, Finish, Job, JobReport};
+use secateur::run::{BatchObserver, Finish, Job, JobReport, Summary};
 
 use crate::output;
 use crate::table::{duration, figure};
@@ -119,13 +119,17 @@ impl BatchObserver for BatchUi {
                     Finish::Done(_) => format!("done in {}", duration(report.seconds)),
                     Finish::Skipped(_) => "already done".into(),
                 };
-                self.line(&format!(
-                    "{title}: {how}, {} of {} edges, faithfulness {}",
-                    summary.edges_kept,
-                    summary.edges_total,
-                    figure(summary.faithfulness)
-                ));
-                for warning in &summary.warnings {
+                let found = match summary {
+                    Summary::Circuit(summary) => format!(
+                        "{} of {} edges, faithfulness {}",
+                        summary.edges_kept,
+                        summary.edges_total,
+                        figure(summary.faithfulness)
+                    ),
+                    Summary::Analysis(summary) => summary.finding.clone(),
+                };
+                self.line(&format!("{title}: {how}, {found}"));
+                for warning in summary.warnings() {
                     self.line(&output::warning_text(&format!(
                         "{}: {warning}",
                         report.job.title()

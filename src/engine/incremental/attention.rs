@@ -1,6 +1,5 @@
 //! The attention of one layer in all variants: dirty queries, keys and values, then the heads they reach.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
@@ -124,31 +123,26 @@ impl<T: Real> Frame<'_, T> {
         ports: &[(usize, Port)],
         fresh: &mut Fresh<T>,
     ) {
-        let inputs = distinct_inputs(base, variants, ports);
+        let mut inputs = distinct_inputs(base, variants, ports);
         if inputs.is_empty() {
             return;
         }
+        // Inputs with the same ports go through one product, for which they lie next to each other.
+        inputs.sort_by(|one, other| one.ports.cmp(&other.ports));
         let transformer = self.transformer;
         let d_model = transformer.config().d_model;
         let stacked = self.stack(base, variants, place, &inputs);
         let normed = transformer.norm(&transformer.weights.attention(layer).norm, &stacked);
         let positions = self.layout.query_positions(place.reads_only);
         let rows_each = positions.len() * d_model;
-        // Inputs with the same ports go through one product.
-        let mut groups: BTreeMap<&[Port], Vec<usize>> = BTreeMap::new();
-        for (index, input) in inputs.iter().enumerate() {
-            groups.entry(&input.ports).or_default().push(index);
-        }
-        for (ports, members) in groups {
-            let x: Cow<'_, [T]> = if members.len() == inputs.len() {
-                Cow::Borrowed(&normed)
-            } else {
-                let rows = |&index: &usize| &normed[index * rows_each..(index + 1) * rows_each];
-                Cow::Owned(members.iter().map(rows).collect::<Vec<_>>().concat())
-            };
+        let mut first = 0;
+        for members in inputs.chunk_by(|one, next| one.ports == next.ports) {
+            let end = first + members.len();
+            let x = &normed[first * rows_each..end * rows_each];
             let positions = positions.repeat(members.len());
-            let variants: Vec<usize> = members.iter().map(|&index| inputs[index].variant).collect();
-            fresh.add(self, layer, ports, &x, &positions, &variants);
+            let variants: Vec<usize> = members.iter().map(|input| input.variant).collect();
+            fresh.add(self, layer, &members[0].ports, x, &positions, &variants);
+            first = end;
         }
     }
 

@@ -1,5 +1,6 @@
 //! What readers read in a variant, computed from what they read in the base.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
@@ -53,7 +54,7 @@ impl<T: Real> Frame<'_, T> {
         } else {
             &self.ablated.streams[place.index]
         };
-        let mut x = self.at_place(place, stream);
+        let mut x = self.at_place(place, stream).into_owned();
         let kept = |writer: usize| base.mask.contains(writer, reader);
         for writer in 0..before {
             let same = kept(writer) == dense || base.is_zero(writer);
@@ -66,12 +67,12 @@ impl<T: Real> Frame<'_, T> {
     }
 
     /// A stream's rows at a place: those read, where the place needs no others.
-    pub(super) fn at_place(&self, place: Place, stream: &[T]) -> Vec<T> {
+    pub(super) fn at_place<'s>(&self, place: Place, stream: &'s [T]) -> Cow<'s, [T]> {
         let d_model = self.transformer.config().d_model;
         if place.reads_only && stream.len() == self.layout.rows() * d_model {
-            rows::gather(stream, d_model, &self.layout.reads)
+            Cow::Owned(rows::gather(stream, d_model, &self.layout.reads))
         } else {
-            stream.to_vec()
+            Cow::Borrowed(stream)
         }
     }
 
@@ -102,16 +103,31 @@ impl<T: Real> Frame<'_, T> {
         place: Place,
         reader: usize,
     ) -> Vec<T> {
+        let rows = self.layout.query_rows(place.reads_only);
+        let mut x = vec![T::ZERO; rows * self.transformer.config().d_model];
+        self.fill_input(base, shared, variant, (place, reader), &mut x);
+        x
+    }
+
+    /// As [`Self::input`], into a place of its own.
+    fn fill_input(
+        &self,
+        base: &Base<T>,
+        shared: &BTreeMap<&[u64], Vec<T>>,
+        variant: &Variant<'_, T>,
+        (place, reader): (Place, usize),
+        x: &mut [T],
+    ) {
         if variant.mask.kept_into(reader) <= FEW_WRITERS {
-            return self.input_of_few(base, variant, place, reader);
+            return self.fill_input_of_few(base, variant, (place, reader), x);
         }
         let before = base.mask.row(reader);
         let kept = variant.mask.row(reader);
-        let mut x = shared[before].clone();
+        x.copy_from_slice(&shared[before]);
         for writer in writers_of(kept.iter().zip(before).map(|(kept, before)| kept ^ before)) {
             if !base.is_zero(writer) && !self.is_post_normed(writer) {
                 let added = variant.mask.contains(writer, reader);
-                self.combine(place, writer, self.delta(base, writer), added, &mut x);
+                self.combine(place, writer, self.delta(base, writer), added, x);
             }
         }
         let all = if self.is_dense(variant.mask, reader) {
@@ -120,7 +136,7 @@ impl<T: Real> Frame<'_, T> {
             None
         };
         if let Some(all) = all {
-            rows::add(&mut x, &self.at_place(place, all));
+            rows::add(x, &self.at_place(place, all));
         }
         let flip = if all.is_some() { u64::MAX } else { 0 };
         let words = kept
@@ -130,7 +146,7 @@ impl<T: Real> Frame<'_, T> {
         for writer in writers_of(words) {
             if !self.is_post_normed(writer) {
                 let difference = self.expanded(variant, writer);
-                self.combine(place, writer, difference, all.is_none(), &mut x);
+                self.combine(place, writer, difference, all.is_none(), x);
             }
         }
         self.exchange_heads(
@@ -139,29 +155,28 @@ impl<T: Real> Frame<'_, T> {
             (place, self.transformer.graph.writers_before(reader)),
             |writer| base.mask.contains(writer, reader),
             |writer| variant.mask.contains(writer, reader),
-            &mut x,
+            x,
         );
-        x
     }
 
     /// What a reader with few kept writers reads: the sum itself, without any cancellation.
-    pub(super) fn input_of_few(
+    fn fill_input_of_few(
         &self,
         base: &Base<T>,
         variant: &Variant<'_, T>,
-        place: Place,
-        reader: usize,
-    ) -> Vec<T> {
-        let mut x = self.at_place(place, &self.ablated.streams[place.index]);
+        (place, reader): (Place, usize),
+        x: &mut [T],
+    ) {
+        x.copy_from_slice(&self.at_place(place, &self.ablated.streams[place.index]));
         for writer in variant.mask.writers_into(reader) {
             if self.is_post_normed(writer) {
                 continue;
             }
             if !base.is_zero(writer) {
-                self.combine(place, writer, self.delta(base, writer), true, &mut x);
+                self.combine(place, writer, self.delta(base, writer), true, x);
             }
             if variant.dirty[writer].is_some() {
-                self.combine(place, writer, self.expanded(variant, writer), true, &mut x);
+                self.combine(place, writer, self.expanded(variant, writer), true, x);
             }
         }
         self.exchange_heads(
@@ -170,9 +185,8 @@ impl<T: Real> Frame<'_, T> {
             (place, self.transformer.graph.writers_before(reader)),
             |_| false,
             |writer| variant.mask.contains(writer, reader),
-            &mut x,
+            x,
         );
-        x
     }
 
     /// The inputs' rows, one after the other.
@@ -187,11 +201,15 @@ impl<T: Real> Frame<'_, T> {
             .iter()
             .filter(|input| variants[input.variant].mask.kept_into(input.reader) > FEW_WRITERS);
         let shared = self.shared_inputs(base, place, many.map(|input| input.reader));
-        let parts: Vec<Vec<T>> = inputs
-            .par_iter()
-            .map(|input| self.input(base, &shared, &variants[input.variant], place, input.reader))
-            .collect();
-        parts.concat()
+        let rows = self.layout.query_rows(place.reads_only);
+        let each = rows * self.transformer.config().d_model;
+        let mut stacked = vec![T::ZERO; inputs.len() * each];
+        let parts = stacked.par_chunks_exact_mut(each).zip(inputs);
+        parts.for_each(|(x, input)| {
+            let variant = &variants[input.variant];
+            self.fill_input(base, &shared, variant, (place, input.reader), x);
+        });
+        stacked
     }
 }
 

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::args::{BenchArgs, BenchWork};
 use crate::output;
-use crate::table::table;
+use secateur::report::table;
 
 pub(crate) fn bench(args: &BenchArgs) -> Result<u8> {
     rayon::ThreadPoolBuilder::new()

@@ -3,13 +3,14 @@
 use std::slice;
 
 use secateur::evaluate::Figures;
+use secateur::report::table;
 use secateur::run::{Reevaluation, reevaluate};
 use secateur::spec::read_specs;
 use secateur::{Error, Result};
 
 use crate::args::EvalArgs;
 use crate::output;
-use crate::table::{figure, table, with_interval};
+use crate::table::{figure, with_interval};
 use crate::ui::{SingleUi, stop_on_ctrl_c};
 
 pub(crate) fn eval(args: &EvalArgs, quiet: bool) -> Result<u8> {

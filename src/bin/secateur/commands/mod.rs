@@ -7,6 +7,7 @@ mod eval;
 mod inspect;
 mod logits;
 mod models;
+mod neurons;
 mod parity;
 mod render;
 mod run;
@@ -42,6 +43,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Inspect(args) => inspect::inspect(args),
         Command::Logits(args) => logits::logits(args),
         Command::Parity(args) => parity::parity(args),
+        Command::Neurons(args) => neurons::neurons(args, cli.quiet),
         Command::Bench(args) => bench::bench(args),
         Command::Models => models::models(),
         Command::Completions { shell } => completions::completions(*shell),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::args::ParityArgs;
 use crate::output;
-use crate::table::table;
+use secateur::report::table;
 
 /// Exit code where the two do not agree: a target that was not reached.
 const DISAGREE: u8 = 4;

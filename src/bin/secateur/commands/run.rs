@@ -1,12 +1,13 @@
 //! `secateur run`: every spec on every model.
 
 use secateur::Result;
-use secateur::run::{BatchOptions, Finish, JobReport, exit_code, plan, run_batch};
-use secateur::spec::{read_specs, spec_files};
+use secateur::report::table;
+use secateur::run::{BatchOptions, Finish, JobReport, Summary, exit_code, plan, run_batch};
+use secateur::spec::{Spec, read_specs, spec_files};
 
 use crate::args::RunArgs;
 use crate::output;
-use crate::table::{change, duration, figure, table, with_interval};
+use crate::table::{change, duration, figure, with_interval};
 use crate::ui::{BatchUi, stop_on_ctrl_c};
 
 pub(crate) fn run(args: &RunArgs, quiet: bool) -> Result<u8> {
@@ -35,8 +36,42 @@ pub(crate) fn run(args: &RunArgs, quiet: bool) -> Result<u8> {
     Ok(exit_code(&set.errors, &reports))
 }
 
-/// The table at the end of a batch.
+/// The tables at the end of a batch: one of circuits, one of answers to other questions.
 fn summary(reports: &[JobReport]) -> String {
+    let (circuits, analyses): (Vec<_>, Vec<_>) = reports
+        .iter()
+        .partition(|report| matches!(report.job.spec.spec, Spec::Circuit(_)));
+    let tables = [
+        (!circuits.is_empty()).then(|| circuits_table(&circuits)),
+        (!analyses.is_empty()).then(|| analyses_table(&analyses)),
+    ];
+    tables.into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
+
+fn analyses_table(reports: &[&JobReport]) -> String {
+    let header = ["spec", "model", "status", "found", "time"];
+    let row = |report: &&JobReport| {
+        let found = match &report.result {
+            Ok(finish) => match finish.summary() {
+                Summary::Analysis(summary) => summary.finding.clone(),
+                Summary::Circuit(_) => "-".to_owned(),
+            },
+            Err(_) => "-".to_owned(),
+        };
+        let job = &report.job;
+        vec![
+            job.spec.spec.name().to_owned(),
+            job.model_name.clone(),
+            status(report).to_owned(),
+            found,
+            duration(report.seconds),
+        ]
+    };
+    let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
+    table(&header, &rows, 4)
+}
+
+fn circuits_table(reports: &[&JobReport]) -> String {
     let header = [
         "spec",
         "model",
@@ -48,20 +83,24 @@ fn summary(reports: &[JobReport]) -> String {
         "random",
         "time",
     ];
-    let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
+    let rows: Vec<Vec<String>> = reports.iter().map(|report| row(report)).collect();
     table(&header, &rows, 3)
 }
 
 fn row(report: &JobReport) -> Vec<String> {
     let job = &report.job;
     let mut cells = vec![
-        job.spec.spec.name.clone(),
+        job.spec.spec.name().to_owned(),
         job.model_name.clone(),
         status(report).to_owned(),
     ];
-    match &report.result {
-        Ok(finish) => {
-            let summary = finish.summary();
+    let summary = report.result.as_ref().ok().map(Finish::summary);
+    let circuit = summary.and_then(|summary| match summary {
+        Summary::Circuit(summary) => Some(summary),
+        Summary::Analysis(_) => None,
+    });
+    match circuit {
+        Some(summary) => {
             cells.extend([
                 format!("{}/{}", summary.edges_kept, summary.edges_total),
                 summary.nodes_kept.to_string(),
@@ -70,7 +109,7 @@ fn row(report: &JobReport) -> Vec<String> {
                 figure(summary.random_mean),
             ]);
         }
-        Err(_) => cells.extend(std::iter::repeat_n("-".to_owned(), 5)),
+        None => cells.extend(std::iter::repeat_n("-".to_owned(), 5)),
     }
     cells.push(duration(report.seconds));
     cells
@@ -78,7 +117,7 @@ fn row(report: &JobReport) -> Vec<String> {
 
 fn status(report: &JobReport) -> &'static str {
     match &report.result {
-        Ok(finish) if !finish.summary().target_reached => "target missed",
+        Ok(finish) if !finish.summary().target_reached() => "target missed",
         Ok(Finish::Done(_)) => "done",
         Ok(Finish::Skipped(_)) => "already done",
         Err(secateur::Error::Interrupted) => "interrupted",

@@ -1,0 +1,174 @@
+//! The smallest group of neurons found whose replacement removes the behaviour.
+
+use rand::SeedableRng;
+use rand::seq::IndexedRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+
+use super::effects::Replacement;
+use super::screen::Unit;
+use crate::engine::mean;
+use crate::error::Result;
+use crate::evaluate::intervals;
+use crate::graph::Node;
+use crate::model::Real;
+use crate::task::Example;
+
+/// A group of neurons without which the behaviour is gone.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Group {
+    /// Its neurons. None of them can be left out on the discovery prompts.
+    pub neurons: Vec<String>,
+    /// Share of the behaviour that is left on the discovery prompts: (metric with the group replaced - metric on the
+    /// corrupt prompts) / (metric of the full model - metric on the corrupt prompts).
+    pub remaining_discovery: f64,
+    /// The same on the held-out prompts.
+    pub remaining: f64,
+    /// Its 95 % bootstrap interval.
+    pub remaining_interval: Option<[f64; 2]>,
+    /// The same share of groups of as many random neurons of the same layers, on the held-out prompts.
+    pub random: Vec<f64>,
+}
+
+/// The metric without the behaviour and with it, per example.
+pub(super) struct Range<'r> {
+    pub corrupt: &'r [f64],
+    pub full: &'r [f64],
+}
+
+impl Range<'_> {
+    /// The share of the behaviour that is left.
+    pub(super) fn remaining(&self, metric: &[f64]) -> f64 {
+        let (corrupt, full) = (mean(self.corrupt), mean(self.full));
+        (mean(metric) - corrupt) / (full - corrupt)
+    }
+}
+
+/// The shortest prefix of `order` whose replacement leaves at most `most` of the behaviour, made smaller as long as that
+/// stays so; nothing where not even all of them do.
+///
+/// # Complexity
+/// One measurement for each neuron, and for each round of leaving one out as many as the group has.
+pub(super) fn smallest<T: Real>(
+    replacement: &Replacement<'_, T>,
+    examples: &[Example],
+    range: &Range<'_>,
+    order: &[Unit],
+    most: f64,
+) -> Result<Option<(Vec<Unit>, f64)>> {
+    let prefixes: Vec<Vec<Unit>> = (1..=order.len()).map(|len| order[..len].to_vec()).collect();
+    let measured = replacement.measure("groups of neurons", examples, &prefixes)?;
+    let first = measured
+        .iter()
+        .map(|metric| range.remaining(metric))
+        .position(|remaining| remaining <= most);
+    let Some(first) = first else {
+        return Ok(None);
+    };
+    let mut group = prefixes[first].clone();
+    let mut remaining = range.remaining(&measured[first]);
+    while group.len() > 1 {
+        let smaller: Vec<Vec<Unit>> = (0..group.len())
+            .map(|left_out| {
+                let mut smaller = group.clone();
+                smaller.remove(left_out);
+                smaller
+            })
+            .collect();
+        let measured = replacement.measure("leaving neurons out", examples, &smaller)?;
+        let least = measured
+            .iter()
+            .map(|metric| range.remaining(metric))
+            .enumerate()
+            .min_by(|a, b| a.1.total_cmp(&b.1));
+        match least {
+            Some((left_out, share)) if share <= most => {
+                group.remove(left_out);
+                remaining = share;
+            }
+            _ => break,
+        }
+    }
+    Ok(Some((group, remaining)))
+}
+
+/// Judges a group on other prompts, next to random groups.
+pub(super) fn judge<T: Real>(
+    replacement: &Replacement<'_, T>,
+    examples: &[Example],
+    range: &Range<'_>,
+    (group, remaining_discovery): (Vec<Unit>, f64),
+    (random, bootstrap): (usize, usize),
+) -> Result<Group> {
+    let d_mlp = replacement.weights.config.d_mlp;
+    let mut sets = vec![group.clone()];
+    sets.extend((0..random as u64).filter_map(|seed| alike(&group, d_mlp, seed)));
+    let measured = replacement.measure("the group on held-out prompts", examples, &sets)?;
+    let own = &measured[0];
+    let statistic = |picks: &[usize]| {
+        let pick = |from: &[f64]| picks.iter().map(|&index| from[index]).collect::<Vec<_>>();
+        let (corrupt, full) = (pick(range.corrupt), pick(range.full));
+        let range = Range {
+            corrupt: &corrupt,
+            full: &full,
+        };
+        let remaining = range.remaining(&pick(own));
+        vec![remaining.is_finite().then_some(remaining)]
+    };
+    let interval = intervals(own.len(), bootstrap, 0, statistic)
+        .pop()
+        .flatten();
+    let name = |&(layer, neuron): &Unit| Node::Neuron { layer, neuron }.to_string();
+    Ok(Group {
+        neurons: group.iter().map(name).collect(),
+        remaining_discovery,
+        remaining: range.remaining(own),
+        remaining_interval: interval,
+        random: measured[1..]
+            .iter()
+            .map(|metric| range.remaining(metric))
+            .collect(),
+    })
+}
+
+/// As many random neurons of the same layers, none of them in the group; nothing where a layer has too few.
+fn alike(group: &[Unit], d_mlp: usize, seed: u64) -> Option<Vec<Unit>> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut drawn: Vec<Unit> = Vec::with_capacity(group.len());
+    for &(layer, _) in group {
+        let free: Vec<Unit> = (0..d_mlp)
+            .map(|neuron| (layer, neuron))
+            .filter(|unit| !group.contains(unit) && !drawn.contains(unit))
+            .collect();
+        drawn.push(*free.choose(&mut rng)?);
+    }
+    Some(drawn)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_groups_have_the_layers_of_the_group_and_none_of_its_neurons() {
+        let group = [(0, 3), (2, 1), (2, 2)];
+        for seed in 0..50 {
+            let drawn = alike(&group, 6, seed).expect("neurons enough");
+            let layers: Vec<usize> = drawn.iter().map(|unit| unit.0).collect();
+            assert_eq!(layers, [0, 2, 2]);
+            assert!(drawn.iter().all(|unit| !group.contains(unit)));
+            assert_ne!(drawn[1], drawn[2]);
+        }
+        assert_eq!(alike(&group, 3, 0), None);
+    }
+
+    #[test]
+    fn what_remains_is_one_for_the_full_model_and_zero_for_the_corrupt_prompts() {
+        let range = Range {
+            corrupt: &[-1.0, -3.0],
+            full: &[4.0, 2.0],
+        };
+        assert!((range.remaining(&[4.0, 2.0]) - 1.0).abs() < 1e-12);
+        assert!(range.remaining(&[-2.0, -2.0]).abs() < 1e-12);
+    }
+}

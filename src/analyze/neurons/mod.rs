@@ -1,0 +1,23 @@
+//! What a neuron does: which MLP neurons' activation goes with a behaviour, and which of them the behaviour needs.
+//!
+//! The clean prompts of a task show the behaviour, the corrupt ones do not. All neurons of all layers are screened at
+//! once on the discovery prompts: by their activations on both kinds of prompts, and by attribution. The effect of the
+//! most promising is then measured by replacing each of them, on held-out prompts.
+
+mod contexts;
+mod dose;
+mod effects;
+mod group;
+mod parameters;
+mod report;
+mod run;
+mod screen;
+mod statistics;
+
+pub use contexts::Context;
+pub use dose::{DosePoint, DoseResponse, Trend};
+pub use group::Group;
+pub use parameters::{Neurons, Pool};
+pub use report::{Effect, NeuronFigures, NeuronReport, Verdict};
+pub use run::{NeuronTask, find_neurons};
+pub use statistics::Association;

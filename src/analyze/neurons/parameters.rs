@@ -1,0 +1,115 @@
+//! What can be asked about neurons.
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::Ablation;
+use crate::metric::Metric;
+
+/// Most neurons whose effect is measured.
+const MOST: usize = 10_000;
+/// Largest factor of a dose.
+const LARGEST_DOSE: f64 = 100.0;
+
+/// Which neurons' activation goes with a behaviour, and which neurons the behaviour needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Neurons {
+    /// Neurons whose effect is measured exactly: so many with the largest `|attribution|`, and so many with the largest
+    /// `|correlation|`.
+    pub top: usize,
+    /// How a prompt's activations become one number, for the statistics.
+    pub pool: Pool,
+    /// What a neuron is replaced by. Zero is always shown next to it.
+    pub ablation: Ablation,
+    /// Factors of the dose-response curves.
+    pub doses: Vec<f64>,
+    /// Neurons that get a dose-response curve: those with the largest `|effect|` on the discovery prompts.
+    pub dosed: usize,
+    /// Share of the behaviour that may be left for a group of neurons to count as removing it.
+    pub remaining: f64,
+    /// Contexts shown of each neuron that is measured: those where it is most active.
+    pub contexts: usize,
+}
+
+/// How the activations of a neuron at the positions of a prompt become one number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Pool {
+    /// The last position that the metric reads.
+    #[default]
+    Read,
+    /// The largest.
+    Max,
+    /// The mean.
+    Mean,
+}
+
+impl Default for Neurons {
+    fn default() -> Self {
+        Self {
+            top: 20,
+            pool: Pool::Read,
+            ablation: Ablation::Mean,
+            doses: vec![0.0, 0.5, 1.0, 1.5, 2.0, 3.0],
+            dosed: 5,
+            remaining: 0.1,
+            contexts: 5,
+        }
+    }
+}
+
+impl Neurons {
+    /// Values that make no sense, each with its key in the spec.
+    pub(crate) fn mistakes(&self, metric: Metric) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        let mut require = |holds: bool, key: &'static str, problem: String| {
+            if !holds {
+                found.push((key, problem));
+            }
+        };
+        require(
+            metric.has_gradient() && !metric.needs_full_model(),
+            "metric",
+            format!(
+                "{metric:?} has no gradient on the clean run, by which neurons are screened\nhint: use metric: LogitDiff, \
+                 ProbDiff or Nll"
+            ),
+        );
+        require(
+            (1..=MOST).contains(&self.top),
+            "analysis.Neurons.top",
+            format!("expected 1 to {MOST}, got {}", self.top),
+        );
+        let fits = |dose: &f64| dose.is_finite() && dose.abs() <= LARGEST_DOSE;
+        require(
+            self.doses.len() >= 2 && self.doses.iter().all(fits),
+            "analysis.Neurons.doses",
+            format!(
+                "expected at least two factors of at most {LARGEST_DOSE}, got {:?}",
+                self.doses
+            ),
+        );
+        require(
+            self.doses.is_sorted_by(|one, next| one < next),
+            "analysis.Neurons.doses",
+            format!("expected ascending factors, got {:?}", self.doses),
+        );
+        require(
+            (0.0..1.0).contains(&self.remaining),
+            "analysis.Neurons.remaining",
+            format!(
+                "expected at least 0 and less than 1, got {}",
+                self.remaining
+            ),
+        );
+        require(
+            !matches!(self.ablation, Ablation::Optimal(_) | Ablation::Patch),
+            "analysis.Neurons.ablation",
+            format!(
+                "{:?} does not replace a neuron by what it does on other prompts\nhint: use ablation: Mean, MeanPositional, \
+                 Resample() or Zero",
+                self.ablation
+            ),
+        );
+        found
+    }
+}

@@ -1,0 +1,262 @@
+//! All hidden units of the MLPs in plain runs: their activations, what the metric's gradient says of each, and the
+//! metric when one of them is scaled.
+
+use std::ops::Range;
+
+use super::BLOCK;
+use super::backward::{GradientSink, Tape};
+use super::forward::FullRun;
+use super::intervention::{Intervention, Site};
+use super::kernels::activation;
+use super::layout::Layout;
+use super::memory::Extent;
+use super::transformer::{Prefix, Transformer};
+use crate::error::{Error, Result};
+use crate::events::{Event, Observer};
+use crate::graph::Node;
+use crate::metric::Metric;
+use crate::model::Real;
+use crate::task::Example;
+
+/// The hidden units of one layer on some sequences.
+#[derive(Debug, Clone, Copy)]
+pub struct HiddenUnits<'r, T> {
+    /// The layer.
+    pub layer: usize,
+    /// Numbers of the sequences.
+    pub sequences: (usize, usize),
+    /// The rows of each of them.
+    pub rows: &'r [Range<usize>],
+    /// `[rows, d_mlp]`.
+    pub units: &'r [T],
+}
+
+impl<T: Real> Transformer<'_, T> {
+    /// Runs sequences and shows the hidden units of every layer at every position, some sequences at a time, in order.
+    ///
+    /// # Errors
+    /// When the observer interrupts.
+    ///
+    /// # Panics
+    /// When a token is outside the vocabulary, or a sequence is empty or longer than `n_ctx`.
+    ///
+    /// # Complexity
+    /// One forward pass.
+    pub fn hidden_units(
+        &self,
+        sequences: &[&[u32]],
+        observer: &dyn Observer,
+        mut visit: impl FnMut(&HiddenUnits<'_, T>),
+    ) -> Result<()> {
+        let longest = sequences.iter().map(|tokens| tokens.len()).max();
+        let extent = Extent {
+            tokens: longest.unwrap_or(0),
+            rows: longest.unwrap_or(0),
+            reads: 0,
+        };
+        let together = self.plain_examples(extent, BLOCK, true);
+        let mut first = 0;
+        for block in sequences.chunks(together) {
+            if observer.interrupted() {
+                return Err(Error::Interrupted);
+            }
+            // Every row is read, so that the last layer's MLP runs at every position.
+            let every: Vec<Vec<usize>> = block
+                .iter()
+                .map(|tokens| (0..tokens.len()).collect())
+                .collect();
+            let layout = Layout::whole(block.iter().zip(&every).map(|(&it, at)| (it, &at[..])));
+            let embedded = self.embed(block.iter().flat_map(|tokens| tokens.iter().copied()));
+            let run = self.forward(&layout, &embedded, &Prefix::default(), true);
+            let rows: Vec<Range<usize>> = layout
+                .segments
+                .iter()
+                .map(|segment| segment.rows.clone())
+                .collect();
+            for layer in 0..run.layers.len() {
+                visit(&HiddenUnits {
+                    layer,
+                    sequences: (first, first + block.len()),
+                    rows: &rows,
+                    units: &self.hidden(&run, layer),
+                });
+            }
+            first += block.len();
+            observer.event(Event::Step {
+                done: first as u64,
+                note: String::new(),
+            });
+        }
+        Ok(())
+    }
+
+    /// A layer's hidden units in a run that kept its inner activations.
+    fn hidden(&self, run: &FullRun<T>, layer: usize) -> Vec<T> {
+        run.layers[layer]
+            .inner
+            .as_ref()
+            .map_or_else(Vec::new, |inner| {
+                let gate = inner.gate.as_deref();
+                activation::hidden(self.config().activation, &inner.projection, gate)
+            })
+    }
+
+    /// Attribution of every hidden unit, `[n_layers][d_mlp]`: the gradient of the metric on the clean run times what
+    /// the unit's activation is above `means`, summed over positions, mean over examples. A first-order estimate of the
+    /// drop of the metric when the unit is replaced by its mean.
+    ///
+    /// # Errors
+    /// When a number is not finite, or the observer interrupts.
+    ///
+    /// # Complexity
+    /// One forward and one backward pass.
+    pub fn hidden_attribution(
+        &self,
+        examples: &[Example],
+        metric: Metric,
+        means: &[Vec<f64>],
+        observer: &dyn Observer,
+    ) -> Result<Vec<Vec<f64>>> {
+        let config = self.config();
+        let extent = Extent::of(examples, false);
+        let together = self.plain_examples(extent, BLOCK, true);
+        let mut total: Vec<Vec<f64>> = means.iter().map(|means| vec![0.0; means.len()]).collect();
+        let mut done = 0;
+        for block in examples.chunks(together) {
+            if observer.interrupted() {
+                return Err(Error::Interrupted);
+            }
+            let (layout, embedded) = self.clean_rows(block);
+            let run = self.forward(&layout, &embedded, &Prefix::default(), true);
+            let finals = &run.streams[2 * config.n_layers];
+            let gradient = self.metric_gradient(metric, &layout, block, finals, &[]);
+            let tape = Tape {
+                layout: &layout,
+                prefix: &Prefix::default(),
+                run: &run,
+                interventions: &[],
+            };
+            let units = (0..config.n_layers).map(|layer| self.hidden(&run, layer));
+            let mut sink = HiddenSink {
+                units: units.collect(),
+                means,
+                total: &mut total,
+            };
+            self.backward(&tape, gradient, &mut sink);
+            done += block.len();
+            observer.event(Event::Step {
+                done: done as u64,
+                note: String::new(),
+            });
+        }
+        for (layer, total) in total.iter_mut().enumerate() {
+            for (neuron, value) in total.iter_mut().enumerate() {
+                *value /= examples.len() as f64;
+                if !value.is_finite() {
+                    return Err(Error::NotFinite {
+                        node: Node::Neuron { layer, neuron }.to_string(),
+                        problem: "its gradient is not finite; try precision: F64".into(),
+                    });
+                }
+            }
+        }
+        Ok(total)
+    }
+
+    /// The metric of each example in the clean run, `[examples]`.
+    ///
+    /// # Complexity
+    /// One forward pass.
+    pub fn clean_metric(&self, examples: &[Example], metric: Metric) -> Vec<f64> {
+        let mut values = Vec::with_capacity(examples.len());
+        let together = self.plain_examples(Extent::of(examples, false), BLOCK, false);
+        for block in examples.chunks(together) {
+            let (layout, embedded) = self.clean_rows(block);
+            let run = self.forward(&layout, &embedded, &Prefix::default(), false);
+            values.extend(self.final_metric(&run, &layout, block, metric));
+        }
+        values
+    }
+
+    /// The metric of each example with the activation of a neuron that is a node multiplied by each of some factors,
+    /// `[factors][examples]`.
+    ///
+    /// # Errors
+    /// When the graph has no such node.
+    ///
+    /// # Complexity
+    /// One forward pass, and one more for each factor.
+    pub fn scaled_neuron(
+        &self,
+        examples: &[Example],
+        metric: Metric,
+        (layer, neuron): (usize, usize),
+        factors: &[f64],
+    ) -> Result<Vec<Vec<f64>>> {
+        let nodes = self.layers.get(layer).map_or(&[][..], |it| &it.neurons[..]);
+        let Some(index) = nodes.iter().position(|&node| node == neuron) else {
+            let node = Node::Neuron { layer, neuron };
+            return Err(Error::Bug(format!("{node} is no node of the graph")));
+        };
+        let mut values = vec![Vec::with_capacity(examples.len()); factors.len()];
+        let together = self.plain_examples(Extent::of(examples, false), BLOCK, false);
+        for block in examples.chunks(together) {
+            let (layout, embedded) = self.clean_rows(block);
+            let run = self.forward(&layout, &embedded, &Prefix::default(), false);
+            let own = run.layers[layer].neurons.chunks_exact(nodes.len());
+            // Nothing in front of the neuron depends on it, so this is its activation in every run.
+            let own: Vec<T> = own.map(|row| row[index]).collect();
+            for (&factor, values) in factors.iter().zip(&mut values) {
+                let factor = T::from_f64(factor);
+                let scaled = Intervention {
+                    site: Site::Neuron { layer, index },
+                    rows: 0..own.len(),
+                    values: own.iter().map(|&value| factor * value).collect(),
+                };
+                let prefix = Prefix::default();
+                let run = self.forward_with(&layout, &embedded, &prefix, false, &[scaled]);
+                values.extend(self.final_metric(&run, &layout, block, metric));
+            }
+        }
+        Ok(values)
+    }
+
+    fn clean_rows(&self, examples: &[Example]) -> (Layout, Vec<T>) {
+        let sequences = examples.iter().map(|it| (&it.clean[..], &it.at[..]));
+        let tokens = examples.iter().flat_map(|it| it.clean.iter().copied());
+        (Layout::whole(sequences), self.embed(tokens))
+    }
+
+    fn final_metric(
+        &self,
+        run: &FullRun<T>,
+        layout: &Layout,
+        examples: &[Example],
+        metric: Metric,
+    ) -> Vec<f64> {
+        let finals = &run.streams[2 * self.config().n_layers];
+        self.metric_values(metric, layout, examples, finals, &[])
+    }
+}
+
+/// Adds up every hidden unit's attribution.
+struct HiddenSink<'s, T> {
+    units: Vec<Vec<T>>,
+    means: &'s [Vec<f64>],
+    total: &'s mut [Vec<f64>],
+}
+
+impl<T: Real> GradientSink<T> for HiddenSink<'_, T> {
+    fn hidden(&mut self, layer: usize, gradient: &[T]) {
+        let (means, total) = (&self.means[layer], &mut self.total[layer]);
+        if means.is_empty() {
+            return;
+        }
+        let rows = self.units[layer].chunks_exact(means.len());
+        for (units, gradient) in rows.zip(gradient.chunks_exact(means.len())) {
+            for (neuron, total) in total.iter_mut().enumerate() {
+                *total += (units[neuron].to_f64() - means[neuron]) * gradient[neuron].to_f64();
+            }
+        }
+    }
+}

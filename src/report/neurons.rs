@@ -1,0 +1,184 @@
+//! The result of an analysis of neurons: text for people, a table for other programs, dose-response curves.
+
+use super::csv::{field, number};
+use super::plot::{Plot, PlotPoint, Series};
+use super::table::table;
+use super::text::{Text, clip, short, thousands};
+use crate::analyze::neurons::{Context, Effect, NeuronReport};
+
+/// Characters of a context that the text shows.
+const CONTEXT: usize = 60;
+
+/// The result as text.
+pub fn neurons_text(report: &NeuronReport) -> String {
+    let mut out = Text::default();
+    out.line(format_args!(
+        "metric {} on clean, {} on corrupt prompts ({} held-out pairs, {} for discovery)",
+        short(report.metric_clean),
+        short(report.metric_corrupt),
+        report.examples,
+        report.examples_discovery
+    ));
+    out.line(format_args!(
+        "{} of {} neurons are correlated with the behaviour (corrected p < 0.05)",
+        thousands(report.neurons_correlated),
+        thousands(report.neurons_screened)
+    ));
+    out.line(format_args!(""));
+    let rows: Vec<Vec<String>> = report
+        .neurons
+        .iter()
+        .map(|neuron| {
+            vec![
+                neuron.neuron.clone(),
+                neuron.verdict.words().to_owned(),
+                with_interval(&neuron.effect),
+                with_interval(&neuron.effect_zero),
+                short(neuron.attribution),
+                short(neuron.association.correlation),
+                format!("{:.0e}", neuron.association.p_corrected),
+                short(neuron.association.auroc),
+                neuron.contexts.first().map_or_else(String::new, shown),
+            ]
+        })
+        .collect();
+    let header = [
+        "neuron",
+        "verdict",
+        "effect",
+        "effect of zero",
+        "attribution",
+        "correlation",
+        "p",
+        "AUROC",
+        "most active at",
+    ];
+    out.0 += &table(&header, &rows, 2);
+    out.line(format_args!(""));
+    match &report.group {
+        Some(group) => {
+            out.line(format_args!(
+                "without {} neurons {} of the behaviour are left{}: {}",
+                group.neurons.len(),
+                percent(group.remaining),
+                group.remaining_interval.map_or_else(String::new, |[low, high]| {
+                    format!(" [{}, {}]", percent(low), percent(high))
+                }),
+                group.neurons.join(" ")
+            ));
+            if !group.random.is_empty() {
+                let mean = group.random.iter().sum::<f64>() / group.random.len() as f64;
+                out.line(format_args!(
+                    "without as many random neurons of the same layers: {} (mean of {})",
+                    percent(mean),
+                    group.random.len()
+                ));
+            }
+        }
+        None => out.line(format_args!(
+            "no group of the neurons measured removes the behaviour; without all of them {} are left",
+            percent(report.remaining_without_all)
+        )),
+    }
+    for dose in &report.doses {
+        let points = dose
+            .points
+            .iter()
+            .map(|point| format!("{} x {}", short(point.metric.mean), short(point.factor)));
+        out.line(format_args!(
+            "{} scaled: {} ({})",
+            dose.neuron,
+            points.collect::<Vec<_>>().join(", "),
+            match dose.trend {
+                crate::analyze::neurons::Trend::Rising => "rising",
+                crate::analyze::neurons::Trend::Falling => "falling",
+                crate::analyze::neurons::Trend::Mixed => "mixed",
+            }
+        ));
+    }
+    out.0
+}
+
+fn with_interval(effect: &Effect) -> String {
+    match effect.interval {
+        Some([low, high]) => format!("{} [{}, {}]", short(effect.mean), short(low), short(high)),
+        None => short(effect.mean),
+    }
+}
+
+fn percent(share: f64) -> String {
+    format!("{:.0} %", 100.0 * share)
+}
+
+/// The end of a context, with the token in brackets.
+fn shown(context: &Context) -> String {
+    let before: Vec<char> = context.before.chars().collect();
+    let from = before.len().saturating_sub(CONTEXT);
+    let before: String = before[from..].iter().collect();
+    clip(&format!("{before}[{}]", context.token), CONTEXT + 40)
+}
+
+/// The neurons measured as rows.
+pub fn neurons_csv(report: &NeuronReport) -> String {
+    let mut out = Text::default();
+    out.line(format_args!(
+        "neuron,verdict,effect,effect_low,effect_high,effect_zero,effect_zero_low,effect_zero_high,effect_discovery,\
+         attribution,mean_activation,rate_clean,rate_corrupt,difference,auroc,correlation,p,p_corrected"
+    ));
+    for neuron in &report.neurons {
+        let bounds = |effect: &Effect| {
+            let [low, high] = effect
+                .interval
+                .map_or_else(Default::default, |it| it.map(number));
+            format!("{},{low},{high}", number(effect.mean))
+        };
+        let numbers = [
+            neuron.effect_discovery,
+            neuron.attribution,
+            neuron.mean_activation,
+            neuron.association.rate_clean,
+            neuron.association.rate_corrupt,
+            neuron.association.difference,
+            neuron.association.auroc,
+            neuron.association.correlation,
+            neuron.association.p,
+            neuron.association.p_corrected,
+        ];
+        out.line(format_args!(
+            "{},{},{},{},{}",
+            neuron.neuron,
+            field(neuron.verdict.words()),
+            bounds(&neuron.effect),
+            bounds(&neuron.effect_zero),
+            numbers.map(number).join(",")
+        ));
+    }
+    out.0
+}
+
+/// The dose-response curves as SVG; nothing where there are none.
+pub fn doses_svg(report: &NeuronReport, title: &str, metric: &str) -> Option<String> {
+    if report.doses.is_empty() {
+        return None;
+    }
+    let series = report.doses.iter().map(|dose| Series {
+        name: dose.neuron.clone(),
+        points: dose
+            .points
+            .iter()
+            .map(|point| PlotPoint {
+                x: point.factor,
+                y: point.metric.mean,
+                interval: point.metric.interval,
+            })
+            .collect(),
+    });
+    let plot = Plot {
+        title: title.to_owned(),
+        x_label: "factor of the neuron's activation".into(),
+        y_label: metric.to_owned(),
+        reference: Some(("corrupt prompts".into(), report.metric_corrupt)),
+        series: series.collect(),
+    };
+    Some(plot.svg())
+}

@@ -1,0 +1,275 @@
+//! Line plots as SVG: axes with round ticks, a line with error bars for each series, a legend.
+
+use super::text::{Text, one_line, short, text_width, xml};
+
+/// Colours that people with any common colour vision tell apart (Okabe and Ito).
+const COLOURS: [&str; 7] = [
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
+];
+const INK: &str = "#222222";
+const GRID: &str = "#E4E4E4";
+const WIDTH: f64 = 560.0;
+const HEIGHT: f64 = 340.0;
+const TOP: f64 = 44.0;
+const BOTTOM: f64 = 46.0;
+/// Intervals between ticks that an axis should have, about.
+const TICKS: f64 = 5.0;
+
+/// Lines in one frame.
+pub(super) struct Plot {
+    pub title: String,
+    pub x_label: String,
+    pub y_label: String,
+    /// A horizontal line with its name, such as the value without any change.
+    pub reference: Option<(String, f64)>,
+    pub series: Vec<Series>,
+}
+
+/// One line.
+pub(super) struct Series {
+    pub name: String,
+    pub points: Vec<PlotPoint>,
+}
+
+/// A point with the interval of its value.
+pub(super) struct PlotPoint {
+    pub x: f64,
+    pub y: f64,
+    pub interval: Option<[f64; 2]>,
+}
+
+/// One axis: from number to place.
+struct Axis {
+    ticks: Vec<f64>,
+    low: f64,
+    high: f64,
+    /// Places of `low` and `high`.
+    from: f64,
+    to: f64,
+}
+
+impl Axis {
+    /// An axis that holds some numbers, with ticks at round ones.
+    fn new(numbers: impl Iterator<Item = f64>, from: f64, to: f64) -> Self {
+        let finite = numbers.filter(|number| number.is_finite());
+        let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), number| {
+            (low.min(number), high.max(number))
+        });
+        let (low, high) = match high - low {
+            width if width > 0.0 => (low, high),
+            _ if low.is_finite() => (low - 0.5, high + 0.5),
+            _ => (0.0, 1.0),
+        };
+        let step = round_step((high - low) / TICKS);
+        let first = (low / step).floor();
+        let count = (high / step).ceil() - first;
+        // Each from its number, so that no error adds up.
+        let ticks = (0..=count as usize).map(|tick| (first + tick as f64) * step);
+        let ticks: Vec<f64> = ticks.collect();
+        Self {
+            low: first * step,
+            high: (first + count) * step,
+            ticks,
+            from,
+            to,
+        }
+    }
+
+    fn place(&self, number: f64) -> f64 {
+        self.from + (number - self.low) / (self.high - self.low) * (self.to - self.from)
+    }
+}
+
+/// The smallest of 1, 2, 2.5 and 5 times a power of ten that is at least `least`.
+fn round_step(least: f64) -> f64 {
+    let power = 10.0_f64.powf(least.log10().floor());
+    let fits = |factor: &&f64| **factor * power >= least * (1.0 - 1e-9);
+    power
+        * [1.0, 2.0, 2.5, 5.0, 10.0]
+            .iter()
+            .find(fits)
+            .unwrap_or(&10.0)
+}
+
+impl Plot {
+    /// The plot as SVG.
+    pub(super) fn svg(&self) -> String {
+        let points = || self.series.iter().flat_map(|series| &series.points);
+        let ys = points().flat_map(|point| {
+            let [low, high] = point.interval.unwrap_or([point.y; 2]);
+            [point.y, low, high]
+        });
+        let ys = ys.chain(self.reference.iter().map(|(_, y)| *y));
+        let y = Axis::new(ys, HEIGHT - BOTTOM, TOP);
+        let tick_width = y.ticks.iter().map(|&tick| text_width(&label(tick), 10.0));
+        let left = 34.0 + tick_width.fold(0.0, f64::max);
+        let names = self.series.iter().map(|series| &series.name[..]);
+        let names = names.chain(self.reference.iter().map(|(name, _)| &name[..]));
+        let legend = names.map(|name| text_width(name, 10.0)).fold(0.0, f64::max) + 36.0;
+        let right = WIDTH - 12.0;
+        let x = Axis::new(points().map(|point| point.x), left, right);
+        let width = WIDTH + legend;
+
+        let mut out = Text::default();
+        out.line(format_args!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\" width=\"{width:.0}\" height=\"{HEIGHT:.0}\" viewBox=\"0 0 {width:.0} {HEIGHT:.0}\" font-family=\"Helvetica, Arial, sans-serif\" font-size=\"10\" fill=\"{INK}\">"
+        ));
+        out.line(format_args!(
+            "<rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>"
+        ));
+        out.line(format_args!(
+            "<text x=\"16\" y=\"24\" font-size=\"14\" font-weight=\"bold\">{}</text>",
+            xml(&one_line(&self.title))
+        ));
+        self.axes(&mut out, &x, &y);
+        if let Some((_, value)) = &self.reference {
+            let at = y.place(*value);
+            out.line(format_args!(
+                "<line x1=\"{:.1}\" y1=\"{at:.1}\" x2=\"{:.1}\" y2=\"{at:.1}\" stroke=\"{INK}\" stroke-width=\"1\" stroke-dasharray=\"4 3\"/>",
+                x.from, x.to
+            ));
+        }
+        for (index, series) in self.series.iter().enumerate() {
+            series.draw(&mut out, COLOURS[index % COLOURS.len()], &x, &y);
+        }
+        self.legend(&mut out);
+        out.line(format_args!("</svg>"));
+        out.0
+    }
+
+    fn axes(&self, out: &mut Text, x: &Axis, y: &Axis) {
+        for &tick in &y.ticks {
+            let at = y.place(tick);
+            out.line(format_args!(
+                "<line x1=\"{:.1}\" y1=\"{at:.1}\" x2=\"{:.1}\" y2=\"{at:.1}\" stroke=\"{GRID}\"/>",
+                x.from, x.to
+            ));
+            out.line(format_args!(
+                "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+                x.from - 6.0,
+                at + 3.5,
+                label(tick)
+            ));
+        }
+        for &tick in &x.ticks {
+            let at = x.place(tick);
+            out.line(format_args!(
+                "<line x1=\"{at:.1}\" y1=\"{:.1}\" x2=\"{at:.1}\" y2=\"{:.1}\" stroke=\"{INK}\"/>",
+                y.from,
+                y.from + 4.0
+            ));
+            out.line(format_args!(
+                "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
+                y.from + 16.0,
+                label(tick)
+            ));
+        }
+        out.line(format_args!(
+            "<path d=\"M {:.1} {:.1} V {:.1} H {:.1}\" fill=\"none\" stroke=\"{INK}\"/>",
+            x.from, y.to, y.from, x.to
+        ));
+        out.line(format_args!(
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" font-size=\"11\">{}</text>",
+            f64::midpoint(x.from, x.to),
+            HEIGHT - 10.0,
+            xml(&self.x_label)
+        ));
+        let middle = f64::midpoint(y.from, y.to);
+        out.line(format_args!(
+            "<text x=\"14\" y=\"{middle:.1}\" text-anchor=\"middle\" font-size=\"11\" transform=\"rotate(-90 14 {middle:.1})\">{}</text>",
+            xml(&self.y_label)
+        ));
+    }
+
+    fn legend(&self, out: &mut Text) {
+        let series = self.series.iter().enumerate();
+        let series = series.map(|(index, it)| (&it.name, COLOURS[index % COLOURS.len()], ""));
+        let reference = self.reference.iter();
+        let reference = reference.map(|(name, _)| (name, INK, " stroke-dasharray=\"4 3\""));
+        for (row, (name, colour, dashes)) in series.chain(reference).enumerate() {
+            let y = TOP + 6.0 + 16.0 * row as f64;
+            out.line(format_args!(
+                "<line x1=\"{:.1}\" y1=\"{y:.1}\" x2=\"{:.1}\" y2=\"{y:.1}\" stroke=\"{colour}\" stroke-width=\"2\"{dashes}/>",
+                WIDTH,
+                WIDTH + 18.0
+            ));
+            out.line(format_args!(
+                "<text x=\"{:.1}\" y=\"{:.1}\">{}</text>",
+                WIDTH + 24.0,
+                y + 3.5,
+                xml(name)
+            ));
+        }
+    }
+}
+
+impl Series {
+    fn draw(&self, out: &mut Text, colour: &str, x: &Axis, y: &Axis) {
+        let finite = self.points.iter().filter(|point| point.y.is_finite());
+        let places: Vec<String> = finite
+            .clone()
+            .map(|point| format!("{:.1},{:.1}", x.place(point.x), y.place(point.y)))
+            .collect();
+        out.line(format_args!(
+            "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.6\"/>",
+            places.join(" ")
+        ));
+        for point in finite {
+            let at = x.place(point.x);
+            if let Some([low, high]) = point.interval {
+                let (low, high) = (y.place(low), y.place(high));
+                out.line(format_args!(
+                    "<path d=\"M {at:.1} {low:.1} V {high:.1} M {:.1} {low:.1} h 6 M {:.1} {high:.1} h 6\" stroke=\"{colour}\" stroke-width=\"1\" fill=\"none\"/>",
+                    at - 3.0,
+                    at - 3.0
+                ));
+            }
+            out.line(format_args!(
+                "<circle cx=\"{at:.1}\" cy=\"{:.1}\" r=\"2.6\" fill=\"{colour}\"><title>{}: {}</title></circle>",
+                y.place(point.y),
+                xml(&self.name),
+                short(point.y)
+            ));
+        }
+    }
+}
+
+/// A tick's number, without the digits that rounding leaves.
+fn label(tick: f64) -> String {
+    let rounded = (tick * 1e9).round() / 1e9;
+    let text = format!("{rounded}");
+    if text == "-0" {
+        "0".into()
+    } else {
+        text.replace('-', "\u{2212}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ticks_are_round_and_hold_all_numbers() {
+        let axis = |numbers: &[f64]| Axis::new(numbers.iter().copied(), 0.0, 1.0);
+        let labels = |numbers: &[f64]| {
+            let ticks = axis(numbers).ticks;
+            ticks.into_iter().map(label).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(labels(&[0.0, 3.0]), "0 1 2 3");
+        assert_eq!(labels(&[-0.11, 0.52]), "\u{2212}0.2 0 0.2 0.4 0.6");
+        assert_eq!(labels(&[2.0]), "1.4 1.6 1.8 2 2.2 2.4 2.6");
+        assert_eq!(axis(&[f64::NAN]).ticks.len(), 6);
+        for (low, high) in [(0.0, 1e-7), (-1e9, 1.0), (0.3, 0.300_001)] {
+            let axis = axis(&[low, high]);
+            assert!(axis.low <= low && axis.high >= high && axis.ticks.len() < 9);
+        }
+    }
+
+    #[test]
+    fn labels_have_no_rounding_errors_and_no_negative_zero() {
+        assert_eq!(label(0.600_000_000_000_000_1), "0.6");
+        assert_eq!(label(-0.0), "0");
+        assert_eq!(label(-2.5), "\u{2212}2.5");
+    }
+}

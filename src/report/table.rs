@@ -1,0 +1,48 @@
+//! Plain tables of text: columns padded, the first ones to the left, numbers to the right.
+
+/// A table with a header line; the first `left` columns are aligned to the left.
+pub fn table(header: &[&str], rows: &[Vec<String>], left: usize) -> String {
+    let mut lines = vec![header.iter().map(ToString::to_string).collect::<Vec<_>>()];
+    lines.extend_from_slice(rows);
+    let width = |column: usize| {
+        let cells = lines.iter().filter_map(|line| line.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..header.len()).map(width).collect();
+    let mut text = String::new();
+    for line in &lines {
+        let cells: Vec<String> = line
+            .iter()
+            .zip(&widths)
+            .enumerate()
+            .map(|(column, (cell, &width))| {
+                if column < left {
+                    format!("{cell:<width$}")
+                } else {
+                    format!("{cell:>width$}")
+                }
+            })
+            .collect();
+        text.push_str(cells.join("  ").trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_line_up() {
+        let rows = [
+            vec!["ioi".into(), "12".into()],
+            vec!["induction".into(), "3".into()],
+        ];
+        insta::assert_snapshot!(table(&["spec", "edges"], &rows, 1), @r"
+        spec       edges
+        ioi           12
+        induction      3
+        ");
+    }
+}
