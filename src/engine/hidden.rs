@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::BLOCK;
 use super::backward::{GradientSink, Tape};
+use super::chunk::check_finite;
 use super::forward::FullRun;
 use super::intervention::{Intervention, Site};
 use super::kernels::activation;
@@ -35,7 +36,7 @@ impl<T: Real> Transformer<'_, T> {
     /// Runs sequences and shows the hidden units of every layer at every position, some sequences at a time, in order.
     ///
     /// # Errors
-    /// When the observer interrupts.
+    /// When an activation is not finite, or the observer interrupts.
     ///
     /// # Panics
     /// When a token is outside the vocabulary, or a sequence is empty or longer than `n_ctx`.
@@ -68,6 +69,7 @@ impl<T: Real> Transformer<'_, T> {
             let layout = Layout::whole(block.iter().zip(&every).map(|(&it, at)| (it, &at[..])));
             let embedded = self.embed(block.iter().flat_map(|tokens| tokens.iter().copied()));
             let run = self.forward(&layout, &embedded, &Prefix::default(), true);
+            check_finite(&run)?;
             let rows: Vec<Range<usize>> = layout
                 .segments
                 .iter()
@@ -102,8 +104,10 @@ impl<T: Real> Transformer<'_, T> {
     }
 
     /// Attribution of every hidden unit, `[n_layers][d_mlp]`: the gradient of the metric on the clean run times what
-    /// the unit's activation is above `means`, summed over positions, mean over examples. A first-order estimate of the
-    /// drop of the metric when the unit is replaced by its mean.
+    /// the unit's activation is above a reference, summed over positions, mean over examples. A first-order estimate of
+    /// the drop of the metric when the unit is replaced by the reference.
+    ///
+    /// `reference` holds `[d_mlp]` for each layer, or `[positions, d_mlp]` counted from the left.
     ///
     /// # Errors
     /// When a number is not finite, or the observer interrupts.
@@ -114,13 +118,14 @@ impl<T: Real> Transformer<'_, T> {
         &self,
         examples: &[Example],
         metric: Metric,
-        means: &[Vec<f64>],
+        reference: &[Vec<f64>],
         observer: &dyn Observer,
     ) -> Result<Vec<Vec<f64>>> {
         let config = self.config();
+        let d_mlp = config.d_mlp;
         let extent = Extent::of(examples, false);
         let together = self.plain_examples(extent, BLOCK, true);
-        let mut total: Vec<Vec<f64>> = means.iter().map(|means| vec![0.0; means.len()]).collect();
+        let mut total = vec![vec![0.0; d_mlp]; config.n_layers];
         let mut done = 0;
         for block in examples.chunks(together) {
             if observer.interrupted() {
@@ -128,6 +133,7 @@ impl<T: Real> Transformer<'_, T> {
             }
             let (layout, embedded) = self.clean_rows(block);
             let run = self.forward(&layout, &embedded, &Prefix::default(), true);
+            check_finite(&run)?;
             let finals = &run.streams[2 * config.n_layers];
             let gradient = self.metric_gradient(metric, &layout, block, finals, &[]);
             let tape = Tape {
@@ -136,10 +142,13 @@ impl<T: Real> Transformer<'_, T> {
                 run: &run,
                 interventions: &[],
             };
-            let units = (0..config.n_layers).map(|layer| self.hidden(&run, layer));
+            let layers = 0..config.n_layers;
+            let positions = layers.clone();
+            let positions = positions.map(|layer| layout.query_positions(self.reads_only(layer)));
             let mut sink = HiddenSink {
-                units: units.collect(),
-                means,
+                units: layers.map(|layer| self.hidden(&run, layer)).collect(),
+                positions: positions.collect(),
+                reference,
                 total: &mut total,
             };
             self.backward(&tape, gradient, &mut sink);
@@ -165,24 +174,35 @@ impl<T: Real> Transformer<'_, T> {
 
     /// The metric of each example in the clean run, `[examples]`.
     ///
+    /// # Errors
+    /// When a number is not finite, or the observer interrupts.
+    ///
     /// # Complexity
     /// One forward pass.
-    pub fn clean_metric(&self, examples: &[Example], metric: Metric) -> Vec<f64> {
+    pub fn clean_metric(
+        &self,
+        examples: &[Example],
+        metric: Metric,
+        observer: &dyn Observer,
+    ) -> Result<Vec<f64>> {
         let mut values = Vec::with_capacity(examples.len());
         let together = self.plain_examples(Extent::of(examples, false), BLOCK, false);
         for block in examples.chunks(together) {
+            if observer.interrupted() {
+                return Err(Error::Interrupted);
+            }
             let (layout, embedded) = self.clean_rows(block);
             let run = self.forward(&layout, &embedded, &Prefix::default(), false);
-            values.extend(self.final_metric(&run, &layout, block, metric));
+            values.extend(self.final_metric(&run, &layout, block, metric)?);
         }
-        values
+        Ok(values)
     }
 
     /// The metric of each example with the activation of a neuron that is a node multiplied by each of some factors,
     /// `[factors][examples]`.
     ///
     /// # Errors
-    /// When the graph has no such node.
+    /// When the graph has no such node, a number is not finite, or the observer interrupts.
     ///
     /// # Complexity
     /// One forward pass, and one more for each factor.
@@ -192,6 +212,7 @@ impl<T: Real> Transformer<'_, T> {
         metric: Metric,
         (layer, neuron): (usize, usize),
         factors: &[f64],
+        observer: &dyn Observer,
     ) -> Result<Vec<Vec<f64>>> {
         let nodes = self.layers.get(layer).map_or(&[][..], |it| &it.neurons[..]);
         let Some(index) = nodes.iter().position(|&node| node == neuron) else {
@@ -202,11 +223,16 @@ impl<T: Real> Transformer<'_, T> {
         let together = self.plain_examples(Extent::of(examples, false), BLOCK, false);
         for block in examples.chunks(together) {
             let (layout, embedded) = self.clean_rows(block);
-            let run = self.forward(&layout, &embedded, &Prefix::default(), false);
-            let own = run.layers[layer].neurons.chunks_exact(nodes.len());
             // Nothing in front of the neuron depends on it, so this is its activation in every run.
-            let own: Vec<T> = own.map(|row| row[index]).collect();
+            let own: Vec<T> = {
+                let run = self.forward(&layout, &embedded, &Prefix::default(), false);
+                let rows = run.layers[layer].neurons.chunks_exact(nodes.len());
+                rows.map(|row| row[index]).collect()
+            };
             for (&factor, values) in factors.iter().zip(&mut values) {
+                if observer.interrupted() {
+                    return Err(Error::Interrupted);
+                }
                 let factor = T::from_f64(factor);
                 let scaled = Intervention {
                     site: Site::Neuron { layer, index },
@@ -215,7 +241,7 @@ impl<T: Real> Transformer<'_, T> {
                 };
                 let prefix = Prefix::default();
                 let run = self.forward_with(&layout, &embedded, &prefix, false, &[scaled]);
-                values.extend(self.final_metric(&run, &layout, block, metric));
+                values.extend(self.final_metric(&run, &layout, block, metric)?);
             }
         }
         Ok(values)
@@ -233,29 +259,40 @@ impl<T: Real> Transformer<'_, T> {
         layout: &Layout,
         examples: &[Example],
         metric: Metric,
-    ) -> Vec<f64> {
+    ) -> Result<Vec<f64>> {
         let finals = &run.streams[2 * self.config().n_layers];
-        self.metric_values(metric, layout, examples, finals, &[])
+        let values = self.metric_values(metric, layout, examples, finals, &[]);
+        if values.iter().all(|value| value.is_finite()) {
+            return Ok(values);
+        }
+        Err(Error::NotFinite {
+            node: "logits".into(),
+            problem: "the metric is not finite; try precision: F64".into(),
+        })
     }
 }
 
 /// Adds up every hidden unit's attribution.
 struct HiddenSink<'s, T> {
     units: Vec<Vec<T>>,
-    means: &'s [Vec<f64>],
+    /// Positions of the rows, by layer.
+    positions: Vec<Vec<usize>>,
+    reference: &'s [Vec<f64>],
     total: &'s mut [Vec<f64>],
 }
 
 impl<T: Real> GradientSink<T> for HiddenSink<'_, T> {
     fn hidden(&mut self, layer: usize, gradient: &[T]) {
-        let (means, total) = (&self.means[layer], &mut self.total[layer]);
-        if means.is_empty() {
-            return;
-        }
-        let rows = self.units[layer].chunks_exact(means.len());
-        for (units, gradient) in rows.zip(gradient.chunks_exact(means.len())) {
+        let (reference, total) = (&self.reference[layer], &mut self.total[layer]);
+        let d_mlp = total.len();
+        let by_position = reference.len() > d_mlp;
+        let rows = self.units[layer].chunks_exact(d_mlp);
+        let rows = rows.zip(gradient.chunks_exact(d_mlp));
+        for ((units, gradient), &position) in rows.zip(&self.positions[layer]) {
+            let from = if by_position { position * d_mlp } else { 0 };
+            let reference = &reference[from..from + d_mlp];
             for (neuron, total) in total.iter_mut().enumerate() {
-                *total += (units[neuron].to_f64() - means[neuron]) * gradient[neuron].to_f64();
+                *total += (units[neuron].to_f64() - reference[neuron]) * gradient[neuron].to_f64();
             }
         }
     }

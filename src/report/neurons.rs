@@ -9,9 +9,13 @@ use crate::analyze::neurons::{Context, Effect, NeuronReport};
 /// Characters of a context that the text shows.
 const CONTEXT: usize = 60;
 
-/// The result as text.
-pub fn neurons_text(report: &NeuronReport) -> String {
+/// The result as text; `about` says of what.
+pub fn neurons_text(report: &NeuronReport, about: &str) -> String {
     let mut out = Text::default();
+    out.line(format_args!("{about}"));
+    for warning in &report.warnings {
+        out.line(format_args!("warning: {warning}"));
+    }
     out.line(format_args!(
         "metric {} on clean, {} on corrupt prompts ({} held-out pairs, {} for discovery)",
         short(report.metric_clean),
@@ -60,7 +64,7 @@ pub fn neurons_text(report: &NeuronReport) -> String {
             out.line(format_args!(
                 "without {} neurons {} of the behaviour are left{}: {}",
                 group.neurons.len(),
-                percent(group.remaining),
+                group.remaining.map_or_else(|| "an unknown share".into(), percent),
                 group.remaining_interval.map_or_else(String::new, |[low, high]| {
                     format!(" [{}, {}]", percent(low), percent(high))
                 }),
@@ -75,10 +79,15 @@ pub fn neurons_text(report: &NeuronReport) -> String {
                 ));
             }
         }
-        None => out.line(format_args!(
-            "no group of the neurons measured removes the behaviour; without all of them {} are left",
-            percent(report.remaining_without_all)
-        )),
+        None => match report.remaining_without_all {
+            Some(share) => out.line(format_args!(
+                "no group of the neurons measured was found that removes the behaviour; without all of them {} are left",
+                percent(share)
+            )),
+            None => out.line(format_args!(
+                "no group was looked for: the model does not show the behaviour"
+            )),
+        },
     }
     for dose in &report.doses {
         let points = dose

@@ -41,6 +41,8 @@ pub(super) struct PlotPoint {
 /// One axis: from number to place.
 struct Axis {
     ticks: Vec<f64>,
+    /// From one tick to the next.
+    step: f64,
     low: f64,
     high: f64,
     /// Places of `low` and `high`.
@@ -70,6 +72,7 @@ impl Axis {
             low: first * step,
             high: (first + count) * step,
             ticks,
+            step,
             from,
             to,
         }
@@ -101,7 +104,10 @@ impl Plot {
         });
         let ys = ys.chain(self.reference.iter().map(|(_, y)| *y));
         let y = Axis::new(ys, HEIGHT - BOTTOM, TOP);
-        let tick_width = y.ticks.iter().map(|&tick| text_width(&label(tick), 10.0));
+        let tick_width = y
+            .ticks
+            .iter()
+            .map(|&tick| text_width(&label(tick, y.step), 10.0));
         let left = 34.0 + tick_width.fold(0.0, f64::max);
         let names = self.series.iter().map(|series| &series.name[..]);
         let names = names.chain(self.reference.iter().map(|(name, _)| &name[..]));
@@ -148,7 +154,7 @@ impl Plot {
                 "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
                 x.from - 6.0,
                 at + 3.5,
-                label(tick)
+                label(tick, y.step)
             ));
         }
         for &tick in &x.ticks {
@@ -161,7 +167,7 @@ impl Plot {
             out.line(format_args!(
                 "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
                 y.from + 16.0,
-                label(tick)
+                label(tick, x.step)
             ));
         }
         out.line(format_args!(
@@ -234,15 +240,25 @@ impl Series {
     }
 }
 
-/// A tick's number, without the digits that rounding leaves.
-fn label(tick: f64) -> String {
-    let rounded = (tick * 1e9).round() / 1e9;
-    let text = format!("{rounded}");
-    if text == "-0" {
-        "0".into()
-    } else {
-        text.replace('-', "\u{2212}")
+/// A tick's number with the decimals that the step between ticks has.
+fn label(tick: f64, step: f64) -> String {
+    if step < 1e-6 || tick.abs() >= 1e7 {
+        return format!("{tick:.1e}").replace('-', "\u{2212}");
     }
+    let decimals = (0..8).find(|&decimals| {
+        let scaled = step * 10.0_f64.powi(decimals);
+        (scaled - scaled.round()).abs() < 1e-6 * scaled
+    });
+    let text = format!("{tick:.*}", decimals.unwrap_or(8) as usize);
+    let zero = text
+        .chars()
+        .all(|character| matches!(character, '-' | '0' | '.'));
+    let text = if zero {
+        text.trim_start_matches('-')
+    } else {
+        &text
+    };
+    text.replace('-', "\u{2212}")
 }
 
 #[cfg(test)]
@@ -253,12 +269,13 @@ mod tests {
     fn ticks_are_round_and_hold_all_numbers() {
         let axis = |numbers: &[f64]| Axis::new(numbers.iter().copied(), 0.0, 1.0);
         let labels = |numbers: &[f64]| {
-            let ticks = axis(numbers).ticks;
-            ticks.into_iter().map(label).collect::<Vec<_>>().join(" ")
+            let axis = axis(numbers);
+            let ticks = axis.ticks.iter().map(|&tick| label(tick, axis.step));
+            ticks.collect::<Vec<_>>().join(" ")
         };
         assert_eq!(labels(&[0.0, 3.0]), "0 1 2 3");
-        assert_eq!(labels(&[-0.11, 0.52]), "\u{2212}0.2 0 0.2 0.4 0.6");
-        assert_eq!(labels(&[2.0]), "1.4 1.6 1.8 2 2.2 2.4 2.6");
+        assert_eq!(labels(&[-0.11, 0.52]), "\u{2212}0.2 0.0 0.2 0.4 0.6");
+        assert_eq!(labels(&[2.0]), "1.4 1.6 1.8 2.0 2.2 2.4 2.6");
         assert_eq!(axis(&[f64::NAN]).ticks.len(), 6);
         for (low, high) in [(0.0, 1e-7), (-1e9, 1.0), (0.3, 0.300_001)] {
             let axis = axis(&[low, high]);
@@ -268,8 +285,9 @@ mod tests {
 
     #[test]
     fn labels_have_no_rounding_errors_and_no_negative_zero() {
-        assert_eq!(label(0.600_000_000_000_000_1), "0.6");
-        assert_eq!(label(-0.0), "0");
-        assert_eq!(label(-2.5), "\u{2212}2.5");
+        assert_eq!(label(0.600_000_000_000_000_1, 0.2), "0.6");
+        assert_eq!(label(-0.0, 1.0), "0");
+        assert_eq!(label(-2.5, 0.5), "\u{2212}2.5");
+        assert_eq!(label(2e-9, 1e-9), "2.0e\u{2212}9");
     }
 }

@@ -6,11 +6,15 @@ use serde::Serialize;
 
 use super::job::{Contents, Listening, load_examples};
 use super::memory::{self, Bound};
+use super::pipeline::misfit;
 use super::plan::Job;
 use super::provenance;
 use super::record::{AnalysisSummary, Summary};
-use crate::analyze::neurons::{NeuronReport, NeuronTask, find_neurons};
+use crate::analyze::neurons::{
+    NeuronReport, NeuronTask, find_neurons, least_room, no_neurons, swapped,
+};
 use crate::analyze::{Analysis, Neurons};
+use crate::engine::{Ablation, Donors};
 use crate::error::{Error, Result};
 use crate::events::Observer;
 use crate::model::{LoadedModel, Real, Weights};
@@ -52,7 +56,10 @@ pub(super) fn run(
     let stamp = Stamp {
         format: REPORT_FORMAT,
         secateur: provenance::VERSION,
-        spec: ron_line(spec),
+        spec: ron_line(&AnalysisSpec {
+            models: vec![job.model_name.clone()],
+            ..spec.clone()
+        }),
         spec_hash: spec.hash(),
         model: &job.model_name,
         model_hash: &model.hash,
@@ -62,8 +69,13 @@ pub(super) fn run(
     let mut add = |name: &str, text: String| files.insert(name.to_owned(), text.into_bytes());
     add("report.json", json(&report, &stamp)?);
     add("neurons.csv", neurons_csv(&report));
-    add("report.txt", neurons_text(&report));
-    let title = format!("Dose-response: {} on {}", spec.name, job.model_name);
+    let title = format!("{} on {}", spec.name, job.model_name);
+    let about = format!(
+        "{title}: {}, {:?}, neurons replaced by {:?}",
+        dataset.source, spec.metric, question.ablation
+    );
+    add("report.txt", neurons_text(&report, &about));
+    let title = format!("Dose-response: {title}");
     if let Some(svg) = doses_svg(&report, &title, &format!("{:?}", spec.metric)) {
         add("doses.svg", svg);
     }
@@ -84,8 +96,11 @@ fn neurons<T: Real>(
     dataset: &Dataset,
     observer: &dyn Observer,
 ) -> Result<NeuronReport> {
+    if let Some(problem) = no_neurons(&weights.config) {
+        return Err(Error::model(&model.name, problem));
+    }
     let (discovery, held_out) = dataset.split(spec.held_out);
-    check(&discovery, spec, dataset)?;
+    check(&discovery, &held_out, (spec, question), dataset)?;
     let task = NeuronTask {
         held_out: if held_out.is_empty() {
             &discovery
@@ -97,6 +112,9 @@ fn neurons<T: Real>(
         bootstrap: spec.bootstrap,
         random_baselines: spec.random_baselines,
     };
+    if let Some(bound) = bound {
+        bound.check(least_room(weights, &task, question)?)?;
+    }
     let room = bound.map(Bound::room);
     let tokenizer = model.tokenizer.as_ref();
     let mut report = find_neurons((weights, room), tokenizer, &task, question, observer)?;
@@ -108,27 +126,42 @@ fn neurons<T: Real>(
     Ok(report)
 }
 
-/// Refuses examples that the metric cannot score.
-fn check(discovery: &[Example], spec: &AnalysisSpec, dataset: &Dataset) -> Result<()> {
+/// Refuses examples that the metric cannot score or the ablation cannot replace.
+fn check(
+    discovery: &[Example],
+    held_out: &[Example],
+    (spec, question): (&AnalysisSpec, &Neurons),
+    dataset: &Dataset,
+) -> Result<()> {
     if discovery.is_empty() {
         return Err(Error::data(
             dataset.source.clone(),
             "no example is left for discovery; lower held_out or add pairs",
         ));
     }
-    let unfit = |example: &Example| {
-        spec.metric.needs_wrong() && (example.wrong.is_empty() || example.teacher_forced)
+    let donors = match question.ablation {
+        Ablation::Resample(resample) => {
+            let corrupt = discovery.iter().map(swapped);
+            let all: Vec<Example> = discovery.iter().cloned().chain(corrupt).collect();
+            Some(Donors::new(&all, resample))
+        }
+        _ => None,
     };
-    match dataset.examples.iter().position(unfit) {
-        Some(index) => Err(Error::data(
-            format!("{}, row {}", dataset.source, index + 1),
-            format!(
-                "metric {:?} compares an answer of one token with wrong ones; add `wrong`, or use metric: Nll",
-                spec.metric
-            ),
-        )),
-        None => Ok(()),
+    for (index, example) in dataset.examples.iter().enumerate() {
+        if let Some(problem) = misfit(spec.metric, donors.as_ref(), example) {
+            let row = format!("{}, row {}", dataset.source, index + 1);
+            return Err(Error::data(row, problem));
+        }
     }
+    let longest = |examples: &[Example]| examples.iter().map(|it| it.clean.len()).max();
+    if question.ablation == Ablation::MeanPositional && longest(held_out) > longest(discovery) {
+        return Err(Error::data(
+            dataset.source.clone(),
+            "a held-out prompt is longer than all discovery prompts, so its last positions have no mean; use more pairs \
+             or ablation: Mean",
+        ));
+    }
+    Ok(())
 }
 
 /// Where a result comes from: everything it depends on, nothing that varies between runs.
@@ -136,7 +169,7 @@ fn check(discovery: &[Example], spec: &AnalysisSpec, dataset: &Dataset) -> Resul
 struct Stamp<'a> {
     format: u32,
     secateur: &'a str,
-    /// The spec in one line: as a file, with a model, it gives this result.
+    /// The spec in one line, with the name of the model.
     spec: String,
     spec_hash: String,
     model: &'a str,

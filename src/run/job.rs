@@ -79,6 +79,9 @@ pub(super) fn run_job(
     {
         return Ok(Finish::Skipped(record.summary.clone()));
     }
+    if let Some(record) = before.as_ref().filter(|_| !options.force) {
+        refuse_other_kind(job, record)?;
+    }
     let listening = Listening::new(observer);
     let Contents {
         files: contents,
@@ -88,13 +91,14 @@ pub(super) fn run_job(
         Spec::Analysis(spec) => analysis_job::run(job, spec, model, &listening)?,
     };
 
-    // From here on the folder holds no finished job, until the record is there again.
-    remove_if_there(&job.folder.join(RECORD_FILE))?;
+    // What is stale goes first: as long as the record is there, it is known what that is.
     for stale in before.iter().flat_map(|record| record.files.keys()) {
         if !contents.contains_key(stale) {
             remove_if_there(&job.folder.join(stale))?;
         }
     }
+    // From here on the folder holds no finished job, until the record is there again.
+    remove_if_there(&job.folder.join(RECORD_FILE))?;
     let mut files = BTreeMap::new();
     for (name, bytes) in &contents {
         write_whole(&job.folder, name, bytes)?;
@@ -119,6 +123,20 @@ pub(super) fn run_job(
     };
     record.write(&job.folder)?;
     Ok(Finish::Done(record.summary))
+}
+
+/// Refuses to replace the result of another kind of spec.
+fn refuse_other_kind(job: &Job, record: &RunRecord) -> Result<()> {
+    let (there, wanted) = match (&record.summary, &job.spec.spec) {
+        (Summary::Circuit(_), Spec::Analysis(_)) => ("a circuit", "an analysis"),
+        (Summary::Analysis(_), Spec::Circuit(_)) => ("an analysis", "a circuit"),
+        _ => return Ok(()),
+    };
+    Err(Error::Usage(format!(
+        "{} holds {there}, and {:?} is {wanted}\nhint: another name, another --out, or --force to replace it",
+        job.folder.display(),
+        job.spec.spec.name()
+    )))
 }
 
 /// The examples of a task for a model.

@@ -159,7 +159,7 @@ pub(super) fn nodes_unknown_to_eap_ig(graph: &ComputationGraph) -> Option<&'stat
 }
 
 /// Why the metric or the ablation of a spec cannot be had of an example, and what to do.
-fn misfit(metric: Metric, donors: Option<&Donors>, example: &Example) -> Option<String> {
+pub(super) fn misfit(metric: Metric, donors: Option<&Donors>, example: &Example) -> Option<String> {
     if metric.needs_wrong() && example.teacher_forced {
         return Some(format!(
             "the answer has several tokens, and metric {metric:?} compares answers of one token each; use metric: \

@@ -214,23 +214,26 @@ impl<'a> Scanner<'a> {
 
     /// The offset of the value that `path` leads to, or of the last value on the way that is written.
     fn find(&mut self, path: &[Step]) -> usize {
-        self.skip_trivia();
-        let here = self.at;
         let Some(step) = path.first() else {
-            return here;
+            self.skip_trivia();
+            return self.at;
         };
-        let name = if self.skip_string() {
-            None
-        } else {
-            self.name()
-        };
-        self.skip_trivia();
-        let open = self.peek();
-        match (step, open) {
-            (_, Some('(')) if name == Some("Some") => {
-                self.bump();
-                self.find(path)
+        let (here, name, open) = loop {
+            self.skip_trivia();
+            let here = self.at;
+            let name = if self.skip_string() {
+                None
+            } else {
+                self.name()
+            };
+            self.skip_trivia();
+            let open = self.peek();
+            if name != Some("Some") || open != Some('(') {
+                break (here, name, open);
             }
+            self.bump();
+        };
+        match (step, open) {
             (Step::Name(wanted), _) if name == Some(wanted) => {
                 if path.len() == 1 || open != Some('(') {
                     return here;
@@ -328,6 +331,13 @@ RunSpec(
     }
 
     #[test]
+    fn brackets_may_be_as_deep_as_a_file_is_long() {
+        let text = "Some(".repeat(200_000);
+        assert!(!has_key(&text, "analysis"));
+        assert_eq!(position_of(&text, &KeyPath::new("a.b")).0, 1);
+    }
+
+    #[test]
     fn a_key_that_is_not_written_has_the_place_around_it() {
         assert_eq!(place(&KeyPath::new("evaluate.held_out")), (3, 1));
         assert_eq!(place(&KeyPath::new("select.TopN.edges")), (5, 13));
@@ -346,6 +356,7 @@ RunSpec(
         #[test]
         fn any_text_has_a_place_without_panic(text in "[\"'()\\[\\]{}:,/*#!rb \\\\a\né]{0,60}") {
             let (line, column) = position_of(&text, &KeyPath::new("a.b").at(1));
+            has_key(&text, "a");
             prop_assert!(line >= 1 && column >= 1);
         }
     }

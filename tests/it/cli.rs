@@ -373,3 +373,137 @@ fn a_circuit_can_be_evaluated_drawn_and_compared() {
     assert!(text(&output.stdout).contains("toy-gpt2"));
     assert!(folder.path().join("tables/compare.csv").is_file());
 }
+
+#[test]
+fn neurons_are_analysed_from_the_command_line_and_in_batches() {
+    let folder = tempfile::tempdir().unwrap();
+    let task = "Ioi(pairs: 24, seed: 1)";
+    let arguments = ["neurons", "builtin:toy-llama", "--task", task, "--top", "4"];
+    let output = secateur(folder.path(), &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let report = text(&output.stdout);
+    for part in [
+        "neurons-ioi on toy-llama: Ioi(",
+        "verdict",
+        "most active at",
+        "scaled:",
+    ] {
+        assert!(report.contains(part), "{part}: {report}");
+    }
+    let results = folder.path().join("results/neurons-ioi/toy-llama");
+    for file in [
+        "report.json",
+        "report.txt",
+        "neurons.csv",
+        "doses.svg",
+        "run.json",
+    ] {
+        assert!(results.join(file).is_file(), "{file}");
+    }
+    let bytes = |file: &str| fs_err::read(results.join(file)).unwrap();
+    let svg = text(&bytes("doses.svg"));
+    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>") && !svg.contains("NaN"));
+
+    // The spec that it printed gives the same bytes, and is then done already.
+    let stderr = text(&output.stderr);
+    let spec = stderr
+        .lines()
+        .find_map(|line| line.strip_prefix("as a spec file: "))
+        .unwrap();
+    write(folder.path(), "same.ron", spec);
+    let before = bytes("report.json");
+    let again = secateur(
+        folder.path(),
+        &["run", "same.ron", "--force", "--threads", "1"],
+    );
+    assert_eq!(again.status.code(), Some(0), "{}", text(&again.stderr));
+    assert_eq!(bytes("report.json"), before);
+    let skipped = secateur(folder.path(), &["run", "same.ron"]);
+    assert!(text(&skipped.stdout).contains("already done"));
+
+    // One batch of both kinds; neither kind replaces the other's result.
+    write_spec(folder.path(), "a", "method: Eap()");
+    let both = secateur(folder.path(), &["run", "a.ron", "same.ron"]);
+    let tables = text(&both.stdout);
+    assert!(
+        tables.contains("faithfulness") && tables.contains("found"),
+        "{tables}"
+    );
+    write_spec(folder.path(), "neurons-ioi", "method: Eap()");
+    let spec = fs_err::read_to_string(folder.path().join("neurons-ioi.ron")).unwrap();
+    write(
+        folder.path(),
+        "circuit.spec.ron",
+        &spec.replace("toy-gpt2", "toy-llama"),
+    );
+    let clash = secateur(folder.path(), &["run", "circuit.spec.ron"]);
+    assert_eq!(clash.status.code(), Some(2));
+    assert!(
+        text(&clash.stderr).contains("holds an analysis"),
+        "{}",
+        text(&clash.stderr)
+    );
+    assert_eq!(bytes("report.json"), before);
+}
+
+#[test]
+fn mistakes_about_neurons_have_their_place_and_a_hint() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |more: &[&str]| {
+        let first = ["neurons", "builtin:toy-llama", "--task", "Ioi(pairs: 8)"];
+        let output = secateur(folder.path(), &[&first, more].concat());
+        (output.status.code(), text(&output.stderr))
+    };
+    for (more, code, parts) in [
+        (
+            &["--top", "0"][..],
+            2,
+            &["analysis.Neurons.top", "expected 1 to 1000"][..],
+        ),
+        (
+            &["--metric", "Kl"],
+            2,
+            &["metric", "no gradient on the clean run"],
+        ),
+        (
+            &["--ablation", "Patch"],
+            2,
+            &["analysis.Neurons.ablation", "hint: use ablation: Mean"],
+        ),
+        (
+            &["--pool", "Median"],
+            2,
+            &["(command line):1:", "Median", "as a spec file"],
+        ),
+        (
+            &["--memory", "0.01"],
+            2,
+            &["are too little", "hint: --memory"],
+        ),
+    ] {
+        let (found, stderr) = run(more);
+        assert_eq!(found, Some(code), "{more:?}: {stderr}");
+        for part in parts {
+            assert!(stderr.contains(part), "{more:?}: {stderr}");
+        }
+    }
+    assert!(
+        !folder
+            .path()
+            .join("results/neurons-ioi/toy-llama/run.json")
+            .exists()
+    );
+    // A circuit is not evaluated on an analysis.
+    write(
+        folder.path(),
+        "n.ron",
+        "(format: 1, name: \"n\", models: [\"builtin:toy-llama\"], task: Ioi(pairs: 8), analysis: Neurons())",
+    );
+    let output = secateur(folder.path(), &["eval", "circuit.ron", "--spec", "n.ron"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).contains("is an analysis"),
+        "{}",
+        text(&output.stderr)
+    );
+}

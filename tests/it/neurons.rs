@@ -56,7 +56,7 @@ fn scaled_units_and_attributions_are_those_of_the_plain_forward_pass() {
         for unit in units {
             let factors = [-1.0, 0.0, 0.5, 1.0, 2.0];
             let found = transformer
-                .scaled_neuron(&examples, metric, unit, &factors)
+                .scaled_neuron(&examples, metric, unit, &factors, &Silent)
                 .expect("metrics");
             for (factor, found) in factors.iter().zip(found) {
                 let wanted = twin.values(&scaled(&graph, unit, *factor));
@@ -201,10 +201,164 @@ fn planted_neurons_are_found_and_the_others_are_not_called_causal() {
             assert!(not_causal.contains(&figures.verdict), "{figures:?}");
         }
     }
+    for figures in report.neurons.iter().take(2) {
+        let causal = [Verdict::CorrelatedAndCausal, Verdict::CausalNotCorrelated];
+        let [low, high] = figures.effect.interval.expect("an interval");
+        let sure =
+            (low > 0.0 || high < 0.0) && figures.effect.mean * figures.effect_discovery > 0.0;
+        assert_eq!(causal.contains(&figures.verdict), sure, "{figures:?}");
+    }
     let names: BTreeMap<&str, f64> = report
         .neurons
         .iter()
         .map(|it| (&it.neuron[..], it.attribution))
         .collect();
     assert!(names["m0.n4"].abs() > 1e-9 && names["m0.n5"].abs() < 1e-12);
+}
+
+/// Attribution stands for what the ablation puts in a neuron's place.
+#[test]
+fn attribution_is_the_slope_towards_what_replaces_the_neuron() {
+    let config = llama();
+    let weights = oracle::random_weights(&config, 12);
+    let examples = oracle::random_examples(&config, 4, 13);
+    let metric = Metric::LogitDiff;
+    for ablation in [Ablation::Mean, Ablation::MeanPositional, Ablation::Zero] {
+        let question = Neurons {
+            top: 2,
+            ablation,
+            ..Neurons::default()
+        };
+        let report = report(&weights, &examples, &question);
+        for figures in &report.neurons {
+            let unit = parse(&figures.neuron);
+            let graph = graph_with(&config, &[unit]);
+            let twin = Twin::new(&weights, &graph, &both(&examples), metric, ablation);
+            let at = |share: f64| {
+                let values = twin.values(&scaled(&graph, unit, share));
+                mean(&values[..examples.len()])
+            };
+            let step = 1e-4;
+            let slope = (at(1.0 + step) - at(1.0 - step)) / (2.0 * step);
+            let found = figures.attribution;
+            assert!(
+                (found - slope).abs() < 1e-6 * slope.abs().max(1.0),
+                "{ablation:?}, {}: {found}, not {slope}",
+                figures.neuron
+            );
+            let effect = at(1.0) - at(0.0);
+            assert!((figures.effect.mean - effect).abs() < 1e-9, "{ablation:?}");
+        }
+    }
+}
+
+/// A group is what the search says: replaced together, little is left; with any of them back, more.
+#[test]
+fn a_group_leaves_little_and_none_of_it_can_stay() {
+    let config = llama();
+    let metric = Metric::LogitDiff;
+    let mut found = 0;
+    for seed in 0..6 {
+        let weights = oracle::random_weights(&config, 40 + seed);
+        let examples = oracle::random_examples(&config, 5, 60 + seed);
+        let question = Neurons {
+            top: 12,
+            remaining: 0.7,
+            ..Neurons::default()
+        };
+        let report = report(&weights, &examples, &question);
+        let Some(group) = &report.group else {
+            continue;
+        };
+        found += 1;
+        let units: Vec<(usize, usize)> = group.neurons.iter().map(|name| parse(name)).collect();
+        let graph = graph_with(&config, &units);
+        let twin = Twin::new(&weights, &graph, &both(&examples), metric, Ablation::Mean);
+        let left = |units: &[(usize, usize)]| {
+            let mut kept = vec![1.0; graph.edge_count()];
+            for &(layer, neuron) in units {
+                let writer = graph.writer(Node::Neuron { layer, neuron });
+                for (edge, kept) in kept.iter_mut().enumerate() {
+                    if Some(graph.ends(edge).0) == writer {
+                        *kept = 0.0;
+                    }
+                }
+            }
+            let value = mean(&twin.values(&kept)[..examples.len()]);
+            (value - report.metric_corrupt) / (report.metric_clean - report.metric_corrupt)
+        };
+        assert!((group.remaining_discovery - left(&units)).abs() < 1e-8);
+        assert!((group.remaining.expect("a share") - left(&units)).abs() < 1e-8);
+        assert!(group.remaining_discovery <= 0.7);
+        for index in 0..units.len() {
+            let mut others = units.clone();
+            others.remove(index);
+            assert!(others.is_empty() || left(&others) > 0.7 - 1e-9, "{group:?}");
+        }
+        assert_eq!(group.random.len(), 3);
+    }
+    assert!(found > 0, "no seed has a group");
+}
+
+/// What no split can show is said, not divided by.
+#[test]
+fn a_model_that_does_not_show_the_behaviour_has_no_group_and_no_share() {
+    let config = llama();
+    let weights = oracle::random_weights(&config, 21);
+    let metric = Metric::LogitDiff;
+    let graph = graph_with(&config, &[]);
+    let transformer = Transformer::new(&weights, &graph);
+    let examples = oracle::random_examples(&config, 6, 22);
+    let at = |examples: &[Example]| {
+        mean(
+            &transformer
+                .clean_metric(examples, metric, &Silent)
+                .expect("metrics"),
+        )
+    };
+    let turned = &both(&examples)[examples.len()..];
+    let wrong_way = if at(&examples) > at(turned) {
+        turned
+    } else {
+        &examples
+    };
+    let report = report(&weights, wrong_way, &Neurons::default());
+    assert!(report.group.is_none() && report.remaining_without_all.is_none());
+    assert!(
+        report.warnings.iter().any(|it| it.contains("wrong roles")),
+        "{:?}",
+        report.warnings
+    );
+    assert!(report.finding().contains("does not show the behaviour"));
+}
+
+/// Every figure is the same whatever the number of threads.
+#[test]
+fn the_report_does_not_depend_on_the_threads() {
+    let config = gpt2(false);
+    let weights = oracle::random_weights(&config, 30).cast::<f32>();
+    let examples = oracle::random_examples(&config, 6, 31);
+    let (discovery, held_out) = examples.split_at(3);
+    let run = |threads: usize, room: Option<usize>| {
+        let task = NeuronTask {
+            discovery,
+            held_out,
+            metric: Metric::LogitDiff,
+            bootstrap: 20,
+            random_baselines: 2,
+        };
+        let question = Neurons {
+            top: 4,
+            ..Neurons::default()
+        };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+        let found = pool
+            .expect("a pool")
+            .install(|| find_neurons((&weights, room), None, &task, &question, &Silent));
+        format!("{:?}", found.expect("a report"))
+    };
+    let one = run(1, None);
+    assert_eq!(one, run(3, None));
+    // Room for one example at a time.
+    assert_eq!(one, run(2, Some(1)));
 }

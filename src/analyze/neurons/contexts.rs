@@ -1,4 +1,4 @@
-//! Where neurons are most active.
+//! Where neurons are most active: where their activation is farthest from zero.
 
 use serde::Serialize;
 
@@ -38,6 +38,8 @@ pub(super) fn most_active<T: Real>(
     let sequences: Vec<&[u32]> = prompts(examples).collect();
     // Per neuron: activation, sequence and position, largest first.
     let mut best: Vec<Vec<(f64, usize, usize)>> = vec![Vec::new(); units.len()];
+    // What a token's activation depends on: what is before it, or everything.
+    let causal = !transformer.config().attention.bidirectional;
     transformer.hidden_units(&sequences, observer, |shown| {
         let rows: usize = shown.rows.iter().map(ExactSizeIterator::len).sum();
         let width = shown.units.len().checked_div(rows).unwrap_or(0);
@@ -48,7 +50,11 @@ pub(super) fn most_active<T: Real>(
             for (sequence, rows) in (shown.sequences.0..).zip(shown.rows) {
                 for (position, row) in rows.clone().enumerate() {
                     let activation = shown.units[row * width + neuron].to_f64();
-                    insert(best, (activation, sequence, position), count, &sequences);
+                    let found = (activation, sequence, position);
+                    insert(best, found, count, |sequence, position| {
+                        let tokens = sequences[sequence];
+                        (position, if causal { &tokens[..=position] } else { tokens })
+                    });
                 }
             }
         }
@@ -72,20 +78,21 @@ pub(super) fn most_active<T: Real>(
         .collect())
 }
 
-/// Keeps the `count` largest; of equal contexts the first.
-fn insert(
+/// Keeps the `count` farthest from zero; of equal contexts the first.
+fn insert<'s>(
     best: &mut Vec<(f64, usize, usize)>,
     new: (f64, usize, usize),
     count: usize,
-    sequences: &[&[u32]],
+    context: impl Fn(usize, usize) -> (usize, &'s [u32]),
 ) {
-    let place = best.partition_point(|held| held.0 >= new.0);
+    let place = best.partition_point(|held| held.0.abs() >= new.0.abs());
     if place >= count {
         return;
     }
-    let context =
-        |&(_, sequence, position): &(f64, usize, usize)| &sequences[sequence][..=position];
-    if best.iter().any(|held| context(held) == context(&new)) {
+    if best
+        .iter()
+        .any(|held| context(held.1, held.2) == context(new.1, new.2))
+    {
         return;
     }
     best.insert(place, new);

@@ -22,13 +22,19 @@ pub struct Group {
     /// Share of the behaviour that is left on the discovery prompts: (metric with the group replaced - metric on the
     /// corrupt prompts) / (metric of the full model - metric on the corrupt prompts).
     pub remaining_discovery: f64,
-    /// The same on the held-out prompts.
-    pub remaining: f64,
+    /// The same on the held-out prompts; none where the metric on their clean prompts is not above that on the corrupt
+    /// ones.
+    pub remaining: Option<f64>,
     /// Its 95 % bootstrap interval.
     pub remaining_interval: Option<[f64; 2]>,
     /// The same share of groups of as many random neurons of the same layers, on the held-out prompts.
     pub random: Vec<f64>,
 }
+
+/// Neurons of random groups that are nodes at a time.
+const NODES: usize = 256;
+/// Least difference of the metric on clean and corrupt prompts of which shares are taken.
+const LEAST_RANGE: f64 = 1e-6;
 
 /// The metric without the behaviour and with it, per example.
 pub(super) struct Range<'r> {
@@ -37,10 +43,10 @@ pub(super) struct Range<'r> {
 }
 
 impl Range<'_> {
-    /// The share of the behaviour that is left.
-    pub(super) fn remaining(&self, metric: &[f64]) -> f64 {
+    /// The share of the behaviour that is left, where there is a behaviour.
+    pub(super) fn remaining(&self, metric: &[f64]) -> Option<f64> {
         let (corrupt, full) = (mean(self.corrupt), mean(self.full));
-        (mean(metric) - corrupt) / (full - corrupt)
+        (full - corrupt >= LEAST_RANGE).then(|| (mean(metric) - corrupt) / (full - corrupt))
     }
 }
 
@@ -58,15 +64,12 @@ pub(super) fn smallest<T: Real>(
 ) -> Result<Option<(Vec<Unit>, f64)>> {
     let prefixes: Vec<Vec<Unit>> = (1..=order.len()).map(|len| order[..len].to_vec()).collect();
     let measured = replacement.measure("groups of neurons", examples, &prefixes)?;
-    let first = measured
-        .iter()
-        .map(|metric| range.remaining(metric))
-        .position(|remaining| remaining <= most);
-    let Some(first) = first else {
+    let shares = measured.iter().filter_map(|metric| range.remaining(metric));
+    let mut enough = shares.enumerate().filter(|(_, share)| *share <= most);
+    let Some((first, mut remaining)) = enough.next() else {
         return Ok(None);
     };
     let mut group = prefixes[first].clone();
-    let mut remaining = range.remaining(&measured[first]);
     while group.len() > 1 {
         let smaller: Vec<Vec<Unit>> = (0..group.len())
             .map(|left_out| {
@@ -78,7 +81,7 @@ pub(super) fn smallest<T: Real>(
         let measured = replacement.measure("leaving neurons out", examples, &smaller)?;
         let least = measured
             .iter()
-            .map(|metric| range.remaining(metric))
+            .filter_map(|metric| range.remaining(metric))
             .enumerate()
             .min_by(|a, b| a.1.total_cmp(&b.1));
         match least {
@@ -101,10 +104,18 @@ pub(super) fn judge<T: Real>(
     (random, bootstrap): (usize, usize),
 ) -> Result<Group> {
     let d_mlp = replacement.weights.config.d_mlp;
-    let mut sets = vec![group.clone()];
-    sets.extend((0..random as u64).filter_map(|seed| alike(&group, d_mlp, seed)));
-    let measured = replacement.measure("the group on held-out prompts", examples, &sets)?;
-    let own = &measured[0];
+    let own = std::slice::from_ref(&group);
+    let own = replacement.measure("the group on held-out prompts", examples, own)?;
+    let own = &own[0];
+    let sets: Vec<Vec<Unit>> = (0..random as u64)
+        .filter_map(|seed| alike(&group, d_mlp, seed))
+        .collect();
+    let mut random = Vec::with_capacity(sets.len());
+    // Each neuron is a node of the graph while its group is measured.
+    for sets in sets.chunks((NODES / group.len()).max(1)) {
+        let measured = replacement.measure("random groups", examples, sets)?;
+        random.extend(measured.iter().filter_map(|metric| range.remaining(metric)));
+    }
     let statistic = |picks: &[usize]| {
         let pick = |from: &[f64]| picks.iter().map(|&index| from[index]).collect::<Vec<_>>();
         let (corrupt, full) = (pick(range.corrupt), pick(range.full));
@@ -112,8 +123,7 @@ pub(super) fn judge<T: Real>(
             corrupt: &corrupt,
             full: &full,
         };
-        let remaining = range.remaining(&pick(own));
-        vec![remaining.is_finite().then_some(remaining)]
+        vec![range.remaining(&pick(own))]
     };
     let interval = intervals(own.len(), bootstrap, 0, statistic)
         .pop()
@@ -124,10 +134,7 @@ pub(super) fn judge<T: Real>(
         remaining_discovery,
         remaining: range.remaining(own),
         remaining_interval: interval,
-        random: measured[1..]
-            .iter()
-            .map(|metric| range.remaining(metric))
-            .collect(),
+        random,
     })
 }
 
@@ -168,7 +175,12 @@ mod tests {
             corrupt: &[-1.0, -3.0],
             full: &[4.0, 2.0],
         };
-        assert!((range.remaining(&[4.0, 2.0]) - 1.0).abs() < 1e-12);
-        assert!(range.remaining(&[-2.0, -2.0]).abs() < 1e-12);
+        assert_eq!(range.remaining(&[4.0, 2.0]), Some(1.0));
+        assert_eq!(range.remaining(&[-2.0, -2.0]), Some(0.0));
+        let turned = Range {
+            corrupt: range.full,
+            full: range.corrupt,
+        };
+        assert_eq!(turned.remaining(&[1.0, 1.0]), None);
     }
 }

@@ -6,7 +6,13 @@ use crate::engine::Ablation;
 use crate::metric::Metric;
 
 /// Most neurons whose effect is measured.
-const MOST: usize = 10_000;
+const MOST: usize = 1000;
+/// Most curves: as many as a plot has colours.
+const MOST_CURVES: usize = 7;
+/// Most factors of a curve.
+const MOST_DOSES: usize = 50;
+/// Most contexts of a neuron.
+const MOST_CONTEXTS: usize = 100;
 /// Largest factor of a dose.
 const LARGEST_DOSE: f64 = 100.0;
 
@@ -81,10 +87,10 @@ impl Neurons {
         );
         let fits = |dose: &f64| dose.is_finite() && dose.abs() <= LARGEST_DOSE;
         require(
-            self.doses.len() >= 2 && self.doses.iter().all(fits),
+            (2..=MOST_DOSES).contains(&self.doses.len()) && self.doses.iter().all(fits),
             "analysis.Neurons.doses",
             format!(
-                "expected at least two factors of at most {LARGEST_DOSE}, got {:?}",
+                "expected 2 to {MOST_DOSES} factors of at most {LARGEST_DOSE}, got {:?}",
                 self.doses
             ),
         );
@@ -92,6 +98,16 @@ impl Neurons {
             self.doses.is_sorted_by(|one, next| one < next),
             "analysis.Neurons.doses",
             format!("expected ascending factors, got {:?}", self.doses),
+        );
+        require(
+            self.dosed <= MOST_CURVES,
+            "analysis.Neurons.dosed",
+            format!("expected at most {MOST_CURVES}, got {}", self.dosed),
+        );
+        require(
+            self.contexts <= MOST_CONTEXTS,
+            "analysis.Neurons.contexts",
+            format!("expected at most {MOST_CONTEXTS}, got {}", self.contexts),
         );
         require(
             (0.0..1.0).contains(&self.remaining),

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Association, Context, DoseResponse, Group};
 
-/// Share of the metric's range below which an effect is rounding.
+/// Share of the metric's size below which an effect is rounding.
 const ROUNDING: f64 = 1e-5;
 
 /// A mean over examples.
@@ -37,8 +37,9 @@ pub struct NeuronReport {
     pub doses: Vec<DoseResponse>,
     /// The smallest group found without which the behaviour is gone.
     pub group: Option<Group>,
-    /// Share of the behaviour that is left on the discovery prompts when all neurons measured are replaced.
-    pub remaining_without_all: f64,
+    /// Share of the behaviour that is left on the discovery prompts when all neurons measured are replaced; none where the
+    /// metric on the clean prompts is not above that on the corrupt ones.
+    pub remaining_without_all: Option<f64>,
     /// Remarks that belong to the result.
     pub warnings: Vec<String>,
 }
@@ -78,15 +79,25 @@ pub enum Verdict {
     CausalNotCorrelated,
     /// Neither.
     Neither,
+    /// There is no interval of the effect.
+    Undecided,
 }
 
 impl Verdict {
-    /// The verdict on a neuron's association and effect, in a model whose metric differs by `range` between the two kinds
-    /// of prompts.
-    pub(super) fn of(association: &Association, effect: &Effect, range: f64) -> Self {
-        let [low, high] = effect.interval.unwrap_or([effect.mean; 2]);
+    /// The verdict on a neuron's association and its effects on held-out and on discovery prompts, where the metric is of
+    /// this size.
+    pub(super) fn of(
+        association: &Association,
+        effect: &Effect,
+        discovery: f64,
+        size: f64,
+    ) -> Self {
+        let Some([low, high]) = effect.interval else {
+            return Self::Undecided;
+        };
+        let sure = (low > 0.0 && discovery > 0.0) || (high < 0.0 && discovery < 0.0);
         // What rounding alone gives is no effect, however sure it is.
-        let causal = (low > 0.0 || high < 0.0) && effect.mean.abs() > ROUNDING * range.abs();
+        let causal = sure && effect.mean.abs() > ROUNDING * size;
         match (association.is_significant(), causal) {
             (true, true) => Self::CorrelatedAndCausal,
             (true, false) => Self::CorrelatedNotCausal,
@@ -102,6 +113,7 @@ impl Verdict {
             Self::CorrelatedNotCausal => "correlated, not causal",
             Self::CausalNotCorrelated => "causal, not correlated",
             Self::Neither => "neither",
+            Self::Undecided => "undecided",
         }
     }
 }
@@ -119,17 +131,24 @@ impl NeuronReport {
         let strongest = self.neurons.first().map_or_else(String::new, |first| {
             format!(", strongest {} ({:.3})", first.neuron, first.effect.mean)
         });
-        let group = match &self.group {
-            Some(group) => format!(
-                "; without {} neurons {:.0} % of the behaviour are left",
+        let left = |share: Option<f64>| {
+            share.map_or_else(
+                || "an unknown share".into(),
+                |share| format!("{:.0} %", 100.0 * share),
+            )
+        };
+        let group = match (&self.group, self.remaining_without_all) {
+            (Some(group), _) => format!(
+                "; without {} neurons {} of the behaviour are left",
                 group.neurons.len(),
-                100.0 * group.remaining
+                left(group.remaining)
             ),
-            None => format!(
-                "; without all {} measured {:.0} % are left",
+            (None, Some(share)) => format!(
+                "; without all {} measured {} are left",
                 self.neurons.len(),
-                100.0 * self.remaining_without_all
+                left(Some(share))
             ),
+            (None, None) => "; the model does not show the behaviour".into(),
         };
         format!(
             "{count} of {} neurons measured are causal{strongest}{group}",

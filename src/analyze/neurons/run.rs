@@ -3,17 +3,17 @@
 use super::contexts::most_active;
 use super::dose::{DosePoint, DoseResponse};
 use super::effects::{Replacement, graph_of};
-use super::group::{Range, judge, smallest};
+use super::group::{Group, Range, judge, smallest};
 use super::parameters::Neurons;
 use super::report::{Effect, NeuronFigures, NeuronReport, Verdict};
-use super::screen::{Screen, Unit};
+use super::screen::{self, Screen, Unit};
 use crate::engine::{Ablation, Transformer, mean};
 use crate::error::{Error, Result};
 use crate::evaluate::intervals;
 use crate::events::{Event, Observer, phase};
 use crate::graph::Node;
 use crate::metric::Metric;
-use crate::model::{Real, Tokenizer, Weights};
+use crate::model::{ModelConfig, Real, Tokenizer, Weights};
 use crate::task::Example;
 
 /// The prompts and figures that an analysis of neurons works with.
@@ -46,11 +46,13 @@ pub fn find_neurons<T: Real>(
     question: &Neurons,
     observer: &dyn Observer,
 ) -> Result<NeuronReport> {
-    if !weights.config.has_mlps() {
-        return Err(Error::Usage("the model has no MLPs, so no neurons".into()));
+    if let Some(problem) = no_neurons(&weights.config) {
+        return Err(Error::Usage(problem.into()));
     }
     let graph = graph_of(weights, std::iter::empty())?;
-    let transformer = Transformer::new(weights, &graph).within(room);
+    let beside = screen::bytes::<T>(&weights.config, task.discovery, question);
+    let screening = room.map(|room| room.saturating_sub(beside));
+    let transformer = Transformer::new(weights, &graph).within(screening);
     let screen = Screen::new(
         &transformer,
         task.discovery,
@@ -82,8 +84,9 @@ pub fn find_neurons<T: Real>(
         prompts: &prompts,
         observer,
     };
-    let on_discovery = Measured::new(&transformer, task.discovery, task.metric);
-    let on_held_out = Measured::new(&transformer, task.held_out, task.metric);
+    phase(observer, "metric on all prompts", 0);
+    let on_discovery = Measured::new(&transformer, task.discovery, task.metric, observer)?;
+    let on_held_out = Measured::new(&transformer, task.held_out, task.metric, observer)?;
     let effects = Effects::new(&replacement, task, &units, [&on_discovery, &on_held_out])?;
     let mut figures: Vec<NeuronFigures> = Vec::with_capacity(units.len());
     for ((index, &(layer, neuron)), contexts) in units.iter().enumerate().zip(contexts) {
@@ -95,7 +98,12 @@ pub fn find_neurons<T: Real>(
             mean_activation: screen.means[layer][neuron],
             attribution: screen.attributions[layer][neuron],
             effect_discovery: effects.discovery[index],
-            verdict: Verdict::of(&association, &effect, on_held_out.difference()),
+            verdict: Verdict::of(
+                &association,
+                &effect,
+                effects.discovery[index],
+                on_held_out.size(),
+            ),
             effect,
             effect_zero: effects.zero[index],
             contexts,
@@ -106,22 +114,14 @@ pub fn find_neurons<T: Real>(
     let dosed = ordered(&units, |index| effects.discovery[index].abs());
     let doses = dose_responses(&replacement, task, question, &dosed)?;
     let helpful = ordered(&units, |index| effects.discovery[index]);
-    let all = std::slice::from_ref(&helpful);
-    let all = replacement.measure("all neurons measured", task.discovery, all)?;
-    let mut warnings = Vec::new();
-    let group = if on_discovery.difference() > 0.0 {
-        let (range, most) = (on_discovery.range(), question.remaining);
-        let found = smallest(&replacement, task.discovery, &range, &helpful, most)?;
-        let counts = (task.random_baselines, task.bootstrap);
-        let range = on_held_out.range();
-        let judged = found.map(|found| judge(&replacement, task.held_out, &range, found, counts));
-        judged.transpose()?
-    } else {
-        let warning = "the metric on the clean prompts is not above that on the corrupt ones: the model does not show \
-                       this behaviour, or clean and corrupt have the wrong roles";
+    let splits = [&on_discovery, &on_held_out];
+    let (group, remaining_without_all, mut warnings) =
+        find_group(&replacement, (task, question), &helpful, splits)?;
+    if figures.iter().any(|it| it.verdict == Verdict::Undecided) {
+        let warning = "effects have no interval (bootstrap is 0, or there is one held-out pair), so whether they are \
+                       causal is not decided";
         warnings.push(warning.to_owned());
-        None
-    };
+    }
     for warning in &warnings {
         observer.event(Event::Warning(warning.clone()));
     }
@@ -135,9 +135,80 @@ pub fn find_neurons<T: Real>(
         neurons: figures,
         doses,
         group,
-        remaining_without_all: on_discovery.range().remaining(&all[0]),
+        remaining_without_all,
         warnings,
     })
+}
+
+/// The group that the behaviour needs, what is left without all neurons, and remarks.
+fn find_group<T: Real>(
+    replacement: &Replacement<'_, T>,
+    (task, question): (&NeuronTask<'_>, &Neurons),
+    helpful: &Vec<Unit>,
+    [on_discovery, on_held_out]: [&Measured; 2],
+) -> Result<(Option<Group>, Option<f64>, Vec<String>)> {
+    let all = std::slice::from_ref(helpful);
+    let all = replacement.measure("all neurons measured", task.discovery, all)?;
+    let mut warnings = Vec::new();
+    let remaining_without_all = on_discovery.range().remaining(&all[0]);
+    let group = if remaining_without_all.is_some() {
+        let (range, most) = (on_discovery.range(), question.remaining);
+        let found = smallest(replacement, task.discovery, &range, helpful, most)?;
+        let counts = (task.random_baselines, task.bootstrap);
+        let range = on_held_out.range();
+        let judged = found.map(|found| judge(replacement, task.held_out, &range, found, counts));
+        judged.transpose()?
+    } else {
+        let warning = "the metric on the clean prompts is not above that on the corrupt ones: the model does not show \
+                       this behaviour, or clean and corrupt have the wrong roles";
+        warnings.push(warning.to_owned());
+        None
+    };
+    if let Some(group) = &group {
+        if group.remaining.is_none() {
+            let warning = "the metric on the held-out clean prompts is not above that on the corrupt ones, so what the \
+                           group leaves of the behaviour is not known there";
+            warnings.push(warning.to_owned());
+        } else if group.random.len() < task.random_baselines {
+            warnings.push(format!(
+                "{} of {} random groups: some layer has too few neurons outside of the group",
+                group.random.len(),
+                task.random_baselines
+            ));
+        }
+    }
+    Ok((group, remaining_without_all, warnings))
+}
+
+/// Why a model's neurons cannot be analysed.
+pub(crate) fn no_neurons(config: &ModelConfig) -> Option<&'static str> {
+    if !config.has_mlps() {
+        Some("the model has no MLPs, so no neurons")
+    } else if config.post_norms {
+        Some(
+            "the model norms what its MLPs write, and the norm of a sum is not a sum: single neurons cannot be replaced \
+             in it",
+        )
+    } else {
+        None
+    }
+}
+
+/// The least bytes of runs with which neurons can be analysed.
+pub(crate) fn least_room<T: Real>(
+    weights: &Weights<T>,
+    task: &NeuronTask<'_>,
+    question: &Neurons,
+) -> Result<usize> {
+    let config = &weights.config;
+    // As many nodes as are measured at a time.
+    let count = (2 * question.top).min(config.n_layers * config.d_mlp);
+    let nodes = (0..count).map(|index| (index / config.d_mlp, index % config.d_mlp));
+    let graph = graph_of(weights, nodes)?;
+    let transformer = Transformer::new(weights, &graph);
+    let least = |examples| transformer.least_room(examples, question.ablation, 1);
+    let least = least(task.discovery).max(least(task.held_out));
+    Ok(least + screen::bytes::<T>(config, task.discovery, question))
 }
 
 /// Neurons by what is largest of them.
@@ -165,11 +236,15 @@ impl Effects {
         let single: Vec<Vec<Unit>> = units.iter().map(|&unit| vec![unit]).collect();
         let discovery = replacement.measure("effects of neurons", task.discovery, &single)?;
         let held_out = replacement.measure("effects, held out", task.held_out, &single)?;
-        let zero = Replacement {
-            ablation: Ablation::Zero,
-            ..*replacement
+        let zero = if replacement.ablation == Ablation::Zero {
+            held_out.clone()
+        } else {
+            let zero = Replacement {
+                ablation: Ablation::Zero,
+                ..*replacement
+            };
+            zero.measure("effects of zero, held out", task.held_out, &single)?
         };
-        let zero = zero.measure("effects of zero, held out", task.held_out, &single)?;
         let estimates = |measured: &[Vec<f64>]| {
             let drops = measured.iter().map(|without| on_held_out.drop(without));
             drops.map(|drop| estimate(&drop, task.bootstrap)).collect()
@@ -196,12 +271,13 @@ impl Measured {
         transformer: &Transformer<'_, T>,
         examples: &[Example],
         metric: Metric,
-    ) -> Self {
+        observer: &dyn Observer,
+    ) -> Result<Self> {
         let corrupt: Vec<Example> = examples.iter().map(swapped).collect();
-        Self {
-            full: transformer.clean_metric(examples, metric),
-            corrupt: transformer.clean_metric(&corrupt, metric),
-        }
+        Ok(Self {
+            full: transformer.clean_metric(examples, metric, observer)?,
+            corrupt: transformer.clean_metric(&corrupt, metric, observer)?,
+        })
     }
 
     /// By how much the metric falls without something.
@@ -210,9 +286,9 @@ impl Measured {
         pairs.map(|(full, without)| full - without).collect()
     }
 
-    /// What the metric is larger by on the clean prompts.
-    fn difference(&self) -> f64 {
-        mean(&self.full) - mean(&self.corrupt)
+    /// The size of the metric.
+    fn size(&self) -> f64 {
+        mean(&self.full).abs().max(mean(&self.corrupt).abs())
     }
 
     fn range(&self) -> Range<'_> {
@@ -239,8 +315,13 @@ fn dose_responses<T: Real>(
         if replacement.observer.interrupted() {
             return Err(Error::Interrupted);
         }
-        let values =
-            transformer.scaled_neuron(task.held_out, task.metric, unit, &question.doses)?;
+        let values = transformer.scaled_neuron(
+            task.held_out,
+            task.metric,
+            unit,
+            &question.doses,
+            replacement.observer,
+        )?;
         let point = |(&factor, values): (&f64, &Vec<f64>)| DosePoint {
             factor,
             metric: estimate(values, task.bootstrap),
@@ -270,7 +351,7 @@ fn estimate(values: &[f64], bootstrap: usize) -> Effect {
 }
 
 /// The pair with the corrupt prompt in the place of the clean one, the answers as they were.
-fn swapped(example: &Example) -> Example {
+pub(crate) fn swapped(example: &Example) -> Example {
     Example {
         clean: example.corrupt.clone(),
         corrupt: example.clean.clone(),

@@ -8,7 +8,7 @@ use crate::engine::{Ablation, HiddenUnits, Transformer};
 use crate::error::Result;
 use crate::events::{Observer, phase};
 use crate::metric::Metric;
-use crate::model::Real;
+use crate::model::{ModelConfig, Real};
 use crate::task::Example;
 
 /// A neuron: layer and number of the hidden unit.
@@ -39,16 +39,12 @@ impl Screen {
         observer: &dyn Observer,
     ) -> Result<Self> {
         phase(observer, "activations", 2 * examples.len() as u64);
-        let mut pooled = Pooled::new(transformer, examples, question.pool);
+        let mut pooled = Pooled::new(transformer, examples, question);
         let sequences: Vec<&[u32]> = prompts(examples).collect();
         transformer.hidden_units(&sequences, observer, |units| pooled.add(units))?;
         phase(observer, "attribution of neurons", examples.len() as u64);
-        let reference = match question.ablation {
-            Ablation::Zero => zeros(&pooled.sums),
-            _ => pooled.means(),
-        };
         let attributions =
-            transformer.hidden_attribution(examples, metric, &reference, observer)?;
+            transformer.hidden_attribution(examples, metric, &pooled.reference(), observer)?;
         Ok(Self {
             means: pooled.means(),
             associations: pooled.associations(),
@@ -98,47 +94,75 @@ pub(super) fn prompts(examples: &[Example]) -> impl Iterator<Item = &[u32]> {
     clean.chain(examples.iter().map(|example| &example.corrupt[..]))
 }
 
-fn zeros(like: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    like.iter().map(|row| vec![0.0; row.len()]).collect()
+/// Bytes that screening these prompts takes besides its runs.
+pub(super) fn bytes<T: Real>(
+    config: &ModelConfig,
+    examples: &[Example],
+    question: &Neurons,
+) -> usize {
+    let neurons = config.n_layers * config.d_mlp;
+    let pooled = 2 * examples.len() * size_of::<T>();
+    let sums = positions(examples, question) * size_of::<f64>();
+    neurons * (pooled + 2 * sums + size_of::<Association>() + 3 * size_of::<f64>())
+}
+
+/// Positions that means are told apart by.
+fn positions(examples: &[Example], question: &Neurons) -> usize {
+    match question.ablation {
+        Ablation::MeanPositional => prompts(examples).map(<[u32]>::len).max().unwrap_or(1),
+        _ => 1,
+    }
 }
 
 /// One number per prompt and neuron.
 struct Pooled<T> {
     pool: Pool,
+    ablation: Ablation,
     /// The position that is taken of each prompt under [`Pool::Read`].
     read: Vec<usize>,
     /// `[n_layers][prompts * d_mlp]`: those of the clean prompts, then those of the corrupt ones.
     values: Vec<Vec<T>>,
-    /// Sums over all prompts and positions.
+    /// Sums over all prompts, `[n_layers][positions, d_mlp]`, or over their positions too.
     sums: Vec<Vec<f64>>,
-    /// Positions of all prompts.
-    positions: usize,
+    /// How many rows each of these sums is over.
+    counts: Vec<f64>,
+    d_mlp: usize,
 }
 
 impl<T: Real> Pooled<T> {
-    fn new(transformer: &Transformer<'_, T>, examples: &[Example], pool: Pool) -> Self {
+    fn new(transformer: &Transformer<'_, T>, examples: &[Example], question: &Neurons) -> Self {
         let config = transformer.config();
-        let d_mlp = if config.has_mlps() { config.d_mlp } else { 0 };
+        let d_mlp = config.d_mlp;
+        let positions = positions(examples, question);
+        let mut counts = vec![0.0; positions];
+        for prompt in prompts(examples) {
+            for position in 0..prompt.len() {
+                counts[if positions > 1 { position } else { 0 }] += 1.0;
+            }
+        }
         let last = |example: &Example| example.at.last().copied().unwrap_or(0);
         let read: Vec<usize> = examples.iter().chain(examples).map(last).collect();
         Self {
-            pool,
+            pool: question.pool,
+            ablation: question.ablation,
             values: vec![vec![T::ZERO; read.len() * d_mlp]; config.n_layers],
-            sums: vec![vec![0.0; d_mlp]; config.n_layers],
-            positions: prompts(examples).map(<[u32]>::len).sum(),
+            sums: vec![vec![0.0; positions * d_mlp]; config.n_layers],
+            counts,
+            d_mlp,
             read,
         }
     }
 
     fn add(&mut self, shown: &HiddenUnits<'_, T>) {
-        let sums = &mut self.sums[shown.layer];
-        let d_mlp = sums.len();
-        if d_mlp == 0 {
-            return;
-        }
-        for row in shown.units.chunks_exact(d_mlp) {
-            for (sum, value) in sums.iter_mut().zip(row) {
-                *sum += value.to_f64();
+        let (sums, d_mlp) = (&mut self.sums[shown.layer], self.d_mlp);
+        let by_position = self.counts.len() > 1;
+        for rows in shown.rows {
+            let units = &shown.units[rows.start * d_mlp..rows.end * d_mlp];
+            for (position, row) in units.chunks_exact(d_mlp).enumerate() {
+                let from = if by_position { position * d_mlp } else { 0 };
+                for (sum, value) in sums[from..from + d_mlp].iter_mut().zip(row) {
+                    *sum += value.to_f64();
+                }
             }
         }
         for (sequence, rows) in (shown.sequences.0..).zip(shown.rows) {
@@ -167,17 +191,42 @@ impl<T: Real> Pooled<T> {
         }
     }
 
+    /// Means over all prompts and positions.
     fn means(&self) -> Vec<Vec<f64>> {
-        let mean = |sum: &f64| sum / self.positions as f64;
-        let layers = self.sums.iter();
-        layers.map(|sums| sums.iter().map(mean).collect()).collect()
+        let total: f64 = self.counts.iter().sum();
+        let mean = |sums: &Vec<f64>| {
+            let mut means = vec![0.0; self.d_mlp];
+            for row in sums.chunks_exact(self.d_mlp) {
+                for (mean, sum) in means.iter_mut().zip(row) {
+                    *mean += sum / total;
+                }
+            }
+            means
+        };
+        self.sums.iter().map(mean).collect()
+    }
+
+    /// What attribution compares activations with: an estimate of what the ablation puts in their place.
+    fn reference(&self) -> Vec<Vec<f64>> {
+        match self.ablation {
+            Ablation::Zero => vec![vec![0.0; self.d_mlp]; self.sums.len()],
+            Ablation::MeanPositional => {
+                let mean = |sums: &Vec<f64>| {
+                    let rows = sums.chunks_exact(self.d_mlp).zip(&self.counts);
+                    rows.flat_map(|(row, count)| row.iter().map(move |sum| sum / count))
+                        .collect()
+                };
+                self.sums.iter().map(mean).collect()
+            }
+            _ => self.means(),
+        }
     }
 
     fn associations(&self) -> Vec<Vec<Association>> {
         let half = self.read.len() / 2;
-        let of = |values: &[T], d_mlp: usize, neuron: usize| {
+        let of = |values: &[T], neuron: usize| {
             let own: Vec<f64> = values
-                .chunks_exact(d_mlp)
+                .chunks_exact(self.d_mlp)
                 .map(|row| row[neuron].to_f64())
                 .collect();
             Association::of(&own[..half], &own[half..])
@@ -185,12 +234,9 @@ impl<T: Real> Pooled<T> {
         let mut found: Vec<Vec<Association>> = self
             .values
             .iter()
-            .zip(&self.sums)
-            .map(|(values, sums)| {
-                let neurons = (0..sums.len()).into_par_iter();
-                neurons
-                    .map(|neuron| of(values, sums.len(), neuron))
-                    .collect()
+            .map(|values| {
+                let neurons = (0..self.d_mlp).into_par_iter();
+                neurons.map(|neuron| of(values, neuron)).collect()
             })
             .collect();
         let p: Vec<f64> = found.iter().flatten().map(|it| it.p).collect();

@@ -78,7 +78,7 @@ fn point_biserial(clean: &[f64], corrupt: &[f64]) -> f64 {
 
 /// The two-sided p-value of a correlation of `count` pairs.
 fn p_value(correlation: f64, count: usize) -> f64 {
-    if count < 3 {
+    if count < 3 || correlation.is_nan() {
         return 1.0;
     }
     let freedom = (count - 2) as f64;
@@ -93,10 +93,11 @@ fn p_value(correlation: f64, count: usize) -> f64 {
 
 /// The probability that a clean value is above a corrupt one, ties half, from ranks.
 fn auroc(clean: &[f64], corrupt: &[f64]) -> f64 {
+    // Adding zero makes the two zeros one.
     let mut sorted: Vec<(f64, bool)> = clean
         .iter()
-        .map(|&value| (value, true))
-        .chain(corrupt.iter().map(|&value| (value, false)))
+        .map(|&value| (value + 0.0, true))
+        .chain(corrupt.iter().map(|&value| (value + 0.0, false)))
         .collect();
     sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
     let mut ranks = 0.0;
@@ -127,7 +128,6 @@ pub(super) fn holm(p: &[f64]) -> Vec<f64> {
 mod tests {
     use super::*;
 
-    /// Figures by scipy: `pointbiserialr` and `mannwhitneyu`.
     #[test]
     fn figures_are_those_of_the_definitions() {
         let clean = [2.0, 3.5, 1.0, 4.0];
@@ -164,6 +164,11 @@ mod tests {
             );
         }
         assert!(p_value(0.95, 200) > 0.0 && p_value(0.95, 200) < 1e-90);
+    }
+
+    #[test]
+    fn the_two_zeros_are_a_tie() {
+        assert!((auroc(&[-0.0, 0.0], &[0.0, -0.0]) - 0.5).abs() < 1e-12);
     }
 
     #[test]

@@ -188,9 +188,9 @@ pub(crate) struct NeuronsArgs {
     /// Share of the prompts that only judge.
     #[arg(long, value_name = "X", default_value_t = 0.5)]
     pub(crate) held_out: f64,
-    /// Name of the results.
-    #[arg(long, value_name = "NAME", default_value = "neurons")]
-    pub(crate) name: String,
+    /// Name of the results [default: neurons- and the kind of task].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
     /// Folder of the results: DIR/NAME/<model name>/.
     #[arg(long, value_name = "DIR", default_value = "results")]
     pub(crate) out: PathBuf,

@@ -14,26 +14,23 @@ use crate::ui::{BatchUi, stop_on_ctrl_c};
 const COMMAND_LINE: &str = "(command line)";
 
 pub(crate) fn neurons(args: &NeuronsArgs, quiet: bool) -> Result<u8> {
+    let name = args.name.clone().unwrap_or_else(|| {
+        let task = args.task.split('(').next().unwrap_or_default();
+        format!("neurons-{}", task.trim().to_lowercase())
+    });
     let text = format!(
-        "(format: 1, name: {:?}, models: [{:?}], task: {}, metric: {}, held_out: {:?}, analysis: Neurons(top: {}, pool: \
-         {}, ablation: {}))\n",
-        args.name,
-        args.model,
-        args.task,
-        args.metric,
-        args.held_out,
-        args.top,
-        args.pool,
-        args.ablation
+        "(format: 1, name: {name:?}, models: [{:?}], task: {}, metric: {}, held_out: {:?}, analysis: Neurons(top: {}, \
+         pool: {}, ablation: {}))",
+        args.model, args.task, args.metric, args.held_out, args.top, args.pool, args.ablation
     );
+    if !quiet {
+        output::message(&format!("as a spec file: {text}"));
+    }
     let path = Path::new(COMMAND_LINE);
     let spec = SpecFile {
         spec: check_any_spec(text.as_bytes(), path)?,
         path: path.to_owned(),
     };
-    if !quiet {
-        output::message(&format!("the same as a spec file: {}", text.trim_end()));
-    }
     let jobs = plan(&[spec], &args.out)?;
     let options = BatchOptions {
         jobs: 1,
