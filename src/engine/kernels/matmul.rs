@@ -16,9 +16,10 @@ const MIN_ROWS_WIDE: usize = 4;
 const MIN_COLUMNS: usize = 4;
 /// Multiplications from which on a product is worth several threads.
 const PARALLEL_FROM: usize = 1 << 22;
-/// Columns of a part of a product that one thread computes are a multiple of this, the last part's aside: vectors stay
-/// full, and no part is so narrow that `gemm` takes another path.
+/// Fewest columns of a part of a product that one thread computes, so that `gemm` takes no other path for it.
 const PART_COLUMNS: usize = 128;
+/// Parts begin at multiples of this: vectors stay full, and 576 columns are halved evenly.
+const PART_STEP: usize = 32;
 
 /// A view of a matrix: element `(i, j)` is `data[i * row_stride + j * column_stride]`.
 #[derive(Clone, Copy)]
@@ -242,13 +243,13 @@ fn call_gemm<T: Real>(
         return out.fill(lhs, rhs, 0, 0);
     }
     let (rows, columns) = (lhs.rows, rhs.columns);
-    let blocks = columns / PART_COLUMNS;
-    let parts = threads.min(blocks);
+    let steps = columns / PART_STEP;
+    let parts = threads.min(columns / PART_COLUMNS);
     if parts > 1 {
         (0..parts).into_par_iter().for_each(|part| {
-            let from = blocks * part / parts * PART_COLUMNS;
+            let from = steps * part / parts * PART_STEP;
             let to = match part + 1 {
-                next if next < parts => blocks * next / parts * PART_COLUMNS,
+                next if next < parts => steps * next / parts * PART_STEP,
                 _ => columns,
             };
             out.fill(lhs, rhs.columns(from, to), 0, from);
@@ -380,6 +381,7 @@ mod tests {
     fn parts_have_the_bits_of_the_whole() {
         for (rows, inner, columns) in [
             (80, 300, 301),
+            (80, 200, 576),
             (51, 633, 130),
             (9, 2100, 400),
             (1100, 130, 40),
