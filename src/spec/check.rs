@@ -29,11 +29,7 @@ const MAX_BOOTSTRAP: usize = 1_000_000;
 
 /// All mistakes of a spec whose syntax and types are right, in the order of the text.
 pub(super) fn mistakes(spec: &RunSpec, text: &str, file: &Path) -> Vec<SpecMistake> {
-    let mut check = Check {
-        text,
-        file,
-        found: Vec::new(),
-    };
+    let mut check = Check::new(text, file);
     check.format_and_name(spec.format, &spec.name);
     check.models(&spec.models);
     check.task(&spec.task);
@@ -44,19 +40,12 @@ pub(super) fn mistakes(spec: &RunSpec, text: &str, file: &Path) -> Vec<SpecMista
     check.evaluation(&spec.evaluate);
     check.neurons(&spec.granularity.mlps);
     check.outputs(spec);
-    check
-        .found
-        .sort_by_key(|mistake| (mistake.line, mistake.column));
-    check.found
+    check.in_order()
 }
 
 /// The same of an analysis spec.
 pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) -> Vec<SpecMistake> {
-    let mut check = Check {
-        text,
-        file,
-        found: Vec::new(),
-    };
+    let mut check = Check::new(text, file);
     check.format_and_name(spec.format, &spec.name);
     check.models(&spec.models);
     check.task(&spec.task);
@@ -69,10 +58,7 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
     for (key, problem) in neurons.mistakes(spec.metric) {
         check.add(&KeyPath::new(key), problem);
     }
-    check
-        .found
-        .sort_by_key(|mistake| (mistake.line, mistake.column));
-    check.found
+    check.in_order()
 }
 
 struct Check<'a> {
@@ -81,7 +67,22 @@ struct Check<'a> {
     found: Vec<SpecMistake>,
 }
 
-impl Check<'_> {
+impl<'a> Check<'a> {
+    fn new(text: &'a str, file: &'a Path) -> Self {
+        Self {
+            text,
+            file,
+            found: Vec::new(),
+        }
+    }
+
+    /// What was found, in the order of the text.
+    fn in_order(mut self) -> Vec<SpecMistake> {
+        self.found
+            .sort_by_key(|mistake| (mistake.line, mistake.column));
+        self.found
+    }
+
     fn add(&mut self, key: &KeyPath, problem: impl Into<String>) {
         let (line, column) = position_of(self.text, key);
         self.found.push(SpecMistake {

@@ -71,12 +71,19 @@ pub(crate) struct RunArgs {
     /// Spec files, or folders of them (all *.ron below).
     #[arg(required = true, value_name = "SPEC_OR_DIR")]
     pub(crate) specs: Vec<PathBuf>,
-    /// Folder of the results: DIR/<spec name>/<model name>/.
-    #[arg(long, value_name = "DIR", default_value = "results")]
-    pub(crate) out: PathBuf,
     /// Jobs at a time; they share the threads.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     pub(crate) jobs: usize,
+    #[command(flatten)]
+    pub(crate) batch: BatchArgs,
+}
+
+/// What every command that runs jobs is told.
+#[derive(Debug, Args)]
+pub(crate) struct BatchArgs {
+    /// Folder of the results: DIR/<spec name>/<model name>/.
+    #[arg(long, value_name = "DIR", default_value = "results")]
+    pub(crate) out: PathBuf,
     /// Threads of all jobs together [default: all cores].
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) threads: Option<usize>,
@@ -188,20 +195,11 @@ pub(crate) struct NeuronsArgs {
     /// Share of the prompts that only judge.
     #[arg(long, value_name = "X", default_value_t = 0.5)]
     pub(crate) held_out: f64,
-    /// Name of the results [default: neurons- and the kind of task].
+    /// Name of the spec [default: neurons- and the kind of task].
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// Folder of the results: DIR/NAME/<model name>/.
-    #[arg(long, value_name = "DIR", default_value = "results")]
-    pub(crate) out: PathBuf,
-    /// Threads [default: all cores].
-    #[arg(long, value_name = "N", value_parser = at_least_one)]
-    pub(crate) threads: Option<usize>,
     #[command(flatten)]
-    pub(crate) memory: Memory,
-    /// Run again what is done.
-    #[arg(long)]
-    pub(crate) force: bool,
+    pub(crate) batch: BatchArgs,
 }
 
 #[derive(Debug, Args)]

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use secateur::Result;
-use secateur::run::{BatchOptions, exit_code, plan, run_batch};
+use secateur::run::exit_code;
 use secateur::spec::{SpecFile, check_any_spec};
 
+use super::run::run_jobs;
 use crate::args::NeuronsArgs;
 use crate::output;
-use crate::ui::{BatchUi, stop_on_ctrl_c};
 
 /// What stands for a file in messages.
 const COMMAND_LINE: &str = "(command line)";
@@ -31,21 +31,7 @@ pub(crate) fn neurons(args: &NeuronsArgs, quiet: bool) -> Result<u8> {
         spec: check_any_spec(text.as_bytes(), path)?,
         path: path.to_owned(),
     };
-    let jobs = plan(&[spec], &args.out)?;
-    let options = BatchOptions {
-        jobs: 1,
-        threads: args.threads.unwrap_or(0),
-        memory: args.memory.bytes(),
-        force: args.force,
-        command: std::env::args_os()
-            .map(|argument| argument.to_string_lossy().into_owned())
-            .collect(),
-    };
-    stop_on_ctrl_c();
-    let ui = BatchUi::new(jobs.len(), quiet);
-    let reports = run_batch(&jobs, &options, &ui);
-    ui.finish();
-    let reports = reports?;
+    let reports = run_jobs(&[spec], 1, &args.batch, quiet)?;
     for report in reports.iter().filter(|report| report.result.is_ok()) {
         let text = fs_err::read(report.job.folder.join("report.txt"))?;
         output::data(&text)?;

@@ -3,9 +3,9 @@
 use secateur::Result;
 use secateur::report::table;
 use secateur::run::{BatchOptions, Finish, JobReport, Summary, exit_code, plan, run_batch};
-use secateur::spec::{Spec, read_specs, spec_files};
+use secateur::spec::{Spec, SpecFile, read_specs, spec_files};
 
-use crate::args::RunArgs;
+use crate::args::{BatchArgs, RunArgs};
 use crate::output;
 use crate::table::{change, duration, figure, with_interval};
 use crate::ui::{BatchUi, stop_on_ctrl_c};
@@ -15,9 +15,23 @@ pub(crate) fn run(args: &RunArgs, quiet: bool) -> Result<u8> {
     for error in &set.errors {
         output::message(&output::error_text(error));
     }
-    let jobs = plan(&set.specs, &args.out)?;
+    let reports = run_jobs(&set.specs, args.jobs, &args.batch, quiet)?;
+    if !quiet && !reports.is_empty() {
+        output::data(summary(&reports).as_bytes())?;
+    }
+    Ok(exit_code(&set.errors, &reports))
+}
+
+/// Runs every spec on every model it names, and shows how it goes.
+pub(super) fn run_jobs(
+    specs: &[SpecFile],
+    at_a_time: usize,
+    args: &BatchArgs,
+    quiet: bool,
+) -> Result<Vec<JobReport>> {
+    let jobs = plan(specs, &args.out)?;
     let options = BatchOptions {
-        jobs: args.jobs,
+        jobs: at_a_time,
         threads: args.threads.unwrap_or(0),
         memory: args.memory.bytes(),
         force: args.force,
@@ -29,11 +43,7 @@ pub(crate) fn run(args: &RunArgs, quiet: bool) -> Result<u8> {
     let ui = BatchUi::new(jobs.len(), quiet);
     let reports = run_batch(&jobs, &options, &ui);
     ui.finish();
-    let reports = reports?;
-    if !quiet && !reports.is_empty() {
-        output::data(summary(&reports).as_bytes())?;
-    }
-    Ok(exit_code(&set.errors, &reports))
+    reports
 }
 
 /// The tables at the end of a batch: one of circuits, one of answers to other questions.
