@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::forecast::Forecast;
 use super::sweep::{Removal, Rule, sweep};
 use super::units::Units;
 use super::{Decision, EdgeOrder};
@@ -99,16 +100,14 @@ impl Acdc {
         phase(observer, "attribution", 0);
         let scores = EapIg::default().score(evaluator)?;
         phase(observer, "ACDC", units.len() as u64);
-        let predictions = units
-            .scores(&graph, &scores)
-            .iter()
-            .map(|&score| score < self.tau)
-            .collect();
+        let scores = units.scores(&graph, &scores);
+        let kinds = scores.iter().map(|&score| Forecast::kind(score, self.tau));
         let mut rule = AcdcRule {
             tau: self.tau,
             tie: 1e-5 * range,
             units,
-            predictions,
+            kinds: kinds.collect(),
+            forecast: Forecast::default(),
             decisions: Vec::new(),
             near_ties: 0,
         };
@@ -151,7 +150,9 @@ struct AcdcRule {
     tau: f64,
     tie: f64,
     units: Units,
-    predictions: Vec<bool>,
+    /// Per unit: the kind of its attribution against tau.
+    kinds: Vec<i32>,
+    forecast: Forecast,
     decisions: Vec<Decision>,
     near_ties: usize,
 }
@@ -186,13 +187,16 @@ impl Rule for AcdcRule {
         }
     }
 
-    fn predict(&self, candidate: usize) -> bool {
-        self.predictions[candidate]
+    fn chance(&self, candidate: usize) -> f64 {
+        let kind = self.kinds[candidate];
+        let below = kind < Forecast::kind(self.tau, self.tau);
+        self.forecast.chance(kind, if below { 0.9 } else { 0.1 })
     }
 
     fn decide(&mut self, candidate: usize, before: &[f64], after: &[f64]) -> bool {
         let change = mean(before) - mean(after);
         let goes = change < self.tau;
+        self.forecast.see(self.kinds[candidate], goes);
         if (change - self.tau).abs() < self.tie {
             self.near_ties += 1;
         }

@@ -2,6 +2,7 @@
 
 mod acdc;
 mod decision;
+mod forecast;
 mod method;
 mod order;
 mod search;

@@ -9,6 +9,10 @@ use crate::error::{Error, Result};
 use crate::events::{Event, Observer};
 use crate::graph::{ComputationGraph, EdgeMask};
 
+/// A candidate is measured together with earlier ones while its result counts with at least this chance: that all
+/// guesses before it are right.
+const WORTHWHILE: f64 = 0.4;
+
 /// What removing a candidate means in a circuit.
 pub(crate) enum Removal {
     /// The circuit without it, to be measured.
@@ -25,8 +29,8 @@ pub(crate) trait Rule {
     fn len(&self) -> usize;
     /// The removal of a candidate from a circuit.
     fn removal(&self, graph: &ComputationGraph, circuit: &EdgeMask, candidate: usize) -> Removal;
-    /// Whether a candidate is expected to go; wrong guesses cost time only.
-    fn predict(&self, candidate: usize) -> bool;
+    /// The chance that a candidate goes, as far as one can tell; wrong guesses cost time only.
+    fn chance(&self, candidate: usize) -> f64;
     /// Decides by the metric per example before and after; true = it goes.
     fn decide(&mut self, candidate: usize, before: &[f64], after: &[f64]) -> bool;
     /// Notes a candidate that went without a test.
@@ -52,9 +56,7 @@ pub(crate) fn sweep(
     start: &EdgeMask,
     observer: &dyn Observer,
 ) -> Result<(EdgeMask, Vec<f64>)> {
-    let most = evaluator.batch();
-    let least = most.div_ceil(4);
-    let mut window = most;
+    let window = evaluator.batch();
     let mut circuit = start.clone();
     let mut before = evaluator.rebase(&circuit)?;
     let mut next = 0;
@@ -74,7 +76,6 @@ pub(crate) fn sweep(
             .map(|step| step.circuit.clone())
             .collect();
         let values = evaluator.measure_near(&circuits)?;
-        let mut held = 0;
         for step in steps {
             next = step.candidate + 1;
             let Some(index) = step.measured else {
@@ -82,7 +83,6 @@ pub(crate) fn sweep(
                 circuit = step.circuit;
                 continue;
             };
-            held += 1;
             let goes = rule.decide(step.candidate, &before, &values[index]);
             if goes {
                 before.clone_from(&values[index]);
@@ -96,7 +96,6 @@ pub(crate) fn sweep(
         if circuits.is_empty() {
             next = rule.len();
         }
-        window = (2 * held).clamp(least, most);
         let note = format!("{} edges left", circuit.len());
         observer.event(Event::Step {
             done: next as u64,
@@ -109,7 +108,7 @@ pub(crate) fn sweep(
     Ok((circuit, before))
 }
 
-/// The next candidates, up to `window` measurements.
+/// The next candidates, up to `window` measurements, while they are likely to count.
 fn plan(
     graph: &ComputationGraph,
     rule: &dyn Rule,
@@ -120,6 +119,7 @@ fn plan(
     let mut expected = circuit.clone();
     let mut steps = Vec::new();
     let mut measured = 0;
+    let mut counts = 1.0;
     for candidate in first..rule.len() {
         match rule.removal(graph, &expected, candidate) {
             Removal::Absent => continue,
@@ -133,7 +133,9 @@ fn plan(
                 });
             }
             Removal::Test(without) => {
-                let predicted = rule.predict(candidate);
+                let chance = rule.chance(candidate);
+                let predicted = chance >= 0.5;
+                counts *= chance.max(1.0 - chance);
                 if predicted {
                     expected.clone_from(&without);
                 }
@@ -146,7 +148,7 @@ fn plan(
                 measured += 1;
             }
         }
-        if measured == window {
+        if measured == window || counts < WORTHWHILE {
             break;
         }
     }

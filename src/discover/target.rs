@@ -7,6 +7,7 @@
 //! go), not globally smallest.
 
 use super::Target;
+use super::forecast::Forecast;
 use super::sweep::{Removal, Rule, sweep};
 use super::units::Units;
 use crate::engine::{Evaluator, mean};
@@ -115,6 +116,7 @@ pub(crate) fn search(
             blocks,
             judge,
             last_went: len > 1,
+            forecast: Forecast::default(),
             near_ties: 0,
         };
         let (left, _) = sweep(evaluator, &mut rule, &kept, observer)?;
@@ -203,7 +205,15 @@ struct Elimination<'u> {
     judge: Judge,
     /// The latest decision.
     last_went: bool,
+    forecast: Forecast,
     near_ties: usize,
+}
+
+impl Elimination<'_> {
+    /// What is alike: blocks behind one that went, and blocks behind one that stayed.
+    fn kind(&self) -> i32 {
+        if self.last_went { 3 } else { -3 }
+    }
 }
 
 impl Rule for Elimination<'_> {
@@ -222,9 +232,10 @@ impl Rule for Elimination<'_> {
         Removal::Test(graph.drop_dangling(&without, self.judge.dangling))
     }
 
-    /// As the block before it: the units that can go come first, by their scores.
-    fn predict(&self, _: usize) -> bool {
-        self.last_went
+    /// The units that can go come first, by their scores, so what happened to the block before tells most.
+    fn chance(&self, _: usize) -> f64 {
+        let prior = if self.last_went { 0.9 } else { 0.1 };
+        self.forecast.chance(self.kind(), prior)
     }
 
     fn decide(&mut self, _: usize, _: &[f64], after: &[f64]) -> bool {
@@ -232,8 +243,10 @@ impl Rule for Elimination<'_> {
         if margin.abs() < TIE {
             self.near_ties += 1;
         }
-        self.last_went = margin >= 0.0;
-        self.last_went
+        let went = margin >= 0.0;
+        self.forecast.see(self.kind(), went);
+        self.last_went = went;
+        went
     }
 
     fn went_untested(&mut self, _: usize) {}
