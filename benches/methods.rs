@@ -51,6 +51,7 @@ fn examples(model: &LoadedModel) -> Vec<Example> {
         corruption: IoiCorruption::IndirectObject,
     });
     let request = LoadRequest {
+        prompts: secateur::task::Prompts::Pairs,
         tokenizer: model.tokenizer.as_ref(),
         config: model.config(),
         prepend_bos: PrependBos::Auto,

@@ -22,6 +22,7 @@
 //! let model = load_model("builtin:toy-llama", Path::new("."))?;
 //! let task = TaskSource::Ioi(Ioi { pairs: 64, seed: 0, corruption: IoiCorruption::IndirectObject });
 //! let dataset = task.load(&LoadRequest {
+//!     prompts: secateur::task::Prompts::Pairs,
 //!     tokenizer: model.tokenizer.as_ref(),
 //!     config: model.config(),
 //!     prepend_bos: PrependBos::Auto,

@@ -50,6 +50,7 @@ impl Course {
 /// The four tasks.
 pub(crate) fn courses(tokenizer: &Tokenizer, config: &ModelConfig) -> Result<Vec<Course>> {
     let request = LoadRequest {
+        prompts: secateur::task::Prompts::Pairs,
         tokenizer: Some(tokenizer),
         config,
         prepend_bos: PrependBos::Never,

@@ -207,7 +207,7 @@ impl<'a, T: Real> Chunk<'a, T> {
 }
 
 /// Cuts a whole run down to the rows after the shared prefixes, whose keys and values become the prefix cache.
-fn split_prefix<T: Real>(
+pub(super) fn split_prefix<T: Real>(
     transformer: &Transformer<'_, T>,
     mut run: FullRun<T>,
     kept: &[usize],

@@ -3,6 +3,7 @@
 use super::intervention::{Intervention, Site, at_layer, at_split_mlp};
 use super::kernels::rows;
 use super::layout::Layout;
+use super::steer::Steering;
 use super::transformer::{MlpInner, Prefix, Transformer};
 use crate::model::Real;
 
@@ -31,6 +32,15 @@ pub(crate) struct LayerRun<T> {
     pub neurons: Vec<T>,
     /// The MLP's inner activations, where they were asked for.
     pub inner: Option<MlpInner<T>>,
+}
+
+/// What is changed in a run.
+#[derive(Clone, Copy)]
+pub(crate) struct Changes<'c, T> {
+    /// Values that are set.
+    pub interventions: &'c [Intervention<T>],
+    /// What is done to the stream.
+    pub steering: Option<&'c Steering<T>>,
 }
 
 impl<T: Real> Transformer<'_, T> {
@@ -69,9 +79,27 @@ impl<T: Real> Transformer<'_, T> {
             }
             rows::add(&mut x, &position);
         }
-        let mut streams = Vec::with_capacity(2 * config.n_layers + 1);
-        let mut layers = Vec::with_capacity(config.n_layers);
-        for layer in 0..config.n_layers {
+        let changes = Changes {
+            interventions,
+            steering: None,
+        };
+        self.blocks(0, layout, (x, prefix), keep_inner, changes)
+    }
+
+    /// Runs the blocks from `first` on, given the stream that enters it. The run holds what these blocks computed.
+    pub(crate) fn blocks(
+        &self,
+        first: usize,
+        layout: &Layout,
+        (mut x, prefix): (Vec<T>, &Prefix<T>),
+        keep_inner: bool,
+        changes: Changes<'_, T>,
+    ) -> FullRun<T> {
+        let config = self.config();
+        let interventions = changes.interventions;
+        let mut streams = Vec::with_capacity(2 * (config.n_layers - first) + 1);
+        let mut layers = Vec::with_capacity(config.n_layers - first);
+        for layer in first..config.n_layers {
             let reads_only = self.reads_only(layer);
             let (q, k, v) = self.projections(layer, layout, &x);
             streams.push(x.clone());
@@ -85,6 +113,9 @@ impl<T: Real> Transformer<'_, T> {
             }
             let before_attention = config.parallel_blocks.then(|| x.clone());
             self.add_attention(layer, &z, &mut x);
+            if let Some(steering) = changes.steering {
+                steering.after_write(config.d_model, &mut x);
+            }
             let mlp_in = before_attention.unwrap_or_else(|| x.clone());
             let (mut run, mut mlp_total) = self.mlp_run(layer, &mlp_in, keep_inner);
             if self.set_split_mlp(layer, interventions, &mut run) {
@@ -96,6 +127,10 @@ impl<T: Real> Transformer<'_, T> {
             streams.push(mlp_in);
             if config.has_mlps() {
                 rows::add(&mut x, &mlp_total);
+            }
+            if let Some(steering) = changes.steering {
+                steering.after_write(config.d_model, &mut x);
+                steering.after_layer(layer, layout, reads_only, &mut x);
             }
             layers.push(LayerRun { q, k, v, z, ..run });
         }

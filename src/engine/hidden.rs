@@ -247,7 +247,7 @@ impl<T: Real> Transformer<'_, T> {
         Ok(values)
     }
 
-    fn clean_rows(&self, examples: &[Example]) -> (Layout, Vec<T>) {
+    pub(super) fn clean_rows(&self, examples: &[Example]) -> (Layout, Vec<T>) {
         let sequences = examples.iter().map(|it| (&it.clean[..], &it.at[..]));
         let tokens = examples.iter().flat_map(|it| it.clean.iter().copied());
         (Layout::whole(sequences), self.embed(tokens))

@@ -72,6 +72,33 @@ impl Layout {
         (layout, prefix_rows)
     }
 
+    /// The positions from the first one read on, with the rows of the whole layout before them.
+    pub(crate) fn from_first_read(examples: &[Example]) -> (Self, Vec<usize>) {
+        let mut layout = Self::default();
+        let mut prefix_rows = Vec::new();
+        let mut whole_row = 0;
+        for example in examples {
+            let len = example.clean.len();
+            let start = example.at.iter().copied().fold(len - 1, usize::min);
+            layout.push(start, len - start, &example.at, prefix_rows.len());
+            prefix_rows.extend(whole_row..whole_row + start);
+            whole_row += len;
+        }
+        (layout, prefix_rows)
+    }
+
+    /// The position behind each of some sequences, whose positions so far are the prefix, in the order given.
+    pub(crate) fn next(&self, sequences: &[usize]) -> Self {
+        let mut layout = Self::default();
+        let mut prefix_row = 0;
+        for &index in sequences {
+            let start = self.segments[index].positions();
+            layout.push(start, 1, &[start], prefix_row);
+            prefix_row += start;
+        }
+        layout
+    }
+
     fn push(&mut self, start: usize, len: usize, at: &[usize], prefix_row: usize) {
         let row = self.rows();
         let read = self.reads.len();

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Attention, Block, Mlp, Real};
+use super::{Attention, Block, Linear, Mlp, Real};
 
 /// Attentions that stay in memory after use. They are small, and a search looks back at what heads write.
 const KEPT_ATTENTIONS: usize = 2;
@@ -72,6 +72,29 @@ impl<T: Real> Blocks<T> {
     /// Whether blocks are made when they are used.
     pub fn are_on_demand(&self) -> bool {
         matches!(self.0, Kind::OnDemand(_))
+    }
+
+    /// Adds a vector, `[d_model]`, to what a layer writes last, as a bias.
+    pub(super) fn add_after(&mut self, layer: usize, vector: Vec<T>) {
+        match &mut self.0 {
+            Kind::Resident(blocks) => {
+                let (attention, mlp) = &mut blocks[layer];
+                let map = match mlp {
+                    Some(mlp) => &mut Arc::make_mut(mlp).down,
+                    None => &mut Arc::make_mut(attention).o,
+                };
+                add_bias(map, &vector);
+            }
+            Kind::OnDemand(_) => {
+                let count = self.len();
+                let source = Added {
+                    blocks: self.clone(),
+                    layer,
+                    vector,
+                };
+                *self = Self::on_demand(Arc::new(source), count);
+            }
+        }
     }
 
     pub(super) fn attention(&self, layer: usize) -> Arc<Attention<T>> {
@@ -172,6 +195,39 @@ impl<P> Recent<P> {
         let part = Arc::new(make()?);
         parts.push_back((layer, Arc::clone(&part)));
         Some(part)
+    }
+}
+
+/// Adds a vector to the bias of a map.
+fn add_bias<T: Real>(map: &mut Linear<T>, vector: &[T]) {
+    let bias = map.bias.get_or_insert_with(|| vec![T::ZERO; map.outputs]);
+    for (bias, value) in bias.iter_mut().zip(vector) {
+        *bias += *value;
+    }
+}
+
+/// Blocks with a vector added to what one of them writes last.
+struct Added<T> {
+    blocks: Blocks<T>,
+    layer: usize,
+    vector: Vec<T>,
+}
+
+impl<T: Real> BlockSource<T> for Added<T> {
+    fn attention(&self, layer: usize) -> Attention<T> {
+        let mut attention = Attention::clone(&self.blocks.attention(layer));
+        if layer == self.layer && self.blocks.mlp(layer).is_none() {
+            add_bias(&mut attention.o, &self.vector);
+        }
+        attention
+    }
+
+    fn mlp(&self, layer: usize) -> Option<Mlp<T>> {
+        let mut mlp = Mlp::clone(&*self.blocks.mlp(layer)?);
+        if layer == self.layer {
+            add_bias(&mut mlp.down, &self.vector);
+        }
+        Some(mlp)
     }
 }
 

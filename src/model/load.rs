@@ -6,7 +6,9 @@ use std::sync::Arc;
 use super::families::{self, Description, Family, Keys, Load};
 use super::reference::{Place, resolve};
 use super::source::{Bytes, Folder, Gguf, SafetensorsFiles, TensorSource};
-use super::{LoadedModel, ModelConfig, Tokenizer, model_name, tokenizer_gguf, tokenizer_json};
+use super::{
+    LoadedModel, ModelConfig, Tokenizer, added, model_name, tokenizer_gguf, tokenizer_json,
+};
 use crate::error::Result;
 
 /// Share of memory that weights may take to stay there.
@@ -26,7 +28,8 @@ pub struct ModelHeader {
     pub weight_bytes: u64,
 }
 
-/// Loads a model: `builtin:NAME`, `hf:ORG/NAME`, a folder in Hugging Face's layout or a `.gguf` file, relative to `base`.
+/// Loads a model: `builtin:NAME`, `hf:ORG/NAME`, a folder in Hugging Face's layout or a `.gguf` file, relative to `base`;
+/// with a vector added after a layer: `MODEL + vector.safetensors@LAYER:STRENGTH`.
 ///
 /// # Errors
 /// `Error::Model`, naming the file and the tensor or key, when there is no such model or its files cannot be used.
@@ -44,12 +47,13 @@ pub fn load_model_within(
     base: &Path,
     memory: Option<usize>,
 ) -> Result<LoadedModel> {
-    let opened = Opened::open(reference, base)?;
+    let (alone, vectors) = added::split(reference);
+    let opened = Opened::open(alone, base)?;
     let load = Load {
         source: opened.files.source(),
         room: memory.map(|bytes| (bytes as f64 * WEIGHTS_SHARE) as usize),
     };
-    let weights = opened.family.weights(&opened.of, &load)?;
+    let mut weights = opened.family.weights(&opened.of, &load)?;
     let (tokenizer, no_tokenizer) = match opened.files.tokenizer()? {
         Ok(tokenizer) => (Some(tokenizer), None),
         Err(reason) => (None, Some(reason)),
@@ -60,6 +64,9 @@ pub fn load_model_within(
         hasher.update(config);
     }
     opened.files.source().hash(&mut hasher);
+    for vector in vectors {
+        added::add(&mut weights, vector, base, &mut hasher)?;
+    }
     Ok(LoadedModel {
         name: model_name(reference),
         hash: hasher.finalize().to_hex().to_string(),
@@ -75,7 +82,7 @@ pub fn load_model_within(
 /// # Errors
 /// `Error::Model` when there is no such model or its headers are malformed.
 pub fn read_header(reference: &str, base: &Path) -> Result<ModelHeader> {
-    let opened = Opened::open(reference, base)?;
+    let opened = Opened::open(added::split(reference).0, base)?;
     let source = opened.files.source();
     let weights = source.names();
     let weights = weights

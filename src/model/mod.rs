@@ -1,5 +1,6 @@
 //! Models: configuration, weights on disk, tokenizers. Knows no graph, no task and no mask.
 
+pub(crate) mod added;
 mod blocks;
 mod builtin;
 mod cache;

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::source::Folder;
-use super::{builtin, cache};
+use super::{added, builtin, cache};
 use crate::error::{Error, Result};
 
 /// Where the files of a model are.
@@ -50,8 +50,18 @@ pub(super) fn resolve(reference: &str, base: &Path) -> Result<Place> {
 /// The name of a model in the results folder.
 ///
 /// The last path component without `.gguf`; `builtin:x` becomes `x`, `hf:O/N` becomes `O--N`, and every character outside
-/// `[A-Za-z0-9._-]` becomes `-`.
+/// `[A-Za-z0-9._-]` becomes `-`. Vectors added to a model follow its name.
 pub fn model_name(reference: &str) -> String {
+    let (alone, vectors) = added::split(reference);
+    let with = |vector: &str| {
+        let file = Path::new(vector).file_name().unwrap_or_default();
+        format!(
+            "-with-{}",
+            file.to_string_lossy().replace(".safetensors", "")
+        )
+    };
+    let suffix: String = vectors.map(with).collect();
+    let reference = alone;
     let name = if let Some(name) = reference.strip_prefix("builtin:") {
         name.to_owned()
     } else if let Some(repository) = reference.strip_prefix("hf:") {
@@ -61,7 +71,7 @@ pub fn model_name(reference: &str) -> String {
         let name = name.to_string_lossy();
         name.strip_suffix(".gguf").unwrap_or(&name).to_owned()
     };
-    let name: String = name
+    let name: String = format!("{name}{suffix}")
         .chars()
         .map(|letter| match letter {
             'A'..='Z' | 'a'..='z' | '0'..='9' | '.' | '_' | '-' => letter,

@@ -23,6 +23,7 @@ pub struct Tokenizer {
     inner: Inner,
     bos: Option<u32>,
     adds_bos: bool,
+    eos: Option<u32>,
 }
 
 /// The text of a tokenizer's token for unknown words.
@@ -49,6 +50,7 @@ impl Tokenizer {
             inner: Inner::HuggingFace(Box::new(inner)),
             bos,
             adds_bos,
+            eos: None,
         }
     }
 
@@ -58,7 +60,19 @@ impl Tokenizer {
             inner: Inner::SentencePiece(Box::new(inner)),
             bos,
             adds_bos,
+            eos: None,
         }
+    }
+
+    /// The same with a token that ends generated text.
+    #[must_use]
+    pub fn ending_with(self, eos: Option<u32>) -> Self {
+        Self { eos, ..self }
+    }
+
+    /// The token that ends generated text, where there is one.
+    pub fn eos(&self) -> Option<u32> {
+        self.eos
     }
 
     /// Whether text gets a beginning-of-sequence token under this choice.

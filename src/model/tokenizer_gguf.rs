@@ -14,6 +14,7 @@ const MERGES: &str = "tokenizer.ggml.merges";
 const TOKEN_TYPE: &str = "tokenizer.ggml.token_type";
 const SCORES: &str = "tokenizer.ggml.scores";
 const BOS: &str = "tokenizer.ggml.bos_token_id";
+const EOS: &str = "tokenizer.ggml.eos_token_id";
 const ADD_BOS: &str = "tokenizer.ggml.add_bos_token";
 
 /// Token types of the file format.
@@ -135,7 +136,9 @@ fn byte_pairs(header: &GgufHeader) -> Result<std::result::Result<Tokenizer, Stri
     })?;
     let bos = token(header, BOS, tokens.len());
     let adds_bos = header.switch(ADD_BOS).unwrap_or(cut.adds_bos);
-    Ok(Ok(Tokenizer::new(inner, bos, adds_bos && bos.is_some())))
+    let eos = token(header, EOS, tokens.len());
+    let tokenizer = Tokenizer::new(inner, bos, adds_bos && bos.is_some());
+    Ok(Ok(tokenizer.ending_with(eos)))
 }
 
 /// Tokens that text is searched for before it is cut.

@@ -65,7 +65,9 @@ pub(super) fn read(
         Some(adds) => adds && (put.is_some() || known.is_some()),
         None => put.is_some(),
     };
-    Ok(Ok(Tokenizer::new(inner, put.or(known), adds_bos)))
+    Ok(Ok(
+        Tokenizer::new(inner, put.or(known), adds_bos).ending_with(eos)
+    ))
 }
 
 /// A token id, or the first of a list.

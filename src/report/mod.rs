@@ -17,6 +17,7 @@ mod scores;
 mod svg;
 mod table;
 mod text;
+mod vector;
 
 pub use any_circuit::AnyCircuit;
 pub use circuit_file::{CIRCUIT_FORMAT, CircuitFile, EdgeEntry, ModelStamp};
@@ -30,6 +31,9 @@ pub use neurons::{doses_svg, neurons_csv, neurons_text};
 pub use scores::scores_safetensors;
 pub use svg::{Svg, to_svg};
 pub use table::table;
+pub use vector::{
+    VectorStamp, samples_text, vector_csv, vector_safetensors, vector_svg, vector_text,
+};
 
 use crate::error::{Error, Result};
 

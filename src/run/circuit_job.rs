@@ -15,7 +15,7 @@ use crate::report::{
     exporter, figure_warnings, report_json, scores_safetensors, to_eap_json, trace_lines,
 };
 use crate::spec::{Output, Precision, RunSpec, ron_line};
-use crate::task::Dataset;
+use crate::task::{Dataset, Prompts};
 
 /// Finds the circuit and writes its files down.
 ///
@@ -27,7 +27,12 @@ pub(super) fn run(
     model: &LoadedModel,
     observer: &Listening<'_>,
 ) -> Result<Contents> {
-    let dataset = load_examples(&spec.task, spec.prepend_bos, model, job.spec.base())?;
+    let dataset = load_examples(
+        (&spec.task, Prompts::Pairs),
+        spec.prepend_bos,
+        model,
+        job.spec.base(),
+    )?;
     let mut outcome = find_circuit(spec, model, &dataset, observer)?;
     observer.add_to(&mut outcome.warnings);
     let file = circuit_file(job, spec, model, &dataset, &outcome);

@@ -16,6 +16,7 @@ use crate::model::{load_model_within, model_name};
 use crate::report::{AnyCircuit, CIRCUIT_FORMAT, CircuitFile, ModelStamp};
 use crate::report::{figure_warnings, report_json};
 use crate::spec::{RunSpec, Spec, SpecFile, ron_line};
+use crate::task::Prompts;
 
 /// Largest circuit file read, in bytes.
 const MAX_BYTES: u64 = 1 << 30;
@@ -134,7 +135,12 @@ fn evaluate_file(
             (read.graph, read.circuit, read.notes)
         }
     };
-    let dataset = load_examples(&spec.task, spec.prepend_bos, &model, spec_file.base())?;
+    let dataset = load_examples(
+        (&spec.task, Prompts::Pairs),
+        spec.prepend_bos,
+        &model,
+        spec_file.base(),
+    )?;
     if let Some(file) = found {
         warnings.extend(other_settings(file, spec));
     }

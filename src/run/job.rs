@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::events::{Event, Observer};
 use crate::model::{LoadedModel, PrependBos};
 use crate::spec::{Spec, ron_line};
-use crate::task::{Dataset, LoadRequest, TaskSource};
+use crate::task::{Dataset, LoadRequest, Prompts, TaskSource};
 
 /// How a job that did not fail ended.
 #[derive(Debug, Clone, PartialEq)]
@@ -144,7 +144,7 @@ fn refuse_other_kind(job: &Job, record: &RunRecord) -> Result<()> {
 /// # Errors
 /// When they do not fit the model.
 pub(super) fn load_examples(
-    task: &TaskSource,
+    (task, prompts): (&TaskSource, Prompts),
     prepend_bos: PrependBos,
     model: &LoadedModel,
     base: &Path,
@@ -156,6 +156,7 @@ pub(super) fn load_examples(
         tokenizer: model.tokenizer.as_ref(),
         config: model.config(),
         prepend_bos,
+        prompts,
         base,
     })
 }
@@ -166,12 +167,11 @@ fn inputs(job: &Job, model: &LoadedModel) -> Result<Inputs> {
         Spec::Circuit(spec) => spec.outputs.iter().map(ron_line).collect(),
         Spec::Analysis(_) => Vec::new(),
     };
-    let data_file = match spec.task() {
-        TaskSource::File(path) | TaskSource::Tokens(path) => {
-            Some(content_hash(&fs::read(job.spec.base().join(path))?))
-        }
-        _ => None,
-    };
+    let mut hashes = Vec::new();
+    for file in spec.data_files() {
+        hashes.push(content_hash(&fs::read(job.spec.base().join(file))?));
+    }
+    let data_file = (!hashes.is_empty()).then(|| hashes.join(" "));
     let mut inputs = Inputs::new(spec.hash(), outputs, job.model_name.clone());
     inputs.model.clone_from(&model.hash);
     inputs.data_file = data_file;

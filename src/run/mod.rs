@@ -11,6 +11,7 @@ mod job;
 mod logits;
 mod memory;
 mod models;
+mod neurons_job;
 mod operations;
 mod parity;
 #[doc(hidden)]
@@ -21,6 +22,7 @@ mod record;
 mod results;
 mod roofline;
 mod step_clock;
+mod vector_job;
 
 pub use batch::{BatchObserver, BatchOptions, JobReport, exit_code, run_batch};
 pub use bench::{SweepPart, Timing, Work, time};

@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use super::files::folder_of;
 use super::position::{KeyPath, position_of};
-use super::{AnalysisSpec, Evaluate, RunSpec};
-use crate::analyze::Analysis;
+use super::{AnalysisSpec, Evaluate, RunSpec, SpecFile};
+use crate::analyze::{Analysis, Vector};
 use crate::discover::{Method, Select};
 use crate::engine::Ablation;
-use crate::error::SpecMistake;
+use crate::error::{Error, Result, SpecMistake};
 use crate::graph::Mlps;
-use crate::model::builtin_models;
-use crate::task::{Induction, TaskSource};
+use crate::model::{added, builtin_models};
+use crate::task::{InContext, Induction, MOST_SHOTS, TaskSource};
 
 /// Fewest and most pairs a generator is asked for.
 const PAIRS: std::ops::RangeInclusive<usize> = 2..=1_000_000;
@@ -54,11 +54,30 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
     });
     check.at_most("random_baselines", spec.random_baselines, MAX_BASELINES);
     check.at_most("bootstrap", spec.bootstrap, MAX_BOOTSTRAP);
-    let Analysis::Neurons(neurons) = &spec.analysis;
-    for (key, problem) in neurons.mistakes(spec.metric) {
+    let found = match &spec.analysis {
+        Analysis::Neurons(neurons) => neurons.mistakes(spec.metric),
+        Analysis::Vector(vector) => {
+            check.vector_data(vector);
+            vector.mistakes(spec.metric)
+        }
+    };
+    for (key, problem) in found {
         check.add(&KeyPath::new(key), problem);
     }
     check.in_order()
+}
+
+/// Refuses models that are not there, of a spec whose models were changed after it was read.
+///
+/// # Errors
+/// When a model or a vector added to it is not there.
+pub fn check_models(spec: &SpecFile) -> Result<()> {
+    for model in spec.spec.models() {
+        if let Some(problem) = model_problem(model, spec.base()) {
+            return Err(Error::Usage(problem));
+        }
+    }
+    Ok(())
 }
 
 struct Check<'a> {
@@ -134,21 +153,45 @@ impl<'a> Check<'a> {
     }
 
     fn task(&mut self, task: &TaskSource) {
-        let (key, pairs) = match task {
-            TaskSource::Ioi(task) => ("task.Ioi.pairs", task.pairs),
-            TaskSource::GreaterThan(task) => ("task.GreaterThan.pairs", task.pairs),
-            TaskSource::Induction(task) => ("task.Induction.pairs", task.pairs),
-            TaskSource::Agreement(task) => ("task.Agreement.pairs", task.pairs),
-            TaskSource::File(path) => return self.data_file("task.File", path),
-            TaskSource::Tokens(path) => return self.data_file("task.Tokens", path),
+        self.task_at("task", task);
+        if let TaskSource::InContext(InContext { shots: 0, .. }) = task {
+            self.require(false, "task.InContext.shots", || {
+                "expected at least 1: without examples clean and corrupt are the same".into()
+            });
+        }
+    }
+
+    fn task_at(&mut self, key: &str, task: &TaskSource) {
+        let (kind, pairs) = match task {
+            TaskSource::Ioi(task) => ("Ioi", task.pairs),
+            TaskSource::GreaterThan(task) => ("GreaterThan", task.pairs),
+            TaskSource::Induction(task) => ("Induction", task.pairs),
+            TaskSource::Agreement(task) => ("Agreement", task.pairs),
+            TaskSource::InContext(task) => ("InContext", task.pairs),
+            TaskSource::File(path) => return self.data_file(&format!("{key}.File"), path),
+            TaskSource::Tokens(path) => return self.data_file(&format!("{key}.Tokens"), path),
         };
-        self.require(PAIRS.contains(&pairs), key, || {
-            format!("expected {} to {}, got {pairs}", PAIRS.start(), PAIRS.end())
-        });
+        self.require(
+            PAIRS.contains(&pairs),
+            &format!("{key}.{kind}.pairs"),
+            || format!("expected {} to {}, got {pairs}", PAIRS.start(), PAIRS.end()),
+        );
         if let TaskSource::Induction(Induction { length, .. }) = task {
-            self.require(*length >= 4, "task.Induction.length", || {
+            self.require(*length >= 4, &format!("{key}.Induction.length"), || {
                 format!("expected at least 4 (a word, A, B and A again), got {length}")
             });
+        }
+        if let TaskSource::InContext(InContext { shots, .. }) = task {
+            self.at_most(&format!("{key}.InContext.shots"), *shots, MOST_SHOTS);
+        }
+    }
+
+    fn vector_data(&mut self, vector: &Vector) {
+        if let Some(task) = &vector.add_to {
+            self.task_at("analysis.Vector.add_to", task);
+        }
+        if let Some(path) = &vector.text {
+            self.data_file("analysis.Vector.text", path);
         }
     }
 
@@ -337,6 +380,19 @@ fn name_problem(name: &str) -> Option<&'static str> {
 
 /// Why a model reference cannot be right, as far as a look at the file system tells.
 fn model_problem(reference: &str, base: &Path) -> Option<String> {
+    let (reference, mut vectors) = added::split(reference);
+    let missing = vectors.find_map(|vector| {
+        let file = added::file(vector, base);
+        (!file.is_file()).then(|| {
+            format!(
+                "no such file: {}\nhint: a vector is added to a model by \"MODEL + vector.safetensors@LAYER:STRENGTH\"",
+                file.display()
+            )
+        })
+    });
+    if missing.is_some() {
+        return missing;
+    }
     if let Some(name) = reference.strip_prefix("builtin:") {
         let known = builtin_models();
         return (!known.contains(&name)).then(|| {
@@ -369,6 +425,11 @@ fn model_problem(reference: &str, base: &Path) -> Option<String> {
 
 /// Equal for references to the same model.
 pub(crate) fn model_key(reference: &str, base: &Path) -> PathBuf {
+    let alone = added::split(reference).0;
+    if alone != reference {
+        let key = model_key(alone, base).display().to_string();
+        return PathBuf::from(key + &reference[alone.len()..]);
+    }
     if reference.starts_with("builtin:") || reference.starts_with("hf:") {
         return PathBuf::from(reference);
     }

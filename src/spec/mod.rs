@@ -7,6 +7,7 @@ mod parse;
 mod position;
 mod types;
 
+pub use check::check_models;
 pub(crate) use check::model_key;
 pub use files::{SpecFile, SpecSet, read_specs, spec_files};
 pub use parse::{check_any_spec, check_spec, parse_spec, ron_line};

@@ -1,5 +1,7 @@
 //! The specs: what a `.ron` file says.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use crate::analyze::Analysis;
@@ -36,12 +38,36 @@ impl Spec {
         }
     }
 
+    /// The models, to be changed.
+    pub fn models_mut(&mut self) -> &mut [String] {
+        match self {
+            Self::Circuit(spec) => &mut spec.models,
+            Self::Analysis(spec) => &mut spec.models,
+        }
+    }
+
     /// The prompts.
     pub fn task(&self) -> &TaskSource {
         match self {
             Self::Circuit(spec) => &spec.task,
             Self::Analysis(spec) => &spec.task,
         }
+    }
+
+    /// The files that it takes prompts and text from, relative to the spec file.
+    pub fn data_files(&self) -> Vec<&Path> {
+        let vector = match self {
+            Self::Analysis(spec) => match &spec.analysis {
+                Analysis::Vector(vector) => Some(vector),
+                Analysis::Neurons(_) => None,
+            },
+            Self::Circuit(_) => None,
+        };
+        let tasks = [Some(self.task()), vector.and_then(|it| it.add_to.as_ref())];
+        let files = tasks.into_iter().flatten().filter_map(TaskSource::file);
+        files
+            .chain(vector.and_then(|it| it.text.as_deref()))
+            .collect()
     }
 
     /// A hash of everything in the spec that decides a job's result.

@@ -2,15 +2,14 @@
 
 use std::collections::HashSet;
 
-use super::Example;
+use super::{Example, LoadRequest, Prompts};
 use crate::error::{Error, Result};
-use crate::model::ModelConfig;
 
 /// Bad rows that are written out; the rest is counted.
 const SHOWN: usize = 10;
 
 /// Checks generated examples, which must be at least one.
-pub(super) fn all(source: &str, examples: &[Example], config: &ModelConfig) -> Result<()> {
+pub(super) fn all(source: &str, examples: &[Example], request: &LoadRequest<'_>) -> Result<()> {
     if examples.is_empty() {
         return Err(Error::data(
             source,
@@ -19,7 +18,7 @@ pub(super) fn all(source: &str, examples: &[Example], config: &ModelConfig) -> R
     }
     let mut problems = Problems::default();
     for (index, example) in examples.iter().enumerate() {
-        if let Err(problem) = one(example, config) {
+        if let Err(problem) = one(example, request) {
             problems.add(index + 1, problem);
         }
     }
@@ -27,7 +26,8 @@ pub(super) fn all(source: &str, examples: &[Example], config: &ModelConfig) -> R
 }
 
 /// Checks one example and says what is wrong and what to do.
-pub(super) fn one(example: &Example, config: &ModelConfig) -> Result<(), String> {
+pub(super) fn one(example: &Example, request: &LoadRequest<'_>) -> Result<(), String> {
+    let (config, pairs) = (request.config, request.prompts == Prompts::Pairs);
     let Example {
         clean,
         corrupt,
@@ -43,17 +43,18 @@ pub(super) fn one(example: &Example, config: &ModelConfig) -> Result<(), String>
             "`{which}` is empty; write a prompt or remove the row"
         ));
     }
-    if clean.len() != corrupt.len() {
+    if pairs && clean.len() != corrupt.len() {
         return Err(format!(
             "clean has {} tokens and corrupt {}; both must have the same number, so change a word",
             clean.len(),
             corrupt.len()
         ));
     }
-    if example.first_difference().is_none() {
+    if pairs && example.first_difference().is_none() {
         return Err("clean and corrupt are the same tokens; change the corrupt prompt".into());
     }
-    if clean.len() > config.n_ctx {
+    let longest = clean.len().max(corrupt.len());
+    if longest > config.n_ctx {
         let what = if *teacher_forced {
             "the prompt with its answer"
         } else {
@@ -61,8 +62,7 @@ pub(super) fn one(example: &Example, config: &ModelConfig) -> Result<(), String>
         };
         return Err(format!(
             "{what} has {} tokens and the model reads at most {}; shorten it",
-            clean.len(),
-            config.n_ctx
+            longest, config.n_ctx
         ));
     }
     for (key, ids, size) in [
@@ -101,6 +101,14 @@ pub(super) fn one(example: &Example, config: &ModelConfig) -> Result<(), String>
         return Err(format!(
             "`at` has position {position}, but the prompt's last is {}; positions count from 0",
             clean.len() - 1
+        ));
+    }
+    // The same positions, counted from the end, are read of both prompts.
+    if clean.len() - at[0] > corrupt.len() {
+        return Err(format!(
+            "`at` has position {}, for which the corrupt prompt is too short; clean and corrupt are compared from their \
+             ends",
+            at[0]
         ));
     }
     if at.windows(2).any(|pair| pair[0] >= pair[1]) {

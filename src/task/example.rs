@@ -51,6 +51,24 @@ impl Example {
         }
     }
 
+    /// The example with the prompts in each other's place, the answers as they were, read as far from the end.
+    #[must_use]
+    pub fn swapped(&self) -> Self {
+        let at = self.at.iter();
+        Self {
+            clean: self.corrupt.clone(),
+            corrupt: self.clean.clone(),
+            at: at
+                .map(|position| (position + self.corrupt.len()).saturating_sub(self.clean.len()))
+                .collect(),
+            text: self.text.as_ref().map(|text| ExampleText {
+                clean: text.corrupt.clone(),
+                corrupt: text.clean.clone(),
+            }),
+            ..self.clone()
+        }
+    }
+
     /// The clean prompt without the answer's tokens.
     pub fn prompt(&self) -> &[u32] {
         let appended = if self.teacher_forced {

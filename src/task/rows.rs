@@ -8,7 +8,7 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::check::{self, Problems};
-use super::{Example, ExampleText, LoadRequest, formats, text};
+use super::{Example, ExampleText, LoadRequest, Prompts, formats, text};
 use crate::error::{Error, Result};
 use crate::model::Tokenizer;
 
@@ -23,7 +23,7 @@ pub(super) fn text(path: &Path, request: &LoadRequest<'_>) -> Result<Vec<Example
 
 /// Reads rows of token ids.
 pub(super) fn tokens(path: &Path, request: &LoadRequest<'_>) -> Result<Vec<Example>> {
-    read(path, request, id_row)
+    read(path, request, |row| id_row(row, request))
 }
 
 /// Reads a file row by row and gathers what is wrong with it.
@@ -44,7 +44,7 @@ fn read(
     for (number, row) in rows {
         let example = row.and_then(|row| {
             let example = parse(&row)?;
-            check::one(&example, request.config)?;
+            check::one(&example, request)?;
             Ok(example)
         });
         match example {
@@ -117,10 +117,10 @@ fn text_row(
         }
     }
     let (clean, corrupt) = (encode(&text.clean)?, encode(&text.corrupt)?);
-    example(row, (clean, corrupt), answer, Some(text))
+    example((row, request), (clean, corrupt), answer, Some(text))
 }
 
-fn id_row(row: &Map<String, Value>) -> Result<Example, String> {
+fn id_row(row: &Map<String, Value>, request: &LoadRequest<'_>) -> Result<Example, String> {
     let id = |key: &str, value: &Value| {
         let id = value.as_u64().and_then(|id| u32::try_from(id).ok());
         id.or_else(|| token_id(value)).ok_or_else(|| {
@@ -136,7 +136,7 @@ fn id_row(row: &Map<String, Value>) -> Result<Example, String> {
         }
         None => Answer::Alternatives(ids("answer")?, ids("wrong")?),
     };
-    example(row, prompts, answer, None)
+    example((row, request), prompts, answer, None)
 }
 
 /// The token of an answer written as `{"id": 17}`.
@@ -187,7 +187,7 @@ fn forced(row: &Map<String, Value>) -> Result<Option<&[Value]>, String> {
 
 /// An example of parts; the tokens of a teacher-forced answer, all but the last, go behind both prompts.
 fn example(
-    row: &Map<String, Value>,
+    (row, request): (&Map<String, Value>, &LoadRequest<'_>),
     (mut clean, mut corrupt): (Vec<u32>, Vec<u32>),
     answer: Answer,
     text: Option<ExampleText>,
@@ -197,8 +197,9 @@ fn example(
         Answer::Alternatives(answer, wrong) => (answer, wrong, false),
         Answer::Forced(tokens) => (tokens, Vec::new(), true),
     };
-    // Prompts that are empty or of unequal lengths are refused as they stand.
-    if teacher_forced && !clean.is_empty() && clean.len() == corrupt.len() {
+    // Prompts that are empty, or of unequal lengths as a pair, are refused as they stand.
+    let fit = clean.len() == corrupt.len() || request.prompts == Prompts::Sets;
+    if teacher_forced && !clean.is_empty() && fit {
         let last = clean.len() - 1;
         at = (last..last + answer.len()).collect();
         clean.extend_from_slice(&answer[..answer.len() - 1]);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Agreement, Dataset, GreaterThan, Induction, Ioi, check, rows};
+use super::{Agreement, Dataset, GreaterThan, InContext, Induction, Ioi, check, rows};
 use crate::error::Result;
 use crate::model::{ModelConfig, PrependBos, Tokenizer};
 
@@ -19,6 +19,8 @@ pub enum TaskSource {
     Induction(Induction),
     /// Subject-verb agreement, generated.
     Agreement(Agreement),
+    /// A function of words shown by examples, generated.
+    InContext(InContext),
     /// Rows of text.
     File(PathBuf),
     /// Rows of token ids.
@@ -34,8 +36,19 @@ pub struct LoadRequest<'a> {
     pub config: &'a ModelConfig,
     /// Whether text gets a beginning-of-sequence token; token ids never do.
     pub prepend_bos: PrependBos,
+    /// What the two prompts of an example are to each other.
+    pub prompts: Prompts,
     /// The folder that relative paths start from: the spec file's.
     pub base: &'a Path,
+}
+
+/// What clean and corrupt prompts are to each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Prompts {
+    /// Pairs, token by token: of equal length, and different.
+    Pairs,
+    /// Two sets that are compared as wholes: of any length, and equal where only one is asked for.
+    Sets,
 }
 
 impl TaskSource {
@@ -50,12 +63,13 @@ impl TaskSource {
             Self::GreaterThan(task) => (task.examples(request)?, true),
             Self::Induction(task) => (task.examples(request)?, request.tokenizer.is_some()),
             Self::Agreement(task) => (task.examples(request)?, true),
+            Self::InContext(task) => (task.examples(request)?, true),
             Self::File(path) => (rows::text(path, request)?, true),
             Self::Tokens(path) => (rows::tokens(path, request)?, false),
         };
         let source = self.label();
         if !matches!(self, Self::File(_) | Self::Tokens(_)) {
-            check::all(&source, &examples, request.config)?;
+            check::all(&source, &examples, request)?;
         }
         let prepend_bos = is_text
             && request
@@ -68,6 +82,14 @@ impl TaskSource {
         })
     }
 
+    /// The file that it takes rows from, where it does.
+    pub fn file(&self) -> Option<&Path> {
+        match self {
+            Self::File(path) | Self::Tokens(path) => Some(path),
+            _ => None,
+        }
+    }
+
     /// The source for reports: a generator with its parameters, or the file as the spec names it.
     pub fn label(&self) -> String {
         match self {
@@ -75,6 +97,7 @@ impl TaskSource {
             Self::GreaterThan(task) => task.source(),
             Self::Induction(task) => task.source(),
             Self::Agreement(task) => task.source(),
+            Self::InContext(task) => task.source(),
             Self::File(path) => format!("File({})", path.display()),
             Self::Tokens(path) => format!("Tokens({})", path.display()),
         }

@@ -357,6 +357,7 @@ fn decisions_within_rounding_of_tau_are_counted() {
 fn on_a_built_in_model_it_equals_the_plain_algorithm() {
     let model = load_model("builtin:toy-llama", Path::new(".")).expect("the model");
     let request = LoadRequest {
+        prompts: secateur::task::Prompts::Pairs,
         tokenizer: model.tokenizer.as_ref(),
         config: model.config(),
         prepend_bos: PrependBos::Auto,

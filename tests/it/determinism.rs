@@ -25,6 +25,7 @@ fn toy() -> (LoadedModel, Vec<Example>) {
         ..Ioi::default()
     });
     let request = LoadRequest {
+        prompts: secateur::task::Prompts::Pairs,
         tokenizer: model.tokenizer.as_ref(),
         config: model.config(),
         prepend_bos: PrependBos::Auto,

@@ -29,3 +29,4 @@ mod synthetic;
 mod target;
 mod tasks;
 mod twin;
+mod vector;

@@ -30,6 +30,7 @@ fn results(name: &str, ablation: Ablation, metric: Metric, room: Option<usize>) 
     let memory = room.map(|_| 0);
     let model = load_model_within(name, Path::new("."), memory).expect("a model");
     let request = LoadRequest {
+        prompts: secateur::task::Prompts::Pairs,
         tokenizer: model.tokenizer.as_ref(),
         config: model.config(),
         prepend_bos: PrependBos::Auto,
@@ -107,6 +108,7 @@ fn too_little_memory_is_refused_with_the_least_that_will_do() {
     let spec = check_spec(text.as_bytes(), &path).expect("a spec");
     let mut model = load_model("builtin:toy-llama", Path::new(".")).expect("a model");
     let request = LoadRequest {
+        prompts: secateur::task::Prompts::Pairs,
         tokenizer: model.tokenizer.as_ref(),
         config: model.config(),
         prepend_bos: PrependBos::Auto,

@@ -193,6 +193,7 @@ fn job(rows: &str, keys: &str) -> Result<BTreeMap<String, f64>, String> {
     let dataset = spec
         .task
         .load(&LoadRequest {
+            prompts: secateur::task::Prompts::Pairs,
             tokenizer: model.tokenizer.as_ref(),
             config: model.config(),
             prepend_bos: PrependBos::Auto,

@@ -95,6 +95,7 @@ fn config(d_vocab: usize, n_ctx: usize) -> ModelConfig {
 fn load(source: &TaskSource, tokenizer: Option<&Tokenizer>, base: &Path) -> Result<Dataset, Error> {
     let config = config(1_000, 32);
     source.load(&LoadRequest {
+        prompts: secateur::task::Prompts::Pairs,
         tokenizer,
         config: &config,
         prepend_bos: PrependBos::Auto,
@@ -365,6 +366,7 @@ fn the_beginning_of_sequence_token_is_recorded() {
     let config = config(1_000, 32);
     for source in all(4, 0) {
         let request = LoadRequest {
+            prompts: secateur::task::Prompts::Pairs,
             tokenizer: Some(&tokenizer),
             config: &config,
             prepend_bos: PrependBos::Always,

@@ -20,5 +20,5 @@ pub use group::Group;
 pub use parameters::{Neurons, Pool};
 pub use report::{Effect, NeuronFigures, NeuronReport, Verdict};
 pub use run::{NeuronTask, find_neurons};
-pub(crate) use run::{least_room, no_neurons, swapped};
+pub(crate) use run::{least_room, no_neurons};
 pub use statistics::Association;

@@ -74,7 +74,7 @@ pub fn find_neurons<T: Real>(
         .discovery
         .iter()
         .cloned()
-        .chain(task.discovery.iter().map(swapped))
+        .chain(task.discovery.iter().map(Example::swapped))
         .collect();
     let replacement = Replacement {
         weights,
@@ -273,7 +273,7 @@ impl Measured {
         metric: Metric,
         observer: &dyn Observer,
     ) -> Result<Self> {
-        let corrupt: Vec<Example> = examples.iter().map(swapped).collect();
+        let corrupt: Vec<Example> = examples.iter().map(Example::swapped).collect();
         Ok(Self {
             full: transformer.clean_metric(examples, metric, observer)?,
             corrupt: transformer.clean_metric(&corrupt, metric, observer)?,
@@ -347,15 +347,6 @@ fn estimate(values: &[f64], bootstrap: usize) -> Effect {
         interval: intervals(values.len(), bootstrap, 0, statistic)
             .pop()
             .flatten(),
-    }
-}
-
-/// The pair with the corrupt prompt in the place of the clean one, the answers as they were.
-pub(crate) fn swapped(example: &Example) -> Example {
-    Example {
-        clean: example.corrupt.clone(),
-        corrupt: example.clean.clone(),
-        ..example.clone()
     }
 }
 

@@ -55,6 +55,8 @@ pub(crate) enum Command {
     Parity(ParityArgs),
     /// Find the MLP neurons whose activation goes with a task, and those it needs.
     Neurons(NeuronsArgs),
+    /// Find the direction of the residual stream that carries a behaviour; add it and take it out.
+    Vector(VectorArgs),
     /// Time the engine's work on a model and prompts, and compare it with the limits of this machine.
     Bench(BenchArgs),
     /// List the built-in models and those in the local cache.
@@ -92,6 +94,8 @@ pub(crate) struct BatchArgs {
     /// Run again what is done.
     #[arg(long)]
     pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) added: AddedVectors,
 }
 
 #[derive(Debug, Args)]
@@ -146,6 +150,8 @@ pub(crate) struct InspectArgs {
 pub(crate) struct LogitsArgs {
     /// The model.
     pub(crate) model: String,
+    #[command(flatten)]
+    pub(crate) added: AddedVectors,
     /// A list of token ids per line.
     #[arg(long, value_name = "FILE.jsonl")]
     pub(crate) tokens: PathBuf,
@@ -160,6 +166,8 @@ pub(crate) struct LogitsArgs {
 pub(crate) struct ParityArgs {
     /// The model.
     pub(crate) model: String,
+    #[command(flatten)]
+    pub(crate) added: AddedVectors,
     /// What the other implementation computed: tensors `tokens`, `attention_mask`, `logits`, `resid.LAYER`.
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) golden: PathBuf,
@@ -173,8 +181,9 @@ pub(crate) struct ParityArgs {
     pub(crate) json: bool,
 }
 
+/// What every question about a model names.
 #[derive(Debug, Args)]
-pub(crate) struct NeuronsArgs {
+pub(crate) struct AskedArgs {
     /// The model.
     pub(crate) model: String,
     /// The task, as a spec file names it, such as 'Ioi(pairs: 64, seed: 0)' or 'File("rows.jsonl")'.
@@ -183,6 +192,18 @@ pub(crate) struct NeuronsArgs {
     /// The measure of the behaviour.
     #[arg(long, value_name = "METRIC", default_value = "LogitDiff")]
     pub(crate) metric: String,
+    /// Share of the prompts that only judge.
+    #[arg(long, value_name = "X", default_value_t = 0.5)]
+    pub(crate) held_out: f64,
+    /// Name of the spec [default: the command and the kind of task].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NeuronsArgs {
+    #[command(flatten)]
+    pub(crate) asked: AskedArgs,
     /// Neurons whose effect is measured: so many by attribution, and so many by correlation.
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub(crate) top: usize,
@@ -192,12 +213,48 @@ pub(crate) struct NeuronsArgs {
     /// What a neuron is replaced by: `Mean`, `MeanPositional`, `Zero` or `Resample(seed: 0)`.
     #[arg(long, value_name = "ABLATION", default_value = "Mean")]
     pub(crate) ablation: String,
-    /// Share of the prompts that only judge.
-    #[arg(long, value_name = "X", default_value_t = 0.5)]
-    pub(crate) held_out: f64,
-    /// Name of the spec [default: neurons- and the kind of task].
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<String>,
+    #[command(flatten)]
+    pub(crate) batch: BatchArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct VectorArgs {
+    #[command(flatten)]
+    pub(crate) asked: AskedArgs,
+    /// How the vector is made: 'Means(positions: 1)', the clean prompts' mean stream minus the corrupt ones', or
+    /// 'Heads(count: 10)', the sum of what the heads that matter most write on clean prompts.
+    #[arg(long, value_name = "FROM", default_value = "Means(positions: 1)")]
+    pub(crate) from: String,
+    /// Layers after which it may be added, separated by commas [default: all].
+    #[arg(long, value_name = "N,..", value_delimiter = ',')]
+    pub(crate) layers: Vec<usize>,
+    /// Multiples of it that may be added.
+    #[arg(
+        long,
+        value_name = "X,..",
+        value_delimiter = ',',
+        default_value = "0.5,1,2,4",
+        allow_negative_numbers = true
+    )]
+    pub(crate) strengths: Vec<f64>,
+    /// Where it is added: `Read` (positions whose logits are read) or `Every`.
+    #[arg(long, value_name = "WHERE", default_value = "Read")]
+    pub(crate) add_at: String,
+    /// Prompts that it is added to: the corrupt ones of this task [default: of the task itself].
+    #[arg(long, value_name = "TASK")]
+    pub(crate) add_to: Option<String>,
+    /// A text file on which it should change nothing, for perplexities.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) text: Option<PathBuf>,
+    /// A text that samples contain when they show the behaviour; may be given several times.
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) says: Vec<String>,
+    /// Samples of generated text.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub(crate) samples: usize,
+    /// Tokens of a sample.
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub(crate) tokens: usize,
     #[command(flatten)]
     pub(crate) batch: BatchArgs,
 }
@@ -206,6 +263,8 @@ pub(crate) struct NeuronsArgs {
 pub(crate) struct BenchArgs {
     /// The model.
     pub(crate) model: String,
+    #[command(flatten)]
+    pub(crate) added: AddedVectors,
     /// Clean/corrupt pairs of token ids, as for the task `Tokens`.
     #[arg(long, value_name = "FILE.jsonl")]
     pub(crate) rows: PathBuf,
@@ -268,6 +327,39 @@ impl BenchWork {
             Self::Exact => "exact",
             Self::Acdc => "acdc",
         }
+    }
+}
+
+/// Vectors added to the model of a command.
+#[derive(Debug, Args)]
+pub(crate) struct AddedVectors {
+    /// Add a vector to the stream that leaves a layer, at every position; may be given several times. Layer and strength are
+    /// by default those in the file that `vector` wrote.
+    #[arg(long, value_name = "FILE.safetensors@LAYER:STRENGTH")]
+    add: Vec<String>,
+}
+
+impl AddedVectors {
+    /// The reference of a model with the vectors added to it.
+    pub(crate) fn to(&self, model: &str) -> String {
+        let vectors = self.add.iter().map(|vector| format!(" + {vector}"));
+        std::iter::once(model.to_owned()).chain(vectors).collect()
+    }
+
+    /// The same with paths that hold wherever they are relative to.
+    pub(crate) fn from_anywhere(&self) -> Self {
+        let absolute = |vector: &String| match std::path::absolute(vector) {
+            Ok(path) => path.display().to_string(),
+            Err(_) => vector.clone(),
+        };
+        Self {
+            add: self.add.iter().map(absolute).collect(),
+        }
+    }
+
+    /// Whether there are none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.add.is_empty()
     }
 }
 

@@ -20,8 +20,9 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<u8> {
         .build_global()
         .map_err(|error| Error::Bug(format!("the thread pool: {error}")))?;
     let limits = args.roofline.then(roofline);
-    let model = load_model(&args.model, Path::new("."))?;
+    let model = load_model(&args.added.to(&args.model), Path::new("."))?;
     let request = LoadRequest {
+        prompts: secateur::task::Prompts::Pairs,
         tokenizer: model.tokenizer.as_ref(),
         config: model.config(),
         prepend_bos: PrependBos::Never,

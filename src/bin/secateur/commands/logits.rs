@@ -12,7 +12,7 @@ use crate::args::LogitsArgs;
 pub(crate) fn logits(args: &LogitsArgs) -> Result<u8> {
     let rows = read_rows(&args.tokens)?;
     let memory = args.memory.bytes().map(|bytes| bytes as usize);
-    let model = load_model_within(&args.model, Path::new("."), memory)?;
+    let model = load_model_within(&args.added.to(&args.model), Path::new("."), memory)?;
     let logits = last_logits(&model, &rows)?;
     let width = model.config().d_out();
     let bytes: Vec<u8> = logits

@@ -1,5 +1,6 @@
 //! One file per command; each gives the exit code.
 
+mod analysis;
 mod bench;
 mod compare;
 mod completions;
@@ -7,7 +8,6 @@ mod eval;
 mod inspect;
 mod logits;
 mod models;
-mod neurons;
 mod parity;
 mod render;
 mod run;
@@ -43,7 +43,8 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Inspect(args) => inspect::inspect(args),
         Command::Logits(args) => logits::logits(args),
         Command::Parity(args) => parity::parity(args),
-        Command::Neurons(args) => neurons::neurons(args, cli.quiet),
+        Command::Neurons(args) => analysis::neurons(args, cli.quiet),
+        Command::Vector(args) => analysis::vector(args, cli.quiet),
         Command::Bench(args) => bench::bench(args),
         Command::Models => models::models(),
         Command::Completions { shell } => completions::completions(*shell),

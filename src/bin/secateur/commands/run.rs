@@ -3,9 +3,9 @@
 use secateur::Result;
 use secateur::report::table;
 use secateur::run::{BatchOptions, Finish, JobReport, Summary, exit_code, plan, run_batch};
-use secateur::spec::{Spec, SpecFile, read_specs, spec_files};
+use secateur::spec::{Spec, SpecFile, check_models, read_specs, spec_files};
 
-use crate::args::{BatchArgs, RunArgs};
+use crate::args::{AddedVectors, BatchArgs, RunArgs};
 use crate::output;
 use crate::table::{change, duration, figure, with_interval};
 use crate::ui::{BatchUi, stop_on_ctrl_c};
@@ -29,7 +29,8 @@ pub(super) fn run_jobs(
     args: &BatchArgs,
     quiet: bool,
 ) -> Result<Vec<JobReport>> {
-    let jobs = plan(specs, &args.out)?;
+    let specs = with_vectors(specs, &args.added)?;
+    let jobs = plan(&specs, &args.out)?;
     let options = BatchOptions {
         jobs: at_a_time,
         threads: args.threads.unwrap_or(0),
@@ -44,6 +45,22 @@ pub(super) fn run_jobs(
     let reports = run_batch(&jobs, &options, &ui);
     ui.finish();
     reports
+}
+
+/// The specs with vectors added to all their models.
+fn with_vectors(specs: &[SpecFile], added: &AddedVectors) -> Result<Vec<SpecFile>> {
+    let mut specs = specs.to_vec();
+    if added.is_empty() {
+        return Ok(specs);
+    }
+    let added = added.from_anywhere();
+    for spec in &mut specs {
+        for model in spec.spec.models_mut() {
+            *model = added.to(model);
+        }
+        check_models(spec)?;
+    }
+    Ok(specs)
 }
 
 /// The tables at the end of a batch: one of circuits, one of answers to other questions.

@@ -1,0 +1,134 @@
+//! A vector on held-out prompts, next to random and shuffled ones.
+
+use super::report::{Left, Rated};
+use crate::analyze::neurons::Effect;
+use crate::engine::{AddAt, Resumable, Steering, Transformer, mean};
+use crate::error::Result;
+use crate::evaluate::intervals;
+use crate::events::{Event, Observer, phase};
+use crate::metric::Metric;
+use crate::model::Real;
+use crate::task::Example;
+
+/// Least difference of the metric with the behaviour and without it of which shares are taken.
+const LEAST_RANGE: f64 = 1e-6;
+
+/// How results are judged.
+#[derive(Clone, Copy)]
+pub(super) struct Judge<'j, 't, T> {
+    pub transformer: &'j Transformer<'t, T>,
+    pub metric: Metric,
+    pub bootstrap: usize,
+    pub observer: &'j dyn Observer,
+}
+
+impl<T: Real> Judge<'_, '_, T> {
+    /// Metric of each example in a steered run, and the figures to it.
+    pub(super) fn rated(
+        &self,
+        examples: &[Example],
+        steering: &Steering<T>,
+    ) -> Result<(Vec<f64>, Rated)> {
+        let run = |metric| {
+            self.transformer
+                .steered_metric(examples, metric, steering, self.observer)
+        };
+        let values = run(self.metric)?;
+        let accuracy = mean(&run(Metric::Accuracy)?);
+        let metric = self.estimate(&values);
+        Ok((values, Rated { metric, accuracy }))
+    }
+
+    /// A mean with its bootstrap interval.
+    pub(super) fn estimate(&self, values: &[f64]) -> Effect {
+        let statistic = |picks: &[usize]| {
+            let picked: Vec<f64> = picks.iter().map(|&index| values[index]).collect();
+            vec![Some(mean(&picked))]
+        };
+        Effect {
+            mean: mean(values),
+            interval: intervals(values.len(), self.bootstrap, 0, statistic)
+                .pop()
+                .flatten(),
+        }
+    }
+
+    /// The mean metric with each of some vectors added.
+    pub(super) fn with_each(
+        &self,
+        examples: &[Example],
+        (layer, strength, at): (usize, f64, AddAt),
+        vectors: &[Vec<f64>],
+        name: &str,
+    ) -> Result<Vec<f64>> {
+        phase(self.observer, name, examples.len() as u64);
+        let mut totals = vec![0.0; vectors.len()];
+        let mut done = 0;
+        for group in self.transformer.groups(examples) {
+            let ready = Resumable::new(self.transformer, group, at)?;
+            for (total, vector) in totals.iter_mut().zip(vectors) {
+                let found = ready.added(self.metric, (layer, at), vector, &[strength])?;
+                *total += found.iter().flatten().sum::<f64>();
+            }
+            done += group.len();
+            self.observer.event(Event::Step {
+                done: done as u64,
+                note: String::new(),
+            });
+        }
+        let count = examples.len() as f64;
+        Ok(totals.iter().map(|total| total / count).collect())
+    }
+
+    /// The mean metric with each of some directions taken out.
+    pub(super) fn without_each(
+        &self,
+        examples: &[Example],
+        vectors: &[Vec<f64>],
+    ) -> Result<Vec<f64>> {
+        phase(
+            self.observer,
+            "random directions taken out",
+            vectors.len() as u64,
+        );
+        let mut found = Vec::with_capacity(vectors.len());
+        for vector in vectors {
+            let steering = Steering::projecting_out(vector);
+            let values =
+                self.transformer
+                    .steered_metric(examples, self.metric, &steering, self.observer)?;
+            found.push(mean(&values));
+        }
+        Ok(found)
+    }
+
+    /// (`after` - `before`) / (`clean` - `before`), where there is a behaviour; `clean` is of other prompts.
+    pub(super) fn recovered(&self, before: &[f64], after: &[f64], clean: &[f64]) -> Option<Effect> {
+        let range = mean(clean) - mean(before);
+        if range < LEAST_RANGE {
+            return None;
+        }
+        let statistic = |picks: &[usize]| {
+            let pick =
+                |from: &[f64]| mean(&picks.iter().map(|&index| from[index]).collect::<Vec<_>>());
+            let (before, after) = (pick(before), pick(after));
+            let range = mean(clean) - before;
+            vec![(range >= LEAST_RANGE).then(|| (after - before) / range)]
+        };
+        Some(Effect {
+            mean: (mean(after) - mean(before)) / range,
+            interval: intervals(before.len(), self.bootstrap, 0, statistic)
+                .pop()
+                .flatten(),
+        })
+    }
+}
+
+/// What is left of the behaviour.
+pub(super) fn left(clean: f64, corrupt: f64, projected: f64, random: &[f64]) -> Option<Left> {
+    let share = |metric: f64| (metric - corrupt) / (clean - corrupt);
+    (clean - corrupt >= LEAST_RANGE).then(|| Left {
+        share: share(projected),
+        random: (!random.is_empty()).then(|| share(mean(random))),
+    })
+}

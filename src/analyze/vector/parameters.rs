@@ -1,0 +1,154 @@
+//! What can be asked about vectors.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::AddAt;
+use crate::metric::Metric;
+use crate::task::TaskSource;
+
+/// Most strengths of a sweep: as many as a plot has colours.
+const MOST_STRENGTHS: usize = 7;
+/// Largest strength.
+const LARGEST_STRENGTH: f64 = 1000.0;
+/// Most positions that vectors are taken from.
+const MOST_POSITIONS: usize = 32;
+/// Most heads of a sum.
+const MOST_HEADS: usize = 10_000;
+/// Most samples of generated text.
+const MOST_SAMPLES: usize = 1000;
+/// Most tokens of a sample.
+const MOST_TOKENS: usize = 1000;
+
+/// Which direction of the stream carries a behaviour.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Vector {
+    /// How the vector is made.
+    pub from: VectorFrom,
+    /// Layers after which it may be added; all where none is named.
+    pub layers: Vec<usize>,
+    /// Multiples of the vector that may be added.
+    pub strengths: Vec<f64>,
+    /// Where it is added.
+    pub add_at: AddAt,
+    /// Prompts that the vector is added to, with the answers that the behaviour would give; of pairs the corrupt ones. By
+    /// default the corrupt prompts of the task.
+    pub add_to: Option<TaskSource>,
+    /// A text file on which the vector should change nothing: its perplexity is reported.
+    pub text: Option<PathBuf>,
+    /// What generated text says when it shows the behaviour; the share of samples that do is reported.
+    pub says: Vec<String>,
+    /// Samples of generated text, of held-out prompts.
+    pub samples: usize,
+    /// Tokens of a sample.
+    pub tokens: usize,
+}
+
+/// How a vector is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum VectorFrom {
+    /// The mean stream of the clean prompts minus that of the corrupt ones, after each layer, at the last position read
+    /// and the ones before it.
+    Means {
+        /// Number of positions looked at, counted back from the one read.
+        positions: usize,
+    },
+    /// The sum of what some heads write on average at the last position read of the clean prompts: those whose mean
+    /// result raises the metric of the corrupt prompts most. Reference: Todd et al., arXiv:2310.15213.
+    Heads {
+        /// Number of heads.
+        count: usize,
+    },
+}
+
+impl Default for Vector {
+    fn default() -> Self {
+        Self {
+            from: VectorFrom::Means { positions: 1 },
+            layers: Vec::new(),
+            strengths: vec![0.5, 1.0, 2.0, 4.0],
+            add_at: AddAt::Read,
+            add_to: None,
+            text: None,
+            says: Vec::new(),
+            samples: 4,
+            tokens: 20,
+        }
+    }
+}
+
+impl Vector {
+    /// Values that make no sense, each with its key in the spec.
+    pub(crate) fn mistakes(&self, metric: Metric) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        let mut require = |holds: bool, key: &'static str, problem: String| {
+            if !holds {
+                found.push((key, problem));
+            }
+        };
+        require(
+            !metric.needs_full_model(),
+            "metric",
+            format!(
+                "{metric:?} compares with the unchanged model, so it does not say whether the behaviour appears\nhint: use \
+                 metric: LogitDiff, ProbDiff, Nll or Accuracy"
+            ),
+        );
+        let range = |what: &str, most: usize, got: usize| {
+            (
+                (1..=most).contains(&got),
+                format!("expected 1 to {most} {what}, got {got}"),
+            )
+        };
+        let (key, (holds, problem)) = match self.from {
+            VectorFrom::Means { positions } => (
+                "analysis.Vector.from.Means.positions",
+                range("positions", MOST_POSITIONS, positions),
+            ),
+            VectorFrom::Heads { count } => (
+                "analysis.Vector.from.Heads.count",
+                range("heads", MOST_HEADS, count),
+            ),
+        };
+        require(holds, key, problem);
+        let fits = |it: &f64| it.is_finite() && it.abs() <= LARGEST_STRENGTH && *it != 0.0;
+        require(
+            (1..=MOST_STRENGTHS).contains(&self.strengths.len())
+                && self.strengths.iter().all(fits)
+                && self.strengths.is_sorted_by(|one, next| one < next),
+            "analysis.Vector.strengths",
+            format!(
+                "expected 1 to {MOST_STRENGTHS} ascending numbers other than 0, none above {LARGEST_STRENGTH}, got {:?}",
+                self.strengths
+            ),
+        );
+        require(
+            self.layers.is_sorted_by(|one, next| one < next),
+            "analysis.Vector.layers",
+            format!("expected ascending layers, got {:?}", self.layers),
+        );
+        for (key, most, got) in [
+            ("analysis.Vector.samples", MOST_SAMPLES, self.samples),
+            ("analysis.Vector.tokens", MOST_TOKENS, self.tokens),
+        ] {
+            require(
+                got <= most,
+                key,
+                format!("expected at most {most}, got {got}"),
+            );
+        }
+        require(
+            self.says.iter().all(|text| !text.trim().is_empty()),
+            "analysis.Vector.says",
+            "an empty text is in every sample; remove it".into(),
+        );
+        require(
+            self.says.is_empty() || (self.samples > 0 && self.tokens > 0),
+            "analysis.Vector.says",
+            "samples or tokens is 0, so that nothing is said".into(),
+        );
+        found
+    }
+}

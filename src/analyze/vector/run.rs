@@ -1,0 +1,297 @@
+//! The analysis of a vector from prompts to its report.
+
+use super::found::{
+    HeadSum, differences_of_means, norm_of, random_vectors, scale_to, shuffled_differences,
+};
+use super::judge::{Judge, left};
+use super::parameters::{Vector, VectorFrom};
+use super::report::{Passage, Sample, SweepPoint, VectorReport};
+use super::sweep::{Candidate, sweep};
+use super::unrelated::{Writing, samples, unrelated_text};
+use crate::engine::{Steering, Transformer, mean};
+use crate::error::{Error, Result};
+use crate::events::{Event, Observer, phase};
+use crate::metric::Metric;
+use crate::model::{Real, Tokenizer};
+use crate::task::Example;
+
+/// The prompts and figures that an analysis of a vector works with.
+#[derive(Clone, Copy)]
+pub struct VectorTask<'t> {
+    /// Pairs that the vector is found on.
+    pub discovery: &'t [Example],
+    /// Pairs that it is judged on.
+    pub held_out: &'t [Example],
+    /// Examples whose corrupt prompts it is added to: those by which layer and strength are chosen, and those by which it
+    /// is judged.
+    pub add_to: [&'t [Example]; 2],
+    /// The measure of the behaviour.
+    pub metric: Metric,
+    /// Resamples of the bootstrap intervals.
+    pub bootstrap: usize,
+    /// Random vectors to compare with.
+    pub random_baselines: usize,
+    /// Text that has nothing to do with the behaviour.
+    pub text: &'t [Passage],
+    /// The tokenizer, for text.
+    pub tokenizer: Option<&'t Tokenizer>,
+    /// The token that ends generated text.
+    pub stop: Option<u32>,
+}
+
+/// A vector, and where it is added how strongly.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FoundVector {
+    /// Its numbers, `[d_model]`.
+    pub values: Vec<f64>,
+    /// The layer after which it is added.
+    pub layer: usize,
+    /// The multiple of it that is added.
+    pub strength: f64,
+}
+
+/// Finds a vector for a behaviour, chooses where to add it, and judges it on held-out prompts.
+///
+/// # Errors
+/// When a layer does not exist, a prompt is too short, a number is not finite, or the observer interrupts.
+///
+/// # Complexity
+/// Two forward passes over the discovery prompts (with heads three, and one of the rows read for each head); one of the rows
+/// changed for each layer and strength over both splits; then about as many passes over the held-out prompts as there are
+/// random baselines.
+pub fn find_vector<T: Real>(
+    transformer: &Transformer<'_, T>,
+    task: &VectorTask<'_>,
+    question: &Vector,
+    observer: &dyn Observer,
+) -> Result<(VectorReport, FoundVector)> {
+    let layers = layers(transformer.heads().n_layers, &question.layers)?;
+    let swapped = |examples: &[Example]| examples.iter().map(Example::swapped).collect::<Vec<_>>();
+    let corrupt = swapped(task.discovery);
+    let add_to = task.add_to.map(swapped);
+    let sides = (task.discovery, &corrupt[..]);
+
+    let (found, head_sum) = match question.from {
+        VectorFrom::Means { positions } => {
+            long_enough(task.discovery.iter().chain(&corrupt), positions)?;
+            let found = differences_of_means(transformer, sides, positions, observer)?;
+            (found, None)
+        }
+        VectorFrom::Heads { count } => {
+            let sum = HeadSum::new(transformer, sides, (count, task.metric), observer)?;
+            let everywhere = vec![sum.vector.clone(); transformer.heads().n_layers];
+            (vec![everywhere], Some(sum))
+        }
+    };
+    let mut candidates = Vec::new();
+    let mut of = Vec::new();
+    for (back, found) in found.iter().enumerate() {
+        for &layer in &layers {
+            candidates.push(Candidate {
+                layer,
+                vector: &found[layer],
+            });
+            of.push((layer, back));
+        }
+    }
+    let strengths = (&question.strengths[..], question.add_at);
+    let run = |examples, name| {
+        let prompts = (examples, task.metric);
+        sweep(
+            transformer,
+            prompts,
+            &candidates,
+            strengths,
+            (name, observer),
+        )
+    };
+    let on_discovery = run(&add_to[0], "layers and strengths")?;
+    let on_held_out = run(&add_to[1], "layers and strengths, held out")?;
+    let judge = Judge {
+        transformer,
+        metric: task.metric,
+        bootstrap: task.bootstrap,
+        observer,
+    };
+    let mut points = Vec::new();
+    for (index, &(layer, positions_back)) in of.iter().enumerate() {
+        for (which, &strength) in question.strengths.iter().enumerate() {
+            points.push(SweepPoint {
+                layer,
+                strength,
+                positions_back,
+                discovery: mean(&on_discovery[index][which]),
+                held_out: judge.estimate(&on_held_out[index][which]),
+            });
+        }
+    }
+    // The first of equally good ones.
+    let best = points
+        .iter()
+        .rev()
+        .max_by(|a, b| a.discovery.total_cmp(&b.discovery))
+        .copied()
+        .ok_or_else(|| Error::Bug("a sweep of nothing".into()))?;
+    let vector = found[best.positions_back][best.layer].clone();
+    let norm = norm_of(&vector);
+
+    phase(observer, "held-out prompts", 0);
+    let adding = Steering::adding(best.layer, &vector, best.strength, question.add_at);
+    let out = Steering::projecting_out(&vector);
+    let (clean_values, clean) = judge.rated(task.held_out, &Steering::none())?;
+    let (before_values, before) = judge.rated(&add_to[1], &Steering::none())?;
+    let (added_values, added) = judge.rated(&add_to[1], &adding)?;
+    let (_, projected_out) = judge.rated(task.held_out, &out)?;
+    let held_out_corrupt = swapped(task.held_out);
+    let corrupt_metric =
+        mean(&transformer.clean_metric(&held_out_corrupt, task.metric, observer)?);
+
+    let random = random_vectors(task.random_baselines, vector.len(), norm);
+    let mut shuffled = match &head_sum {
+        Some(sum) => vec![sum.on_corrupt.clone()],
+        None => {
+            let place = (best.layer, best.positions_back);
+            shuffled_differences(transformer, sides, place, task.random_baselines, observer)?
+        }
+    };
+    for vector in &mut shuffled {
+        scale_to(vector, norm);
+    }
+    let to = (best.layer, best.strength, question.add_at);
+    let added_random = judge.with_each(&add_to[1], to, &random, "random vectors")?;
+    let added_shuffled = judge.with_each(&add_to[1], to, &shuffled, "shuffled vectors")?;
+    let projected_out_random = judge.without_each(task.held_out, &random)?;
+
+    let text = if task.text.is_empty() {
+        None
+    } else {
+        let what = (best.layer, &vector[..], best.strength);
+        Some(unrelated_text(transformer, task.text, what, observer)?)
+    };
+    phase(observer, "samples", 0);
+    let writing = Writing {
+        tokenizer: task.tokenizer,
+        tokens: question.tokens,
+        stop: task.stop,
+    };
+    let first = |examples: &[Example]| examples[..question.samples.min(examples.len())].to_vec();
+    let written = |examples: &[Example], steering: &Steering<T>| {
+        if question.tokens == 0 {
+            return Ok(Vec::new());
+        }
+        samples(transformer, &first(examples), writing, steering, observer)
+    };
+    let samples = written(&add_to[1], &adding)?;
+    let samples_clean = written(task.held_out, &out)?;
+
+    let mut warnings = Vec::new();
+    let recovered = judge.recovered(&before_values, &added_values, &clean_values);
+    if recovered.is_none() {
+        let warning = "the metric on the clean prompts is not above that on the prompts that the vector is added to: the \
+                       model does not show this behaviour, or clean and corrupt have the wrong roles";
+        warnings.push(warning.to_owned());
+    }
+    for warning in &warnings {
+        observer.event(Event::Warning(warning.clone()));
+    }
+    let report = VectorReport {
+        examples_discovery: task.discovery.len(),
+        examples: task.held_out.len(),
+        examples_added_to: add_to[1].len(),
+        layer: best.layer,
+        strength: best.strength,
+        positions_back: head_sum.is_none().then_some(best.positions_back),
+        norm,
+        stream_norm: stream_norm(transformer, &add_to[1], best.layer, observer)?,
+        clean,
+        before,
+        added,
+        recovered,
+        added_random,
+        added_shuffled,
+        left: left(
+            clean.metric.mean,
+            corrupt_metric,
+            projected_out.metric.mean,
+            &projected_out_random,
+        ),
+        projected_out,
+        projected_out_random,
+        text,
+        heads: head_sum.map_or_else(Vec::new, |sum| sum.heads),
+        sweep: points,
+        says: says(&question.says, &samples, &samples_clean),
+        samples,
+        samples_clean,
+        warnings,
+    };
+    let vector = FoundVector {
+        values: vector,
+        layer: best.layer,
+        strength: best.strength,
+    };
+    Ok((report, vector))
+}
+
+/// The layers asked for.
+fn layers(n_layers: usize, asked: &[usize]) -> Result<Vec<usize>> {
+    if let Some(layer) = asked.iter().find(|layer| **layer >= n_layers) {
+        return Err(Error::Usage(format!(
+            "there is no layer {layer}: the model has {n_layers}, counted from 0"
+        )));
+    }
+    if asked.is_empty() {
+        return Ok((0..n_layers).collect());
+    }
+    Ok(asked.to_vec())
+}
+
+/// Refuses prompts that have fewer positions in front of the one read than are looked at.
+fn long_enough<'e>(examples: impl Iterator<Item = &'e Example>, positions: usize) -> Result<()> {
+    let shortest = examples.filter_map(|it| it.at.last()).min();
+    match shortest {
+        Some(&last) if last + 1 < positions => Err(Error::Usage(format!(
+            "positions is {positions}, but in the shortest prompt the position read is number {}",
+            last + 1
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// The mean norm of the stream that leaves a layer at the position read.
+fn stream_norm<T: Real>(
+    transformer: &Transformer<'_, T>,
+    examples: &[Example],
+    layer: usize,
+    observer: &dyn Observer,
+) -> Result<f64> {
+    let mut total = 0.0;
+    transformer.streams_before_read(examples, 1, observer, |_, _, at, stream| {
+        if at == layer {
+            let squares = stream.iter().map(|value| value.to_f64() * value.to_f64());
+            total += squares.sum::<f64>().sqrt();
+        }
+    })?;
+    Ok(total / examples.len() as f64)
+}
+
+/// Shares of samples that say one of some texts, whatever the case of letters.
+fn says(texts: &[String], added: &[Sample], clean: &[Sample]) -> Option<[f64; 4]> {
+    if texts.is_empty() || added.is_empty() || clean.is_empty() {
+        return None;
+    }
+    let texts: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
+    let share = |samples: &[Sample], of: fn(&Sample) -> &String| {
+        let says = |sample: &&Sample| {
+            let written = of(sample).to_lowercase();
+            texts.iter().any(|text| written.contains(text))
+        };
+        samples.iter().filter(says).count() as f64 / samples.len() as f64
+    };
+    Some([
+        share(added, |it| &it.before),
+        share(added, |it| &it.after),
+        share(clean, |it| &it.before),
+        share(clean, |it| &it.after),
+    ])
+}

@@ -1,0 +1,78 @@
+//! What a vector does to text that has nothing to do with it, and to text that the model writes.
+
+use super::found::random_vectors;
+use super::report::{Passage, Sample, UnrelatedText};
+use crate::engine::{AddAt, Steering, Transformer, mean};
+use crate::error::Result;
+use crate::events::{Observer, phase};
+use crate::model::{Real, Tokenizer};
+use crate::task::Example;
+
+/// Characters of a prompt that a sample shows.
+const PROMPT: usize = 160;
+
+/// Perplexities of passages as they are, with the vector added at every position, and with its direction taken out.
+pub(super) fn unrelated_text<T: Real>(
+    transformer: &Transformer<'_, T>,
+    passages: &[Passage],
+    (layer, vector, strength): (usize, &[f64], f64),
+    observer: &dyn Observer,
+) -> Result<UnrelatedText> {
+    phase(observer, "unrelated text", 0);
+    let passages: Vec<&[u32]> = passages.iter().map(Vec::as_slice).collect();
+    let random = random_vectors(1, vector.len(), super::found::norm_of(vector));
+    let adding = |vector: &[f64]| Steering::adding(layer, vector, strength, AddAt::Every);
+    let losses = |steering: &Steering<T>| transformer.losses(&passages, steering, observer);
+    let before = losses(&Steering::none())?;
+    let perplexity = |losses: &[f64]| mean(losses).exp();
+    Ok(UnrelatedText {
+        tokens: before.len(),
+        before: perplexity(&before),
+        added: perplexity(&losses(&adding(vector))?),
+        added_random: perplexity(&losses(&adding(&random[0]))?),
+        projected_out: perplexity(&losses(&Steering::projecting_out(vector))?),
+        projected_out_random: perplexity(&losses(&Steering::projecting_out(&random[0]))?),
+    })
+}
+
+/// How samples of text are written.
+#[derive(Clone, Copy)]
+pub(super) struct Writing<'w> {
+    pub tokenizer: Option<&'w Tokenizer>,
+    pub tokens: usize,
+    pub stop: Option<u32>,
+}
+
+/// What the model writes after the clean prompts of some examples, as it is and steered.
+pub(super) fn samples<T: Real>(
+    transformer: &Transformer<'_, T>,
+    examples: &[Example],
+    writing: Writing<'_>,
+    steering: &Steering<T>,
+    observer: &dyn Observer,
+) -> Result<Vec<Sample>> {
+    let prompts: Vec<&[u32]> = examples.iter().map(Example::prompt).collect();
+    let limit = (writing.tokens, writing.stop);
+    let before = transformer.generate(&prompts, limit, &Steering::none(), observer)?;
+    let after = transformer.generate(&prompts, limit, steering, observer)?;
+    let text = |tokens: &[u32]| match writing.tokenizer {
+        Some(tokenizer) => tokenizer.decode(tokens),
+        None => tokens.iter().map(|id| format!("{id} ")).collect(),
+    };
+    let samples = prompts.iter().zip(before.iter().zip(&after));
+    Ok(samples
+        .map(|(prompt, (before, after))| Sample {
+            prompt: end_of(&text(prompt)),
+            before: text(before),
+            after: text(after),
+        })
+        .collect())
+}
+
+/// The end of a text.
+fn end_of(text: &str) -> String {
+    let characters: Vec<char> = text.chars().collect();
+    characters[characters.len().saturating_sub(PROMPT)..]
+        .iter()
+        .collect()
+}

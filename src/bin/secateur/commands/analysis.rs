@@ -1,0 +1,71 @@
+//! Commands that ask a question about a model: each is a spec with the key `analysis`, written on the command line.
+
+use std::path::Path;
+
+use secateur::Result;
+use secateur::run::exit_code;
+use secateur::spec::{SpecFile, check_any_spec};
+
+use super::run::run_jobs;
+use crate::args::{AskedArgs, BatchArgs, NeuronsArgs, VectorArgs};
+use crate::output;
+
+/// What stands for a file in messages.
+const COMMAND_LINE: &str = "(command line)";
+
+/// `secateur neurons`.
+pub(crate) fn neurons(args: &NeuronsArgs, quiet: bool) -> Result<u8> {
+    let question = format!(
+        "Neurons(top: {}, pool: {}, ablation: {})",
+        args.top, args.pool, args.ablation
+    );
+    ask("neurons", &args.asked, &question, &args.batch, quiet)
+}
+
+/// `secateur vector`.
+pub(crate) fn vector(args: &VectorArgs, quiet: bool) -> Result<u8> {
+    let mut question = format!(
+        "Vector(from: {}, layers: {:?}, strengths: {:?}, add_at: {}, says: {:?}, samples: {}, tokens: {}",
+        args.from, args.layers, args.strengths, args.add_at, args.says, args.samples, args.tokens
+    );
+    if let Some(task) = &args.add_to {
+        question += &format!(", add_to: Some({task})");
+    }
+    if let Some(path) = &args.text {
+        question += &format!(", text: Some({:?})", path.display().to_string());
+    }
+    question.push(')');
+    ask("vector", &args.asked, &question, &args.batch, quiet)
+}
+
+/// Runs the spec of a question and prints the report.
+fn ask(
+    kind: &str,
+    asked: &AskedArgs,
+    question: &str,
+    batch: &BatchArgs,
+    quiet: bool,
+) -> Result<u8> {
+    let name = asked.name.clone().unwrap_or_else(|| {
+        let task = asked.task.split('(').next().unwrap_or_default();
+        format!("{kind}-{}", task.trim().to_lowercase())
+    });
+    let text = format!(
+        "(format: 1, name: {name:?}, models: [{:?}], task: {}, metric: {}, held_out: {:?}, analysis: {question})",
+        asked.model, asked.task, asked.metric, asked.held_out
+    );
+    if !quiet {
+        output::message(&format!("as a spec file: {text}"));
+    }
+    let path = Path::new(COMMAND_LINE);
+    let spec = SpecFile {
+        spec: check_any_spec(text.as_bytes(), path)?,
+        path: path.to_owned(),
+    };
+    let reports = run_jobs(&[spec], 1, batch, quiet)?;
+    for report in reports.iter().filter(|report| report.result.is_ok()) {
+        let text = fs_err::read(report.job.folder.join("report.txt"))?;
+        output::data(&text)?;
+    }
+    Ok(exit_code([], &reports))
+}

@@ -1,0 +1,460 @@
+//! Plain runs whose residual stream is changed: vectors added after layers, directions taken out everywhere.
+
+use super::BLOCK;
+use super::chunk::{check_finite, split_prefix};
+use super::forward::{Changes, FullRun};
+use super::intervention::{Intervention, Site};
+use super::kernels::rows;
+use super::layout::Layout;
+use super::memory::Extent;
+use super::transformer::{Prefix, Transformer};
+use crate::error::{Error, Result};
+use crate::events::{Event, Observer};
+use crate::metric::Metric;
+use crate::model::Real;
+use crate::task::Example;
+
+/// At which positions the stream is changed by addition.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub enum AddAt {
+    /// Where logits are read: of a prompt the positions that the metric reads, of generated text each new token.
+    #[default]
+    Read,
+    /// At every position.
+    Every,
+}
+
+/// A change of the residual stream.
+#[derive(Debug, Clone)]
+pub struct Steering<T> {
+    /// Layers with what is added to the stream that leaves them, `[d_model]`.
+    pub add: Vec<(usize, Vec<T>)>,
+    /// Where it is added.
+    pub at: AddAt,
+    /// Unit vectors along which nothing may be in the stream, at any position: they are taken out after the embedding
+    /// and after every block part.
+    pub project_out: Vec<Vec<T>>,
+}
+
+impl<T: Real> Steering<T> {
+    /// No change.
+    pub fn none() -> Self {
+        Self {
+            add: Vec::new(),
+            at: AddAt::Read,
+            project_out: Vec::new(),
+        }
+    }
+
+    /// `vector`, times `strength`, added to the stream that leaves `layer`.
+    pub fn adding(layer: usize, vector: &[f64], strength: f64, at: AddAt) -> Self {
+        Self {
+            add: vec![(layer, scaled(vector, strength))],
+            at,
+            project_out: Vec::new(),
+        }
+    }
+
+    /// The direction of `vector` taken out.
+    pub fn projecting_out(vector: &[f64]) -> Self {
+        let norm = vector.iter().map(|value| value * value).sum::<f64>().sqrt();
+        let unit = 1.0 / norm.max(f64::MIN_POSITIVE);
+        Self {
+            add: Vec::new(),
+            at: AddAt::Read,
+            project_out: vec![scaled(vector, unit)],
+        }
+    }
+
+    /// What is done whenever a part of a block has written.
+    pub(crate) fn after_write(&self, d_model: usize, x: &mut [T]) {
+        for direction in &self.project_out {
+            for row in x.chunks_exact_mut(d_model) {
+                let along = row
+                    .iter()
+                    .zip(direction)
+                    .fold(0.0, |sum, (&x, &unit)| sum + x.to_f64() * unit.to_f64());
+                let along = T::from_f64(along);
+                for (x, &unit) in row.iter_mut().zip(direction) {
+                    *x -= along * unit;
+                }
+            }
+        }
+    }
+
+    /// What is done to the stream that leaves a layer; `x` has the rows read only where `reads_only`.
+    pub(crate) fn after_layer(&self, layer: usize, layout: &Layout, reads_only: bool, x: &mut [T]) {
+        for (_, vector) in self.add.iter().filter(|(at, _)| *at == layer) {
+            add_at(self.at, layout, reads_only, vector, x);
+        }
+    }
+}
+
+fn scaled<T: Real>(vector: &[f64], by: f64) -> Vec<T> {
+    vector.iter().map(|value| T::from_f64(by * value)).collect()
+}
+
+fn add_at<T: Real>(at: AddAt, layout: &Layout, reads_only: bool, vector: &[T], x: &mut [T]) {
+    if at == AddAt::Every || reads_only {
+        rows::add_row(x, vector);
+        return;
+    }
+    for &row in &layout.reads {
+        rows::add(&mut x[row * vector.len()..(row + 1) * vector.len()], vector);
+    }
+}
+
+/// Sizes of a model's heads and stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeadShape {
+    /// Number of layers.
+    pub n_layers: usize,
+    /// Query heads of a layer.
+    pub n_heads: usize,
+    /// Numbers of a head's result.
+    pub d_head: usize,
+    /// Numbers of the stream at a position.
+    pub d_model: usize,
+}
+
+/// Prompts that were run once, with what is needed to run them again from any layer on.
+pub struct Resumable<'t, 'a, T> {
+    transformer: &'t Transformer<'a, T>,
+    examples: &'t [Example],
+    layout: Layout,
+    prefix: Prefix<T>,
+    run: FullRun<T>,
+}
+
+impl<'t, 'a, T: Real> Resumable<'t, 'a, T> {
+    /// Runs the clean prompts of some examples. Later changes are at the positions read, or at every one.
+    ///
+    /// # Errors
+    /// When an activation is not finite.
+    ///
+    /// # Complexity
+    /// One forward pass.
+    pub fn new(
+        transformer: &'t Transformer<'a, T>,
+        examples: &'t [Example],
+        at: AddAt,
+    ) -> Result<Self> {
+        let (whole, embedded) = transformer.clean_rows(examples);
+        let run = transformer.forward(&whole, &embedded, &Prefix::default(), false);
+        check_finite(&run)?;
+        let causal = !transformer.config().attention.bidirectional;
+        let (layout, prefix_rows) = if at == AddAt::Read && causal {
+            Layout::from_first_read(examples)
+        } else {
+            (whole, Vec::new())
+        };
+        let (run, prefix) = split_prefix(transformer, run, &layout.rows_in_whole(), &prefix_rows);
+        Ok(Self {
+            transformer,
+            examples,
+            layout,
+            prefix,
+            run,
+        })
+    }
+
+    /// The metric with `vector` times each of some strengths added to the stream that leaves `layer`,
+    /// `[strengths][examples]`.
+    ///
+    /// # Errors
+    /// When a number is not finite.
+    ///
+    /// # Complexity
+    /// A forward pass of the rows changed, from the layer on, for each strength.
+    pub fn added(
+        &self,
+        metric: Metric,
+        (layer, at): (usize, AddAt),
+        vector: &[f64],
+        strengths: &[f64],
+    ) -> Result<Vec<Vec<f64>>> {
+        let leaving = &self.run.streams[2 * (layer + 1)];
+        let reads_only = self.transformer.reads_only(layer);
+        let mut x = Vec::with_capacity(strengths.len() * leaving.len());
+        for &strength in strengths {
+            let mut changed = leaving.clone();
+            let vector = scaled(vector, strength);
+            add_at(at, &self.layout, reads_only, &vector, &mut changed);
+            x.extend(changed);
+        }
+        self.resume(layer + 1, x, strengths.len(), &[], metric)
+    }
+
+    /// The metric with the result of each of some heads of a layer, before `W_O`, set at the positions read,
+    /// `[heads][examples]`.
+    ///
+    /// # Errors
+    /// When a number is not finite.
+    ///
+    /// # Complexity
+    /// A forward pass of the rows read, from the layer on, for each head.
+    pub fn heads_set(
+        &self,
+        metric: Metric,
+        layer: usize,
+        values: &[(usize, Vec<T>)],
+    ) -> Result<Vec<Vec<f64>>> {
+        let reads_only = self.transformer.reads_only(layer);
+        let rows = self.layout.query_rows(reads_only);
+        let mut interventions = Vec::new();
+        for (copy, (head, values)) in values.iter().enumerate() {
+            let reads = self.layout.reads.iter().enumerate();
+            for (index, &row) in reads {
+                let row = copy * rows + if reads_only { index } else { row };
+                interventions.push(Intervention {
+                    site: Site::Heads {
+                        layer,
+                        heads: *head..head + 1,
+                    },
+                    rows: row..row + 1,
+                    values: values.clone(),
+                });
+            }
+        }
+        let entering = &self.run.streams[2 * layer];
+        let x = entering.repeat(values.len());
+        self.resume(layer, x, values.len(), &interventions, metric)
+    }
+
+    /// Runs `copies` of the prompts from a layer on.
+    fn resume(
+        &self,
+        layer: usize,
+        x: Vec<T>,
+        copies: usize,
+        interventions: &[Intervention<T>],
+        metric: Metric,
+    ) -> Result<Vec<Vec<f64>>> {
+        let layout = self.layout.repeat(copies);
+        let changes = Changes {
+            interventions,
+            steering: None,
+        };
+        let run = self
+            .transformer
+            .blocks(layer, &layout, (x, &self.prefix), false, changes);
+        let finals = run.streams.last().map_or(&[][..], Vec::as_slice);
+        let each = finals.len() / copies.max(1);
+        let values = finals.chunks_exact(each.max(1)).map(|finals| {
+            let values =
+                self.transformer
+                    .metric_values(metric, &self.layout, self.examples, finals, &[]);
+            finite(values)
+        });
+        values.collect()
+    }
+}
+
+impl<T: Real> Transformer<'_, T> {
+    /// Sizes of the heads and the stream.
+    pub fn heads(&self) -> HeadShape {
+        let config = self.config();
+        HeadShape {
+            n_layers: config.n_layers,
+            n_heads: config.n_heads,
+            d_head: config.d_head,
+            d_model: config.d_model,
+        }
+    }
+
+    /// Numbers of the stream at a position.
+    pub fn d_model(&self) -> usize {
+        self.config().d_model
+    }
+
+    /// Examples in groups that are run together.
+    pub fn groups<'e>(&self, examples: &'e [Example]) -> std::slice::Chunks<'e, Example> {
+        let extent = Extent::of(examples, false);
+        examples.chunks(self.plain_examples(extent, BLOCK, false))
+    }
+
+    /// The streams that leave every layer at the position read last and the `count - 1` before it, for the clean prompt of
+    /// each example: `visit(example, offset, layer, stream)`, an offset counting back from the position read.
+    ///
+    /// # Errors
+    /// When an activation is not finite, or the observer interrupts.
+    ///
+    /// # Panics
+    /// When the position read has fewer than `count - 1` before it.
+    ///
+    /// # Complexity
+    /// One forward pass.
+    pub fn streams_before_read(
+        &self,
+        examples: &[Example],
+        count: usize,
+        observer: &dyn Observer,
+        mut visit: impl FnMut(usize, usize, usize, &[T]),
+    ) -> Result<()> {
+        let config = self.config();
+        let mut done = 0;
+        for group in self.groups(examples) {
+            stop(observer)?;
+            // The last layer's stream is kept at the rows read: they must be all that are asked for.
+            let asked: Vec<Vec<usize>> = group
+                .iter()
+                .map(|example| {
+                    let last = example.at.last().copied().unwrap_or(0);
+                    (last + 1 - count..=last).collect()
+                })
+                .collect();
+            let sequences = group.iter().zip(&asked);
+            let layout = Layout::whole(sequences.map(|(it, asked)| (&it.clean[..], &asked[..])));
+            let embedded = self.embed(group.iter().flat_map(|it| it.clean.iter().copied()));
+            let run = self.forward(&layout, &embedded, &Prefix::default(), false);
+            check_finite(&run)?;
+            for (index, segment) in layout.segments.iter().enumerate() {
+                for layer in 0..config.n_layers {
+                    let stream = &run.streams[2 * (layer + 1)];
+                    for read in segment.reads.clone() {
+                        let row = if self.reads_only(layer) {
+                            read
+                        } else {
+                            layout.reads[read]
+                        };
+                        let values = &stream[row * config.d_model..(row + 1) * config.d_model];
+                        visit(done + index, segment.reads.end - 1 - read, layer, values);
+                    }
+                }
+            }
+            done += group.len();
+            step(observer, done);
+        }
+        Ok(())
+    }
+
+    /// The mean result of every head before `W_O` at the last position read of the clean prompts, `[n_layers][n_heads *
+    /// d_head]`.
+    ///
+    /// # Errors
+    /// When an activation is not finite, or the observer interrupts.
+    ///
+    /// # Complexity
+    /// One forward pass.
+    pub fn mean_heads(
+        &self,
+        examples: &[Example],
+        observer: &dyn Observer,
+    ) -> Result<Vec<Vec<f64>>> {
+        let config = self.config();
+        let width = config.n_heads * config.d_head;
+        let mut sums = vec![vec![0.0; width]; config.n_layers];
+        let mut done = 0;
+        for group in self.groups(examples) {
+            stop(observer)?;
+            let (layout, embedded) = self.clean_rows(group);
+            let run = self.forward(&layout, &embedded, &Prefix::default(), false);
+            check_finite(&run)?;
+            for (layer, sums) in sums.iter_mut().enumerate() {
+                for segment in &layout.segments {
+                    let Some(read) = segment.reads.clone().next_back() else {
+                        continue;
+                    };
+                    let row = if self.reads_only(layer) {
+                        read
+                    } else {
+                        layout.reads[read]
+                    };
+                    let z = &run.layers[layer].z[row * width..(row + 1) * width];
+                    for (sum, value) in sums.iter_mut().zip(z) {
+                        *sum += value.to_f64();
+                    }
+                }
+            }
+            done += group.len();
+            step(observer, done);
+        }
+        for sum in sums.iter_mut().flatten() {
+            *sum /= examples.len() as f64;
+        }
+        Ok(sums)
+    }
+
+    /// What a head writes for a result before `W_O`, `[d_head]` to `[d_model]`, its bias apart.
+    pub fn head_writes(&self, layer: usize, head: usize, z: &[f64]) -> Vec<f64> {
+        let z: Vec<T> = scaled(z, 1.0);
+        let written = self.project_head(layer, head, &z);
+        written.iter().map(|value| value.to_f64()).collect()
+    }
+
+    /// The metric of each example's clean prompt in a steered run, `[examples]`.
+    ///
+    /// # Errors
+    /// When a number is not finite, or the observer interrupts.
+    ///
+    /// # Complexity
+    /// One forward pass.
+    pub fn steered_metric(
+        &self,
+        examples: &[Example],
+        metric: Metric,
+        steering: &Steering<T>,
+        observer: &dyn Observer,
+    ) -> Result<Vec<f64>> {
+        let mut values = Vec::with_capacity(examples.len());
+        for group in self.groups(examples) {
+            stop(observer)?;
+            let (layout, embedded) = self.clean_rows(group);
+            let run = self.steered(&layout, embedded, &Prefix::default(), steering);
+            let finals = run.streams.last().map_or(&[][..], Vec::as_slice);
+            values.extend(finite(self.metric_values(
+                metric,
+                &layout,
+                group,
+                finals,
+                &[],
+            ))?);
+        }
+        Ok(values)
+    }
+
+    /// A run of embedded rows with the stream changed.
+    pub(crate) fn steered(
+        &self,
+        layout: &Layout,
+        mut x: Vec<T>,
+        prefix: &Prefix<T>,
+        steering: &Steering<T>,
+    ) -> FullRun<T> {
+        if let Some(position) = self.position_rows(&layout.positions) {
+            rows::add(&mut x, &position);
+        }
+        steering.after_write(self.config().d_model, &mut x);
+        let changes = Changes {
+            interventions: &[],
+            steering: Some(steering),
+        };
+        self.blocks(0, layout, (x, prefix), false, changes)
+    }
+}
+
+fn finite(values: Vec<f64>) -> Result<Vec<f64>> {
+    if values.iter().all(|value| value.is_finite()) {
+        return Ok(values);
+    }
+    Err(Error::NotFinite {
+        node: "logits".into(),
+        problem:
+            "the metric is not finite in a changed run; try smaller strengths or precision: F64"
+                .into(),
+    })
+}
+
+fn stop(observer: &dyn Observer) -> Result<()> {
+    if observer.interrupted() {
+        return Err(Error::Interrupted);
+    }
+    Ok(())
+}
+
+fn step(observer: &dyn Observer, done: usize) {
+    observer.event(Event::Step {
+        done: done as u64,
+        note: String::new(),
+    });
+}

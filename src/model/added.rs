@@ -1,0 +1,108 @@
+//! Vectors added to a model's residual stream, as part of the reference that names the model:
+//! `MODEL + vector.safetensors@LAYER:STRENGTH`.
+
+use std::path::{Path, PathBuf};
+
+use safetensors::tensor::{Dtype, SafeTensors};
+
+use super::Weights;
+use crate::error::{Error, Result};
+
+/// What stands between a model and a vector.
+const PLUS: &str = " + ";
+/// Largest file of a vector, in bytes.
+const LARGEST_FILE: u64 = 1 << 26;
+
+/// The reference of the model alone, and the vectors added to it.
+pub(crate) fn split(reference: &str) -> (&str, impl Iterator<Item = &str>) {
+    let mut parts = reference.split(PLUS).map(str::trim);
+    (parts.next().unwrap_or_default(), parts)
+}
+
+/// The file of a vector, relative to `base`.
+pub(crate) fn file(vector: &str, base: &Path) -> PathBuf {
+    base.join(parts(vector).0)
+}
+
+/// Path, layer and strength of `FILE@LAYER:STRENGTH`.
+fn parts(vector: &str) -> (&str, Option<&str>, Option<&str>) {
+    let Some((path, place)) = vector.rsplit_once('@') else {
+        return (vector, None, None);
+    };
+    match place.split_once(':') {
+        Some((layer, strength)) => (path, Some(layer), Some(strength)),
+        None => (path, Some(place), None),
+    }
+}
+
+/// Adds a vector to the stream that leaves a layer, at every position.
+///
+/// It becomes part of the bias of what the layer writes last, so it is the same in every run, patched or not.
+///
+/// # Errors
+/// When the file holds no vector of this model's width, the layer does not exist, or the model norms what its layers write.
+pub(super) fn add(
+    weights: &mut Weights<f32>,
+    vector: &str,
+    base: &Path,
+    hasher: &mut blake3::Hasher,
+) -> Result<()> {
+    let (path, layer, strength) = parts(vector);
+    let path = base.join(path);
+    let name = path.display().to_string();
+    let fail = |problem: String| Error::model(&name, problem);
+    if weights.config.post_norms {
+        let problem =
+            "the model norms what its layers write, so no vector can be added to it in this way";
+        return Err(fail(problem.into()));
+    }
+    if fs_err::metadata(&path)?.len() > LARGEST_FILE {
+        return Err(fail("larger than 64 MiB: not a vector".into()));
+    }
+    let bytes = fs_err::read(&path)?;
+    let (_, metadata) = SafeTensors::read_metadata(&bytes)
+        .map_err(|error| fail(format!("not a whole safetensors file: {error}")))?;
+    let tensors = SafeTensors::deserialize(&bytes)
+        .map_err(|error| fail(format!("not a whole safetensors file: {error}")))?;
+    let tensor = tensors
+        .tensor("vector")
+        .map_err(|_| fail("there is no tensor vector".into()))?;
+    let d_model = weights.config.d_model;
+    if tensor.dtype() != Dtype::F32 || tensor.shape() != [d_model] {
+        return Err(fail(format!(
+            "vector is {:?} {:?}; this model adds F32 [{d_model}]",
+            tensor.dtype(),
+            tensor.shape()
+        )));
+    }
+    let known = |key: &str| metadata.metadata().as_ref()?.get(key).cloned();
+    let layer = layer.map(str::to_owned).or_else(|| known("layer"));
+    let strength = strength.map(str::to_owned).or_else(|| known("strength"));
+    let layers = weights.config.n_layers;
+    let layer = layer.as_deref().and_then(|text| text.trim().parse().ok());
+    let Some(layer) = layer.filter(|layer: &usize| *layer < layers) else {
+        return Err(fail(format!(
+            "expected {vector:?} to end with @LAYER or @LAYER:STRENGTH, a layer from 0 to {}",
+            layers - 1
+        )));
+    };
+    let strength = strength.as_deref().unwrap_or("1").trim().parse::<f32>();
+    let Some(strength) = strength.ok().filter(|strength| strength.is_finite()) else {
+        return Err(fail(format!(
+            "expected a number behind the colon of {vector:?}"
+        )));
+    };
+    let values = tensor.data().chunks_exact(4);
+    let values: Vec<f32> = values
+        .map(|bytes| strength * f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+        .collect();
+    if values.iter().any(|value| !value.is_finite()) {
+        return Err(fail("a number of the vector is not finite".into()));
+    }
+    hasher.update(&(layer as u64).to_le_bytes());
+    for value in &values {
+        hasher.update(&value.to_le_bytes());
+    }
+    weights.blocks.add_after(layer, values);
+    Ok(())
+}

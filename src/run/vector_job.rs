@@ -1,0 +1,181 @@
+//! The analysis of a vector as a job.
+
+use std::collections::BTreeMap;
+
+use super::analysis_job::{Answer, Asked};
+use super::job::load_examples;
+use super::memory::{self, Bound};
+use super::pipeline::misfit;
+use crate::analyze::Vector;
+use crate::analyze::vector::{FoundVector, Passage, VectorReport, VectorTask, find_vector};
+use crate::engine::{Ablation, Transformer};
+use crate::error::{Error, Result};
+use crate::graph::{ComputationGraph, Granularity};
+use crate::model::{PrependBos, Real, Tokenizer, Weights};
+use crate::report::{
+    VectorStamp, samples_text, vector_csv, vector_safetensors, vector_svg, vector_text,
+};
+use crate::spec::Precision;
+use crate::task::{Dataset, Example, Prompts};
+
+/// Tokens of a passage of unrelated text.
+const PASSAGE: usize = 128;
+/// Tokens of unrelated text that are read at most.
+const LONGEST_TEXT: usize = 16_384;
+/// Largest text file, in bytes.
+const LARGEST_TEXT: u64 = 1 << 26;
+
+/// Which direction carries the behaviour of the task.
+///
+/// # Errors
+/// When the model or the data cannot be used, or the observer interrupts.
+pub(super) fn answer(asked: &Asked<'_>, question: &Vector) -> Result<Answer> {
+    let (spec, model, base) = (asked.spec, asked.model, asked.job.spec.base());
+    let load = |task| load_examples((task, Prompts::Sets), spec.prepend_bos, model, base);
+    let dataset = load(&spec.task)?;
+    let add_to = question.add_to.as_ref().map(load).transpose()?;
+    let text = match &question.text {
+        Some(path) => passages(asked, &base.join(path))?,
+        None => Vec::new(),
+    };
+    let prompts = Prompted {
+        dataset: &dataset,
+        add_to: add_to.as_ref(),
+        text: &text,
+    };
+    let (mut report, vector) = match spec.precision {
+        Precision::F32 => {
+            let bound = Bound::new::<f32>(model, None);
+            vector((&model.weights, bound), asked, question, &prompts)?
+        }
+        Precision::F64 => {
+            let weights = memory::cast::<f64>(model);
+            let bound = Bound::new(model, Some(&weights));
+            vector((&weights, bound), asked, question, &prompts)?
+        }
+    };
+    asked.observer.add_to(&mut report.warnings);
+    let data_hash = add_to.as_ref().map_or_else(
+        || dataset.hash(),
+        |other| format!("{} {}", dataset.hash(), other.hash()),
+    );
+    let mut files = BTreeMap::new();
+    let mut add = |name: &'static str, text: String| files.insert(name, text.into_bytes());
+    let title = asked.title();
+    let about = format!("{title}: {}, {:?}", dataset.source, spec.metric);
+    add("report.txt", vector_text(&report, &about));
+    add("samples.txt", samples_text(&report));
+    add("sweep.csv", vector_csv(&report));
+    add(
+        "sweep.svg",
+        vector_svg(&report, &title, &format!("{:?}", spec.metric)),
+    );
+    let stamp = VectorStamp {
+        model: &asked.job.model_name,
+        model_hash: &model.hash,
+        spec: &asked.spec_line(),
+        data_hash: &data_hash,
+    };
+    files.insert("vector.safetensors", vector_safetensors(&vector, &stamp)?);
+    files.insert("report.json", asked.json(&report, &data_hash)?);
+    Ok(Answer {
+        files,
+        finding: report.finding(),
+        warnings: report.warnings,
+    })
+}
+
+/// What a vector is found and judged on.
+struct Prompted<'p> {
+    dataset: &'p Dataset,
+    add_to: Option<&'p Dataset>,
+    text: &'p [Passage],
+}
+
+fn vector<T: Real>(
+    (weights, bound): (&Weights<T>, Option<Bound>),
+    asked: &Asked<'_>,
+    question: &Vector,
+    prompts: &Prompted<'_>,
+) -> Result<(VectorReport, FoundVector)> {
+    let (spec, model) = (asked.spec, asked.model);
+    let split = |dataset: &Dataset| -> Result<[Vec<Example>; 2]> {
+        for (index, example) in dataset.examples.iter().enumerate() {
+            if let Some(problem) = misfit(spec.metric, None, example) {
+                let row = format!("{}, row {}", dataset.source, index + 1);
+                return Err(Error::data(row, problem));
+            }
+        }
+        let (discovery, held_out) = dataset.split(spec.held_out);
+        asked.some_discovery(discovery.len(), dataset)?;
+        let judging = if held_out.is_empty() {
+            &discovery
+        } else {
+            &held_out
+        }
+        .clone();
+        Ok([discovery, judging])
+    };
+    let [discovery, held_out] = split(prompts.dataset)?;
+    let add_to = match prompts.add_to {
+        Some(dataset) => split(dataset)?,
+        None => [discovery.clone(), held_out.clone()],
+    };
+    let task = VectorTask {
+        discovery: &discovery,
+        held_out: &held_out,
+        add_to: [&add_to[0], &add_to[1]],
+        metric: spec.metric,
+        bootstrap: spec.bootstrap,
+        random_baselines: spec.random_baselines,
+        text: prompts.text,
+        tokenizer: model.tokenizer.as_ref(),
+        stop: model.tokenizer.as_ref().and_then(Tokenizer::eos),
+    };
+    let graph = ComputationGraph::new(&weights.config, &Granularity::default(), &BTreeMap::new())?;
+    let transformer = Transformer::new(weights, &graph);
+    if let Some(bound) = bound {
+        let least = |examples| transformer.least_room(examples, Ablation::Mean, 1);
+        bound.check(
+            least(&discovery)
+                .max(least(&held_out))
+                .max(least(&add_to[1])),
+        )?;
+    }
+    let transformer = transformer.within(bound.map(Bound::room));
+    let (mut report, vector) = find_vector(&transformer, &task, question, asked.observer)?;
+    if spec.held_out == 0.0 {
+        let warning = "held_out is 0: the figures are on the prompts by which the vector was found";
+        report.warnings.push(warning.into());
+    }
+    Ok((report, vector))
+}
+
+/// The beginning of a text file, in passages of equal length.
+fn passages(asked: &Asked<'_>, path: &std::path::Path) -> Result<Vec<Passage>> {
+    let name = path.display().to_string();
+    asked.model.require_tokenizer()?;
+    let Some(tokenizer) = &asked.model.tokenizer else {
+        return Ok(Vec::new());
+    };
+    if fs_err::metadata(path)?.len() > LARGEST_TEXT {
+        return Err(Error::data(
+            name,
+            "larger than 64 MiB; a few pages are enough",
+        ));
+    }
+    let text =
+        String::from_utf8(fs_err::read(path)?).map_err(|_| Error::data(&name, "not UTF-8 text"))?;
+    let mut tokens = tokenizer.encode(&text, PrependBos::Never)?;
+    tokens.truncate(LONGEST_TEXT);
+    let bos = tokenizer.encode("", asked.spec.prepend_bos)?;
+    let length = PASSAGE
+        .min(asked.model.config().n_ctx)
+        .saturating_sub(bos.len());
+    let passages = tokens.chunks(length.max(2)).filter(|it| it.len() > 1);
+    let passages: Vec<Passage> = passages.map(|it| [&bos[..], it].concat()).collect();
+    if passages.is_empty() {
+        return Err(Error::data(name, "the text has fewer than two tokens"));
+    }
+    Ok(passages)
+}
