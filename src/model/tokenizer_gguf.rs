@@ -101,7 +101,8 @@ fn sentencepiece(header: &GgufHeader) -> Result<Tokenizer> {
     );
     let bos = token(header, BOS, pieces.len());
     let adds_bos = header.switch(ADD_BOS).unwrap_or(true) && bos.is_some();
-    Ok(Tokenizer::sentencepiece(inner, bos, adds_bos))
+    let eos = token(header, EOS, pieces.len());
+    Ok(Tokenizer::sentencepiece(inner, bos, adds_bos).ending_with(eos))
 }
 
 /// Byte-level BPE.
