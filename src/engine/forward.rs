@@ -1,5 +1,7 @@
 //! The plain forward pass with every edge kept, over packed rows.
 
+use std::ops::Range;
+
 use super::intervention::{Intervention, Site, at_layer, at_split_mlp};
 use super::kernels::rows;
 use super::layout::Layout;
@@ -43,6 +45,16 @@ pub(crate) struct Changes<'c, T> {
     pub steering: Option<&'c Steering<T>>,
 }
 
+impl<T> Changes<'_, T> {
+    /// Nothing.
+    pub(crate) const fn none() -> Self {
+        Self {
+            interventions: &[],
+            steering: None,
+        }
+    }
+}
+
 impl<T: Real> Transformer<'_, T> {
     /// Runs the model on embedded rows.
     pub(crate) fn forward(
@@ -83,13 +95,13 @@ impl<T: Real> Transformer<'_, T> {
             interventions,
             steering: None,
         };
-        self.blocks(0, layout, (x, prefix), keep_inner, changes)
+        self.blocks(0..config.n_layers, layout, (x, prefix), keep_inner, changes)
     }
 
-    /// Runs the blocks from `first` on, given the stream that enters it. The run holds what these blocks computed.
+    /// Runs some blocks, given the stream that enters the first. The run holds what these blocks computed.
     pub(crate) fn blocks(
         &self,
-        first: usize,
+        which: Range<usize>,
         layout: &Layout,
         (mut x, prefix): (Vec<T>, &Prefix<T>),
         keep_inner: bool,
@@ -97,9 +109,9 @@ impl<T: Real> Transformer<'_, T> {
     ) -> FullRun<T> {
         let config = self.config();
         let interventions = changes.interventions;
-        let mut streams = Vec::with_capacity(2 * (config.n_layers - first) + 1);
-        let mut layers = Vec::with_capacity(config.n_layers - first);
-        for layer in first..config.n_layers {
+        let mut streams = Vec::with_capacity(2 * which.len() + 1);
+        let mut layers = Vec::with_capacity(which.len());
+        for layer in which {
             let reads_only = self.reads_only(layer);
             let (q, k, v) = self.projections(layer, layout, &x);
             streams.push(x.clone());

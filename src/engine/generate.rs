@@ -1,6 +1,9 @@
 //! Text: greedy continuation of prompts with cached keys and values, and the loss on given text, with the stream changed
 //! or not.
 
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
 use super::layout::Layout;
 use super::steer::Steering;
 use super::transformer::{Prefix, Transformer};
@@ -8,8 +11,20 @@ use crate::error::{Error, Result};
 use crate::events::Observer;
 use crate::model::Real;
 
+/// How text is continued.
+#[derive(Debug, Clone, Copy)]
+pub struct Continuation {
+    /// Most tokens.
+    pub tokens: usize,
+    /// The token that ends a text; it is left out.
+    pub stop: Option<u32>,
+    /// With a seed tokens are drawn by their probabilities, for each prompt from a stream of its own; without, the most
+    /// likely one is taken.
+    pub seed: Option<u64>,
+}
+
 impl<T: Real> Transformer<'_, T> {
-    /// Continues prompts by the most likely token, up to `count` tokens, `n_ctx`, or `stop`, which is left out.
+    /// Continues prompts, up to a number of tokens, `n_ctx`, or a token that ends the text.
     ///
     /// # Errors
     /// When a logit is not finite, or the observer interrupts.
@@ -22,19 +37,26 @@ impl<T: Real> Transformer<'_, T> {
     pub fn generate(
         &self,
         prompts: &[&[u32]],
-        (count, stop): (usize, Option<u32>),
+        continuation: Continuation,
         steering: &Steering<T>,
         observer: &dyn Observer,
     ) -> Result<Vec<Vec<u32>>> {
         let n_ctx = self.config().n_ctx;
         let mut found: Vec<Vec<u32>> = vec![Vec::new(); prompts.len()];
+        let mut draws: Vec<Option<ChaCha8Rng>> = (0..prompts.len() as u64)
+            .map(|prompt| {
+                let mut rng = ChaCha8Rng::seed_from_u64(continuation.seed?);
+                rng.set_stream(prompt);
+                Some(rng)
+            })
+            .collect();
         // Prompts that are still continued.
         let mut open: Vec<usize> = (0..prompts.len()).collect();
         let last: Vec<[usize; 1]> = prompts.iter().map(|it| [it.len() - 1]).collect();
         let mut layout = Layout::whole(prompts.iter().zip(&last).map(|(&it, at)| (it, &at[..])));
         let mut tokens: Vec<u32> = prompts.concat();
         let mut prefix = Prefix::default();
-        for _ in 0..count {
+        for _ in 0..continuation.tokens {
             if observer.interrupted() {
                 return Err(Error::Interrupted);
             }
@@ -44,9 +66,12 @@ impl<T: Real> Transformer<'_, T> {
             let mut kept = Vec::new();
             let mut next = Vec::new();
             for (index, logits) in logits.chunks_exact(self.config().d_out()).enumerate() {
-                let token = most_likely(logits)?;
+                let token = match &mut draws[open[index]] {
+                    Some(rng) => drawn(logits, rng)?,
+                    None => most_likely(logits)?,
+                };
                 let full = layout.segments[index].positions() >= n_ctx;
-                if Some(token) == stop {
+                if Some(token) == continuation.stop {
                     continue;
                 }
                 found[open[index]].push(token);
@@ -148,6 +173,22 @@ fn most_likely<T: Real>(logits: &[T]) -> Result<u32> {
         }
     }
     Ok(best as u32)
+}
+
+/// A token drawn by its probability.
+fn drawn<T: Real>(logits: &[T], rng: &mut ChaCha8Rng) -> Result<u32> {
+    let most = most_likely(logits)?;
+    let largest = logits[most as usize].to_f64();
+    let weights = logits.iter().map(|logit| (logit.to_f64() - largest).exp());
+    let total: f64 = weights.clone().sum();
+    let mut left = rng.random::<f64>() * total;
+    for (token, weight) in weights.enumerate() {
+        left -= weight;
+        if left < 0.0 {
+            return Ok(token as u32);
+        }
+    }
+    Ok(most)
 }
 
 fn not_finite() -> Error {

@@ -235,9 +235,10 @@ impl<'t, 'a, T: Real> Resumable<'t, 'a, T> {
             interventions,
             steering: None,
         };
-        let run = self
-            .transformer
-            .blocks(layer, &layout, (x, &self.prefix), false, changes);
+        let layers = self.transformer.config().n_layers;
+        let run =
+            self.transformer
+                .blocks(layer..layers, &layout, (x, &self.prefix), false, changes);
         let finals = run.streams.last().map_or(&[][..], Vec::as_slice);
         let each = finals.len() / copies.max(1);
         let values = finals.chunks_exact(each.max(1)).map(|finals| {
@@ -260,6 +261,11 @@ impl<T: Real> Transformer<'_, T> {
             d_head: config.d_head,
             d_model: config.d_model,
         }
+    }
+
+    /// Number of tokens that the model reads.
+    pub fn d_vocab(&self) -> usize {
+        self.config().d_vocab
     }
 
     /// Numbers of the stream at a position.
@@ -429,7 +435,8 @@ impl<T: Real> Transformer<'_, T> {
             interventions: &[],
             steering: Some(steering),
         };
-        self.blocks(0, layout, (x, prefix), false, changes)
+        let layers = 0..self.config().n_layers;
+        self.blocks(layers, layout, (x, prefix), false, changes)
     }
 }
 

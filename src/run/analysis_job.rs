@@ -7,13 +7,13 @@ use serde::Serialize;
 use super::job::{Contents, Listening};
 use super::plan::Job;
 use super::record::{AnalysisSummary, Summary};
-use super::{neurons_job, provenance, vector_job};
+use super::{neurons_job, provenance, sae_job, vector_job};
 use crate::analyze::Analysis;
 use crate::error::{Error, Result};
 use crate::model::LoadedModel;
 use crate::report::REPORT_FORMAT;
 use crate::spec::{AnalysisSpec, ron_line};
-use crate::task::Dataset;
+use crate::task::{Dataset, TaskSource};
 
 /// What an analysis is about.
 #[derive(Clone, Copy)]
@@ -49,6 +49,7 @@ pub(super) fn run(
     };
     let answer = match &spec.analysis {
         Analysis::Neurons(question) => neurons_job::answer(&asked, question)?,
+        Analysis::Sae(question) => sae_job::answer(&asked, question)?,
         Analysis::Vector(question) => vector_job::answer(&asked, question)?,
     };
     let files = answer.files.into_iter();
@@ -67,6 +68,12 @@ impl Asked<'_> {
     /// The title of a report: spec and model.
     pub(super) fn title(&self) -> String {
         format!("{} on {}", self.spec.name, self.job.model_name)
+    }
+
+    /// The prompts, which the checks of the spec require.
+    pub(super) fn task(&self) -> Result<&TaskSource> {
+        let task = self.spec.task.as_ref();
+        task.ok_or_else(|| Error::Bug("an analysis of a task without a task".into()))
     }
 
     /// The spec in one line, with the name of the model.

@@ -21,6 +21,8 @@ mod provenance;
 mod record;
 mod results;
 mod roofline;
+mod sae_checkpoint;
+mod sae_job;
 mod step_clock;
 mod vector_job;
 

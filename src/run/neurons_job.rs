@@ -21,7 +21,7 @@ use crate::task::{Dataset, Example, Prompts};
 /// When the model or the data cannot be used, or the observer interrupts.
 pub(super) fn answer(asked: &Asked<'_>, question: &Neurons) -> Result<Answer> {
     let (spec, model) = (asked.spec, asked.model);
-    let task = (&spec.task, Prompts::Pairs);
+    let task = (asked.task()?, Prompts::Pairs);
     let dataset = load_examples(task, spec.prepend_bos, model, asked.job.spec.base())?;
     let mut report = match spec.precision {
         Precision::F32 => {

@@ -32,7 +32,7 @@ const LARGEST_TEXT: u64 = 1 << 26;
 pub(super) fn answer(asked: &Asked<'_>, question: &Vector) -> Result<Answer> {
     let (spec, model, base) = (asked.spec, asked.model, asked.job.spec.base());
     let load = |task| load_examples((task, Prompts::Sets), spec.prepend_bos, model, base);
-    let dataset = load(&spec.task)?;
+    let dataset = load(asked.task()?)?;
     let add_to = question.add_to.as_ref().map(load).transpose()?;
     let text = match &question.text {
         Some(path) => passages(asked, &base.join(path))?,

@@ -48,7 +48,14 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
     let mut check = Check::new(text, file);
     check.format_and_name(spec.format, &spec.name);
     check.models(&spec.models);
-    check.task(&spec.task);
+    match (&spec.task, &spec.analysis) {
+        (Some(task), _) => check.task(task),
+        (None, Analysis::Sae(_)) => {}
+        (None, _) => check.require(false, "task", || {
+            "missing: the clean prompts of a task show the behaviour, the corrupt ones do not"
+                .into()
+        }),
+    }
     check.require((0.0..1.0).contains(&spec.held_out), "held_out", || {
         format!("expected at least 0 and less than 1, got {}", spec.held_out)
     });
@@ -56,6 +63,12 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
     check.at_most("bootstrap", spec.bootstrap, MAX_BOOTSTRAP);
     let found = match &spec.analysis {
         Analysis::Neurons(neurons) => neurons.mistakes(spec.metric),
+        Analysis::Sae(sae) => {
+            for file in sae.text.files() {
+                check.data_file("analysis.Sae.text.Files", file);
+            }
+            sae.mistakes()
+        }
         Analysis::Vector(vector) => {
             check.vector_data(vector);
             vector.mistakes(spec.metric)

@@ -1,6 +1,6 @@
 //! The specs: what a `.ron` file says.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -47,27 +47,27 @@ impl Spec {
     }
 
     /// The prompts.
-    pub fn task(&self) -> &TaskSource {
+    pub fn task(&self) -> Option<&TaskSource> {
         match self {
-            Self::Circuit(spec) => &spec.task,
-            Self::Analysis(spec) => &spec.task,
+            Self::Circuit(spec) => Some(&spec.task),
+            Self::Analysis(spec) => spec.task.as_ref(),
         }
     }
 
     /// The files that it takes prompts and text from, relative to the spec file.
     pub fn data_files(&self) -> Vec<&Path> {
-        let vector = match self {
-            Self::Analysis(spec) => match &spec.analysis {
-                Analysis::Vector(vector) => Some(vector),
-                Analysis::Neurons(_) => None,
-            },
-            Self::Circuit(_) => None,
-        };
-        let tasks = [Some(self.task()), vector.and_then(|it| it.add_to.as_ref())];
-        let files = tasks.into_iter().flatten().filter_map(TaskSource::file);
+        let mut files: Vec<&Path> = self.task().and_then(TaskSource::file).into_iter().collect();
+        if let Self::Analysis(spec) = self {
+            match &spec.analysis {
+                Analysis::Neurons(_) => {}
+                Analysis::Sae(sae) => files.extend(sae.text.files().iter().map(PathBuf::as_path)),
+                Analysis::Vector(vector) => {
+                    files.extend(vector.add_to.as_ref().and_then(TaskSource::file));
+                    files.extend(vector.text.as_deref());
+                }
+            }
+        }
         files
-            .chain(vector.and_then(|it| it.text.as_deref()))
-            .collect()
     }
 
     /// A hash of everything in the spec that decides a job's result.
@@ -89,8 +89,9 @@ pub struct AnalysisSpec {
     pub name: String,
     /// Models; each is one job.
     pub models: Vec<String>,
-    /// The prompts: clean ones show the behaviour, corrupt ones do not.
-    pub task: TaskSource,
+    /// The prompts: clean ones show the behaviour, corrupt ones do not. Only `Sae` needs none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub task: Option<TaskSource>,
     /// The measure of the behaviour.
     #[serde(default = "default_metric")]
     pub metric: Metric,

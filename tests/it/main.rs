@@ -22,6 +22,7 @@ mod nodes;
 mod oracle;
 mod order;
 mod report;
+mod sae;
 mod selection;
 mod shapes;
 mod specs;

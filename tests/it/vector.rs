@@ -4,8 +4,8 @@
 use secateur::analyze::Vector;
 use secateur::analyze::vector::{VectorFrom, VectorReport, VectorTask, find_vector};
 use secateur::engine::{
-    Ablation, AblationValues, AddAt, Evaluator, ModelEvaluator, Resumable, Steering, Transformer,
-    mean,
+    Ablation, AblationValues, AddAt, Continuation, Evaluator, ModelEvaluator, Resumable, Steering,
+    Transformer, mean,
 };
 use secateur::events::Silent;
 use secateur::graph::{ComputationGraph, EdgeMask, Granularity, NeuronNodes, Node};
@@ -261,7 +261,7 @@ fn generated_text_is_that_of_runs_without_a_cache() {
         ];
         for steering in steerings {
             let found = transformer
-                .generate(&prompts, (20, None), &steering, &Silent)
+                .generate(&prompts, greedy(None), &steering, &Silent)
                 .expect("text");
             for (prompt, found) in prompts.iter().zip(&found) {
                 // Up to the longest sequence that the model reads, and one more token.
@@ -275,9 +275,64 @@ fn generated_text_is_that_of_runs_without_a_cache() {
             }
             // The first token is the end: nothing is said.
             let stop = found[0][0];
-            let stopped = transformer.generate(&prompts[..1], (20, Some(stop)), &steering, &Silent);
+            let stopped =
+                transformer.generate(&prompts[..1], greedy(Some(stop)), &steering, &Silent);
             assert!(stopped.expect("text")[0].is_empty());
         }
+    }
+}
+
+fn greedy(stop: Option<u32>) -> Continuation {
+    Continuation {
+        tokens: 20,
+        stop,
+        seed: None,
+    }
+}
+
+/// Drawn text depends on the seed and the place of a prompt alone, and follows the probabilities.
+#[test]
+fn drawn_text_follows_the_probabilities() {
+    let config = llama();
+    let (weights, graph) = (oracle::random_weights(&config, 11), graph_of(&config));
+    let transformer = Transformer::new(&weights, &graph);
+    let prompts: Vec<&[u32]> = vec![&[1, 5, 9]; 4000];
+    let draw = |seed| {
+        let one = Continuation {
+            tokens: 1,
+            stop: None,
+            seed: Some(seed),
+        };
+        transformer
+            .generate(&prompts, one, &Steering::none(), &Silent)
+            .expect("text")
+    };
+    let found = draw(1);
+    assert_eq!(found, draw(1));
+    assert_ne!(found, draw(2));
+    let example = Example {
+        clean: prompts[0].to_vec(),
+        corrupt: prompts[0].to_vec(),
+        answer: vec![0],
+        wrong: Vec::new(),
+        at: vec![2],
+        teacher_forced: false,
+        text: None,
+    };
+    for token in 0..config.d_out() as u32 {
+        let answer = Example {
+            answer: vec![token],
+            ..example.clone()
+        };
+        let log = transformer.clean_metric(&[answer], Metric::Nll, &Silent);
+        let probability = log.expect("a metric")[0].exp();
+        let share = found.iter().filter(|it| it[0] == token).count() as f64 / 4000.0;
+        // Four standard deviations.
+        let most = 4.0 * (probability * (1.0 - probability) / 4000.0).sqrt();
+        assert!(
+            (share - probability).abs() <= most,
+            "{token}: {share}, not {probability}"
+        );
     }
 }
 

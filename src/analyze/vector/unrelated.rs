@@ -2,7 +2,7 @@
 
 use super::found::random_vectors;
 use super::report::{Passage, Sample, UnrelatedText};
-use crate::engine::{AddAt, Steering, Transformer, mean};
+use crate::engine::{AddAt, Continuation, Steering, Transformer, mean};
 use crate::error::Result;
 use crate::events::{Observer, phase};
 use crate::model::{Real, Tokenizer};
@@ -52,7 +52,11 @@ pub(super) fn samples<T: Real>(
     observer: &dyn Observer,
 ) -> Result<Vec<Sample>> {
     let prompts: Vec<&[u32]> = examples.iter().map(Example::prompt).collect();
-    let limit = (writing.tokens, writing.stop);
+    let limit = Continuation {
+        tokens: writing.tokens,
+        stop: writing.stop,
+        seed: None,
+    };
     let before = transformer.generate(&prompts, limit, &Steering::none(), observer)?;
     let after = transformer.generate(&prompts, limit, steering, observer)?;
     let text = |tokens: &[u32]| match writing.tokenizer {

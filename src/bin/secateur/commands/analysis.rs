@@ -7,7 +7,7 @@ use secateur::run::exit_code;
 use secateur::spec::{SpecFile, check_any_spec};
 
 use super::run::run_jobs;
-use crate::args::{AskedArgs, BatchArgs, NeuronsArgs, VectorArgs};
+use crate::args::{AskedArgs, BatchArgs, NeuronsArgs, SaeArgs, VectorArgs};
 use crate::output;
 
 /// What stands for a file in messages.
@@ -29,16 +29,16 @@ pub(crate) fn vector(args: &VectorArgs, quiet: bool) -> Result<u8> {
         args.from, args.layers, args.strengths, args.add_at, args.says, args.samples, args.tokens
     );
     if let Some(task) = &args.add_to {
-        question += &format!(", add_to: Some({task})");
+        question += &format!(", add_to: {task}");
     }
     if let Some(path) = &args.text {
-        question += &format!(", text: Some({:?})", path.display().to_string());
+        question += &format!(", text: {:?}", path.display().to_string());
     }
     question.push(')');
     ask("vector", &args.asked, &question, &args.batch, quiet)
 }
 
-/// Runs the spec of a question and prints the report.
+/// Runs the spec of a question about a task.
 fn ask(
     kind: &str,
     asked: &AskedArgs,
@@ -54,6 +54,45 @@ fn ask(
         "(format: 1, name: {name:?}, models: [{:?}], task: {}, metric: {}, held_out: {:?}, analysis: {question})",
         asked.model, asked.task, asked.metric, asked.held_out
     );
+    run_text(&text, batch, quiet)
+}
+
+/// `secateur sae`.
+pub(crate) fn sae(args: &SaeArgs, quiet: bool) -> Result<u8> {
+    let name = args
+        .name
+        .clone()
+        .unwrap_or_else(|| format!("sae-{}", args.layer));
+    let text = match &args.text[..] {
+        [] => format!("Sampled(tokens: {}, seed: {})", args.sampled, args.seed),
+        files => {
+            let files: Vec<String> = files
+                .iter()
+                .map(|file| file.display().to_string())
+                .collect();
+            format!("Files({files:?})")
+        }
+    };
+    let text = format!(
+        "(format: 1, name: {name:?}, models: [{:?}], held_out: {:?}, analysis: Sae(layer: {}, of: {}, kind: {}, features: {}, \
+         text: {text}, tokens: {}, context: {}, batch: {}, learning_rate: {:?}, seed: {}))",
+        args.model,
+        args.held_out,
+        args.layer,
+        args.of,
+        args.kind,
+        args.features,
+        args.tokens,
+        args.context,
+        args.batch,
+        args.learning_rate,
+        args.seed
+    );
+    run_text(&text, &args.batch_args, quiet)
+}
+
+/// Runs a spec and prints its report.
+fn run_text(text: &str, batch: &BatchArgs, quiet: bool) -> Result<u8> {
     if !quiet {
         output::message(&format!("as a spec file: {text}"));
     }

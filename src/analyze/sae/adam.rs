@@ -1,0 +1,129 @@
+//! Adam, with decoder rows that keep norm one.
+
+use rayon::prelude::*;
+
+use super::dictionary::{Dictionary, normalise};
+use super::gradient::Gradient;
+use super::parameters::SaeKind;
+use crate::model::Real;
+
+const FIRST_DECAY: f64 = 0.9;
+const SECOND_DECAY: f64 = 0.999;
+const SMALL: f64 = 1e-8;
+
+/// First and second moments of every weight's gradient.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Moments<T> {
+    pub first: Gradient<T>,
+    pub second: Gradient<T>,
+}
+
+impl<T: Real> Moments<T> {
+    pub(super) fn zero(dictionary: &Dictionary<T>) -> Self {
+        let zero = Gradient {
+            encoder: vec![T::ZERO; dictionary.encoder.len()],
+            encoder_bias: vec![T::ZERO; dictionary.encoder_bias.len()],
+            decoder: vec![T::ZERO; dictionary.decoder.len()],
+            decoder_bias: vec![T::ZERO; dictionary.decoder_bias.len()],
+            sparsity: vec![T::ZERO; dictionary.sparsity.len()],
+        };
+        Self {
+            first: zero.clone(),
+            second: zero,
+        }
+    }
+
+    /// Moves the weights; `step` counts from 1.
+    pub(super) fn apply(
+        &mut self,
+        dictionary: &mut Dictionary<T>,
+        mut gradient: Gradient<T>,
+        (step, rate): (usize, f64),
+    ) {
+        without_growth(&mut gradient.decoder, &dictionary.decoder, dictionary.width);
+        // The threshold of BatchTopK is no weight.
+        if let SaeKind::BatchTopK { .. } = dictionary.kind {
+            gradient.sparsity.fill(T::ZERO);
+        }
+        let correction = |decay: f64| 1.0 - decay.powi(i32::try_from(step).unwrap_or(i32::MAX));
+        let rates = [
+            rate / correction(FIRST_DECAY),
+            1.0 / correction(SECOND_DECAY),
+        ];
+        let (first, second) = (&mut self.first, &mut self.second);
+        for (weights, gradient, first, second) in [
+            (
+                &mut dictionary.encoder,
+                &gradient.encoder,
+                &mut first.encoder,
+                &mut second.encoder,
+            ),
+            (
+                &mut dictionary.encoder_bias,
+                &gradient.encoder_bias,
+                &mut first.encoder_bias,
+                &mut second.encoder_bias,
+            ),
+            (
+                &mut dictionary.decoder,
+                &gradient.decoder,
+                &mut first.decoder,
+                &mut second.decoder,
+            ),
+            (
+                &mut dictionary.decoder_bias,
+                &gradient.decoder_bias,
+                &mut first.decoder_bias,
+                &mut second.decoder_bias,
+            ),
+            (
+                &mut dictionary.sparsity,
+                &gradient.sparsity,
+                &mut first.sparsity,
+                &mut second.sparsity,
+            ),
+        ] {
+            moved(weights, gradient, (first, second), rates);
+        }
+        normalise(&mut dictionary.decoder, dictionary.width);
+    }
+}
+
+fn moved<T: Real>(
+    weights: &mut [T],
+    gradient: &[T],
+    (first, second): (&mut [T], &mut [T]),
+    [rate, second_correction]: [f64; 2],
+) {
+    let [one, two] = [FIRST_DECAY, SECOND_DECAY].map(T::from_f64);
+    let [one_rest, two_rest] = [1.0 - FIRST_DECAY, 1.0 - SECOND_DECAY].map(T::from_f64);
+    let (rate, second_correction) = (T::from_f64(rate), T::from_f64(second_correction));
+    let small = T::from_f64(SMALL);
+    let moments = first.par_iter_mut().zip(second.par_iter_mut());
+    let all = weights.par_iter_mut().zip(gradient.par_iter()).zip(moments);
+    all.for_each(|((weight, &gradient), (first, second))| {
+        *first = one * *first + one_rest * gradient;
+        *second = two * *second + two_rest * gradient * gradient;
+        let size = T::from_f64((second_correction * *second).to_f64().sqrt());
+        *weight -= rate * *first / (size + small);
+    });
+}
+
+/// Takes the part of each row's gradient along the row out of it: it would only change its norm.
+fn without_growth<T: Real>(gradient: &mut [T], rows: &[T], width: usize) {
+    let pairs = gradient
+        .chunks_exact_mut(width)
+        .zip(rows.chunks_exact(width));
+    for (gradient, row) in pairs {
+        let along = gradient
+            .iter()
+            .zip(row)
+            .fold(0.0, |sum, (gradient, value)| {
+                sum + gradient.to_f64() * value.to_f64()
+            });
+        let along = T::from_f64(along);
+        for (gradient, &value) in gradient.iter_mut().zip(row) {
+            *gradient -= along * value;
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! What a trained autoencoder does, on text that it was not trained on.
+
+use serde::Serialize;
+
+use super::dictionary::Dictionary;
+use super::parameters::Sae;
+use super::train::Round;
+use crate::analyze::neurons::Context;
+use crate::engine::{Transformer, mean};
+use crate::error::{Error, Result};
+use crate::events::{Event, Observer, phase};
+use crate::model::{Real, Tokenizer};
+
+/// Contexts that are run together.
+const TOGETHER: usize = 4;
+/// Tokens of a context that are shown in front of a feature's token.
+const BEFORE: usize = 20;
+/// Lowest power of ten of the density histogram.
+const LOWEST: i32 = -6;
+
+/// The answer about the features of a layer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SaeReport {
+    /// Numbers of a row.
+    pub width: usize,
+    /// Number of features.
+    pub features: usize,
+    /// Rows trained on.
+    pub rows_trained: usize,
+    /// Steps of training.
+    pub steps: usize,
+    /// Rows that the figures are of: held-out text.
+    pub rows: usize,
+    /// 1 - squared distance of the reconstructions / squared distance of the mean.
+    pub variance_explained: f64,
+    /// Active features of a row.
+    pub l0: f64,
+    /// Share of the features that are never active on the held-out text.
+    pub dead: f64,
+    /// Number of features by the power of ten of the share of rows on which they are active, from 10^-6 on; dead ones
+    /// apart.
+    pub density: Vec<usize>,
+    /// The model's loss with the representation replaced.
+    pub splice: SpliceFigures,
+    /// The rounds of training.
+    pub rounds: Vec<Round>,
+    /// Some features, those active on most rows first.
+    pub described: Vec<FeatureFigures>,
+    /// Remarks that belong to the result.
+    pub warnings: Vec<String>,
+}
+
+/// Losses of the model on held-out text, in nats a token.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct SpliceFigures {
+    /// As it is.
+    pub clean: f64,
+    /// With the reconstruction in place of the representation.
+    pub reconstructed: f64,
+    /// With zero in its place.
+    pub zero: f64,
+    /// (zero - reconstructed) / (zero - clean).
+    pub recovered: f64,
+}
+
+/// What is known of one feature.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FeatureFigures {
+    /// Its number.
+    pub feature: usize,
+    /// Share of the rows on which it is active.
+    pub density: f64,
+    /// Its mean activation there, in units of the input.
+    pub mean: f64,
+    /// Where it is most active.
+    pub contexts: Vec<Context>,
+}
+
+/// A place where a feature is active.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    activation: f64,
+    context: usize,
+    position: usize,
+}
+
+/// Measures an autoencoder on contexts that it was not trained on.
+///
+/// # Errors
+/// When a number is not finite, or the observer interrupts.
+///
+/// # Complexity
+/// About five forward passes.
+pub fn measure<T: Real>(
+    (transformer, tokenizer): (&Transformer<'_, T>, Option<&Tokenizer>),
+    contexts: &[Vec<u32>],
+    (dictionary, question): (&Dictionary<T>, &Sae),
+    observer: &dyn Observer,
+) -> Result<SaeReport> {
+    let (width, features) = (dictionary.width, dictionary.features);
+    phase(observer, "features on held-out text", contexts.len() as u64);
+    let mut sums = vec![0.0; width];
+    let (mut squares, mut error, mut rows) = (0.0, 0.0, 0_usize);
+    let mut active = vec![0_usize; features];
+    let mut totals = vec![0.0; features];
+    let mut places: Vec<Vec<Place>> = vec![Vec::new(); features];
+    let [mut clean, mut reconstructed, mut zero] = [const { Vec::new() }; 3];
+    let at = (question.layer, question.of);
+    let mut done = 0;
+    for group in contexts.chunks(TOGETHER) {
+        if observer.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        let sequences: Vec<&[u32]> = group.iter().map(Vec::as_slice).collect();
+        let inputs = transformer.representation(&sequences, at.0, at.1)?;
+        let codes = dictionary.encode(&dictionary.scaled(&inputs));
+        let outputs = dictionary.reconstruct(&inputs);
+        for (input, output) in inputs.chunks_exact(width).zip(outputs.chunks_exact(width)) {
+            for ((sum, x), y) in sums.iter_mut().zip(input).zip(output) {
+                let (x, y) = (x.to_f64(), y.to_f64());
+                *sum += x;
+                squares += x * x;
+                error += (x - y) * (x - y);
+            }
+        }
+        let mut row = 0;
+        for (index, tokens) in group.iter().enumerate() {
+            for position in 0..tokens.len() {
+                let codes = &codes[row * features..(row + 1) * features];
+                for (feature, code) in codes.iter().enumerate() {
+                    if *code > T::ZERO {
+                        active[feature] += 1;
+                        let activation = code.to_f64() / dictionary.scale;
+                        totals[feature] += activation;
+                        let place = Place {
+                            activation,
+                            context: done + index,
+                            position,
+                        };
+                        keep(&mut places[feature], place, question.contexts);
+                    }
+                }
+                row += 1;
+            }
+        }
+        rows += row;
+        clean.extend(transformer.losses_with(&sequences, at, <[T]>::to_vec)?);
+        reconstructed
+            .extend(transformer.losses_with(&sequences, at, |x| dictionary.reconstruct(x))?);
+        zero.extend(transformer.losses_with(&sequences, at, |x| vec![T::ZERO; x.len()])?);
+        done += group.len();
+        observer.event(Event::Step {
+            done: done as u64,
+            note: String::new(),
+        });
+    }
+    let count = rows as f64;
+    let around_mean = squares - sums.iter().map(|sum| sum * sum / count).sum::<f64>();
+    let splice = SpliceFigures::new(mean(&clean), mean(&reconstructed), mean(&zero));
+    let dead = active.iter().filter(|&&rows| rows == 0).count();
+    let mut order: Vec<usize> = (0..features)
+        .filter(|&feature| active[feature] > 0)
+        .collect();
+    order.sort_by_key(|&feature| std::cmp::Reverse(active[feature]));
+    let described = order.iter().take(question.described).map(|&feature| {
+        let places = places[feature].iter();
+        FeatureFigures {
+            feature,
+            density: active[feature] as f64 / count,
+            mean: totals[feature] / active[feature] as f64,
+            contexts: places
+                .map(|place| shown(tokenizer, &contexts[place.context], place))
+                .collect(),
+        }
+    });
+    Ok(SaeReport {
+        width,
+        features,
+        rows_trained: 0,
+        steps: 0,
+        rows,
+        variance_explained: 1.0 - error / around_mean,
+        l0: active.iter().sum::<usize>() as f64 / count,
+        dead: dead as f64 / features as f64,
+        density: histogram(&active, count),
+        splice,
+        rounds: Vec::new(),
+        described: described.collect(),
+        warnings: Vec::new(),
+    })
+}
+
+impl SpliceFigures {
+    fn new(clean: f64, reconstructed: f64, zero: f64) -> Self {
+        Self {
+            clean,
+            reconstructed,
+            zero,
+            recovered: (zero - reconstructed) / (zero - clean),
+        }
+    }
+}
+
+/// Keeps the largest, one for each context.
+fn keep(places: &mut Vec<Place>, place: Place, most: usize) {
+    if let Some(same) = places.iter_mut().find(|it| it.context == place.context) {
+        if same.activation >= place.activation {
+            return;
+        }
+        *same = place;
+    } else {
+        places.push(place);
+    }
+    places.sort_by(|a, b| b.activation.total_cmp(&a.activation));
+    places.truncate(most);
+}
+
+/// A place as text.
+fn shown(tokenizer: Option<&Tokenizer>, tokens: &[u32], place: &Place) -> Context {
+    let text = |tokens: &[u32]| match tokenizer {
+        Some(tokenizer) => tokenizer.decode(tokens),
+        None => tokens.iter().map(|id| format!("{id} ")).collect(),
+    };
+    Context {
+        activation: place.activation,
+        before: text(&tokens[place.position.saturating_sub(BEFORE)..place.position]),
+        token: text(&tokens[place.position..=place.position]),
+    }
+}
+
+/// Features by the power of ten of their density.
+fn histogram(active: &[usize], rows: f64) -> Vec<usize> {
+    let mut bins = vec![0; LOWEST.unsigned_abs() as usize];
+    let last = bins.len() - 1;
+    for &count in active.iter().filter(|&&count| count > 0) {
+        let power = (count as f64 / rows).log10().floor().max(f64::from(LOWEST));
+        let bin = (power - f64::from(LOWEST)) as usize;
+        bins[bin.min(last)] += 1;
+    }
+    bins
+}
+
+impl SaeReport {
+    /// The answer in one line.
+    pub fn finding(&self) -> String {
+        format!(
+            "{:.1} % of the variance with {:.1} features of {} at a time; spliced in, {:.1} % of the loss recovered; {:.1} % \
+             dead",
+            100.0 * self.variance_explained,
+            self.l0,
+            self.features,
+            100.0 * self.splice.recovered,
+            100.0 * self.dead
+        )
+    }
+}

@@ -1,0 +1,146 @@
+//! The state of a training as a file, from which it goes on to the same bits.
+
+use std::path::Path;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
+
+use super::files::write_whole;
+use crate::analyze::Sae;
+use crate::analyze::sae::{Gradient, Round, Training};
+use crate::error::{Error, Result};
+
+/// The file.
+pub(super) const CHECKPOINT: &str = "checkpoint.safetensors";
+
+/// Writes the state down, with a hash of all that training depends on.
+///
+/// # Errors
+/// When the disk refuses.
+pub(super) fn write(folder: &Path, training: &Training<f32>, inputs: &str) -> Result<()> {
+    let dictionary = &training.dictionary;
+    let [first, second] = training.moments();
+    let mut single: Vec<(String, &[f32])> = vec![
+        ("encoder".into(), &dictionary.encoder),
+        ("encoder_bias".into(), &dictionary.encoder_bias),
+        ("decoder".into(), &dictionary.decoder),
+        ("decoder_bias".into(), &dictionary.decoder_bias),
+        ("sparsity".into(), &dictionary.sparsity),
+    ];
+    for (name, moments) in [("first", first), ("second", second)] {
+        for (part, values) in parts(moments) {
+            single.push((format!("{name}.{part}"), values));
+        }
+    }
+    let bytes = |values: &[f32]| {
+        values
+            .iter()
+            .flat_map(|value| value.to_le_bytes())
+            .collect()
+    };
+    let mut tensors: Vec<(String, Dtype, Vec<u8>)> = single
+        .into_iter()
+        .map(|(name, values)| (name, Dtype::F32, bytes(values)))
+        .collect();
+    let rounds = training.rounds.iter().flat_map(|round| {
+        let revived = round.revived as f64;
+        [round.reconstruction, round.sparsity, round.l0, revived]
+    });
+    let doubles = std::iter::once(dictionary.scale).chain(rounds);
+    let doubles = doubles.flat_map(f64::to_le_bytes).collect();
+    tensors.push(("scale_and_rounds".into(), Dtype::F64, doubles));
+    let counts = std::iter::once(training.step as u64).chain(training.active.iter().copied());
+    let counts = counts.flat_map(u64::to_le_bytes).collect();
+    tensors.push(("step_and_active".into(), Dtype::U64, counts));
+    tensors.push(("inputs".into(), Dtype::U8, inputs.as_bytes().to_vec()));
+    let views = tensors.iter().map(|(name, dtype, bytes)| {
+        let shape = vec![8 * bytes.len() / dtype.bitsize()];
+        TensorView::new(*dtype, shape, bytes).map(|view| (name, view))
+    });
+    let views: std::result::Result<Vec<_>, _> = views.collect();
+    let file = views.and_then(|views| serialize(views, None));
+    let file = file.map_err(|error| Error::Bug(format!("{CHECKPOINT}: {error}")))?;
+    write_whole(folder, CHECKPOINT, &file)
+}
+
+/// The state that was written down for the same inputs, if there is one; a file of other inputs, or a broken one, is none.
+pub(super) fn read(
+    folder: &Path,
+    question: &Sae,
+    width: usize,
+    inputs: &str,
+) -> Option<Training<f32>> {
+    let bytes = fs_err::read(folder.join(CHECKPOINT)).ok()?;
+    let tensors = SafeTensors::deserialize(&bytes).ok()?;
+    let data = |name: &str, dtype: Dtype| {
+        let tensor = tensors.tensor(name).ok()?;
+        (tensor.dtype() == dtype).then(|| tensor.data())
+    };
+    if data("inputs", Dtype::U8)? != inputs.as_bytes() {
+        return None;
+    }
+    let mut training = Training::new(question, width);
+    let fill = |name: &str, target: &mut [f32]| {
+        let bytes = data(name, Dtype::F32).filter(|it| it.len() == 4 * target.len())?;
+        for (value, bytes) in target.iter_mut().zip(bytes.chunks_exact(4)) {
+            *value = f32::from_le_bytes(bytes.try_into().ok()?);
+        }
+        Some(())
+    };
+    let dictionary = &mut training.dictionary;
+    fill("encoder", &mut dictionary.encoder)?;
+    fill("encoder_bias", &mut dictionary.encoder_bias)?;
+    fill("decoder", &mut dictionary.decoder)?;
+    fill("decoder_bias", &mut dictionary.decoder_bias)?;
+    fill("sparsity", &mut dictionary.sparsity)?;
+    for (name, moments) in ["first", "second"].into_iter().zip(training.moments_mut()) {
+        for (part, values) in parts_mut(moments) {
+            fill(&format!("{name}.{part}"), values)?;
+        }
+    }
+    let doubles = data("scale_and_rounds", Dtype::F64)?.chunks_exact(8);
+    let doubles: Vec<f64> = doubles
+        .map(|bytes| bytes.try_into().map(f64::from_le_bytes).unwrap_or(f64::NAN))
+        .collect();
+    let (scale, rounds) = doubles.split_first()?;
+    training.dictionary.scale = *scale;
+    training.rounds = rounds
+        .chunks_exact(4)
+        .map(|round| Round {
+            reconstruction: round[0],
+            sparsity: round[1],
+            l0: round[2],
+            revived: round[3] as usize,
+        })
+        .collect();
+    let counts = data("step_and_active", Dtype::U64)?.chunks_exact(8);
+    let counts: Vec<u64> = counts
+        .map(|bytes| bytes.try_into().map(u64::from_le_bytes).unwrap_or(0))
+        .collect();
+    let (step, active) = counts.split_first()?;
+    training.step = usize::try_from(*step).ok()?;
+    if active.len() != training.active.len() {
+        return None;
+    }
+    training.active.copy_from_slice(active);
+    Some(training)
+}
+
+fn parts(gradient: &Gradient<f32>) -> [(&'static str, &[f32]); 5] {
+    [
+        ("encoder", &gradient.encoder),
+        ("encoder_bias", &gradient.encoder_bias),
+        ("decoder", &gradient.decoder),
+        ("decoder_bias", &gradient.decoder_bias),
+        ("sparsity", &gradient.sparsity),
+    ]
+}
+
+fn parts_mut(gradient: &mut Gradient<f32>) -> [(&'static str, &mut [f32]); 5] {
+    [
+        ("encoder", &mut gradient.encoder),
+        ("encoder_bias", &mut gradient.encoder_bias),
+        ("decoder", &mut gradient.decoder),
+        ("decoder_bias", &mut gradient.decoder_bias),
+        ("sparsity", &mut gradient.sparsity),
+    ]
+}

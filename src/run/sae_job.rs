@@ -1,0 +1,254 @@
+//! The training of a sparse autoencoder as a job: text, rounds with checkpoints, figures.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::analysis_job::{Answer, Asked};
+use super::files::remove_if_there;
+use super::sae_checkpoint::{self, CHECKPOINT};
+use crate::analyze::Sae;
+use crate::analyze::sae::{Corpus, Progress, Rows, TextRows, Training, measure};
+use crate::engine::{Continuation, Representation, Steering, Transformer};
+use crate::error::{Error, Result};
+use crate::events::{Event, Observer, phase};
+use crate::graph::{ComputationGraph, Granularity};
+use crate::model::{PrependBos, Tokenizer};
+use crate::report::{LensStamp, density_svg, sae_csv, sae_lens, sae_text, training_svg};
+use crate::spec::Precision;
+
+/// Rows of a round, about: after each the state is written down.
+const ROUND_ROWS: usize = 16_384;
+/// Contexts drawn from the model at a time.
+const DRAWN_TOGETHER: usize = 128;
+/// Largest text file, in bytes.
+const LARGEST_TEXT: u64 = 1 << 30;
+
+/// Which features the layer holds.
+///
+/// # Errors
+/// When the model or the text cannot be used, the disk refuses, or the observer interrupts.
+pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
+    let (spec, model, observer) = (asked.spec, asked.model, asked.observer);
+    let config = model.config();
+    if spec.precision != Precision::F32 {
+        return Err(Error::Usage(
+            "autoencoders are trained in single precision; leave `precision` out".into(),
+        ));
+    }
+    if question.layer >= config.n_layers {
+        return Err(Error::Usage(format!(
+            "there is no layer {}: the model has {}, counted from 0",
+            question.layer, config.n_layers
+        )));
+    }
+    if question.of == Representation::Mlp && !config.has_mlps() {
+        return Err(Error::model(&model.name, "the model has no MLPs"));
+    }
+    let graph = ComputationGraph::new(config, &Granularity::default(), &BTreeMap::new())?;
+    let transformer = Transformer::new(&model.weights, &graph);
+    let contexts = contexts(asked, question, &transformer)?;
+    let mut hasher = blake3::Hasher::new();
+    for token in contexts.iter().flatten() {
+        hasher.update(&token.to_le_bytes());
+    }
+    let data_hash = hasher.finalize().to_hex().to_string();
+    let held_out = (spec.held_out * contexts.len() as f64).round() as usize;
+    let held_out = held_out.clamp(1, contexts.len() - 1);
+    let (training_text, held_out) = contexts.split_at(contexts.len() - held_out);
+
+    let inputs = format!("{} {} {data_hash}", asked.spec_line(), model.hash);
+    let mut training = train(asked, question, (&transformer, training_text), &inputs)?;
+    let tokenizer = model.tokenizer.as_ref();
+    let dictionary = &training.dictionary;
+    let measured = (dictionary, question);
+    let mut report = measure((&transformer, tokenizer), held_out, measured, observer)?;
+    report.steps = training.step;
+    report.rows_trained = question.tokens;
+    report.rounds = std::mem::take(&mut training.rounds);
+    observer.add_to(&mut report.warnings);
+
+    let mut files = BTreeMap::new();
+    let mut add = |name: &'static str, text: String| files.insert(name, text.into_bytes());
+    let title = asked.title();
+    let about = format!(
+        "{title}: {:?} after layer {}, {:?}",
+        question.of, question.layer, question.kind
+    );
+    add("report.txt", sae_text(&report, &about));
+    add("features.csv", sae_csv(&report));
+    add("training.svg", training_svg(&report, &title));
+    add("density.svg", density_svg(&report, &title));
+    let hook = match question.of {
+        Representation::Stream => format!("blocks.{}.hook_resid_post", question.layer),
+        Representation::Mlp => format!("blocks.{}.hook_mlp_out", question.layer),
+        Representation::Heads => format!("blocks.{}.attn.hook_z", question.layer),
+    };
+    let stamp = LensStamp {
+        model: &asked.job.model_name,
+        hook: &hook,
+        layer: question.layer,
+        context: question.context,
+        prepend_bos: tokenizer.is_some_and(|it| it.prepends_bos(spec.prepend_bos)),
+    };
+    let [config, weights] = sae_lens(&training.dictionary, &stamp)?;
+    files.insert("cfg.json", config);
+    files.insert("sae_weights.safetensors", weights);
+    files.insert("report.json", asked.json(&report, &data_hash)?);
+    remove_if_there(&asked.job.folder.join(CHECKPOINT))?;
+    Ok(Answer {
+        files,
+        finding: report.finding(),
+        warnings: report.warnings,
+    })
+}
+
+/// Trains from where a run with the same inputs stopped, or from the start.
+fn train(
+    asked: &Asked<'_>,
+    question: &Sae,
+    (transformer, contexts): (&Transformer<'_, f32>, &[Vec<u32>]),
+    inputs: &str,
+) -> Result<Training<f32>> {
+    let observer = asked.observer;
+    let per_round = (ROUND_ROWS / question.context).max(1);
+    let rows_each = per_round * question.context;
+    let rounds = question.tokens.div_ceil(rows_each);
+    let progress = Progress {
+        rounds,
+        steps: rounds * rows_each.div_ceil(question.batch),
+    };
+    let mut rows = TextRows {
+        transformer,
+        contexts,
+        at: (question.layer, question.of),
+        per_round,
+        observer,
+    };
+    let folder = &asked.job.folder;
+    let width = Rows::<f32>::width(&rows);
+    let found = sae_checkpoint::read(folder, question, width, inputs);
+    let mut training = found.unwrap_or_else(|| Training::new(question, width));
+    phase(observer, "training", rounds as u64);
+    while training.rounds.len() < rounds {
+        if observer.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        let number = training.rounds.len();
+        training.round(question, progress, &rows.round(number)?);
+        let last = training.rounds[number];
+        if !last.reconstruction.is_finite() {
+            return Err(Error::NotFinite {
+                node: "the autoencoder".into(),
+                problem: "its loss is not finite; lower learning_rate".into(),
+            });
+        }
+        sae_checkpoint::write(folder, &training, inputs)?;
+        observer.event(Event::Step {
+            done: number as u64 + 1,
+            note: format!("loss {:.3}, {:.1} active", last.reconstruction, last.l0),
+        });
+    }
+    Ok(training)
+}
+
+/// The text in contexts of equal length.
+fn contexts(
+    asked: &Asked<'_>,
+    question: &Sae,
+    transformer: &Transformer<'_, f32>,
+) -> Result<Vec<Vec<u32>>> {
+    let config = asked.model.config();
+    if question.context > config.n_ctx {
+        return Err(Error::Usage(format!(
+            "context is {}, and the model reads at most {} tokens",
+            question.context, config.n_ctx
+        )));
+    }
+    let tokenizer = asked.model.tokenizer.as_ref();
+    let bos = tokenizer.map_or_else(
+        || Ok(Vec::new()),
+        |it| it.encode("", asked.spec.prepend_bos),
+    )?;
+    let contexts = match &question.text {
+        Corpus::Files(files) => {
+            let tokenizer = asked.model.require_tokenizer()?;
+            let mut tokens = Vec::new();
+            for file in files {
+                tokens.extend(read(&asked.job.spec.base().join(file), tokenizer)?);
+            }
+            let length = question.context.saturating_sub(bos.len()).max(1);
+            let contexts = tokens.chunks_exact(length);
+            contexts.map(|it| [&bos[..], it].concat()).collect()
+        }
+        Corpus::Sampled { tokens, seed } => {
+            let count = tokens.div_ceil(question.context);
+            drawn(
+                transformer,
+                &bos,
+                (count, question.context, *seed),
+                asked.observer,
+            )?
+        }
+    };
+    if contexts.len() < 2 {
+        return Err(Error::data(
+            "the text",
+            format!(
+                "it is shorter than two contexts of {} tokens",
+                question.context
+            ),
+        ));
+    }
+    Ok(contexts)
+}
+
+fn read(path: &Path, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+    let name = path.display().to_string();
+    if fs_err::metadata(path)?.len() > LARGEST_TEXT {
+        return Err(Error::data(
+            name,
+            "larger than 1 GiB; split it into several files",
+        ));
+    }
+    let text =
+        String::from_utf8(fs_err::read(path)?).map_err(|_| Error::data(&name, "not UTF-8 text"))?;
+    tokenizer.encode(&text, PrependBos::Never)
+}
+
+/// Contexts that begin with a random token and go on as the model does.
+fn drawn(
+    transformer: &Transformer<'_, f32>,
+    bos: &[u32],
+    (count, length, seed): (usize, usize, u64),
+    observer: &dyn Observer,
+) -> Result<Vec<Vec<u32>>> {
+    phase(observer, "drawing text from the model", count as u64);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let vocabulary = transformer.d_vocab() as u32;
+    let mut contexts: Vec<Vec<u32>> = Vec::with_capacity(count);
+    let mut group = 0;
+    while contexts.len() < count {
+        let together = DRAWN_TOGETHER.min(count - contexts.len());
+        let starts: Vec<Vec<u32>> = (0..together)
+            .map(|_| [bos, &[rng.random_range(0..vocabulary)]].concat())
+            .collect();
+        let starts: Vec<&[u32]> = starts.iter().map(Vec::as_slice).collect();
+        let continuation = Continuation {
+            tokens: length - starts[0].len(),
+            stop: None,
+            seed: Some(seed.wrapping_add(1 + group)),
+        };
+        let found = transformer.generate(&starts, continuation, &Steering::none(), observer)?;
+        let whole = starts.iter().zip(&found);
+        contexts.extend(whole.map(|(start, rest)| [start, &rest[..]].concat()));
+        group += 1;
+        observer.event(Event::Step {
+            done: contexts.len() as u64,
+            note: String::new(),
+        });
+    }
+    Ok(contexts)
+}

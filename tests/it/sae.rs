@@ -1,0 +1,315 @@
+//! Sparse autoencoders: gradients against finite differences, a toy of superposition with known features, exact resume,
+//! and the format that others read.
+
+use rand::seq::index::sample;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use secateur::analyze::Sae;
+use secateur::analyze::sae::{Corpus, Dictionary, Progress, SaeKind, Training, gradient};
+use secateur::engine::Representation;
+
+const KINDS: [SaeKind; 5] = [
+    SaeKind::Relu { l1: 0.3 },
+    SaeKind::TopK { k: 3 },
+    SaeKind::BatchTopK { k: 3 },
+    SaeKind::JumpRelu {
+        l0: 0.1,
+        bandwidth: 0.02,
+    },
+    SaeKind::Gated { l1: 0.3 },
+];
+
+fn question(kind: SaeKind, features: usize) -> Sae {
+    Sae {
+        layer: 0,
+        of: Representation::Stream,
+        kind,
+        features,
+        text: Corpus::Sampled { tokens: 0, seed: 0 },
+        tokens: 0,
+        context: 2,
+        batch: 256,
+        learning_rate: 3e-3,
+        seed: 1,
+        described: 0,
+        contexts: 0,
+    }
+}
+
+fn numbers(count: usize, seed: u64) -> Vec<f64> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    (0..count)
+        .map(|_| 2.0 * rng.random::<f64>() - 1.0)
+        .collect()
+}
+
+/// A dictionary with nothing at zero.
+fn random_dictionary(kind: SaeKind) -> Dictionary<f64> {
+    let mut dictionary = Dictionary::random(kind, 6, 10, 4);
+    dictionary.encoder = numbers(60, 5);
+    dictionary.encoder_bias = numbers(10, 6).iter().map(|it| 0.2 * it).collect();
+    dictionary.decoder_bias = numbers(6, 7).iter().map(|it| 0.2 * it).collect();
+    if let SaeKind::Gated { .. } = kind {
+        dictionary.sparsity = numbers(20, 8).iter().map(|it| 0.2 * it).collect();
+    }
+    dictionary
+}
+
+/// The derivative of the loss by every weight that has one. Thresholds of `JumpRelu` have a pseudo-derivative, and the
+/// gates' reconstruction does not count for the decoder: these are left out here.
+#[test]
+fn gradients_are_finite_differences() {
+    let rows = numbers(8 * 6, 9);
+    for kind in KINDS {
+        let dictionary = random_dictionary(kind);
+        let (_, found, codes) = gradient(&dictionary, &rows);
+        assert!(codes.iter().any(|code| *code > 0.0));
+        let loss = |dictionary: &Dictionary<f64>| {
+            let (loss, _, _) = gradient(dictionary, &rows);
+            let sparsity = match kind {
+                // The number of active features has no derivative.
+                SaeKind::JumpRelu { .. } => 0.0,
+                _ => loss.sparsity,
+            };
+            loss.reconstruction + sparsity
+        };
+        let gated = matches!(kind, SaeKind::Gated { .. });
+        let parts: [(&str, &[f64], fn(&mut Dictionary<f64>) -> &mut Vec<f64>); 5] = [
+            ("encoder", &found.encoder, |it| &mut it.encoder),
+            ("encoder_bias", &found.encoder_bias, |it| {
+                &mut it.encoder_bias
+            }),
+            ("decoder", &found.decoder, |it| &mut it.decoder),
+            ("decoder_bias", &found.decoder_bias, |it| {
+                &mut it.decoder_bias
+            }),
+            ("sparsity", &found.sparsity, |it| &mut it.sparsity),
+        ];
+        for (name, found, weights) in parts {
+            let skipped = match name {
+                "sparsity" => !gated,
+                "decoder" | "decoder_bias" => gated,
+                _ => false,
+            };
+            if skipped {
+                continue;
+            }
+            for (index, found) in found.iter().enumerate() {
+                let moved = |by: f64| {
+                    let mut moved = dictionary.clone();
+                    weights(&mut moved)[index] += by;
+                    loss(&moved)
+                };
+                let step = 1e-6;
+                let slope = (moved(step) - moved(-step)) / (2.0 * step);
+                assert!(
+                    (found - slope).abs() < 1e-6 * slope.abs().max(1.0),
+                    "{kind:?} {name}[{index}]: {found}, not {slope}"
+                );
+            }
+        }
+    }
+}
+
+/// What the pseudo-derivative of a threshold is, by the formula of the reference, row by row.
+#[test]
+fn thresholds_learn_by_the_rectangle_of_the_reference() {
+    let rows = numbers(40 * 6, 3);
+    let (l0, bandwidth) = (0.1, 0.4);
+    let dictionary = random_dictionary(SaeKind::JumpRelu { l0, bandwidth });
+    let (_, found, _) = gradient(&dictionary, &rows);
+    let codes = dictionary.encode(&rows);
+    let outputs = dictionary.decode(&codes);
+    let mut some = false;
+    for feature in 0..10 {
+        let threshold = dictionary.sparsity[feature].exp();
+        let mut wanted = 0.0;
+        for row in 0..40 {
+            let input = &rows[6 * row..6 * row + 6];
+            let output = &outputs[6 * row..6 * row + 6];
+            let direction = &dictionary.decoder[6 * feature..6 * feature + 6];
+            let before: f64 = (0..6)
+                .map(|at| {
+                    (input[at] - dictionary.decoder_bias[at])
+                        * dictionary.encoder[10 * at + feature]
+                })
+                .sum::<f64>()
+                + dictionary.encoder_bias[feature];
+            let inside = ((before - threshold) / bandwidth).abs() < 0.5;
+            some |= inside;
+            let error: f64 = (0..6)
+                .map(|at| 2.0 * (output[at] - input[at]) * direction[at])
+                .sum();
+            let slope = if inside { -1.0 / bandwidth } else { 0.0 };
+            wanted += slope * (threshold * error + l0) / 40.0;
+        }
+        // By the logarithm.
+        wanted *= threshold;
+        let found = found.sparsity[feature];
+        assert!(
+            (found - wanted).abs() < 1e-9,
+            "{feature}: {found}, not {wanted}"
+        );
+    }
+    assert!(some, "no row is near a threshold");
+}
+
+#[test]
+fn the_largest_are_kept_and_no_more() {
+    let rows = numbers(20 * 6, 2);
+    let codes = random_dictionary(SaeKind::TopK { k: 3 }).encode(&rows);
+    for row in codes.chunks_exact(10) {
+        assert!(row.iter().filter(|code| **code > 0.0).count() <= 3);
+    }
+    let (_, _, codes) = gradient(&random_dictionary(SaeKind::BatchTopK { k: 3 }), &rows);
+    let active = |row: &[f64]| row.iter().filter(|code| **code > 0.0).count();
+    assert_eq!(codes.chunks_exact(10).map(active).sum::<usize>(), 60);
+    assert!(codes.chunks_exact(10).any(|row| active(row) != 3));
+}
+
+/// Rows made of few of more features than there are coordinates.
+struct Superposition {
+    features: Vec<Vec<f64>>,
+}
+
+const WIDTH: usize = 20;
+
+impl Superposition {
+    fn new(count: usize) -> Self {
+        let mut rng = ChaCha8Rng::seed_from_u64(77);
+        let mut unit = || {
+            let vector: Vec<f64> = (0..WIDTH)
+                .map(|_| (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0)
+                .collect();
+            let norm = vector.iter().map(|it| it * it).sum::<f64>().sqrt();
+            vector.iter().map(|it| it / norm).collect()
+        };
+        Self {
+            features: (0..count).map(|_| unit()).collect(),
+        }
+    }
+
+    /// Rows of two active features each, between one and two.
+    fn rows(&self, count: usize, round: usize) -> Vec<f32> {
+        let mut rng = ChaCha8Rng::seed_from_u64(1000 + round as u64);
+        let mut rows = Vec::with_capacity(count * WIDTH);
+        for _ in 0..count {
+            let mut row = [0.0; WIDTH];
+            for feature in sample(&mut rng, self.features.len(), 2) {
+                let size = 1.0 + rng.random::<f64>();
+                for (value, part) in row.iter_mut().zip(&self.features[feature]) {
+                    *value += size * part;
+                }
+            }
+            rows.extend(row.map(|value| value as f32));
+        }
+        rows
+    }
+
+    /// Of every feature the largest cosine with a decoder row, mean over features.
+    fn recovered(&self, dictionary: &Dictionary<f32>) -> f64 {
+        let best = self.features.iter().map(|feature| {
+            dictionary
+                .decoder
+                .chunks_exact(WIDTH)
+                .map(|row| {
+                    row.iter()
+                        .zip(feature)
+                        .map(|(a, b)| f64::from(*a) * b)
+                        .sum::<f64>()
+                })
+                .fold(-1.0, f64::max)
+        });
+        best.sum::<f64>() / self.features.len() as f64
+    }
+}
+
+fn trained(kind: SaeKind, toy: &Superposition, rounds: usize) -> Training<f32> {
+    let question = question(kind, 40);
+    let progress = Progress {
+        rounds,
+        steps: rounds * 16,
+    };
+    let mut training = Training::new(&question, WIDTH);
+    for round in 0..rounds {
+        training.round(&question, progress, &toy.rows(4096, round));
+    }
+    training
+}
+
+/// Known features in superposition are found by every kind.
+#[test]
+fn features_in_superposition_are_recovered() {
+    let toy = Superposition::new(40);
+    let kinds = [
+        SaeKind::Relu { l1: 0.5 },
+        SaeKind::TopK { k: 2 },
+        SaeKind::BatchTopK { k: 2 },
+        SaeKind::JumpRelu {
+            l0: 0.3,
+            bandwidth: 0.5,
+        },
+        SaeKind::Gated { l1: 0.5 },
+    ];
+    let mut table = String::new();
+    for kind in kinds {
+        let training = trained(kind, &toy, 60);
+        let found = toy.recovered(&training.dictionary);
+        let begun = Dictionary::<f32>::random(kind, WIDTH, 40, 1);
+        let before = toy.recovered(&begun);
+        let last = training.rounds.last().expect("rounds");
+        table += &format!(
+            "{kind:?}: {before:.3} -> {found:.3}, {:.2} active\n",
+            last.l0
+        );
+        assert!(found > 0.9, "{table}");
+        assert!(before < 0.7, "{table}");
+    }
+}
+
+/// A training that goes on from a copy of its state ends with the same bits; another seed with others.
+#[test]
+fn training_goes_on_from_any_round() {
+    let toy = Superposition::new(30);
+    let kind = SaeKind::TopK { k: 2 };
+    let question = question(kind, 40);
+    let progress = Progress {
+        rounds: 8,
+        steps: 8 * 16,
+    };
+    let whole = trained(kind, &toy, 8);
+    let mut first = Training::new(&question, WIDTH);
+    for round in 0..5 {
+        first.round(&question, progress, &toy.rows(4096, round));
+    }
+    let mut second = first.clone();
+    drop(first);
+    for round in 5..8 {
+        second.round(&question, progress, &toy.rows(4096, round));
+    }
+    assert_eq!(second, whole);
+    let mut other = question.clone();
+    other.seed = 2;
+    assert_ne!(
+        Training::<f32>::new(&other, WIDTH).dictionary,
+        Training::new(&question, WIDTH).dictionary
+    );
+}
+
+/// Decoder rows keep norm one, and inputs a mean norm of the square root of their width.
+#[test]
+fn decoder_rows_keep_norm_one() {
+    let toy = Superposition::new(30);
+    for kind in KINDS {
+        let training = trained(kind, &toy, 3);
+        for row in training.dictionary.decoder.chunks_exact(WIDTH) {
+            let norm = row.iter().map(|it| it * it).sum::<f32>().sqrt();
+            assert!((norm - 1.0).abs() < 1e-5, "{kind:?}: {norm}");
+        }
+        let rows = training.dictionary.scaled(&toy.rows(4096, 0));
+        let norms = rows.chunks_exact(WIDTH);
+        let norms = norms.map(|row| f64::from(row.iter().map(|it| it * it).sum::<f32>().sqrt()));
+        let mean = norms.sum::<f64>() / 4096.0;
+        assert!((mean - (WIDTH as f64).sqrt()).abs() < 1e-3, "{mean}");
+    }
+}
