@@ -6,6 +6,8 @@ pub mod vector;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::Tokenizer;
+
 pub use neurons::Neurons;
 pub use sae::Sae;
 pub use vector::Vector;
@@ -19,4 +21,13 @@ pub enum Analysis {
     Sae(Sae),
     /// Which direction of the residual stream carries a behaviour.
     Vector(Vector),
+}
+
+/// Tokens as text, or as their ids where the model has no tokenizer.
+fn text_of(tokenizer: Option<&Tokenizer>, tokens: &[u32]) -> String {
+    if let Some(tokenizer) = tokenizer {
+        return tokenizer.decode(tokens);
+    }
+    let ids: Vec<String> = tokens.iter().map(ToString::to_string).collect();
+    ids.join(" ")
 }

@@ -1,5 +1,5 @@
-//! The result of training a sparse autoencoder: text for people, a table of features, plots, and the weights in SAELens'
-//! format.
+//! The result of training a sparse autoencoder: text for people, a table of features, plots, and the weights in the format
+//! of `SAELens`.
 
 use serde_json::{Map, Value, json};
 
@@ -45,7 +45,13 @@ pub fn sae_text(report: &SaeReport, about: &str) -> String {
         100.0 * splice.recovered
     ));
     let bins = report.density.iter().enumerate();
-    let bins = bins.map(|(bin, count)| format!("1e{}: {}", LOWEST + bin as i32, thousands(*count)));
+    let bins = bins.map(|(bin, count)| {
+        format!(
+            "1e{}: {}",
+            LOWEST + i32::try_from(bin).unwrap_or(0),
+            thousands(*count)
+        )
+    });
     out.line(format_args!(
         "features by the share of rows on which they are active, from {}",
         bins.collect::<Vec<_>>().join(", ")
@@ -152,7 +158,7 @@ pub fn density_svg(report: &SaeReport, title: &str) -> String {
 pub struct LensStamp<'s> {
     /// The model.
     pub model: &'s str,
-    /// Name of the place in TransformerLens.
+    /// Name of the place in `TransformerLens`.
     pub hook: &'s str,
     /// The layer.
     pub layer: usize,
@@ -162,7 +168,7 @@ pub struct LensStamp<'s> {
     pub prepend_bos: bool,
 }
 
-/// `cfg.json` and `sae_weights.safetensors` as SAELens reads them; inputs are taken as they come, so the scale is folded
+/// `cfg.json` and `sae_weights.safetensors` as `SAELens` reads them; inputs are taken as they come, so the scale is folded
 /// into the weights. `BatchTopK` becomes `jumprelu`, as it is used after training.
 ///
 /// # Errors
@@ -249,7 +255,7 @@ pub fn sae_lens(dictionary: &Dictionary<f32>, stamp: &LensStamp<'_>) -> Result<[
             ));
         }
         SaeKind::Relu { .. } | SaeKind::TopK { .. } => {
-            tensors.push(("b_enc", vec![features], bias))
+            tensors.push(("b_enc", vec![features], bias));
         }
     }
     Ok([text, tensors_file(&tensors)?])

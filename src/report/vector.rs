@@ -8,7 +8,6 @@ use super::table::table;
 use super::text::{Text, clip, one_line, short, thousands};
 use crate::analyze::neurons::Effect;
 use crate::analyze::vector::{FoundVector, Rated, Sample, SweepPoint, VectorReport};
-use crate::engine::mean;
 use crate::error::{Error, Result};
 
 /// Heads that the text names.
@@ -164,6 +163,7 @@ fn rated(what: &str, rated: &Rated) -> Vec<String> {
 fn baseline(what: &str, metrics: &[f64]) -> Option<Vec<String>> {
     let least = metrics.iter().copied().fold(f64::INFINITY, f64::min);
     let most = metrics.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mean = metrics.iter().sum::<f64>() / metrics.len() as f64;
     (!metrics.is_empty()).then(|| {
         let spread = if metrics.len() > 1 {
             format!(
@@ -177,7 +177,7 @@ fn baseline(what: &str, metrics: &[f64]) -> Option<Vec<String>> {
         };
         vec![
             what.to_owned(),
-            format!("{}{spread}", short(mean(metrics))),
+            format!("{}{spread}", short(mean)),
             String::new(),
         ]
     })
@@ -244,7 +244,7 @@ pub fn vector_svg(report: &VectorReport, title: &str, metric: &str) -> String {
         name: format!("times {}", short(strength)),
         points: points
             .iter()
-            .filter(|point| point.strength == strength)
+            .filter(|point| point.strength.total_cmp(&strength).is_eq())
             .map(|point| PlotPoint {
                 x: point.layer as f64,
                 y: point.held_out.mean,

@@ -109,17 +109,17 @@ impl Asked<'_> {
         text.push(b'\n');
         Ok(text)
     }
+}
 
-    /// Refuses a dataset of which nothing is left for discovery.
-    pub(super) fn some_discovery(&self, examples: usize, dataset: &Dataset) -> Result<()> {
-        if examples > 0 {
-            return Ok(());
-        }
-        Err(Error::data(
-            dataset.source.clone(),
-            "no example is left for discovery; lower held_out or add pairs",
-        ))
+/// Refuses a dataset of which nothing is left for discovery.
+pub(super) fn some_discovery(examples: usize, dataset: &Dataset) -> Result<()> {
+    if examples > 0 {
+        return Ok(());
     }
+    Err(Error::data(
+        dataset.source.clone(),
+        "no example is left for discovery; lower held_out or add pairs",
+    ))
 }
 
 /// Where a result comes from: everything it depends on, nothing that varies between runs.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::analysis_job::{Answer, Asked};
+use super::analysis_job::{Answer, Asked, some_discovery};
 use super::job::load_examples;
 use super::memory::{self, Bound};
 use super::pipeline::misfit;
@@ -67,7 +67,7 @@ fn neurons<T: Real>(
         return Err(Error::model(&model.name, problem));
     }
     let (discovery, held_out) = dataset.split(spec.held_out);
-    asked.some_discovery(discovery.len(), dataset)?;
+    some_discovery(discovery.len(), dataset)?;
     check(&discovery, &held_out, (spec, question), dataset)?;
     let task = NeuronTask {
         held_out: if held_out.is_empty() {

@@ -99,7 +99,7 @@ pub(super) fn read(
     }
     let doubles = data("scale_and_rounds", Dtype::F64)?.chunks_exact(8);
     let doubles: Vec<f64> = doubles
-        .map(|bytes| bytes.try_into().map(f64::from_le_bytes).unwrap_or(f64::NAN))
+        .map(|bytes| bytes.try_into().map_or(f64::NAN, f64::from_le_bytes))
         .collect();
     let (scale, rounds) = doubles.split_first()?;
     training.dictionary.scale = *scale;
@@ -114,7 +114,7 @@ pub(super) fn read(
         .collect();
     let counts = data("step_and_active", Dtype::U64)?.chunks_exact(8);
     let counts: Vec<u64> = counts
-        .map(|bytes| bytes.try_into().map(u64::from_le_bytes).unwrap_or(0))
+        .map(|bytes| bytes.try_into().map_or(0, u64::from_le_bytes))
         .collect();
     let (step, active) = counts.split_first()?;
     training.step = usize::try_from(*step).ok()?;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::analysis_job::{Answer, Asked};
+use super::analysis_job::{Answer, Asked, some_discovery};
 use super::job::load_examples;
 use super::memory::{self, Bound};
 use super::pipeline::misfit;
@@ -107,7 +107,7 @@ fn vector<T: Real>(
             }
         }
         let (discovery, held_out) = dataset.split(spec.held_out);
-        asked.some_discovery(discovery.len(), dataset)?;
+        some_discovery(discovery.len(), dataset)?;
         let judging = if held_out.is_empty() {
             &discovery
         } else {

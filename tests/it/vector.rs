@@ -356,7 +356,7 @@ fn most_likely(
     let right = transformer
         .steered_metric(&examples, Metric::Accuracy, steering, &Silent)
         .expect("metrics");
-    let best = right.iter().position(|&right| right == 1.0);
+    let best = right.iter().position(|&right| right > 0.5);
     best.expect("one token is the most likely") as u32
 }
 
@@ -472,8 +472,20 @@ fn layers_and_strengths_are_chosen_on_discovery_prompts_and_heads_by_their_effec
     };
     let report = report(&transformer, &examples, &question);
     assert_eq!(report.sweep.len(), config.n_layers * 3);
-    let best = report.sweep.iter().map(|it| it.discovery);
-    let best = best.fold(f64::NEG_INFINITY, f64::max);
+    let clean = transformer
+        .clean_metric(&examples, METRIC, &Silent)
+        .expect("metrics");
+    let reach = report
+        .sweep
+        .iter()
+        .filter(|it| it.discovery >= mean(&clean));
+    let least = reach.map(|it| it.strength.abs()).min_by(f64::total_cmp);
+    let allowed = report.sweep.iter().filter(|it| {
+        least.is_none_or(|least| it.strength.abs() <= least && it.discovery >= mean(&clean))
+    });
+    let best = allowed
+        .map(|it| it.discovery)
+        .fold(f64::NEG_INFINITY, f64::max);
     let chosen = report
         .sweep
         .iter()

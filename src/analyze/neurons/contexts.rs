@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::screen::{Unit, prompts};
+use crate::analyze::text_of;
 use crate::engine::Transformer;
 use crate::error::Result;
 use crate::events::{Observer, phase};
@@ -59,14 +60,7 @@ pub(super) fn most_active<T: Real>(
             }
         }
     })?;
-    let text = |tokens: &[u32]| {
-        if let Some(tokenizer) = tokenizer {
-            tokenizer.decode(tokens)
-        } else {
-            let ids: Vec<String> = tokens.iter().map(ToString::to_string).collect();
-            ids.join(" ")
-        }
-    };
+    let text = |tokens: &[u32]| text_of(tokenizer, tokens);
     let context = |&(activation, sequence, position): &(f64, usize, usize)| Context {
         activation,
         before: text(&sequences[sequence][..position]),

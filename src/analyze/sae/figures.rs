@@ -6,6 +6,7 @@ use super::dictionary::Dictionary;
 use super::parameters::Sae;
 use super::train::Round;
 use crate::analyze::neurons::Context;
+use crate::analyze::text_of;
 use crate::engine::{Transformer, mean};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
@@ -217,14 +218,13 @@ fn keep(places: &mut Vec<Place>, place: Place, most: usize) {
 
 /// A place as text.
 fn shown(tokenizer: Option<&Tokenizer>, tokens: &[u32], place: &Place) -> Context {
-    let text = |tokens: &[u32]| match tokenizer {
-        Some(tokenizer) => tokenizer.decode(tokens),
-        None => tokens.iter().map(|id| format!("{id} ")).collect(),
-    };
     Context {
         activation: place.activation,
-        before: text(&tokens[place.position.saturating_sub(BEFORE)..place.position]),
-        token: text(&tokens[place.position..=place.position]),
+        before: text_of(
+            tokenizer,
+            &tokens[place.position.saturating_sub(BEFORE)..place.position],
+        ),
+        token: text_of(tokenizer, &tokens[place.position..=place.position]),
     }
 }
 

@@ -65,39 +65,13 @@ pub fn gradient<T: Real>(dictionary: &Dictionary<T>, scaled: &[T]) -> (Loss, Gra
     let mut on_z = vec![T::ZERO; z.len()];
     match dictionary.kind {
         SaeKind::Gated { l1 } => {
-            let bias = &dictionary.encoder_bias;
-            let mut gates = z.clone();
-            for row in gates.chunks_exact_mut(features) {
-                for (gate, &bias) in row.iter_mut().zip(bias) {
-                    *gate += bias;
-                    if *gate <= T::ZERO {
-                        *gate = T::ZERO;
-                    }
-                }
-            }
-            let mut by_gates = dictionary.decode(&gates);
-            for (error, &input) in by_gates.iter_mut().zip(scaled) {
-                let difference = error.to_f64() - input.to_f64();
-                loss.sparsity += share * difference * difference;
-                *error = T::from_f64(2.0 * share * difference);
-            }
-            let on_gates = Dense::new(&by_gates, width).times(decoder.transposed());
-            for at in 0..z.len() {
-                let feature = at % features;
-                if gates[at] > T::ZERO {
-                    loss.sparsity += share * l1 * gates[at].to_f64();
-                    let by_gate = on_gates[at].to_f64() + share * l1;
-                    encoder_bias[feature] += by_gate;
-                    on_z[at] = T::from_f64(by_gate);
-                }
-                if codes[at] > T::ZERO {
-                    let scale = dictionary.sparsity[feature].to_f64().exp();
-                    let by_magnitude = on_codes[at].to_f64();
-                    sparsity[feature] += by_magnitude * scale * z[at].to_f64();
-                    sparsity[features + feature] += by_magnitude;
-                    on_z[at] += T::from_f64(by_magnitude * scale);
-                }
-            }
+            let batch = (scaled, &z[..], &codes[..], &on_codes[..]);
+            loss.sparsity = gated(
+                dictionary,
+                l1,
+                batch,
+                (&mut on_z, &mut encoder_bias, &mut sparsity),
+            );
         }
         SaeKind::JumpRelu { l0, bandwidth } => {
             for at in 0..z.len() {
@@ -149,6 +123,52 @@ pub fn gradient<T: Real>(dictionary: &Dictionary<T>, scaled: &[T]) -> (Loss, Gra
         sparsity: cast(sparsity),
     };
     (loss, gradient, codes)
+}
+
+/// The gradient of a gated dictionary by projections, gates' biases and magnitudes; returns what sparsity costs.
+fn gated<T: Real>(
+    dictionary: &Dictionary<T>,
+    l1: f64,
+    (scaled, z, codes, on_codes): (&[T], &[T], &[T], &[T]),
+    (on_z, gate_bias, magnitudes): (&mut [T], &mut [f64], &mut [f64]),
+) -> f64 {
+    let (width, features) = (dictionary.width, dictionary.features);
+    let share = width as f64 / scaled.len() as f64;
+    let mut gates = z.to_vec();
+    for row in gates.chunks_exact_mut(features) {
+        for (gate, &bias) in row.iter_mut().zip(&dictionary.encoder_bias) {
+            *gate += bias;
+            if *gate <= T::ZERO {
+                *gate = T::ZERO;
+            }
+        }
+    }
+    let mut cost = 0.0;
+    let mut by_gates = dictionary.decode(&gates);
+    for (error, &input) in by_gates.iter_mut().zip(scaled) {
+        let difference = error.to_f64() - input.to_f64();
+        cost += share * difference * difference;
+        *error = T::from_f64(2.0 * share * difference);
+    }
+    let decoder = Dense::new(&dictionary.decoder, width);
+    let on_gates = Dense::new(&by_gates, width).times(decoder.transposed());
+    for at in 0..z.len() {
+        let feature = at % features;
+        if gates[at] > T::ZERO {
+            cost += share * l1 * gates[at].to_f64();
+            let by_gate = on_gates[at].to_f64() + share * l1;
+            gate_bias[feature] += by_gate;
+            on_z[at] = T::from_f64(by_gate);
+        }
+        if codes[at] > T::ZERO {
+            let scale = dictionary.sparsity[feature].to_f64().exp();
+            let by_magnitude = on_codes[at].to_f64();
+            magnitudes[feature] += by_magnitude * scale * z[at].to_f64();
+            magnitudes[features + feature] += by_magnitude;
+            on_z[at] += T::from_f64(by_magnitude * scale);
+        }
+    }
+    cost
 }
 
 fn column_sums<T: Real>(values: &[T], width: usize) -> Vec<f64> {

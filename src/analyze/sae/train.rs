@@ -128,7 +128,7 @@ impl<T: Real> Training<T> {
             *mean /= seen as f64;
         }
         let every = progress.rounds.div_ceil(REVIVALS);
-        if (number + 1) % every == 0 && number + every < progress.rounds {
+        if (number + 1).is_multiple_of(every) && number + every < progress.rounds {
             let alive = std::mem::replace(&mut self.active, vec![0; question.features]);
             let alive = alive.iter().enumerate();
             let dead: Vec<usize> = alive

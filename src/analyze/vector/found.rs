@@ -129,7 +129,10 @@ impl HeadSum {
                     .collect();
                 for (total, values) in totals.iter_mut().zip(ready.heads_set(metric, layer, &set)?)
                 {
-                    *total += values.iter().sum::<f64>();
+                    // One after the other, so that the sum does not depend on the groups.
+                    for value in values {
+                        *total += value;
+                    }
                 }
             }
             done += group.len();

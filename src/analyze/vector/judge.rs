@@ -62,13 +62,13 @@ impl<T: Real> Judge<'_, '_, T> {
         name: &str,
     ) -> Result<Vec<f64>> {
         phase(self.observer, name, examples.len() as u64);
-        let mut totals = vec![0.0; vectors.len()];
+        let mut values = vec![Vec::with_capacity(examples.len()); vectors.len()];
         let mut done = 0;
         for group in self.transformer.groups(examples) {
             let ready = Resumable::new(self.transformer, group, at)?;
-            for (total, vector) in totals.iter_mut().zip(vectors) {
+            for (values, vector) in values.iter_mut().zip(vectors) {
                 let found = ready.added(self.metric, (layer, at), vector, &[strength])?;
-                *total += found.iter().flatten().sum::<f64>();
+                values.extend(found.into_iter().flatten());
             }
             done += group.len();
             self.observer.event(Event::Step {
@@ -76,8 +76,7 @@ impl<T: Real> Judge<'_, '_, T> {
                 note: String::new(),
             });
         }
-        let count = examples.len() as f64;
-        Ok(totals.iter().map(|total| total / count).collect())
+        Ok(values.iter().map(|values| mean(values)).collect())
     }
 
     /// The mean metric with each of some directions taken out.

@@ -65,73 +65,24 @@ pub fn find_vector<T: Real>(
     question: &Vector,
     observer: &dyn Observer,
 ) -> Result<(VectorReport, FoundVector)> {
-    let layers = layers(transformer.heads().n_layers, &question.layers)?;
-    let swapped = |examples: &[Example]| examples.iter().map(Example::swapped).collect::<Vec<_>>();
-    let corrupt = swapped(task.discovery);
-    let add_to = task.add_to.map(swapped);
-    let sides = (task.discovery, &corrupt[..]);
-
-    let (found, head_sum) = match question.from {
-        VectorFrom::Means { positions } => {
-            long_enough(task.discovery.iter().chain(&corrupt), positions)?;
-            let found = differences_of_means(transformer, sides, positions, observer)?;
-            (found, None)
-        }
-        VectorFrom::Heads { count } => {
-            let sum = HeadSum::new(transformer, sides, (count, task.metric), observer)?;
-            let everywhere = vec![sum.vector.clone(); transformer.heads().n_layers];
-            (vec![everywhere], Some(sum))
-        }
-    };
-    let mut candidates = Vec::new();
-    let mut of = Vec::new();
-    for (back, found) in found.iter().enumerate() {
-        for &layer in &layers {
-            candidates.push(Candidate {
-                layer,
-                vector: &found[layer],
-            });
-            of.push((layer, back));
-        }
-    }
-    let strengths = (&question.strengths[..], question.add_at);
-    let run = |examples, name| {
-        let prompts = (examples, task.metric);
-        sweep(
-            transformer,
-            prompts,
-            &candidates,
-            strengths,
-            (name, observer),
-        )
-    };
-    let on_discovery = run(&add_to[0], "layers and strengths")?;
-    let on_held_out = run(&add_to[1], "layers and strengths, held out")?;
     let judge = Judge {
         transformer,
         metric: task.metric,
         bootstrap: task.bootstrap,
         observer,
     };
-    let mut points = Vec::new();
-    for (index, &(layer, positions_back)) in of.iter().enumerate() {
-        for (which, &strength) in question.strengths.iter().enumerate() {
-            points.push(SweepPoint {
-                layer,
-                strength,
-                positions_back,
-                discovery: mean(&on_discovery[index][which]),
-                held_out: judge.estimate(&on_held_out[index][which]),
-            });
-        }
-    }
-    // The first of equally good ones.
-    let best = points
-        .iter()
-        .rev()
-        .max_by(|a, b| a.discovery.total_cmp(&b.discovery))
-        .copied()
-        .ok_or_else(|| Error::Bug("a sweep of nothing".into()))?;
+    let corrupt = swapped(task.discovery);
+    let add_to = task.add_to.map(swapped);
+    let sides = (task.discovery, &corrupt[..]);
+    let (found, head_sum) = vectors(transformer, (sides, task.metric), question, observer)?;
+    let points = sweep_points(&judge, &found, [&add_to[0], &add_to[1]], question)?;
+    phase(
+        observer,
+        "metric on clean prompts",
+        task.discovery.len() as u64,
+    );
+    let wanted = mean(&transformer.clean_metric(task.discovery, task.metric, observer)?);
+    let best = chosen(&points, wanted)?;
     let vector = found[best.positions_back][best.layer].clone();
     let norm = norm_of(&vector);
 
@@ -147,12 +98,11 @@ pub fn find_vector<T: Real>(
         mean(&transformer.clean_metric(&held_out_corrupt, task.metric, observer)?);
 
     let random = random_vectors(task.random_baselines, vector.len(), norm);
-    let mut shuffled = match &head_sum {
-        Some(sum) => vec![sum.on_corrupt.clone()],
-        None => {
-            let place = (best.layer, best.positions_back);
-            shuffled_differences(transformer, sides, place, task.random_baselines, observer)?
-        }
+    let mut shuffled = if let Some(sum) = &head_sum {
+        vec![sum.on_corrupt.clone()]
+    } else {
+        let place = (best.layer, best.positions_back);
+        shuffled_differences(transformer, sides, place, task.random_baselines, observer)?
     };
     for vector in &mut shuffled {
         scale_to(vector, norm);
@@ -162,38 +112,16 @@ pub fn find_vector<T: Real>(
     let added_shuffled = judge.with_each(&add_to[1], to, &shuffled, "shuffled vectors")?;
     let projected_out_random = judge.without_each(task.held_out, &random)?;
 
-    let text = if task.text.is_empty() {
-        None
-    } else {
-        let what = (best.layer, &vector[..], best.strength);
-        Some(unrelated_text(transformer, task.text, what, observer)?)
-    };
-    phase(observer, "samples", 0);
-    let writing = Writing {
-        tokenizer: task.tokenizer,
-        tokens: question.tokens,
-        stop: task.stop,
-    };
-    let first = |examples: &[Example]| examples[..question.samples.min(examples.len())].to_vec();
-    let written = |examples: &[Example], steering: &Steering<T>| {
-        if question.tokens == 0 {
-            return Ok(Vec::new());
-        }
-        samples(transformer, &first(examples), writing, steering, observer)
-    };
-    let samples = written(&add_to[1], &adding)?;
-    let samples_clean = written(task.held_out, &out)?;
-
-    let mut warnings = Vec::new();
     let recovered = judge.recovered(&before_values, &added_values, &clean_values);
-    if recovered.is_none() {
-        let warning = "the metric on the clean prompts is not above that on the prompts that the vector is added to: the \
-                       model does not show this behaviour, or clean and corrupt have the wrong roles";
-        warnings.push(warning.to_owned());
-    }
-    for warning in &warnings {
-        observer.event(Event::Warning(warning.clone()));
-    }
+    let warnings = warnings(recovered.is_some(), observer);
+    let written = Written::new(
+        transformer,
+        task,
+        question,
+        (&add_to[1], &adding, &out),
+        observer,
+    )?;
+    let what = (best.layer, &vector[..], best.strength);
     let report = VectorReport {
         examples_discovery: task.discovery.len(),
         examples: task.held_out.len(),
@@ -217,12 +145,12 @@ pub fn find_vector<T: Real>(
         ),
         projected_out,
         projected_out_random,
-        text,
+        text: unrelated_text(transformer, task.text, what, observer)?,
         heads: head_sum.map_or_else(Vec::new, |sum| sum.heads),
         sweep: points,
-        says: says(&question.says, &samples, &samples_clean),
-        samples,
-        samples_clean,
+        says: says(&question.says, &written.added, &written.clean),
+        samples: written.added,
+        samples_clean: written.clean,
         warnings,
     };
     let vector = FoundVector {
@@ -231,6 +159,140 @@ pub fn find_vector<T: Real>(
         strength: best.strength,
     };
     Ok((report, vector))
+}
+
+fn swapped(examples: &[Example]) -> Vec<Example> {
+    examples.iter().map(Example::swapped).collect()
+}
+
+/// The vectors by position and layer, and the heads that they are a sum of.
+type Vectors = (Vec<Vec<Vec<f64>>>, Option<HeadSum>);
+
+fn vectors<T: Real>(
+    transformer: &Transformer<'_, T>,
+    (sides, metric): ((&[Example], &[Example]), Metric),
+    question: &Vector,
+    observer: &dyn Observer,
+) -> Result<Vectors> {
+    match question.from {
+        VectorFrom::Means { positions } => {
+            long_enough(sides.0.iter().chain(sides.1), positions)?;
+            let found = differences_of_means(transformer, sides, positions, observer)?;
+            Ok((found, None))
+        }
+        VectorFrom::Heads { count } => {
+            let sum = HeadSum::new(transformer, sides, (count, metric), observer)?;
+            let everywhere = vec![sum.vector.clone(); transformer.heads().n_layers];
+            Ok((vec![everywhere], Some(sum)))
+        }
+    }
+}
+
+/// The metric for every position, layer and strength, on the prompts that choose and on those that judge.
+fn sweep_points<T: Real>(
+    judge: &Judge<'_, '_, T>,
+    found: &[Vec<Vec<f64>>],
+    [choosing, judging]: [&[Example]; 2],
+    question: &Vector,
+) -> Result<Vec<SweepPoint>> {
+    let layers = layers(judge.transformer.heads().n_layers, &question.layers)?;
+    let mut candidates = Vec::new();
+    let mut of = Vec::new();
+    for (back, found) in found.iter().enumerate() {
+        for &layer in &layers {
+            candidates.push(Candidate {
+                layer,
+                vector: &found[layer],
+            });
+            of.push((layer, back));
+        }
+    }
+    let strengths = (&question.strengths[..], question.add_at);
+    let run = |examples, name| {
+        let prompts = (examples, judge.metric);
+        let told = (name, judge.observer);
+        sweep(judge.transformer, prompts, &candidates, strengths, told)
+    };
+    let on_discovery = run(choosing, "layers and strengths")?;
+    let on_held_out = run(judging, "layers and strengths, held out")?;
+    let mut points = Vec::new();
+    for (index, &(layer, positions_back)) in of.iter().enumerate() {
+        for (which, &strength) in question.strengths.iter().enumerate() {
+            points.push(SweepPoint {
+                layer,
+                strength,
+                positions_back,
+                discovery: mean(&on_discovery[index][which]),
+                held_out: judge.estimate(&on_held_out[index][which]),
+            });
+        }
+    }
+    Ok(points)
+}
+
+/// Remarks, which the observer hears too.
+fn warnings(shows_behaviour: bool, observer: &dyn Observer) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if !shows_behaviour {
+        let warning = "the metric on the clean prompts is not above that on the prompts that the vector is added to: the \
+                       model does not show this behaviour, or clean and corrupt have the wrong roles";
+        warnings.push(warning.to_owned());
+    }
+    for warning in &warnings {
+        observer.event(Event::Warning(warning.clone()));
+    }
+    warnings
+}
+
+/// Samples of generated text.
+struct Written {
+    added: Vec<Sample>,
+    clean: Vec<Sample>,
+}
+
+impl Written {
+    fn new<T: Real>(
+        transformer: &Transformer<'_, T>,
+        task: &VectorTask<'_>,
+        question: &Vector,
+        (add_to, adding, out): (&[Example], &Steering<T>, &Steering<T>),
+        observer: &dyn Observer,
+    ) -> Result<Self> {
+        phase(observer, "samples", 0);
+        let writing = Writing {
+            tokenizer: task.tokenizer,
+            tokens: question.tokens,
+            stop: task.stop,
+        };
+        let written = |examples: &[Example], steering: &Steering<T>| {
+            if question.tokens == 0 {
+                return Ok(Vec::new());
+            }
+            let first = &examples[..question.samples.min(examples.len())];
+            samples(transformer, first, writing, steering, observer)
+        };
+        Ok(Self {
+            added: written(add_to, adding)?,
+            clean: written(task.held_out, out)?,
+        })
+    }
+}
+
+/// Where a vector is added: of the points at which the discovery prompts have the metric of the clean ones, the best of the
+/// least strength, so that no more is changed than needed; where there is none, the best of all. The first of equally good
+/// ones.
+fn chosen(points: &[SweepPoint], wanted: f64) -> Result<SweepPoint> {
+    let reach = points.iter().filter(|point| point.discovery >= wanted);
+    let least = reach
+        .map(|point| point.strength.abs())
+        .min_by(f64::total_cmp);
+    let fits = |point: &&SweepPoint| {
+        least.is_none_or(|least| point.strength.abs() <= least && point.discovery >= wanted)
+    };
+    let points = points.iter().rev().filter(fits);
+    let best = points.max_by(|a, b| a.discovery.total_cmp(&b.discovery));
+    best.copied()
+        .ok_or_else(|| Error::Bug("a sweep of nothing".into()))
 }
 
 /// The layers asked for.
@@ -294,4 +356,40 @@ fn says(texts: &[String], added: &[Sample], clean: &[Sample]) -> Option<[f64; 4]
         share(clean, |it| &it.before),
         share(clean, |it| &it.after),
     ])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analyze::neurons::Effect;
+
+    #[test]
+    fn no_more_is_changed_than_needed() {
+        let point = |layer, strength, discovery| SweepPoint {
+            layer,
+            strength,
+            positions_back: 0,
+            discovery,
+            held_out: Effect {
+                mean: 0.0,
+                interval: None,
+            },
+        };
+        let points = [
+            point(0, 1.0, 2.0),
+            point(0, 2.0, 9.0),
+            point(1, 1.0, 3.0),
+            point(1, 2.0, 5.0),
+            point(2, 1.0, 3.0),
+        ];
+        let at = |wanted| {
+            chosen(&points, wanted)
+                .map(|it| (it.layer, it.strength))
+                .expect("a point")
+        };
+        assert_eq!(at(2.5), (1, 1.0));
+        assert_eq!(at(4.0), (0, 2.0));
+        assert_eq!(at(99.0), (0, 2.0));
+        assert!(chosen(&[], 0.0).is_err());
+    }
 }

@@ -2,6 +2,7 @@
 
 use super::found::random_vectors;
 use super::report::{Passage, Sample, UnrelatedText};
+use crate::analyze::text_of;
 use crate::engine::{AddAt, Continuation, Steering, Transformer, mean};
 use crate::error::Result;
 use crate::events::{Observer, phase};
@@ -17,7 +18,10 @@ pub(super) fn unrelated_text<T: Real>(
     passages: &[Passage],
     (layer, vector, strength): (usize, &[f64], f64),
     observer: &dyn Observer,
-) -> Result<UnrelatedText> {
+) -> Result<Option<UnrelatedText>> {
+    if passages.is_empty() {
+        return Ok(None);
+    }
     phase(observer, "unrelated text", 0);
     let passages: Vec<&[u32]> = passages.iter().map(Vec::as_slice).collect();
     let random = random_vectors(1, vector.len(), super::found::norm_of(vector));
@@ -25,14 +29,14 @@ pub(super) fn unrelated_text<T: Real>(
     let losses = |steering: &Steering<T>| transformer.losses(&passages, steering, observer);
     let before = losses(&Steering::none())?;
     let perplexity = |losses: &[f64]| mean(losses).exp();
-    Ok(UnrelatedText {
+    Ok(Some(UnrelatedText {
         tokens: before.len(),
         before: perplexity(&before),
         added: perplexity(&losses(&adding(vector))?),
         added_random: perplexity(&losses(&adding(&random[0]))?),
         projected_out: perplexity(&losses(&Steering::projecting_out(vector))?),
         projected_out_random: perplexity(&losses(&Steering::projecting_out(&random[0]))?),
-    })
+    }))
 }
 
 /// How samples of text are written.
@@ -59,10 +63,7 @@ pub(super) fn samples<T: Real>(
     };
     let before = transformer.generate(&prompts, limit, &Steering::none(), observer)?;
     let after = transformer.generate(&prompts, limit, steering, observer)?;
-    let text = |tokens: &[u32]| match writing.tokenizer {
-        Some(tokenizer) => tokenizer.decode(tokens),
-        None => tokens.iter().map(|id| format!("{id} ")).collect(),
-    };
+    let text = |tokens: &[u32]| text_of(writing.tokenizer, tokens);
     let samples = prompts.iter().zip(before.iter().zip(&after));
     Ok(samples
         .map(|(prompt, (before, after))| Sample {

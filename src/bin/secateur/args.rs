@@ -397,7 +397,7 @@ impl AddedVectors {
     }
 
     /// The same with paths that hold wherever they are relative to.
-    pub(crate) fn from_anywhere(&self) -> Self {
+    pub(crate) fn absolute(&self) -> Self {
         let absolute = |vector: &String| match std::path::absolute(vector) {
             Ok(path) => path.display().to_string(),
             Err(_) => vector.clone(),

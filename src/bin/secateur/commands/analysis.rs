@@ -24,17 +24,14 @@ pub(crate) fn neurons(args: &NeuronsArgs, quiet: bool) -> Result<u8> {
 
 /// `secateur vector`.
 pub(crate) fn vector(args: &VectorArgs, quiet: bool) -> Result<u8> {
-    let mut question = format!(
-        "Vector(from: {}, layers: {:?}, strengths: {:?}, add_at: {}, says: {:?}, samples: {}, tokens: {}",
+    let add_to = args.add_to.as_ref();
+    let add_to = add_to.map_or_else(String::new, |task| format!(", add_to: {task}"));
+    let text = args.text.as_ref().map(|path| path.display().to_string());
+    let text = text.map_or_else(String::new, |path| format!(", text: {path:?}"));
+    let question = format!(
+        "Vector(from: {}, layers: {:?}, strengths: {:?}, add_at: {}, says: {:?}, samples: {}, tokens: {}{add_to}{text})",
         args.from, args.layers, args.strengths, args.add_at, args.says, args.samples, args.tokens
     );
-    if let Some(task) = &args.add_to {
-        question += &format!(", add_to: {task}");
-    }
-    if let Some(path) = &args.text {
-        question += &format!(", text: {:?}", path.display().to_string());
-    }
-    question.push(')');
     ask("vector", &args.asked, &question, &args.batch, quiet)
 }
 

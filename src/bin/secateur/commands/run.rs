@@ -53,7 +53,7 @@ fn with_vectors(specs: &[SpecFile], added: &AddedVectors) -> Result<Vec<SpecFile
     if added.is_empty() {
         return Ok(specs);
     }
-    let added = added.from_anywhere();
+    let added = added.absolute();
     for spec in &mut specs {
         for model in spec.spec.models_mut() {
             *model = added.to(model);
