@@ -5,6 +5,7 @@ mod acdc;
 mod activation_path;
 mod baselines;
 mod cli;
+mod cli_analyses;
 mod cli_kill;
 mod curve;
 mod determinism;

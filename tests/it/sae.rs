@@ -4,9 +4,11 @@
 use rand::seq::index::sample;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use safetensors::SafeTensors;
 use secateur::analyze::Sae;
 use secateur::analyze::sae::{Corpus, Dictionary, Progress, SaeKind, Training, gradient};
 use secateur::engine::Representation;
+use secateur::report::{LensStamp, sae_lens};
 
 const KINDS: [SaeKind; 5] = [
     SaeKind::Relu { l1: 0.3 },
@@ -245,18 +247,18 @@ fn trained(kind: SaeKind, toy: &Superposition, rounds: usize) -> Training<f32> {
 fn features_in_superposition_are_recovered() {
     let toy = Superposition::new(40);
     let kinds = [
-        SaeKind::Relu { l1: 1.5 },
+        SaeKind::Relu { l1: 2.5 },
         SaeKind::TopK { k: 2 },
         SaeKind::BatchTopK { k: 2 },
         SaeKind::JumpRelu {
-            l0: 0.5,
+            l0: 1.0,
             bandwidth: 0.5,
         },
-        SaeKind::Gated { l1: 1.5 },
+        SaeKind::Gated { l1: 4.0 },
     ];
     let (mut table, mut least, mut most_before) = (Vec::new(), 1.0_f64, 0.0_f64);
     for kind in kinds {
-        let training = trained(kind, &toy, 60);
+        let training = trained(kind, &toy, 100);
         let found = toy.recovered(&training.dictionary);
         let begun = Dictionary::<f32>::random(kind, WIDTH, 40, 1);
         let before = toy.recovered(&begun);
@@ -315,5 +317,93 @@ fn decoder_rows_keep_norm_one() {
         let norms = norms.map(|row| f64::from(row.iter().map(|it| it * it).sum::<f32>().sqrt()));
         let mean = norms.sum::<f64>() / 4096.0;
         assert!((mean - (WIDTH as f64).sqrt()).abs() < 1e-3, "{mean}");
+    }
+}
+
+/// The files that other programs read compute the same, by the formulas of `SAELens`, row by row.
+#[test]
+fn exported_weights_compute_the_same() {
+    let toy = Superposition::new(30);
+    let rows = toy.rows(50, 9);
+    for kind in KINDS {
+        let dictionary = trained(kind, &toy, 2).dictionary;
+        let stamp = LensStamp {
+            model: "toy",
+            hook: "blocks.0.hook_resid_post",
+            layer: 0,
+            context: 8,
+            prepend_bos: false,
+        };
+        let [config, weights] = sae_lens(&dictionary, &stamp).expect("files");
+        let config: serde_json::Value = serde_json::from_slice(&config).expect("JSON");
+        assert_eq!(config["d_in"], WIDTH);
+        let tensors = SafeTensors::deserialize(&weights).expect("tensors");
+        let tensor = |name: &str| -> Vec<f64> {
+            let data = tensors.tensor(name).expect("a tensor").data();
+            let numbers = data.chunks_exact(4);
+            numbers
+                .map(|bytes| f64::from(f32::from_le_bytes(bytes.try_into().expect("four bytes"))))
+                .collect()
+        };
+        let (encoder, decoder, centre) = (tensor("W_enc"), tensor("W_dec"), tensor("b_dec"));
+        let architecture = config["architecture"].as_str().expect("a name");
+        let found = dictionary.reconstruct(&rows);
+        for (row, found) in rows.chunks_exact(WIDTH).zip(found.chunks_exact(WIDTH)) {
+            let z: Vec<f64> = (0..40)
+                .map(|feature| {
+                    (0..WIDTH)
+                        .map(|at| (f64::from(row[at]) - centre[at]) * encoder[at * 40 + feature])
+                        .sum()
+                })
+                .collect();
+            let relu = |bias: &[f64]| -> Vec<f64> {
+                z.iter()
+                    .zip(bias)
+                    .map(|(z, bias)| (z + bias).max(0.0))
+                    .collect()
+            };
+            let codes: Vec<f64> = match architecture {
+                "standard" => relu(&tensor("b_enc")),
+                "topk" => {
+                    let codes = relu(&tensor("b_enc"));
+                    let k = config["k"].as_u64().expect("k") as usize;
+                    let rank = |code: f64| codes.iter().filter(|other| **other > code).count();
+                    codes
+                        .iter()
+                        .map(|&code| if rank(code) < k { code } else { 0.0 })
+                        .collect()
+                }
+                "jumprelu" => {
+                    let codes = relu(&tensor("b_enc")).into_iter().zip(tensor("threshold"));
+                    codes
+                        .map(|(code, least)| if code > least { code } else { 0.0 })
+                        .collect()
+                }
+                "gated" => {
+                    let (gate, scale, bias) = (tensor("b_gate"), tensor("r_mag"), tensor("b_mag"));
+                    (0..40)
+                        .map(|at| {
+                            let magnitude = (z[at] * scale[at].exp() + bias[at]).max(0.0);
+                            if z[at] + gate[at] > 0.0 {
+                                magnitude
+                            } else {
+                                0.0
+                            }
+                        })
+                        .collect()
+                }
+                other => panic!("{other}"),
+            };
+            for (at, found) in found.iter().enumerate() {
+                let wanted: f64 = (0..40)
+                    .map(|feature| codes[feature] * decoder[feature * WIDTH + at])
+                    .sum();
+                let wanted = wanted + centre[at];
+                assert!(
+                    (f64::from(*found) - wanted).abs() < 1e-4,
+                    "{kind:?}: {found}, not {wanted}"
+                );
+            }
+        }
     }
 }

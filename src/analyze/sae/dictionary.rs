@@ -9,7 +9,7 @@ use crate::engine::Dense;
 use crate::model::Real;
 
 /// The threshold that `JumpRelu` starts from.
-const FIRST_THRESHOLD: f64 = 0.05;
+const FIRST_THRESHOLD: f64 = 0.5;
 
 /// The weights of a sparse autoencoder. Inputs are multiplied by `scale` first and reconstructions divided by it.
 #[derive(Debug, Clone, PartialEq)]

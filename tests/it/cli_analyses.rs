@@ -1,0 +1,465 @@
+//! Vectors and sparse autoencoders as a user runs them.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use safetensors::SafeTensors;
+
+fn secateur(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_secateur"))
+        .current_dir(folder)
+        .args(arguments)
+        .output()
+        .expect("the program runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("text")
+}
+
+fn done(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    text(&output.stdout)
+}
+
+fn refused(output: &Output, code: i32, parts: &[&str]) {
+    let stderr = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{stderr}");
+    for part in parts {
+        assert!(stderr.contains(part), "{part}: {stderr}");
+    }
+}
+
+const TASK: &str = "GreaterThan(pairs: 24, seed: 1)";
+
+/// A vector in `results/vector-greaterthan/toy-llama`.
+fn with_vector() -> (tempfile::TempDir, String) {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs_err::write(
+        folder.path().join("text.txt"),
+        "The dogs near the tree are red. ".repeat(20),
+    )
+    .expect("a file");
+    let arguments = [
+        "vector",
+        "builtin:toy-llama",
+        "--task",
+        TASK,
+        "--text",
+        "text.txt",
+    ];
+    let more = ["--says", "9", "--samples", "3", "--tokens", "4"];
+    let output = secateur(folder.path(), &[&arguments[..], &more].concat());
+    let spec = text(&output.stderr);
+    let spec = spec
+        .lines()
+        .find_map(|line| line.strip_prefix("as a spec file: "));
+    let spec = spec.expect("a spec").to_owned();
+    let report = done(&output);
+    for part in [
+        "vector-greaterthan on toy-llama: GreaterThan(",
+        "with the vector added",
+        "with a random vector",
+        "adding it recovers",
+        "taking it out leaves",
+        "perplexity of",
+        "samples that say it",
+        "as it is",
+    ] {
+        assert!(report.contains(part), "{part}: {report}");
+    }
+    (folder, spec)
+}
+
+#[test]
+fn vectors_are_found_from_the_command_line_and_in_batches() {
+    let (folder, spec) = with_vector();
+    let results = folder.path().join("results/vector-greaterthan/toy-llama");
+    let bytes = |file: &str| fs_err::read(results.join(file)).expect("a file");
+    for file in ["report.txt", "samples.txt", "sweep.csv", "run.json"] {
+        assert!(results.join(file).is_file(), "{file}");
+    }
+    let svg = text(&bytes("sweep.svg"));
+    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>") && !svg.contains("NaN"));
+    let report: serde_json::Value = serde_json::from_slice(&bytes("report.json")).expect("JSON");
+    let metric = |of: &str| report[of]["metric"]["mean"].as_f64().expect("a metric");
+    assert!(metric("added") > metric("before") + 2.0);
+    let random = report["added_random"].as_array().expect("random vectors");
+    assert_eq!(random.len(), 20);
+    assert!(random.iter().all(|it| it.as_f64() < Some(metric("added"))));
+
+    // The spec that it printed gives the same bytes on one thread, and is then done already.
+    fs_err::write(folder.path().join("same.ron"), spec).expect("a file");
+    let before = ["report.json", "vector.safetensors", "samples.txt"].map(bytes);
+    done(&secateur(
+        folder.path(),
+        &["run", "same.ron", "--force", "--threads", "1"],
+    ));
+    assert_eq!(
+        ["report.json", "vector.safetensors", "samples.txt"].map(bytes),
+        before
+    );
+    assert!(done(&secateur(folder.path(), &["run", "same.ron"])).contains("already done"));
+    // A text that changed is another input.
+    fs_err::write(
+        folder.path().join("text.txt"),
+        "The cats are red. ".repeat(20),
+    )
+    .expect("a file");
+    assert!(!done(&secateur(folder.path(), &["run", "same.ron"])).contains("already done"));
+}
+
+fn logits(folder: &Path, arguments: &[&str]) -> Vec<f32> {
+    let first = [
+        "logits",
+        "--tokens",
+        "tokens.jsonl",
+        "--out",
+        "out.safetensors",
+    ];
+    done(&secateur(folder, &[&first[..], arguments].concat()));
+    let bytes = fs_err::read(folder.join("out.safetensors")).expect("a file");
+    let tensors = SafeTensors::deserialize(&bytes).expect("tensors");
+    let data = tensors.tensor("logits").expect("logits").data();
+    data.chunks_exact(4)
+        .map(|bytes| f32::from_le_bytes(bytes.try_into().expect("four bytes")))
+        .collect()
+}
+
+/// A vector is used by other commands, in specs, and several add up; what cannot be added is refused by name.
+#[test]
+fn vectors_are_added_to_models() {
+    let (folder, _) = with_vector();
+    let folder = folder.path();
+    fs_err::write(folder.join("tokens.jsonl"), "[3, 7, 12, 9]\n[5, 6]\n").expect("a file");
+    let file = "results/vector-greaterthan/toy-llama/vector.safetensors";
+    let model = "builtin:toy-llama";
+    let plain = logits(folder, &[model]);
+    let added = |vectors: &[&str]| {
+        let flags: Vec<&str> = vectors.iter().flat_map(|it| ["--add", it]).collect();
+        logits(folder, &[&[model][..], &flags].concat())
+    };
+    let at = |place: &str| format!("{file}@{place}");
+    let once = added(&[&at("1:2")]);
+    assert_ne!(once, plain);
+    assert_eq!(logits(folder, &[&format!("{model} + {file}@1:2")]), once);
+    let difference = |one: &[f32], other: &[f32]| {
+        let pairs = one.iter().zip(other);
+        pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max)
+    };
+    assert!(difference(&added(&[&at("1:1.5"), &at("1:0.5")]), &once) < 1e-4);
+    assert!(difference(&added(&[&at("1:2"), &at("1:-2")]), &plain) < 1e-4);
+    // Weights that are widened when they are used give the same bits.
+    assert_eq!(
+        logits(folder, &[model, "--add", &at("1:2"), "--memory", "0.02"]),
+        once
+    );
+
+    // A spec with the vector is another job.
+    let spec = format!(
+        "(format: 1, name: \"n\", models: [{model:?}, \"{model} + {file}@1:2\"], task: {TASK}, analysis: Neurons(top: 2))"
+    );
+    fs_err::write(folder.join("n.ron"), spec).expect("a file");
+    done(&secateur(folder, &["run", "n.ron"]));
+    let hash = |name: &str| {
+        let path = folder.join(format!("results/n/{name}/report.json"));
+        let bytes = fs_err::read(path).expect("a report");
+        let report: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+        report["provenance"]["model_hash"].clone()
+    };
+    assert_ne!(hash("toy-llama"), hash("toy-llama-with-vector-1-2"));
+
+    let run = |add: &str| secateur(folder, &["run", "n.ron", "--add", add]);
+    refused(
+        &run("nowhere.safetensors@1"),
+        2,
+        &["no such file", "hint: a vector is added"],
+    );
+    refused(&run(&at("9")), 3, &["a layer from 0 to 2"]);
+    refused(
+        &run(&at("1:many")),
+        3,
+        &["expected a number behind the colon"],
+    );
+    refused(&run("text.txt@1"), 3, &["not a whole safetensors file"]);
+    let other = folder.join("results/n/toy-llama/report.json");
+    refused(
+        &run(&format!("{}@1", other.display())),
+        3,
+        &["not a whole safetensors file"],
+    );
+    let wide = secateur(
+        folder,
+        &[
+            "logits",
+            "builtin:toy-gpt2",
+            "--tokens",
+            "tokens.jsonl",
+            "--out",
+            "x",
+            "--add",
+            &at("1"),
+        ],
+    );
+    // The two built-in models have streams of different width, or the same, in which case nothing is wrong.
+    let widths = [
+        done(&secateur(
+            folder,
+            &["inspect", "builtin:toy-gpt2", "--json"],
+        )),
+        done(&secateur(folder, &["inspect", model, "--json"])),
+    ];
+    let width = |text: &String| {
+        let shape: serde_json::Value = serde_json::from_str(text).expect("JSON");
+        shape["config"]["d_model"]
+            .as_u64()
+            .or_else(|| shape["d_model"].as_u64())
+    };
+    if width(&widths[0]) == width(&widths[1]) {
+        done(&wide);
+    } else {
+        refused(&wide, 3, &["this model adds F32"]);
+    }
+}
+
+#[test]
+fn mistakes_about_vectors_and_autoencoders_have_their_place() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let vector = |more: &[&str]| {
+        let first = ["vector", "builtin:toy-llama", "--task", "Ioi(pairs: 8)"];
+        secateur(folder.path(), &[&first[..], more].concat())
+    };
+    refused(
+        &vector(&["--strengths", "2,1"]),
+        2,
+        &["analysis.Vector.strengths", "ascending"],
+    );
+    refused(
+        &vector(&["--metric", "Kl"]),
+        2,
+        &["metric", "compares with the unchanged model"],
+    );
+    refused(
+        &vector(&["--text", "none.txt"]),
+        2,
+        &["analysis.Vector.text", "no such file"],
+    );
+    refused(
+        &vector(&["--from", "Heads(count: 0)"]),
+        2,
+        &["analysis.Vector.from.Heads.count"],
+    );
+    refused(&vector(&["--layers", "7"]), 2, &["there is no layer 7"]);
+    refused(
+        &vector(&["--from", "Means(positions: 30)"]),
+        2,
+        &["in the shortest prompt"],
+    );
+    let sae = |more: &[&str]| {
+        let first = [
+            "sae",
+            "builtin:toy-llama",
+            "--layer",
+            "1",
+            "--features",
+            "16",
+        ];
+        secateur(folder.path(), &[&first[..], more].concat())
+    };
+    refused(
+        &sae(&["--kind", "TopK(k: 17)"]),
+        2,
+        &["analysis.Sae.kind.TopK.k", "expected 1 to 16"],
+    );
+    refused(
+        &sae(&["--kind", "Relu(l1: -1.0)"]),
+        2,
+        &["analysis.Sae.kind.Relu.l1"],
+    );
+    refused(
+        &sae(&["--layer", "3"]),
+        2,
+        &["cannot be used multiple times"],
+    );
+    refused(
+        &sae(&["--text", "none.txt"]),
+        2,
+        &["analysis.Sae.text.Files", "no such file"],
+    );
+    refused(
+        &sae(&["--context", "65", "--kind", "TopK(k: 4)"]),
+        2,
+        &["reads at most 64"],
+    );
+    // Only autoencoders need no task; in-context prompts need examples.
+    let spec = |rest: &str| {
+        let text = format!("(format: 1, name: \"x\", models: [\"builtin:toy-llama\"], {rest})");
+        fs_err::write(folder.path().join("x.ron"), text).expect("a file");
+        secateur(folder.path(), &["run", "x.ron"])
+    };
+    refused(&spec("analysis: Vector()"), 2, &["task", "missing"]);
+    let shots =
+        "task: InContext(function: Antonym, pairs: 8, shots: 0), metric: Nll, analysis: Vector()";
+    refused(
+        &spec(shots),
+        2,
+        &["task.InContext.shots", "expected at least 1"],
+    );
+    // A circuit needs pairs of one length.
+    fs_err::write(
+        folder.path().join("rows.jsonl"),
+        "{\"clean\": [1, 2, 3], \"corrupt\": [4, 5], \"answer\": [6], \"wrong\": [7]}\n".repeat(4),
+    )
+    .expect("a file");
+    let rows = "task: Tokens(\"rows.jsonl\"), ";
+    refused(
+        &spec(&format!("{rows}analysis: Neurons()")),
+        3,
+        &["clean has 3 tokens and corrupt 2"],
+    );
+    done(&spec(&format!(
+        "{rows}held_out: 0.0, analysis: Vector(samples: 1)"
+    )));
+}
+
+const SAE: [&str; 12] = [
+    "sae",
+    "builtin:toy-llama",
+    "--layer",
+    "1",
+    "--features",
+    "128",
+    "--kind",
+    "TopK(k: 8)",
+    "--tokens",
+    "160000",
+    "--context",
+    "24",
+];
+
+/// Killed in the middle of training, it goes on from the last round and ends with the same bytes.
+#[test]
+fn a_killed_training_goes_on_to_the_same_bytes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let started = |out: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_secateur"));
+        command
+            .current_dir(folder)
+            .args(SAE)
+            .args(["--sampled", "2400", "--out", out]);
+        command
+    };
+    let report = done(&started("whole").output().expect("the program runs"));
+    for part in ["variance explained", "recovered", "most active at", "dead"] {
+        assert!(report.contains(part), "{part}: {report}");
+    }
+    let mut child = started("killed")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let checkpoint = folder.join("killed/sae-1/toy-llama/checkpoint.safetensors");
+    let begin = Instant::now();
+    while !checkpoint.is_file() {
+        assert!(begin.elapsed() < Duration::from_mins(5), "no checkpoint");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().expect("it is killed");
+    child.wait().expect("it ends");
+    assert!(!folder.join("killed/sae-1/toy-llama/run.json").exists());
+    let broken = {
+        // Half a checkpoint is none.
+        let bytes = fs_err::read(&checkpoint).expect("a checkpoint");
+        let other = folder.join("broken/sae-1/toy-llama");
+        fs_err::create_dir_all(&other).expect("a folder");
+        fs_err::write(
+            other.join("checkpoint.safetensors"),
+            &bytes[..bytes.len() / 2],
+        )
+        .expect("a file");
+        "broken"
+    };
+    for out in ["killed", broken] {
+        done(&started(out).output().expect("the program runs"));
+        for file in [
+            "report.json",
+            "sae_weights.safetensors",
+            "cfg.json",
+            "features.csv",
+            "training.svg",
+        ] {
+            let path = |out: &str| folder.join(out).join("sae-1/toy-llama").join(file);
+            let [one, other] = ["whole", out].map(|out| fs_err::read(path(out)).expect("a file"));
+            assert!(one == other, "{out}: {file}");
+        }
+        assert!(
+            !folder
+                .join(out)
+                .join("sae-1/toy-llama/checkpoint.safetensors")
+                .exists()
+        );
+    }
+    let report = fs_err::read(folder.join("whole/sae-1/toy-llama/report.json")).expect("a report");
+    let report: serde_json::Value = serde_json::from_slice(&report).expect("JSON");
+    assert!(
+        report["variance_explained"].as_f64() > Some(0.7),
+        "{}",
+        report["variance_explained"]
+    );
+    assert!(
+        report["splice"]["recovered"].as_f64() > Some(0.7),
+        "{}",
+        report["splice"]
+    );
+    assert!((report["l0"].as_f64().expect("a number") - 8.0).abs() < 0.5);
+}
+
+/// Text from files, and a layer's MLP and heads.
+#[test]
+fn autoencoders_are_trained_on_files_and_on_other_representations() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let line =
+        "The dogs near the tree are red. The war lasted from the year 1732 to the year 1740. ";
+    fs_err::write(folder.path().join("a.txt"), line.repeat(30)).expect("a file");
+    for of in ["Stream", "Mlp", "Heads"] {
+        let arguments = [
+            "sae",
+            "builtin:toy-gpt2",
+            "--layer",
+            "0",
+            "--features",
+            "64",
+            "--kind",
+            "BatchTopK(k: 4)",
+            "--text",
+            "a.txt",
+            "--tokens",
+            "60000",
+            "--context",
+            "16",
+            "--of",
+            of,
+            "--name",
+            of,
+            "--learning-rate",
+            "0.01",
+        ];
+        done(&secateur(folder.path(), &arguments));
+        let report = folder
+            .path()
+            .join(format!("results/{of}/toy-gpt2/report.json"));
+        let report: serde_json::Value =
+            serde_json::from_slice(&fs_err::read(report).expect("a report")).expect("JSON");
+        assert!(
+            report["variance_explained"].as_f64() > Some(0.5),
+            "{of}: {report}"
+        );
+        let splice = &report["splice"];
+        assert!(
+            splice["clean"].as_f64() <= splice["zero"].as_f64(),
+            "{of}: {splice}"
+        );
+    }
+}
