@@ -10,7 +10,7 @@ use super::record::{AnalysisSummary, Summary};
 use super::{neurons_job, provenance, sae_job, vector_job};
 use crate::analyze::Analysis;
 use crate::error::{Error, Result};
-use crate::model::LoadedModel;
+use crate::model::{LoadedModel, ModelConfig};
 use crate::report::REPORT_FORMAT;
 use crate::spec::{AnalysisSpec, ron_line};
 use crate::task::{Dataset, TaskSource};
@@ -108,6 +108,19 @@ impl Asked<'_> {
             .map_err(|error| Error::Bug(format!("report.json: {error}")))?;
         text.push(b'\n');
         Ok(text)
+    }
+}
+
+/// Why a model cannot read or write text token by token.
+pub(super) fn no_text(config: &ModelConfig) -> Option<&'static str> {
+    if config.attention.bidirectional {
+        Some("the model reads in both directions, so it does not predict the next token")
+    } else if config.d_out() != config.d_vocab {
+        Some(
+            "what the model writes is not of the vocabulary that it reads, so it does not predict the next token",
+        )
+    } else {
+        None
     }
 }
 

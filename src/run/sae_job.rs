@@ -6,8 +6,9 @@ use std::path::Path;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::analysis_job::{Answer, Asked};
+use super::analysis_job::{Answer, Asked, no_text};
 use super::files::remove_if_there;
+use super::memory::Bound;
 use super::sae_checkpoint::{self, CHECKPOINT};
 use crate::analyze::Sae;
 use crate::analyze::sae::{Corpus, Progress, Rows, TextRows, Training, measure};
@@ -46,6 +47,15 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
     }
     if question.of == Representation::Mlp && !config.has_mlps() {
         return Err(Error::model(&model.name, "the model has no MLPs"));
+    }
+    if let Some(problem) = no_text(config) {
+        return Err(Error::model(&model.name, problem));
+    }
+    if let Some(bound) = Bound::new::<f32>(model, None) {
+        bound.check(bytes(
+            question,
+            config.d_model.max(config.n_heads * config.d_head),
+        ))?;
     }
     let graph = ComputationGraph::new(config, &Granularity::default(), &BTreeMap::new())?;
     let transformer = Transformer::new(&model.weights, &graph);
@@ -103,6 +113,23 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
         finding: report.finding(),
         warnings: report.warnings,
     })
+}
+
+/// Bytes that training takes besides the model: weights, moments and gradients; codes of a batch; rows of a round.
+fn bytes(question: &Sae, width: usize) -> usize {
+    let weights = 8_usize
+        .saturating_mul(width)
+        .saturating_mul(question.features);
+    let codes = 5_usize
+        .saturating_mul(question.batch)
+        .saturating_mul(question.features);
+    let rows = 4_usize
+        .saturating_mul(ROUND_ROWS + question.context)
+        .saturating_mul(width);
+    weights
+        .saturating_add(codes)
+        .saturating_add(rows)
+        .saturating_mul(size_of::<f32>())
 }
 
 /// Trains from where a run with the same inputs stopped, or from the start.

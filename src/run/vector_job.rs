@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::analysis_job::{Answer, Asked, some_discovery};
+use super::analysis_job::{Answer, Asked, no_text, some_discovery};
 use super::job::load_examples;
 use super::memory::{self, Bound};
 use super::pipeline::misfit;
 use crate::analyze::Vector;
-use crate::analyze::vector::{FoundVector, Passage, VectorReport, VectorTask, find_vector};
+use crate::analyze::vector::{
+    FoundVector, Passage, VectorFrom, VectorReport, VectorTask, find_vector,
+};
 use crate::engine::{Ablation, Transformer};
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
@@ -31,6 +33,16 @@ const LARGEST_TEXT: u64 = 1 << 26;
 /// When the model or the data cannot be used, or the observer interrupts.
 pub(super) fn answer(asked: &Asked<'_>, question: &Vector) -> Result<Answer> {
     let (spec, model, base) = (asked.spec, asked.model, asked.job.spec.base());
+    let writes = question.samples > 0 && question.tokens > 0;
+    if let Some(problem) = no_text(model.config()).filter(|_| writes || question.text.is_some()) {
+        let problem = format!("{problem}; leave `text` out and set samples: 0");
+        return Err(Error::model(&model.name, problem));
+    }
+    if model.config().post_norms && matches!(question.from, VectorFrom::Heads { .. }) {
+        let problem = "the model norms the sum of what its heads write, so what some of them write is no vector of its own; \
+                       use from: Means(..)";
+        return Err(Error::model(&model.name, problem));
+    }
     let load = |task| load_examples((task, Prompts::Sets), spec.prepend_bos, model, base);
     let dataset = load(asked.task()?)?;
     let add_to = question.add_to.as_ref().map(load).transpose()?;

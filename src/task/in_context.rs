@@ -56,7 +56,7 @@ impl InContext {
             known.extend(token.map(|token| (word, answer, token)));
         }
         Sampler::new("in-context words", 0).shuffle(&mut known);
-        let words = known.get(self.first..self.first + self.pairs);
+        let words = known.get(self.first..self.first.saturating_add(self.pairs));
         let words = words.filter(|words| words.len() > self.shots.max(1));
         let Some(words) = words else {
             let problem = format!(
