@@ -175,14 +175,24 @@ impl<'t, 'a, T: Real> Resumable<'t, 'a, T> {
     ) -> Result<Vec<Vec<f64>>> {
         let leaving = &self.run.streams[2 * (layer + 1)];
         let reads_only = self.transformer.reads_only(layer);
-        let mut x = Vec::with_capacity(strengths.len() * leaving.len());
-        for &strength in strengths {
-            let mut changed = leaving.clone();
-            let vector = scaled(vector, strength);
-            add_at(at, &self.layout, reads_only, &vector, &mut changed);
-            x.extend(changed);
+        let mut values = Vec::with_capacity(strengths.len());
+        for strengths in strengths.chunks(self.together()) {
+            let mut x = Vec::with_capacity(strengths.len() * leaving.len());
+            for &strength in strengths {
+                let mut changed = leaving.clone();
+                let vector = scaled(vector, strength);
+                add_at(at, &self.layout, reads_only, &vector, &mut changed);
+                x.extend(changed);
+            }
+            values.extend(self.resume(layer + 1, x, strengths.len(), &[], metric)?);
         }
-        self.resume(layer + 1, x, strengths.len(), &[], metric)
+        Ok(values)
+    }
+
+    /// Copies that have as many rows as the run of the whole prompts had.
+    fn together(&self) -> usize {
+        let whole: usize = self.examples.iter().map(|it| it.clean.len()).sum();
+        (whole / self.layout.rows().max(1)).max(1)
     }
 
     /// The metric with the result of each of some heads of a layer, before `W_O`, set at the positions read,
@@ -201,24 +211,27 @@ impl<'t, 'a, T: Real> Resumable<'t, 'a, T> {
     ) -> Result<Vec<Vec<f64>>> {
         let reads_only = self.transformer.reads_only(layer);
         let rows = self.layout.query_rows(reads_only);
-        let mut interventions = Vec::new();
-        for (copy, (head, values)) in values.iter().enumerate() {
-            let reads = self.layout.reads.iter().enumerate();
-            for (index, &row) in reads {
-                let row = copy * rows + if reads_only { index } else { row };
-                interventions.push(Intervention {
-                    site: Site::Heads {
-                        layer,
-                        heads: *head..head + 1,
-                    },
-                    rows: row..row + 1,
-                    values: values.clone(),
-                });
+        let mut found = Vec::with_capacity(values.len());
+        for values in values.chunks(self.together()) {
+            let mut interventions = Vec::new();
+            for (copy, (head, values)) in values.iter().enumerate() {
+                let reads = self.layout.reads.iter().enumerate();
+                for (index, &row) in reads {
+                    let row = copy * rows + if reads_only { index } else { row };
+                    interventions.push(Intervention {
+                        site: Site::Heads {
+                            layer,
+                            heads: *head..head + 1,
+                        },
+                        rows: row..row + 1,
+                        values: values.clone(),
+                    });
+                }
             }
+            let x = self.run.streams[2 * layer].repeat(values.len());
+            found.extend(self.resume(layer, x, values.len(), &interventions, metric)?);
         }
-        let entering = &self.run.streams[2 * layer];
-        let x = entering.repeat(values.len());
-        self.resume(layer, x, values.len(), &interventions, metric)
+        Ok(found)
     }
 
     /// Runs `copies` of the prompts from a layer on.

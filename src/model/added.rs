@@ -26,7 +26,10 @@ pub(crate) fn file(vector: &str, base: &Path) -> PathBuf {
 
 /// Path, layer and strength of `FILE@LAYER:STRENGTH`.
 fn parts(vector: &str) -> (&str, Option<&str>, Option<&str>) {
-    let Some((path, place)) = vector.rsplit_once('@') else {
+    let Some((path, place)) = vector
+        .rsplit_once('@')
+        .filter(|(_, place)| !place.contains('/'))
+    else {
         return (vector, None, None);
     };
     match place.split_once(':') {

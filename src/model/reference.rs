@@ -54,11 +54,11 @@ pub(super) fn resolve(reference: &str, base: &Path) -> Result<Place> {
 pub fn model_name(reference: &str) -> String {
     let (alone, vectors) = added::split(reference);
     let with = |vector: &str| {
-        let file = Path::new(vector).file_name().unwrap_or_default();
-        format!(
-            "-with-{}",
-            file.to_string_lossy().replace(".safetensors", "")
-        )
+        // Vectors are often called the same; the folders of their results tell them apart.
+        let parts: Vec<_> = Path::new(vector).iter().collect();
+        let last = &parts[parts.len().saturating_sub(3)..];
+        let last: Vec<_> = last.iter().map(|part| part.to_string_lossy()).collect();
+        format!("-with-{}", last.join("-").replace(".safetensors", ""))
     };
     let suffix: String = vectors.map(with).collect();
     let reference = alone;

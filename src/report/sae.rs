@@ -38,11 +38,13 @@ pub fn sae_text(report: &SaeReport, about: &str) -> String {
     ));
     let splice = &report.splice;
     out.line(format_args!(
-        "loss {} nats a token as it is, {} with the reconstruction in its place, {} with zero: {:.1} % recovered",
+        "loss {} nats a token as it is, {} with the reconstruction in its place, {} with zero{}",
         short(splice.clean),
         short(splice.reconstructed),
         short(splice.zero),
-        100.0 * splice.recovered
+        splice.recovered.map_or_else(String::new, |share| {
+            format!(": {:.1} % recovered", 100.0 * share)
+        })
     ));
     let bins = report.density.iter().enumerate();
     let bins = bins.map(|(bin, count)| {
@@ -189,7 +191,7 @@ pub fn sae_lens(dictionary: &Dictionary<f32>, stamp: &LensStamp<'_>) -> Result<[
         "device": "cpu",
         "apply_b_dec_to_input": true,
         "normalize_activations": "none",
-        "reshape_activations": "none",
+        "reshape_activations": if stamp.hook.ends_with("hook_z") { "hook_z" } else { "none" },
         "model_name": stamp.model,
         "hook_name": stamp.hook,
         "hook_layer": stamp.layer,

@@ -111,6 +111,36 @@ impl Asked<'_> {
     }
 }
 
+/// Refuses tokens of a text that are outside of the model's vocabulary.
+pub(super) fn known(tokens: &[u32], config: &ModelConfig, name: &str) -> Result<()> {
+    match tokens
+        .iter()
+        .find(|token| **token as usize >= config.d_vocab)
+    {
+        None => Ok(()),
+        Some(token) => Err(Error::data(
+            name,
+            format!(
+                "it has token {token}, but the model's vocabulary ends at {}; the tokenizer has words that the model does \
+                 not have",
+                config.d_vocab - 1
+            ),
+        )),
+    }
+}
+
+/// Hash of token sequences.
+pub(super) fn hash_of(sequences: &[Vec<u32>]) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for sequence in sequences {
+        hasher.update(&(sequence.len() as u64).to_le_bytes());
+        for token in sequence {
+            hasher.update(&token.to_le_bytes());
+        }
+    }
+    hasher.finalize().to_hex().to_string()
+}
+
 /// Why a model cannot read or write text token by token.
 pub(super) fn no_text(config: &ModelConfig) -> Option<&'static str> {
     if config.attention.bidirectional {

@@ -11,6 +11,7 @@ use super::memory::Watch;
 use super::plan::Job;
 use super::provenance::{self, Stopwatch};
 use super::record::{Circumstances, Inputs, RECORD_FILE, RunRecord, Summary, content_hash};
+use super::sae_checkpoint::CHECKPOINT;
 use super::{analysis_job, circuit_job};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer};
@@ -82,6 +83,9 @@ pub(super) fn run_job(
     if let Some(record) = before.as_ref().filter(|_| !options.force) {
         refuse_other_kind(job, record)?;
     }
+    if options.force {
+        remove_if_there(&job.folder.join(CHECKPOINT))?;
+    }
     let listening = Listening::new(observer);
     let Contents {
         files: contents,
@@ -122,6 +126,7 @@ pub(super) fn run_job(
         },
     };
     record.write(&job.folder)?;
+    remove_if_there(&job.folder.join(CHECKPOINT))?;
     Ok(Finish::Done(record.summary))
 }
 

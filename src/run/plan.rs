@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::model::model_name;
+use crate::model::{added, model_name};
 use crate::spec::SpecFile;
 
 /// One spec on one model.
@@ -90,7 +90,7 @@ fn parents_of(model: &str, base: &Path) -> Vec<String> {
     if model.starts_with("builtin:") || model.starts_with("hf:") {
         return Vec::new();
     }
-    let place = base.join(model);
+    let place = base.join(added::split(model).0);
     let place = std::path::absolute(&place).unwrap_or(place);
     let parent = place.parent().unwrap_or(Path::new(""));
     parent

@@ -1,5 +1,6 @@
 //! The state of a training as a file, from which it goes on to the same bits.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
@@ -11,6 +12,9 @@ use crate::error::{Error, Result};
 
 /// The file.
 pub(super) const CHECKPOINT: &str = "checkpoint.safetensors";
+
+/// The tensor with a hash of all others.
+const HASH: &str = "hash";
 
 /// Writes the state down, with a hash of all that training depends on.
 ///
@@ -52,6 +56,12 @@ pub(super) fn write(folder: &Path, training: &Training<f32>, inputs: &str) -> Re
     let counts = counts.flat_map(u64::to_le_bytes).collect();
     tensors.push(("step_and_active".into(), Dtype::U64, counts));
     tensors.push(("inputs".into(), Dtype::U8, inputs.as_bytes().to_vec()));
+    let hash = hash_of(
+        tensors
+            .iter()
+            .map(|(name, _, bytes)| (&name[..], &bytes[..])),
+    );
+    tensors.push((HASH.into(), Dtype::U8, hash.into_bytes()));
     let views = tensors.iter().map(|(name, dtype, bytes)| {
         let shape = vec![8 * bytes.len() / dtype.bitsize()];
         TensorView::new(*dtype, shape, bytes).map(|view| (name, view))
@@ -76,6 +86,11 @@ pub(super) fn read(
         (tensor.dtype() == dtype).then(|| tensor.data())
     };
     if data("inputs", Dtype::U8)? != inputs.as_bytes() {
+        return None;
+    }
+    let known = tensors.iter().filter(|(name, _)| *name != HASH);
+    let hash = hash_of(known.map(|(name, tensor)| (name, tensor.data())));
+    if data(HASH, Dtype::U8)? != hash.as_bytes() {
         return None;
     }
     let mut training = Training::new(question, width);
@@ -123,6 +138,18 @@ pub(super) fn read(
     }
     training.active.copy_from_slice(active);
     Some(training)
+}
+
+/// Hash of tensors, whatever their order.
+fn hash_of<'t>(tensors: impl Iterator<Item = (&'t str, &'t [u8])>) -> String {
+    let tensors: BTreeMap<&str, &[u8]> = tensors.collect();
+    let mut hasher = blake3::Hasher::new();
+    for (name, bytes) in tensors {
+        hasher.update(name.as_bytes());
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    }
+    hasher.finalize().to_hex().to_string()
 }
 
 fn parts(gradient: &Gradient<f32>) -> [(&'static str, &[f32]); 5] {

@@ -6,10 +6,9 @@ use std::path::Path;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::analysis_job::{Answer, Asked, no_text};
-use super::files::remove_if_there;
+use super::analysis_job::{Answer, Asked, hash_of, known, no_text};
 use super::memory::Bound;
-use super::sae_checkpoint::{self, CHECKPOINT};
+use super::{provenance, sae_checkpoint};
 use crate::analyze::Sae;
 use crate::analyze::sae::{Corpus, Progress, Rows, TextRows, Training, measure};
 use crate::engine::{Continuation, Representation, Steering, Transformer};
@@ -17,8 +16,9 @@ use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{PrependBos, Tokenizer};
-use crate::report::{LensStamp, density_svg, sae_csv, sae_lens, sae_text, training_svg};
-use crate::spec::Precision;
+use crate::report::{
+    LensStamp, REPORT_FORMAT, density_svg, sae_csv, sae_lens, sae_text, training_svg,
+};
 
 /// Rows of a round, about: after each the state is written down.
 const ROUND_ROWS: usize = 16_384;
@@ -34,11 +34,6 @@ const LARGEST_TEXT: u64 = 1 << 30;
 pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
     let (spec, model, observer) = (asked.spec, asked.model, asked.observer);
     let config = model.config();
-    if spec.precision != Precision::F32 {
-        return Err(Error::Usage(
-            "autoencoders are trained in single precision; leave `precision` out".into(),
-        ));
-    }
     if question.layer >= config.n_layers {
         return Err(Error::Usage(format!(
             "there is no layer {}: the model has {}, counted from 0",
@@ -52,24 +47,23 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
         return Err(Error::model(&model.name, problem));
     }
     if let Some(bound) = Bound::new::<f32>(model, None) {
-        bound.check(bytes(
-            question,
-            config.d_model.max(config.n_heads * config.d_head),
-        ))?;
+        let width = config.d_model.max(config.n_heads * config.d_head);
+        bound.check(bytes(question, width, config.d_vocab))?;
     }
     let graph = ComputationGraph::new(config, &Granularity::default(), &BTreeMap::new())?;
     let transformer = Transformer::new(&model.weights, &graph);
     let contexts = contexts(asked, question, &transformer)?;
-    let mut hasher = blake3::Hasher::new();
-    for token in contexts.iter().flatten() {
-        hasher.update(&token.to_le_bytes());
-    }
-    let data_hash = hasher.finalize().to_hex().to_string();
+    let data_hash = hash_of(&contexts);
     let held_out = (spec.held_out * contexts.len() as f64).round() as usize;
     let held_out = held_out.clamp(1, contexts.len() - 1);
     let (training_text, held_out) = contexts.split_at(contexts.len() - held_out);
 
-    let inputs = format!("{} {} {data_hash}", asked.spec_line(), model.hash);
+    let inputs = format!(
+        "{} {REPORT_FORMAT} {} {} {data_hash}",
+        provenance::VERSION,
+        asked.spec_line(),
+        model.hash
+    );
     let mut training = train(asked, question, (&transformer, training_text), &inputs)?;
     let tokenizer = model.tokenizer.as_ref();
     let dictionary = &training.dictionary;
@@ -107,7 +101,6 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
     files.insert("cfg.json", config);
     files.insert("sae_weights.safetensors", weights);
     files.insert("report.json", asked.json(&report, &data_hash)?);
-    remove_if_there(&asked.job.folder.join(CHECKPOINT))?;
     Ok(Answer {
         files,
         finding: report.finding(),
@@ -116,20 +109,20 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
 }
 
 /// Bytes that training takes besides the model: weights, moments and gradients; codes of a batch; rows of a round.
-fn bytes(question: &Sae, width: usize) -> usize {
-    let weights = 8_usize
-        .saturating_mul(width)
-        .saturating_mul(question.features);
-    let codes = 5_usize
-        .saturating_mul(question.batch)
-        .saturating_mul(question.features);
-    let rows = 4_usize
-        .saturating_mul(ROUND_ROWS + question.context)
-        .saturating_mul(width);
-    weights
-        .saturating_add(codes)
-        .saturating_add(rows)
-        .saturating_mul(size_of::<f32>())
+fn bytes(question: &Sae, width: usize, d_vocab: usize) -> usize {
+    let parts = [
+        [8, width, question.features],
+        [5, question.batch, question.features],
+        [4, ROUND_ROWS + question.context, width],
+        // Logits and log-probabilities of the contexts measured together.
+        [12, question.context, d_vocab],
+    ];
+    let product = |part: [usize; 3]| part.into_iter().fold(1_usize, usize::saturating_mul);
+    let numbers = parts
+        .into_iter()
+        .map(product)
+        .fold(0_usize, usize::saturating_add);
+    numbers.saturating_mul(size_of::<f32>())
 }
 
 /// Trains from where a run with the same inputs stopped, or from the start.
@@ -145,7 +138,8 @@ fn train(
     let rounds = question.tokens.div_ceil(rows_each);
     let progress = Progress {
         rounds,
-        steps: rounds * rows_each.div_ceil(question.batch),
+        steps: question.tokens / rows_each * rows_each.div_ceil(question.batch)
+            + (question.tokens % rows_each).div_ceil(question.batch),
     };
     let mut rows = TextRows {
         transformer,
@@ -164,12 +158,16 @@ fn train(
             return Err(Error::Interrupted);
         }
         let number = training.rounds.len();
-        training.round(question, progress, &rows.round(number)?);
+        let mut inputs_of_round = rows.round(number)?;
+        // The last round is as long as is left.
+        let left = question.tokens - number * rows_each;
+        inputs_of_round.truncate(left.saturating_mul(width));
+        training.round(question, progress, &inputs_of_round);
         let last = training.rounds[number];
         if !last.reconstruction.is_finite() {
             return Err(Error::NotFinite {
                 node: "the autoencoder".into(),
-                problem: "its loss is not finite; lower learning_rate".into(),
+                problem: "its loss is not finite; lower learning_rate, unless the layer holds nothing but zeros".into(),
             });
         }
         sae_checkpoint::write(folder, &training, inputs)?;
@@ -204,7 +202,10 @@ fn contexts(
             let tokenizer = asked.model.require_tokenizer()?;
             let mut tokens = Vec::new();
             for file in files {
-                tokens.extend(read(&asked.job.spec.base().join(file), tokenizer)?);
+                let path = asked.job.spec.base().join(file);
+                let read = read(&path, tokenizer)?;
+                known(&read, config, &path.display().to_string())?;
+                tokens.extend(read);
             }
             let length = question.context.saturating_sub(bos.len()).max(1);
             let contexts = tokens.chunks_exact(length);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::analysis_job::{Answer, Asked, no_text, some_discovery};
+use super::analysis_job::{Answer, Asked, hash_of, known, no_text, some_discovery};
 use super::job::load_examples;
 use super::memory::{self, Bound};
 use super::pipeline::misfit;
@@ -67,10 +67,13 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Vector) -> Result<Answer> {
         }
     };
     asked.observer.add_to(&mut report.warnings);
-    let data_hash = add_to.as_ref().map_or_else(
-        || dataset.hash(),
-        |other| format!("{} {}", dataset.hash(), other.hash()),
-    );
+    let mut data_hash = dataset.hash();
+    if let Some(other) = &add_to {
+        data_hash = format!("{data_hash} {}", other.hash());
+    }
+    if !text.is_empty() {
+        data_hash = format!("{data_hash} {}", hash_of(&text));
+    }
     let mut files = BTreeMap::new();
     let mut add = |name: &'static str, text: String| files.insert(name, text.into_bytes());
     let title = asked.title();
@@ -147,20 +150,23 @@ fn vector<T: Real>(
     let graph = ComputationGraph::new(&weights.config, &Granularity::default(), &BTreeMap::new())?;
     let transformer = Transformer::new(weights, &graph);
     if let Some(bound) = bound {
-        let least = |examples| transformer.least_room(examples, Ablation::Mean, 1);
-        bound.check(
-            least(&discovery)
-                .max(least(&held_out))
-                .max(least(&add_to[1])),
-        )?;
+        let least = |examples: &[Example]| transformer.least_room(examples, Ablation::Mean, 1);
+        let all = [&discovery, &held_out, &add_to[0], &add_to[1]].into_iter();
+        let both = all.flat_map(|examples| [examples.clone(), swapped(examples)]);
+        bound.check(both.map(|examples| least(&examples)).max().unwrap_or(0))?;
     }
     let transformer = transformer.within(bound.map(Bound::room));
     let (mut report, vector) = find_vector(&transformer, &task, question, asked.observer)?;
-    if spec.held_out == 0.0 {
-        let warning = "held_out is 0: the figures are on the prompts by which the vector was found";
+    if discovery == held_out || add_to[0] == add_to[1] {
+        let warning =
+            "no prompt is held out: the figures are on the prompts by which the vector was found";
         report.warnings.push(warning.into());
     }
     Ok((report, vector))
+}
+
+fn swapped(examples: &[Example]) -> Vec<Example> {
+    examples.iter().map(Example::swapped).collect()
 }
 
 /// The beginning of a text file, in passages of equal length.
@@ -180,7 +186,14 @@ fn passages(asked: &Asked<'_>, path: &std::path::Path) -> Result<Vec<Passage>> {
         String::from_utf8(fs_err::read(path)?).map_err(|_| Error::data(&name, "not UTF-8 text"))?;
     let mut tokens = tokenizer.encode(&text, PrependBos::Never)?;
     tokens.truncate(LONGEST_TEXT);
+    known(&tokens, asked.model.config(), &name)?;
     let bos = tokenizer.encode("", asked.spec.prepend_bos)?;
+    if asked.model.config().n_ctx < bos.len() + 2 {
+        return Err(Error::model(
+            &asked.model.name,
+            "the model reads too few tokens for text",
+        ));
+    }
     let length = PASSAGE
         .min(asked.model.config().n_ctx)
         .saturating_sub(bos.len());

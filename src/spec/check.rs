@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::files::folder_of;
 use super::position::{KeyPath, position_of};
-use super::{AnalysisSpec, Evaluate, RunSpec, SpecFile};
+use super::{AnalysisSpec, Evaluate, Precision, RunSpec, SpecFile};
 use crate::analyze::{Analysis, Vector};
 use crate::discover::{Method, Select};
 use crate::engine::Ablation;
@@ -49,8 +49,18 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
     check.format_and_name(spec.format, &spec.name);
     check.models(&spec.models);
     match (&spec.task, &spec.analysis) {
+        (Some(_), Analysis::Sae(_)) => check.require(false, "task", || {
+            "an autoencoder is trained on `text` and needs no task; leave it out".into()
+        }),
         (Some(task), _) => check.task(task),
-        (None, Analysis::Sae(_)) => {}
+        (None, Analysis::Sae(_)) => {
+            check.require(spec.held_out > 0.0, "held_out", || {
+                "expected more than 0: figures of an autoencoder are of held-out text".into()
+            });
+            check.require(spec.precision == Precision::F32, "precision", || {
+                "expected F32: autoencoders are trained in single precision".into()
+            });
+        }
         (None, _) => check.require(false, "task", || {
             "missing: the clean prompts of a task show the behaviour, the corrupt ones do not"
                 .into()
@@ -167,9 +177,9 @@ impl<'a> Check<'a> {
 
     fn task(&mut self, task: &TaskSource) {
         self.task_at("task", task);
-        if let TaskSource::InContext(InContext { shots: 0, .. }) = task {
+        if let TaskSource::InContext(InContext { shots: 0 | 1, .. }) = task {
             self.require(false, "task.InContext.shots", || {
-                "expected at least 1: without examples clean and corrupt are the same".into()
+                "expected at least 2: with fewer examples clean and corrupt are the same".into()
             });
         }
     }

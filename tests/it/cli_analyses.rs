@@ -168,7 +168,10 @@ fn vectors_are_added_to_models() {
         let report: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
         report["provenance"]["model_hash"].clone()
     };
-    assert_ne!(hash("toy-llama"), hash("toy-llama-with-vector-1-2"));
+    assert_ne!(
+        hash("toy-llama"),
+        hash("toy-llama-with-vector-greaterthan-toy-llama-vector-1-2")
+    );
 
     let run = |add: &str| secateur(folder, &["run", "n.ron", "--add", add]);
     refused(
@@ -304,7 +307,7 @@ fn mistakes_about_vectors_and_autoencoders_have_their_place() {
     refused(
         &spec(shots),
         2,
-        &["task.InContext.shots", "expected at least 1"],
+        &["task.InContext.shots", "expected at least 2"],
     );
     // A circuit needs pairs of one length.
     fs_err::write(

@@ -68,6 +68,20 @@ impl<T: Real> Dictionary<T> {
         }
     }
 
+    /// Puts a feature's threshold, or the scale and bias of its magnitude, back to where they start.
+    pub(super) fn reset_sparsity(&mut self, feature: usize) {
+        match self.kind {
+            SaeKind::JumpRelu { .. } => {
+                self.sparsity[feature] = T::from_f64(FIRST_THRESHOLD.ln());
+            }
+            SaeKind::Gated { .. } => {
+                self.sparsity[feature] = T::ZERO;
+                self.sparsity[self.features + feature] = T::ZERO;
+            }
+            SaeKind::Relu { .. } | SaeKind::TopK { .. } | SaeKind::BatchTopK { .. } => {}
+        }
+    }
+
     /// Inputs as they are encoded: scaled, without the decoder's bias.
     pub(super) fn centred(&self, scaled: &[T]) -> Vec<T> {
         let mut out = scaled.to_vec();

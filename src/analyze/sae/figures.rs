@@ -60,8 +60,8 @@ pub struct SpliceFigures {
     pub reconstructed: f64,
     /// With zero in its place.
     pub zero: f64,
-    /// (zero - reconstructed) / (zero - clean).
-    pub recovered: f64,
+    /// (zero - reconstructed) / (zero - clean); none where zero is no worse.
+    pub recovered: Option<f64>,
 }
 
 /// What is known of one feature.
@@ -197,7 +197,7 @@ impl SpliceFigures {
             clean,
             reconstructed,
             zero,
-            recovered: (zero - reconstructed) / (zero - clean),
+            recovered: (zero - clean > 1e-9).then(|| (zero - reconstructed) / (zero - clean)),
         }
     }
 }
@@ -243,13 +243,14 @@ fn histogram(active: &[usize], rows: f64) -> Vec<usize> {
 impl SaeReport {
     /// The answer in one line.
     pub fn finding(&self) -> String {
+        let recovered = self.splice.recovered.map_or_else(String::new, |share| {
+            format!("; spliced in, {:.1} % of the loss recovered", 100.0 * share)
+        });
         format!(
-            "{:.1} % of the variance with {:.1} features of {} at a time; spliced in, {:.1} % of the loss recovered; {:.1} % \
-             dead",
+            "{:.1} % of the variance with {:.1} features of {} at a time{recovered}; {:.1} % dead",
             100.0 * self.variance_explained,
             self.l0,
             self.features,
-            100.0 * self.splice.recovered,
             100.0 * self.dead
         )
     }

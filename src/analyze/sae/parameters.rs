@@ -8,6 +8,8 @@ use crate::engine::Representation;
 
 /// Most features.
 const MOST_FEATURES: usize = 1 << 20;
+/// Most codes of a batch.
+const MOST_CODES: usize = 1 << 30;
 /// Most tokens trained on.
 const MOST_TOKENS: usize = 10_000_000_000;
 
@@ -157,7 +159,7 @@ impl Sae {
         if let Corpus::Sampled { tokens, .. } = self.text {
             range(
                 "analysis.Sae.text.Sampled.tokens",
-                2 * self.context,
+                self.context.saturating_mul(2),
                 MOST_TOKENS,
                 tokens,
             );
@@ -169,6 +171,14 @@ impl Sae {
             SaeKind::BatchTopK { k } => range("analysis.Sae.kind.BatchTopK.k", 1, self.features, k),
             _ => {}
         }
+        require(
+            self.batch.saturating_mul(self.features) <= MOST_CODES,
+            "analysis.Sae.batch",
+            format!(
+                "{} rows of {} features are more than {MOST_CODES} numbers at once; lower one of them",
+                self.batch, self.features
+            ),
+        );
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let prices = match self.kind {
             SaeKind::Relu { l1 } => vec![("analysis.Sae.kind.Relu.l1", l1)],

@@ -18,6 +18,9 @@ pub(super) fn revive<T: Real>(
     scaled: &[T],
     seed: u64,
 ) {
+    if dead.is_empty() {
+        return;
+    }
     let (width, features) = (dictionary.width, dictionary.features);
     let codes = dictionary.encode(scaled);
     let reconstructed = dictionary.decode(&codes);
@@ -61,12 +64,17 @@ pub(super) fn revive<T: Real>(
             dictionary.encoder[input * features + feature] = T::from_f64(ENCODER * norm) * value;
         }
         dictionary.encoder_bias[feature] = T::ZERO;
+        dictionary.reset_sparsity(feature);
         for moments in [&mut moments.first, &mut moments.second] {
             moments.decoder[feature * width..(feature + 1) * width].fill(T::ZERO);
             for input in 0..width {
                 moments.encoder[input * features + feature] = T::ZERO;
             }
             moments.encoder_bias[feature] = T::ZERO;
+            // Of BatchTopK this is one threshold, which has no moments.
+            for at in (feature..moments.sparsity.len()).step_by(features) {
+                moments.sparsity[at] = T::ZERO;
+            }
         }
     }
 }

@@ -85,6 +85,10 @@ pub fn find_vector<T: Real>(
     let best = chosen(&points, wanted)?;
     let vector = found[best.positions_back][best.layer].clone();
     let norm = norm_of(&vector);
+    if norm <= 0.0 {
+        let problem = "the vector is zero: clean and corrupt prompts give the same mean";
+        return Err(Error::data("the prompts", problem));
+    }
 
     phase(observer, "held-out prompts", 0);
     let adding = Steering::adding(best.layer, &vector, best.strength, question.add_at);

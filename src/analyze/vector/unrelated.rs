@@ -55,14 +55,21 @@ pub(super) fn samples<T: Real>(
     steering: &Steering<T>,
     observer: &dyn Observer,
 ) -> Result<Vec<Sample>> {
-    let prompts: Vec<&[u32]> = examples.iter().map(Example::prompt).collect();
     let limit = Continuation {
         tokens: writing.tokens,
         stop: writing.stop,
         seed: None,
     };
-    let before = transformer.generate(&prompts, limit, &Steering::none(), observer)?;
-    let after = transformer.generate(&prompts, limit, steering, observer)?;
+    let prompts: Vec<&[u32]> = examples.iter().map(Example::prompt).collect();
+    let written = |steering: &Steering<T>| -> Result<Vec<Vec<u32>>> {
+        let mut written = Vec::with_capacity(prompts.len());
+        for group in transformer.groups(examples) {
+            let prompts: Vec<&[u32]> = group.iter().map(Example::prompt).collect();
+            written.extend(transformer.generate(&prompts, limit, steering, observer)?);
+        }
+        Ok(written)
+    };
+    let (before, after) = (written(&Steering::none())?, written(steering)?);
     let text = |tokens: &[u32]| text_of(writing.tokenizer, tokens);
     let samples = prompts.iter().zip(before.iter().zip(&after));
     Ok(samples
