@@ -1,5 +1,6 @@
 //! Questions besides the one for a circuit, answered on the same engine, models and tasks.
 
+mod effect;
 pub mod neurons;
 pub mod sae;
 pub mod vector;
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Tokenizer;
 
+pub use effect::Effect;
 pub use neurons::Neurons;
 pub use sae::Sae;
 pub use vector::Vector;

@@ -160,6 +160,11 @@ impl Layout {
         }
     }
 
+    /// The query row of an entry of [`Self::reads`].
+    pub(crate) fn query_row(&self, read: usize, reads_only: bool) -> usize {
+        if reads_only { read } else { self.reads[read] }
+    }
+
     /// The queries of a sequence: their index among the query rows, and their position.
     pub(crate) fn queries(
         &self,

@@ -1,9 +1,8 @@
 //! Plain runs whose residual stream is changed: vectors added after layers, directions taken out everywhere.
 
 use super::BLOCK;
-use super::chunk::{check_finite, split_prefix};
+use super::chunk::check_finite;
 use super::forward::{Changes, FullRun};
-use super::intervention::{Intervention, Site};
 use super::kernels::rows;
 use super::layout::Layout;
 use super::memory::Extent;
@@ -90,11 +89,17 @@ impl<T: Real> Steering<T> {
     }
 }
 
-fn scaled<T: Real>(vector: &[f64], by: f64) -> Vec<T> {
+pub(super) fn scaled<T: Real>(vector: &[f64], by: f64) -> Vec<T> {
     vector.iter().map(|value| T::from_f64(by * value)).collect()
 }
 
-fn add_at<T: Real>(at: AddAt, layout: &Layout, reads_only: bool, vector: &[T], x: &mut [T]) {
+pub(super) fn add_at<T: Real>(
+    at: AddAt,
+    layout: &Layout,
+    reads_only: bool,
+    vector: &[T],
+    x: &mut [T],
+) {
     if at == AddAt::Every || reads_only {
         rows::add_row(x, vector);
         return;
@@ -117,153 +122,6 @@ pub struct HeadShape {
     pub d_model: usize,
 }
 
-/// Prompts that were run once, with what is needed to run them again from any layer on.
-pub struct Resumable<'t, 'a, T> {
-    transformer: &'t Transformer<'a, T>,
-    examples: &'t [Example],
-    layout: Layout,
-    prefix: Prefix<T>,
-    run: FullRun<T>,
-}
-
-impl<'t, 'a, T: Real> Resumable<'t, 'a, T> {
-    /// Runs the clean prompts of some examples. Later changes are at the positions read, or at every one.
-    ///
-    /// # Errors
-    /// When an activation is not finite.
-    ///
-    /// # Complexity
-    /// One forward pass.
-    pub fn new(
-        transformer: &'t Transformer<'a, T>,
-        examples: &'t [Example],
-        at: AddAt,
-    ) -> Result<Self> {
-        let (whole, embedded) = transformer.clean_rows(examples);
-        let run = transformer.forward(&whole, &embedded, &Prefix::default(), false);
-        check_finite(&run)?;
-        let causal = !transformer.config().attention.bidirectional;
-        let (layout, prefix_rows) = if at == AddAt::Read && causal {
-            Layout::from_first_read(examples)
-        } else {
-            (whole, Vec::new())
-        };
-        let (run, prefix) = split_prefix(transformer, run, &layout.rows_in_whole(), &prefix_rows);
-        Ok(Self {
-            transformer,
-            examples,
-            layout,
-            prefix,
-            run,
-        })
-    }
-
-    /// The metric with `vector` times each of some strengths added to the stream that leaves `layer`,
-    /// `[strengths][examples]`.
-    ///
-    /// # Errors
-    /// When a number is not finite.
-    ///
-    /// # Complexity
-    /// A forward pass of the rows changed, from the layer on, for each strength.
-    pub fn added(
-        &self,
-        metric: Metric,
-        (layer, at): (usize, AddAt),
-        vector: &[f64],
-        strengths: &[f64],
-    ) -> Result<Vec<Vec<f64>>> {
-        let leaving = &self.run.streams[2 * (layer + 1)];
-        let reads_only = self.transformer.reads_only(layer);
-        let mut values = Vec::with_capacity(strengths.len());
-        for strengths in strengths.chunks(self.together()) {
-            let mut x = Vec::with_capacity(strengths.len() * leaving.len());
-            for &strength in strengths {
-                let mut changed = leaving.clone();
-                let vector = scaled(vector, strength);
-                add_at(at, &self.layout, reads_only, &vector, &mut changed);
-                x.extend(changed);
-            }
-            values.extend(self.resume(layer + 1, x, strengths.len(), &[], metric)?);
-        }
-        Ok(values)
-    }
-
-    /// Copies that have as many rows as the run of the whole prompts had.
-    fn together(&self) -> usize {
-        let whole: usize = self.examples.iter().map(|it| it.clean.len()).sum();
-        (whole / self.layout.rows().max(1)).max(1)
-    }
-
-    /// The metric with the result of each of some heads of a layer, before `W_O`, set at the positions read,
-    /// `[heads][examples]`.
-    ///
-    /// # Errors
-    /// When a number is not finite.
-    ///
-    /// # Complexity
-    /// A forward pass of the rows read, from the layer on, for each head.
-    pub fn heads_set(
-        &self,
-        metric: Metric,
-        layer: usize,
-        values: &[(usize, Vec<T>)],
-    ) -> Result<Vec<Vec<f64>>> {
-        let reads_only = self.transformer.reads_only(layer);
-        let rows = self.layout.query_rows(reads_only);
-        let mut found = Vec::with_capacity(values.len());
-        for values in values.chunks(self.together()) {
-            let mut interventions = Vec::new();
-            for (copy, (head, values)) in values.iter().enumerate() {
-                let reads = self.layout.reads.iter().enumerate();
-                for (index, &row) in reads {
-                    let row = copy * rows + if reads_only { index } else { row };
-                    interventions.push(Intervention {
-                        site: Site::Heads {
-                            layer,
-                            heads: *head..head + 1,
-                        },
-                        rows: row..row + 1,
-                        values: values.clone(),
-                    });
-                }
-            }
-            let x = self.run.streams[2 * layer].repeat(values.len());
-            found.extend(self.resume(layer, x, values.len(), &interventions, metric)?);
-        }
-        Ok(found)
-    }
-
-    /// Runs `copies` of the prompts from a layer on.
-    fn resume(
-        &self,
-        layer: usize,
-        x: Vec<T>,
-        copies: usize,
-        interventions: &[Intervention<T>],
-        metric: Metric,
-    ) -> Result<Vec<Vec<f64>>> {
-        let layout = self.layout.repeat(copies);
-        let changes = Changes {
-            interventions,
-            steering: None,
-        };
-        let layers = self.transformer.config().n_layers;
-        let run =
-            self.transformer
-                .blocks(layer..layers, &layout, (x, &self.prefix), false, changes);
-        let finals = run.streams.last().map_or(&[][..], Vec::as_slice);
-        let each = finals.len() / copies.max(1);
-        let values = finals.chunks_exact(each.max(1)).map(|finals| {
-            let values =
-                self.transformer
-                    .metric_values(metric, &self.layout, self.examples, finals, &[]);
-            finite(values)
-        });
-        values.collect()
-    }
-}
-
 impl<T: Real> Transformer<'_, T> {
     /// Sizes of the heads and the stream.
     pub fn heads(&self) -> HeadShape {
@@ -279,11 +137,6 @@ impl<T: Real> Transformer<'_, T> {
     /// Number of tokens that the model reads.
     pub fn d_vocab(&self) -> usize {
         self.config().d_vocab
-    }
-
-    /// Numbers of the stream at a position.
-    pub fn d_model(&self) -> usize {
-        self.config().d_model
     }
 
     /// Examples in groups that are run together.
@@ -331,11 +184,7 @@ impl<T: Real> Transformer<'_, T> {
                 for layer in 0..config.n_layers {
                     let stream = &run.streams[2 * (layer + 1)];
                     for read in segment.reads.clone() {
-                        let row = if self.reads_only(layer) {
-                            read
-                        } else {
-                            layout.reads[read]
-                        };
+                        let row = layout.query_row(read, self.reads_only(layer));
                         let values = &stream[row * config.d_model..(row + 1) * config.d_model];
                         visit(done + index, segment.reads.end - 1 - read, layer, values);
                     }
@@ -374,11 +223,7 @@ impl<T: Real> Transformer<'_, T> {
                     let Some(read) = segment.reads.clone().next_back() else {
                         continue;
                     };
-                    let row = if self.reads_only(layer) {
-                        read
-                    } else {
-                        layout.reads[read]
-                    };
+                    let row = layout.query_row(read, self.reads_only(layer));
                     let z = &run.layers[layer].z[row * width..(row + 1) * width];
                     for (sum, value) in sums.iter_mut().zip(z) {
                         *sum += value.to_f64();
@@ -453,7 +298,7 @@ impl<T: Real> Transformer<'_, T> {
     }
 }
 
-fn finite(values: Vec<f64>) -> Result<Vec<f64>> {
+pub(super) fn finite(values: Vec<f64>) -> Result<Vec<f64>> {
     if values.iter().all(|value| value.is_finite()) {
         return Ok(values);
     }

@@ -4,7 +4,8 @@ use super::csv::{field, number};
 use super::plot::{Plot, PlotPoint, Series};
 use super::table::table;
 use super::text::{Text, clip, short, thousands};
-use crate::analyze::neurons::{Context, Effect, NeuronReport};
+use crate::analyze::Effect;
+use crate::analyze::neurons::{Context, NeuronReport};
 
 /// Characters of a context that the text shows.
 const CONTEXT: usize = 60;

@@ -6,7 +6,7 @@ use super::csv::number;
 use super::plot::{Plot, PlotPoint, Series};
 use super::table::table;
 use super::text::{Text, clip, one_line, short, thousands};
-use crate::analyze::neurons::Effect;
+use crate::analyze::Effect;
 use crate::analyze::vector::{FoundVector, Rated, Sample, SweepPoint, VectorReport};
 use crate::error::{Error, Result};
 

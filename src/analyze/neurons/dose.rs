@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::report::Effect;
+use crate::analyze::Effect;
 
 /// The metric against the factor of a neuron's activation.
 #[derive(Debug, Clone, PartialEq, Serialize)]

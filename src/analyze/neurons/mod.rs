@@ -18,7 +18,7 @@ pub use contexts::Context;
 pub use dose::{DosePoint, DoseResponse, Trend};
 pub use group::Group;
 pub use parameters::{Neurons, Pool};
-pub use report::{Effect, NeuronFigures, NeuronReport, Verdict};
+pub use report::{NeuronFigures, NeuronReport, Verdict};
 pub use run::{NeuronTask, find_neurons};
 pub(crate) use run::{least_room, no_neurons};
 pub use statistics::Association;

@@ -2,19 +2,12 @@
 
 use serde::Serialize;
 
+use crate::analyze::Effect;
+
 use super::{Association, Context, DoseResponse, Group};
 
 /// Share of the metric's size below which an effect is rounding.
 const ROUNDING: f64 = 1e-5;
-
-/// A mean over examples.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Effect {
-    /// The mean.
-    pub mean: f64,
-    /// Its 95 % bootstrap interval.
-    pub interval: Option<[f64; 2]>,
-}
 
 /// The answer about a model's neurons.
 #[derive(Debug, Clone, PartialEq, Serialize)]

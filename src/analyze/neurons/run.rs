@@ -5,11 +5,11 @@ use super::dose::{DosePoint, DoseResponse};
 use super::effects::{Replacement, graph_of};
 use super::group::{Group, Range, judge, smallest};
 use super::parameters::Neurons;
-use super::report::{Effect, NeuronFigures, NeuronReport, Verdict};
+use super::report::{NeuronFigures, NeuronReport, Verdict};
 use super::screen::{self, Screen, Unit};
+use crate::analyze::Effect;
 use crate::engine::{Ablation, Transformer, mean};
 use crate::error::{Error, Result};
-use crate::evaluate::intervals;
 use crate::events::{Event, Observer, phase};
 use crate::graph::Node;
 use crate::metric::Metric;
@@ -247,7 +247,9 @@ impl Effects {
         };
         let estimates = |measured: &[Vec<f64>]| {
             let drops = measured.iter().map(|without| on_held_out.drop(without));
-            drops.map(|drop| estimate(&drop, task.bootstrap)).collect()
+            drops
+                .map(|drop| Effect::of(&drop, task.bootstrap))
+                .collect()
         };
         Ok(Self {
             discovery: discovery
@@ -324,7 +326,7 @@ fn dose_responses<T: Real>(
         )?;
         let point = |(&factor, values): (&f64, &Vec<f64>)| DosePoint {
             factor,
-            metric: estimate(values, task.bootstrap),
+            metric: Effect::of(values, task.bootstrap),
         };
         let points = question.doses.iter().zip(&values).map(point).collect();
         curves.push(DoseResponse::new(name(unit), points));
@@ -334,20 +336,6 @@ fn dose_responses<T: Real>(
         });
     }
     Ok(curves)
-}
-
-/// A mean with its bootstrap interval.
-fn estimate(values: &[f64], bootstrap: usize) -> Effect {
-    let statistic = |picks: &[usize]| {
-        let picked: Vec<f64> = picks.iter().map(|&index| values[index]).collect();
-        vec![Some(mean(&picked))]
-    };
-    Effect {
-        mean: mean(values),
-        interval: intervals(values.len(), bootstrap, 0, statistic)
-            .pop()
-            .flatten(),
-    }
 }
 
 fn name((layer, neuron): Unit) -> String {

@@ -62,7 +62,7 @@ pub(super) fn shuffled_differences<T: Real>(
     count: usize,
     observer: &dyn Observer,
 ) -> Result<Vec<Vec<f64>>> {
-    let d_model = transformer.d_model();
+    let d_model = transformer.heads().d_model;
     let mut sums = vec![vec![0.0; d_model]; count];
     for (examples, sign) in [(clean, 1.0), (corrupt, -1.0)] {
         phase(observer, "shuffled labels", examples.len() as u64);

@@ -1,7 +1,7 @@
 //! A vector on held-out prompts, next to random and shuffled ones.
 
 use super::report::{Left, Rated};
-use crate::analyze::neurons::Effect;
+use crate::analyze::Effect;
 use crate::engine::{AddAt, Resumable, Steering, Transformer, mean};
 use crate::error::Result;
 use crate::evaluate::intervals;
@@ -41,16 +41,7 @@ impl<T: Real> Judge<'_, '_, T> {
 
     /// A mean with its bootstrap interval.
     pub(super) fn estimate(&self, values: &[f64]) -> Effect {
-        let statistic = |picks: &[usize]| {
-            let picked: Vec<f64> = picks.iter().map(|&index| values[index]).collect();
-            vec![Some(mean(&picked))]
-        };
-        Effect {
-            mean: mean(values),
-            interval: intervals(values.len(), self.bootstrap, 0, statistic)
-                .pop()
-                .flatten(),
-        }
+        Effect::of(values, self.bootstrap)
     }
 
     /// The mean metric with each of some vectors added.

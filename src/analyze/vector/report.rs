@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::analyze::neurons::Effect;
+use crate::analyze::Effect;
 
 /// The answer about a vector.
 #[derive(Debug, Clone, PartialEq, Serialize)]

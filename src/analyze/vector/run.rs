@@ -365,7 +365,7 @@ fn says(texts: &[String], added: &[Sample], clean: &[Sample]) -> Option<[f64; 4]
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analyze::neurons::Effect;
+    use crate::analyze::Effect;
 
     #[test]
     fn no_more_is_changed_than_needed() {

@@ -1,0 +1,31 @@
+//! A mean over examples with its uncertainty.
+
+use serde::Serialize;
+
+use crate::engine::mean;
+use crate::evaluate::intervals;
+
+/// A mean over examples.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Effect {
+    /// The mean.
+    pub mean: f64,
+    /// Its 95 % bootstrap interval.
+    pub interval: Option<[f64; 2]>,
+}
+
+impl Effect {
+    /// The mean of some values, with an interval by this many resamples.
+    pub(super) fn of(values: &[f64], bootstrap: usize) -> Self {
+        let statistic = |picks: &[usize]| {
+            let picked: Vec<f64> = picks.iter().map(|&index| values[index]).collect();
+            vec![Some(mean(&picked))]
+        };
+        Self {
+            mean: mean(values),
+            interval: intervals(values.len(), bootstrap, 0, statistic)
+                .pop()
+                .flatten(),
+        }
+    }
+}
