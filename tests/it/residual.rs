@@ -7,8 +7,13 @@ use secateur::events::Silent;
 use crate::lens::{assert_close, models, tokens};
 use crate::oracle::{self, dot};
 
+/// The cosine; 0 where one is nothing but rounding.
 fn cosine(one: &[f64], other: &[f64]) -> f64 {
-    dot(one, other) / (dot(one, one) * dot(other, other)).sqrt()
+    let norms = [one, other].map(|row| dot(row, row).sqrt());
+    if norms.iter().any(|norm| *norm < 1e-12) {
+        return 0.0;
+    }
+    dot(one, other) / (norms[0] * norms[1])
 }
 
 #[test]
