@@ -3,6 +3,7 @@
 mod parameters;
 mod report;
 mod run;
+mod seen;
 
 pub use parameters::{Direction, Over, Residual};
 pub use report::{DirectionFigures, PartAlong, PlaceNorm, ResidualReport, WriterFigures};
