@@ -1,7 +1,11 @@
 //! Questions besides the one for a circuit, answered on the same engine, models and tasks.
 
+mod adam;
+pub mod attention;
 mod effect;
+pub mod lens;
 pub mod neurons;
+pub mod residual;
 pub mod sae;
 pub mod vector;
 
@@ -9,20 +13,44 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::Tokenizer;
 
+pub use attention::AttentionRoles;
 pub use effect::Effect;
+pub use lens::Lens;
 pub use neurons::Neurons;
+pub use residual::Residual;
 pub use sae::Sae;
 pub use vector::Vector;
 
 /// A question about a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Analysis {
+    /// What heads look at, and which roles that gives them.
+    Attention(AttentionRoles),
+    /// What a model would say after each layer.
+    Lens(Lens),
     /// Which neurons' activation goes with a behaviour, and which neurons it needs.
     Neurons(Neurons),
+    /// How the residual stream grows, and who writes what to it.
+    Residual(Residual),
     /// Which features a layer holds.
     Sae(Sae),
     /// Which direction of the residual stream carries a behaviour.
     Vector(Vector),
+}
+
+/// The tokens with the largest numbers, the first of equal ones.
+fn largest(values: &[f64], count: usize) -> Vec<u32> {
+    let mut order: Vec<u32> = (0..values.len() as u32).collect();
+    let larger = |a: &u32, b: &u32| {
+        let (x, y) = (values[*a as usize], values[*b as usize]);
+        y.total_cmp(&x).then(a.cmp(b))
+    };
+    if count < order.len() {
+        order.select_nth_unstable_by(count, larger);
+        order.truncate(count);
+    }
+    order.sort_unstable_by(larger);
+    order
 }
 
 /// Tokens as text, or as their ids where the model has no tokenizer.

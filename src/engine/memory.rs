@@ -96,7 +96,7 @@ impl<T: Real> Transformer<'_, T> {
     }
 
     /// Bytes that making these runs takes for a while.
-    fn making_bytes(&self, extent: Extent, examples: usize) -> usize {
+    pub(super) fn making_bytes(&self, extent: Extent, examples: usize) -> usize {
         let w = self.widths();
         examples * extent.tokens * (w.layers + w.streams + w.work) * w.number
     }

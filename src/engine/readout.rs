@@ -226,7 +226,7 @@ impl<T: Real> Transformer<'_, T> {
     }
 
     /// Pulls a gradient at capped logits back through the cap.
-    fn uncap(&self, logits: &[T], gradient: &mut [T]) {
+    pub(super) fn uncap(&self, logits: &[T], gradient: &mut [T]) {
         if let Some(cap) = self.logit_cap() {
             for (gradient, &logit) in gradient.iter_mut().zip(logits) {
                 let tanh = logit / cap;

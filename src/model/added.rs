@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, SafeTensors};
+use safetensors::tensor::{Dtype, Metadata, SafeTensors};
 
 use super::Weights;
 use crate::error::{Error, Result};
@@ -59,25 +59,8 @@ pub(super) fn add(
             "the model norms what its layers write, so no vector can be added to it in this way";
         return Err(fail(problem.into()));
     }
-    if fs_err::metadata(&path)?.len() > LARGEST_FILE {
-        return Err(fail("larger than 64 MiB: not a vector".into()));
-    }
-    let bytes = fs_err::read(&path)?;
-    let (_, metadata) = SafeTensors::read_metadata(&bytes)
-        .map_err(|error| fail(format!("not a whole safetensors file: {error}")))?;
-    let tensors = SafeTensors::deserialize(&bytes)
-        .map_err(|error| fail(format!("not a whole safetensors file: {error}")))?;
-    let tensor = tensors
-        .tensor("vector")
-        .map_err(|_| fail("there is no tensor vector".into()))?;
     let d_model = weights.config.d_model;
-    if tensor.dtype() != Dtype::F32 || tensor.shape() != [d_model] {
-        return Err(fail(format!(
-            "vector is {:?} {:?}; this model adds F32 [{d_model}]",
-            tensor.dtype(),
-            tensor.shape()
-        )));
-    }
+    let (values, metadata) = read_vector(&path, d_model)?;
     let known = |key: &str| metadata.metadata().as_ref()?.get(key).cloned();
     let layer = layer.map(str::to_owned).or_else(|| known("layer"));
     let strength = strength.map(str::to_owned).or_else(|| known("strength"));
@@ -95,10 +78,7 @@ pub(super) fn add(
             "expected a number behind the colon of {vector:?}"
         )));
     };
-    let values = tensor.data().chunks_exact(4);
-    let values: Vec<f32> = values
-        .map(|bytes| strength * f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
-        .collect();
+    let values: Vec<f32> = values.iter().map(|value| strength * value).collect();
     if values.iter().any(|value| !value.is_finite()) {
         return Err(fail("a number of the vector is not finite".into()));
     }
@@ -108,4 +88,39 @@ pub(super) fn add(
     }
     weights.blocks.add_after(layer, values);
     Ok(())
+}
+
+/// The vector in a file that `vector` wrote, with the file's metadata.
+///
+/// # Errors
+/// When the file holds no vector of this width.
+pub(crate) fn read_vector(path: &Path, d_model: usize) -> Result<(Vec<f32>, Metadata)> {
+    let name = path.display().to_string();
+    let fail = |problem: String| Error::model(&name, problem);
+    if fs_err::metadata(path)?.len() > LARGEST_FILE {
+        return Err(fail("larger than 64 MiB: not a vector".into()));
+    }
+    let bytes = fs_err::read(path)?;
+    let (_, metadata) = SafeTensors::read_metadata(&bytes)
+        .map_err(|error| fail(format!("not a whole safetensors file: {error}")))?;
+    let tensors = SafeTensors::deserialize(&bytes)
+        .map_err(|error| fail(format!("not a whole safetensors file: {error}")))?;
+    let tensor = tensors
+        .tensor("vector")
+        .map_err(|_| fail("there is no tensor vector".into()))?;
+    if tensor.dtype() != Dtype::F32 || tensor.shape() != [d_model] {
+        return Err(fail(format!(
+            "vector is {:?} {:?}; this model adds F32 [{d_model}]",
+            tensor.dtype(),
+            tensor.shape()
+        )));
+    }
+    let values = tensor.data().chunks_exact(4);
+    let values: Vec<f32> = values
+        .map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]))
+        .collect();
+    if values.iter().any(|value| !value.is_finite()) {
+        return Err(fail("a number of the vector is not finite".into()));
+    }
+    Ok((values, metadata))
 }

@@ -1,9 +1,8 @@
 //! `circuit.dot`: a circuit for Graphviz, input at the bottom, one row per layer.
 
+use super::Exporter;
 use super::figure::{Figure, FigureEdge, FigureNode, Port};
 use super::text::{Text, dot_string, short, xml};
-use super::{CircuitFile, Exporter};
-use crate::error::Result;
 use crate::graph::{Node, Qkv};
 
 /// Writes DOT, for Graphviz.
@@ -19,8 +18,8 @@ impl Exporter for Dot {
         "Graphviz source"
     }
 
-    fn export(&self, file: &CircuitFile) -> Result<Vec<u8>> {
-        Figure::new(file).map(|figure| to_dot(&figure).into_bytes())
+    fn draw(&self, figure: &Figure) -> Vec<u8> {
+        to_dot(figure).into_bytes()
     }
 }
 
@@ -86,14 +85,16 @@ fn node_line(node: &FigureNode) -> String {
             "shape=ellipse, style=filled, fillcolor=\"#FFF9E8\", fontsize=8, height=0.2, width=0.3"
         }
         Node::Head { .. } => {
-            let Some(ports) = node.ports else {
-                return format!(
-                    "\"{name}\" [shape=box, style=\"rounded,filled\", fillcolor=\"#EEF3F8\"];"
-                );
-            };
-            return head_line(node, ports);
+            if let Some(ports) = node.ports {
+                return head_line(node, ports);
+            }
+            "shape=box, style=\"rounded,filled\", fillcolor=\"#EEF3F8\""
         }
     };
+    if let Some(role) = &node.role {
+        let label = format!("{name}<BR/><FONT POINT-SIZE=\"8\">{}</FONT>", xml(role));
+        return format!("\"{name}\" [{style}, label=<{label}>];");
+    }
     format!("\"{name}\" [{style}];")
 }
 
@@ -116,8 +117,11 @@ fn head_line(node: &FigureNode, ports: [bool; 3]) -> String {
     } else {
         "ROUNDED,DASHED"
     };
+    let role = node.role.as_ref().map_or_else(String::new, |role| {
+        format!("<BR/><FONT POINT-SIZE=\"8\">{}</FONT>", xml(role))
+    });
     format!(
-        "\"{0}\" [shape=plain, label=<<TABLE BORDER=\"1\" STYLE=\"{style}\" CELLBORDER=\"0\" CELLSPACING=\"0\" CELLPADDING=\"2\" BGCOLOR=\"#EEF3F8\"><TR><TD COLSPAN=\"3\">{0}</TD></TR><TR>{cells}</TR></TABLE>>];",
+        "\"{0}\" [shape=plain, label=<<TABLE BORDER=\"1\" STYLE=\"{style}\" CELLBORDER=\"0\" CELLSPACING=\"0\" CELLPADDING=\"2\" BGCOLOR=\"#EEF3F8\"><TR><TD COLSPAN=\"3\">{0}{role}</TD></TR><TR>{cells}</TR></TABLE>>];",
         node.node
     )
 }

@@ -35,6 +35,8 @@ pub struct FigureNode {
     pub group: Option<(usize, usize)>,
     /// Which of q, k, v have a kept edge; `None` for nodes with a single input.
     pub ports: Option<[bool; 3]>,
+    /// What it does, where that is known.
+    pub role: Option<String>,
     /// Whether it writes in the circuit; a group's first head may be drawn only for the group's k and v.
     pub writes: bool,
 }
@@ -67,6 +69,8 @@ pub struct FigureEdge {
 
 /// A figure draws this many edges at most, the strongest; beyond that nothing can be made out.
 const MOST_EDGES: usize = 1_500;
+/// Characters of a node's roles.
+const LONGEST_ROLE: usize = 40;
 
 /// Line colour of negative scores; with the ports' colours from Okabe and Ito's colour-blind-safe palette.
 pub(super) const NEGATIVE: &str = "#D55E00";
@@ -173,6 +177,18 @@ impl Figure {
         Ok(figure)
     }
 
+    /// The same figure with the roles of nodes, given by their names.
+    #[must_use]
+    pub fn with_roles(mut self, roles: &BTreeMap<String, Vec<String>>) -> Self {
+        for node in &mut self.nodes {
+            let known = roles.get(&node.node.to_string());
+            node.role = known
+                .filter(|roles| !roles.is_empty())
+                .map(|roles| clip(&roles.join(", "), LONGEST_ROLE));
+        }
+        self
+    }
+
     fn add_nodes(
         &mut self,
         graph: &ComputationGraph,
@@ -206,6 +222,7 @@ impl Figure {
                     .filter(|_| group > 1 && !whole)
                     .map(|(layer, head)| (layer, head / group)),
                 ports: head.filter(|_| !whole).map(|_| [false; 3]),
+                role: None,
                 writes,
             });
         }

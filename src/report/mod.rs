@@ -2,26 +2,36 @@
 //! listed in [`exporters`].
 
 mod any_circuit;
+mod attention;
 mod circuit_file;
 mod compare;
 mod csv;
 mod dot;
 mod eap_json;
+mod effect;
 mod figure;
 mod heat_map;
 mod json;
 pub mod layout;
+mod lens;
+mod lens_maps;
 mod limits;
 mod neurons;
+mod page;
 mod plot;
+mod residual;
+mod roles;
 mod sae;
 mod scores;
 mod svg;
 mod table;
+mod tensor_file;
 mod text;
+mod tuned_lens;
 mod vector;
 
 pub use any_circuit::AnyCircuit;
+pub use attention::{attention_csv, attention_html, attention_svg, attention_text};
 pub use circuit_file::{CIRCUIT_FORMAT, CircuitFile, EdgeEntry, ModelStamp};
 pub use compare::{Comparison, compare_csv, compare_latex, compare_markdown, compare_text};
 pub use csv::{curve_csv, edges_csv};
@@ -30,11 +40,21 @@ pub use eap_json::{EapEdge, EapGraph, Imported, to_eap_json};
 pub use figure::{Figure, FigureEdge, FigureNode, Port};
 pub use heat_map::{Colours, HeatCell, HeatMap};
 pub use json::{Provenance, REPORT_FORMAT, figure_warnings, report_json, trace_lines};
+pub use lens::{
+    attribution_csv, lens_csv, lens_kl_svg, lens_probability_svg, lens_text, tuned_csv,
+};
+pub use lens_maps::{attribution_svg, lens_html, lens_svg, tuned_lens_svg};
 pub use neurons::{doses_svg, neurons_csv, neurons_text};
+pub use residual::{
+    cosines_svg, directions_csv, residual_csv, residual_html, residual_norm_svg, residual_text,
+    residual_writes_svg,
+};
+pub use roles::{parse_roles, roles_json};
 pub use sae::{LensStamp, density_svg, sae_csv, sae_lens, sae_text, training_svg};
 pub use scores::scores_safetensors;
 pub use svg::{Svg, to_svg};
 pub use table::table;
+pub use tuned_lens::{parse_tuned_lens, tuned_lens_safetensors};
 pub use vector::{
     VectorStamp, samples_text, vector_csv, vector_safetensors, vector_svg, vector_text,
 };
@@ -49,11 +69,16 @@ pub trait Exporter: Sync {
     /// What it is, in a few words.
     fn about(&self) -> &'static str;
 
-    /// The drawing.
+    /// The drawing of a figure.
+    fn draw(&self, figure: &Figure) -> Vec<u8>;
+
+    /// The drawing of a circuit file.
     ///
     /// # Errors
     /// When the file describes no circuit.
-    fn export(&self, file: &CircuitFile) -> Result<Vec<u8>>;
+    fn export(&self, file: &CircuitFile) -> Result<Vec<u8>> {
+        Figure::new(file).map(|figure| self.draw(&figure))
+    }
 }
 
 /// The formats, in the order of the help text.

@@ -1,10 +1,9 @@
 //! `circuit.svg`: a circuit drawn for papers. Plain SVG 1.1, no scripts, no style sheets, no fonts of its own.
 
+use super::Exporter;
 use super::figure::{Figure, FigureEdge, FigureNode, NEGATIVE, Port, width_of};
-use super::layout::{Layout, NodeBox, PORT_HEIGHT, Route, port_offset};
+use super::layout::{Layout, NodeBox, PORT_HEIGHT, ROLE_FONT, ROLE_HEIGHT, Route, port_offset};
 use super::text::{Text, one_line, short, text_width, wrap, xml};
-use super::{CircuitFile, Exporter};
-use crate::error::Result;
 use crate::graph::{Node, Qkv};
 
 /// Writes SVG.
@@ -20,8 +19,8 @@ impl Exporter for Svg {
         "vector graphics"
     }
 
-    fn export(&self, file: &CircuitFile) -> Result<Vec<u8>> {
-        Figure::new(file).map(|figure| to_svg(&figure).into_bytes())
+    fn draw(&self, figure: &Figure) -> Vec<u8> {
+        to_svg(figure).into_bytes()
     }
 }
 
@@ -238,12 +237,25 @@ fn draw_node(out: &mut Text, node: &FigureNode, area: &NodeBox) {
     } else {
         0.0
     };
+    let role = if node.role.is_some() {
+        ROLE_HEIGHT
+    } else {
+        0.0
+    };
     out.line(format_args!(
         "<text x=\"{:.1}\" y=\"{:.1}\" font-size=\"{size:.0}\" text-anchor=\"middle\">{}</text>",
         area.x,
-        area.y + (area.height - strip) / 2.0 + size * 0.35 + strip * 0.05,
+        area.y + (area.height - strip - role) / 2.0 + size * 0.35 + strip * 0.05,
         node.node
     ));
+    if let Some(role) = &node.role {
+        out.line(format_args!(
+            "<text x=\"{:.1}\" y=\"{:.1}\" font-size=\"{ROLE_FONT}\" text-anchor=\"middle\" fill=\"#555555\">{}</text>",
+            area.x,
+            area.bottom() - strip - ROLE_HEIGHT + ROLE_FONT - 2.0,
+            xml(role)
+        ));
+    }
     let Some(ports) = node.ports else { return };
     for part in [Qkv::Q, Qkv::K, Qkv::V] {
         let used = ports[part as usize];

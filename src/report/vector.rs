@@ -3,12 +3,14 @@
 use serde_json::json;
 
 use super::csv::number;
+use super::effect::with_interval;
 use super::plot::{Plot, PlotPoint, Series};
 use super::table::table;
+use super::tensor_file::tensor_file;
 use super::text::{Text, clip, one_line, short, thousands};
 use crate::analyze::Effect;
 use crate::analyze::vector::{FoundVector, Rated, Sample, SweepPoint, VectorReport};
-use crate::error::{Error, Result};
+use crate::error::Result;
 
 /// Heads that the text names.
 const HEADS: usize = 20;
@@ -183,13 +185,6 @@ fn baseline(what: &str, metrics: &[f64]) -> Option<Vec<String>> {
     })
 }
 
-fn with_interval(effect: &Effect) -> String {
-    match effect.interval {
-        Some([low, high]) => format!("{} [{}, {}]", short(effect.mean), short(low), short(high)),
-        None => short(effect.mean),
-    }
-}
-
 fn share_with_interval(effect: &Effect) -> String {
     match effect.interval {
         Some([low, high]) => format!(
@@ -281,28 +276,15 @@ pub struct VectorStamp<'s> {
 /// # Errors
 /// Never for text; the serialiser's signature allows it.
 pub fn vector_safetensors(vector: &FoundVector, stamp: &VectorStamp<'_>) -> Result<Vec<u8>> {
-    let length = 4 * vector.values.len();
-    // Written by hand: the crate keeps metadata in a hash table, whose order differs between runs.
-    let header = json!({
-        "__metadata__": {
-            "format": "secateur-vector-1",
-            "layer": vector.layer.to_string(),
-            "strength": vector.strength.to_string(),
-            "model": stamp.model,
-            "model_hash": stamp.model_hash,
-            "spec": stamp.spec,
-            "data_hash": stamp.data_hash,
-        },
-        "vector": { "data_offsets": [0, length], "dtype": "F32", "shape": [vector.values.len()] },
+    let metadata = json!({
+        "format": "secateur-vector-1",
+        "layer": vector.layer.to_string(),
+        "strength": vector.strength.to_string(),
+        "model": stamp.model,
+        "model_hash": stamp.model_hash,
+        "spec": stamp.spec,
+        "data_hash": stamp.data_hash,
     });
-    let mut header = serde_json::to_vec(&header)
-        .map_err(|error| Error::Bug(format!("vector.safetensors: {error}")))?;
-    header.resize(header.len().next_multiple_of(8), b' ');
-    let mut bytes = Vec::with_capacity(8 + header.len() + length);
-    bytes.extend((header.len() as u64).to_le_bytes());
-    bytes.append(&mut header);
-    for value in &vector.values {
-        bytes.extend((*value as f32).to_le_bytes());
-    }
-    Ok(bytes)
+    let values: Vec<f32> = vector.values.iter().map(|value| *value as f32).collect();
+    tensor_file(&metadata, &[("vector".into(), vec![values.len()], &values)])
 }

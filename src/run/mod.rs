@@ -1,6 +1,7 @@
 //! Jobs: one spec on one model, batches of them, results on disk.
 
 mod analysis_job;
+mod attention_job;
 mod batch;
 mod bench;
 mod circuit_job;
@@ -8,6 +9,7 @@ mod eval;
 mod files;
 mod golden;
 mod job;
+mod lens_job;
 mod logits;
 mod memory;
 mod models;
@@ -19,11 +21,13 @@ mod pipeline;
 mod plan;
 mod provenance;
 mod record;
+mod residual_job;
 mod results;
 mod roofline;
 mod sae_checkpoint;
 mod sae_job;
 mod step_clock;
+mod text;
 mod vector_job;
 
 pub use batch::{BatchObserver, BatchOptions, JobReport, exit_code, run_batch};

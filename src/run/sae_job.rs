@@ -1,31 +1,23 @@
 //! The training of a sparse autoencoder as a job: text, rounds with checkpoints, figures.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use rand::{RngExt, SeedableRng};
-use rand_chacha::ChaCha8Rng;
-
-use super::analysis_job::{Answer, Asked, hash_of, known, no_text};
+use super::analysis_job::{Answer, Asked, hash_of, no_text};
 use super::memory::Bound;
+use super::text::contexts;
 use super::{provenance, sae_checkpoint};
 use crate::analyze::Sae;
-use crate::analyze::sae::{Corpus, Progress, Rows, TextRows, Training, measure};
-use crate::engine::{Continuation, Representation, Steering, Transformer};
+use crate::analyze::sae::{Progress, Rows, TextRows, Training, measure};
+use crate::engine::{Representation, Transformer};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
 use crate::graph::{ComputationGraph, Granularity};
-use crate::model::{PrependBos, Tokenizer};
 use crate::report::{
     LensStamp, REPORT_FORMAT, density_svg, sae_csv, sae_lens, sae_text, training_svg,
 };
 
 /// Rows of a round, about: after each the state is written down.
 const ROUND_ROWS: usize = 16_384;
-/// Contexts drawn from the model at a time.
-const DRAWN_TOGETHER: usize = 128;
-/// Largest text file, in bytes.
-const LARGEST_TEXT: u64 = 1 << 30;
 
 /// Which features the layer holds.
 ///
@@ -52,7 +44,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
     }
     let graph = ComputationGraph::new(config, &Granularity::default(), &BTreeMap::new())?;
     let transformer = Transformer::new(&model.weights, &graph);
-    let contexts = contexts(asked, question, &transformer)?;
+    let contexts = contexts(asked, (&question.text, question.context), &transformer)?;
     let data_hash = hash_of(&contexts);
     let held_out = (spec.held_out * contexts.len() as f64).round() as usize;
     let held_out = held_out.clamp(1, contexts.len() - 1);
@@ -177,106 +169,4 @@ fn train(
         });
     }
     Ok(training)
-}
-
-/// The text in contexts of equal length.
-fn contexts(
-    asked: &Asked<'_>,
-    question: &Sae,
-    transformer: &Transformer<'_, f32>,
-) -> Result<Vec<Vec<u32>>> {
-    let config = asked.model.config();
-    if question.context > config.n_ctx {
-        return Err(Error::Usage(format!(
-            "context is {}, and the model reads at most {} tokens",
-            question.context, config.n_ctx
-        )));
-    }
-    let tokenizer = asked.model.tokenizer.as_ref();
-    let bos = tokenizer.map_or_else(
-        || Ok(Vec::new()),
-        |it| it.encode("", asked.spec.prepend_bos),
-    )?;
-    let contexts = match &question.text {
-        Corpus::Files(files) => {
-            let tokenizer = asked.model.require_tokenizer()?;
-            let mut tokens = Vec::new();
-            for file in files {
-                let path = asked.job.spec.base().join(file);
-                let read = read(&path, tokenizer)?;
-                known(&read, config, &path.display().to_string())?;
-                tokens.extend(read);
-            }
-            let length = question.context.saturating_sub(bos.len()).max(1);
-            let contexts = tokens.chunks_exact(length);
-            contexts.map(|it| [&bos[..], it].concat()).collect()
-        }
-        Corpus::Sampled { tokens, seed } => {
-            let count = tokens.div_ceil(question.context);
-            drawn(
-                transformer,
-                &bos,
-                (count, question.context, *seed),
-                asked.observer,
-            )?
-        }
-    };
-    if contexts.len() < 2 {
-        return Err(Error::data(
-            "the text",
-            format!(
-                "it is shorter than two contexts of {} tokens",
-                question.context
-            ),
-        ));
-    }
-    Ok(contexts)
-}
-
-fn read(path: &Path, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
-    let name = path.display().to_string();
-    if fs_err::metadata(path)?.len() > LARGEST_TEXT {
-        return Err(Error::data(
-            name,
-            "larger than 1 GiB; split it into several files",
-        ));
-    }
-    let text =
-        String::from_utf8(fs_err::read(path)?).map_err(|_| Error::data(&name, "not UTF-8 text"))?;
-    tokenizer.encode(&text, PrependBos::Never)
-}
-
-/// Contexts that begin with a random token and go on as the model does.
-fn drawn(
-    transformer: &Transformer<'_, f32>,
-    bos: &[u32],
-    (count, length, seed): (usize, usize, u64),
-    observer: &dyn Observer,
-) -> Result<Vec<Vec<u32>>> {
-    phase(observer, "drawing text from the model", count as u64);
-    let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let vocabulary = transformer.d_vocab() as u32;
-    let mut contexts: Vec<Vec<u32>> = Vec::with_capacity(count);
-    let mut group = 0;
-    while contexts.len() < count {
-        let together = DRAWN_TOGETHER.min(count - contexts.len());
-        let starts: Vec<Vec<u32>> = (0..together)
-            .map(|_| [bos, &[rng.random_range(0..vocabulary)]].concat())
-            .collect();
-        let starts: Vec<&[u32]> = starts.iter().map(Vec::as_slice).collect();
-        let continuation = Continuation {
-            tokens: length - starts[0].len(),
-            stop: None,
-            seed: Some(seed.wrapping_add(1 + group)),
-        };
-        let found = transformer.generate(&starts, continuation, &Steering::none(), observer)?;
-        let whole = starts.iter().zip(&found);
-        contexts.extend(whole.map(|(start, rest)| [start, &rest[..]].concat()));
-        group += 1;
-        observer.event(Event::Step {
-            done: contexts.len() as u64,
-            note: String::new(),
-        });
-    }
-    Ok(contexts)
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::files::folder_of;
 use super::position::{KeyPath, position_of};
 use super::{AnalysisSpec, Evaluate, Precision, RunSpec, SpecFile};
-use crate::analyze::{Analysis, Vector};
+use crate::analyze::{Analysis, Lens, Residual, Vector};
 use crate::discover::{Method, Select};
 use crate::engine::Ablation;
 use crate::error::{Error, Result, SpecMistake};
@@ -52,7 +52,11 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
         (Some(_), Analysis::Sae(_)) => check.require(false, "task", || {
             "an autoencoder is trained on `text` and needs no task; leave it out".into()
         }),
+        (task, Analysis::Lens(Lens { texts, .. }) | Analysis::Residual(Residual { texts, .. })) => {
+            check.task_or_texts(task.as_ref(), texts);
+        }
         (Some(task), _) => check.task(task),
+        (None, Analysis::Attention(_)) => {}
         (None, Analysis::Sae(_)) => {
             check.require(spec.held_out > 0.0, "held_out", || {
                 "expected more than 0: figures of an autoencoder are of held-out text".into()
@@ -72,7 +76,20 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
     check.at_most("random_baselines", spec.random_baselines, MAX_BASELINES);
     check.at_most("bootstrap", spec.bootstrap, MAX_BOOTSTRAP);
     let found = match &spec.analysis {
+        Analysis::Attention(attention) => attention.mistakes(spec.task.is_some()),
+        Analysis::Lens(lens) => {
+            for file in lens.files() {
+                check.data_file("analysis.Lens.tuned", file);
+            }
+            lens.mistakes(spec.held_out)
+        }
         Analysis::Neurons(neurons) => neurons.mistakes(spec.metric),
+        Analysis::Residual(residual) => {
+            for file in residual.files() {
+                check.data_file("analysis.Residual.directions", file);
+            }
+            residual.mistakes()
+        }
         Analysis::Sae(sae) => {
             for file in sae.text.files() {
                 check.data_file("analysis.Sae.text.Files", file);
@@ -181,6 +198,20 @@ impl<'a> Check<'a> {
             self.require(false, "task.InContext.shots", || {
                 "expected at least 2: with fewer examples clean and corrupt are the same".into()
             });
+        }
+    }
+
+    /// Of what looks at the prompts of a task, or at texts.
+    fn task_or_texts(&mut self, task: Option<&TaskSource>, texts: &[String]) {
+        self.require(task.is_some() || !texts.is_empty(), "task", || {
+            "missing: expected a task whose prompts are looked at, or `texts` in the analysis"
+                .into()
+        });
+        self.require(task.is_none() || texts.is_empty(), "task", || {
+            "the prompts of a task are looked at, or `texts`; leave one of them out".into()
+        });
+        if let Some(task) = task {
+            self.task(task);
         }
     }
 

@@ -59,7 +59,9 @@ impl Spec {
         let mut files: Vec<&Path> = self.task().and_then(TaskSource::file).into_iter().collect();
         if let Self::Analysis(spec) = self {
             match &spec.analysis {
-                Analysis::Neurons(_) => {}
+                Analysis::Lens(lens) => files.extend(lens.files()),
+                Analysis::Attention(_) | Analysis::Neurons(_) => {}
+                Analysis::Residual(residual) => files.extend(residual.files()),
                 Analysis::Sae(sae) => files.extend(sae.text.files().iter().map(PathBuf::as_path)),
                 Analysis::Vector(vector) => {
                     files.extend(vector.add_to.as_ref().and_then(TaskSource::file));
@@ -89,7 +91,8 @@ pub struct AnalysisSpec {
     pub name: String,
     /// Models; each is one job.
     pub models: Vec<String>,
-    /// The prompts: clean ones show the behaviour, corrupt ones do not. Only `Sae` needs none.
+    /// The prompts: clean ones show the behaviour, corrupt ones do not. `Attention` and
+    /// `Sae` need none, nor do `Lens` and `Residual` of texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskSource>,
     /// The measure of the behaviour.

@@ -8,8 +8,8 @@ use secateur::graph::{ComputationGraph, EdgeMask, Node, Qkv, Reader};
 use secateur::model::{Linear, Table, Weights};
 use secateur::task::Example;
 
-pub(crate) use self::parts::dot;
-use self::parts::{activation, add, apply, cap, norm, rotate, sees};
+use self::parts::activation;
+pub(crate) use self::parts::{add, apply, cap, dot, norm, rotate, sees};
 pub(crate) use self::random::{
     gpt2, llama, paired_examples, random_examples, random_mask, random_weights,
 };
@@ -245,21 +245,75 @@ pub(crate) fn run(
     let finals = read(Reader::Logits, &outputs, &free);
     let logits = finals
         .iter()
-        .map(|row| {
-            let normed = norm(config.norm, &weights.final_norm, row);
-            let logits: Vec<f64> = match &weights.unembedding {
-                Some(map) => products(&map.table, &normed)
-                    .iter()
-                    .enumerate()
-                    .map(|(token, logit)| logit + map.bias.as_ref().map_or(0.0, |bias| bias[token]))
-                    .collect(),
-                None => products(&weights.embedding, &normed),
-            };
-            let capped = |logit: &f64| cap(config.logit_soft_cap, *logit);
-            logits.iter().map(capped).collect()
-        })
+        .map(|row| read_out(weights, row, true))
         .collect();
     (logits, outputs)
+}
+
+/// The logits of a final stream; before the soft cap, where there is one, unless it is `capped`.
+pub(crate) fn read_out(weights: &Weights<f64>, stream: &[f64], capped: bool) -> Vec<f64> {
+    let config = &weights.config;
+    let normed = norm(config.norm, &weights.final_norm, stream);
+    let logits: Vec<f64> = match &weights.unembedding {
+        Some(map) => products(&map.table, &normed)
+            .iter()
+            .enumerate()
+            .map(|(token, logit)| logit + map.bias.as_ref().map_or(0.0, |bias| bias[token]))
+            .collect(),
+        None => products(&weights.embedding, &normed),
+    };
+    let limit = config.logit_soft_cap.filter(|_| capped);
+    logits.iter().map(|logit| cap(limit, *logit)).collect()
+}
+
+/// The stream at every place of a full run, summed plainly: before the first block, then after each attention and each
+/// layer, `[1 + 2 n_layers][positions]`.
+pub(crate) fn streams(
+    weights: &Weights<f64>,
+    graph: &ComputationGraph,
+    tokens: &[u32],
+) -> Vec<Rows> {
+    let config = &weights.config;
+    let (_, outputs) = full_run(weights, graph, tokens);
+    let written = |node: Node| -> &Rows {
+        let writer = graph.writers().iter().position(|other| *other == node);
+        &outputs[writer.expect("a writer")]
+    };
+    let mut x = written(Node::Input).clone();
+    if let Some(table) = &weights.position {
+        for (position, row) in x.iter_mut().enumerate() {
+            add(
+                row,
+                &table[position * config.d_model..(position + 1) * config.d_model],
+            );
+        }
+    }
+    let mut places = vec![x.clone()];
+    for layer in 0..config.n_layers {
+        let block = weights.attention(layer);
+        for (position, row) in x.iter_mut().enumerate() {
+            let mut sum = block
+                .o
+                .bias
+                .clone()
+                .unwrap_or_else(|| vec![0.0; config.d_model]);
+            for head in 0..config.n_heads {
+                add(&mut sum, &written(Node::Head { layer, head })[position]);
+            }
+            match &block.post_norm {
+                Some(weights) => add(row, &norm(config.norm, weights, &sum)),
+                None => add(row, &sum),
+            }
+        }
+        places.push(x.clone());
+        if config.has_mlps() {
+            for (row, mlp) in x.iter_mut().zip(written(Node::Mlp { layer })) {
+                add(row, mlp);
+            }
+        }
+        places.push(x.clone());
+    }
+    places
 }
 
 /// Inner products of all rows of a table with one.

@@ -1,15 +1,10 @@
 //! Adam, with decoder rows that keep norm one.
 
-use rayon::prelude::*;
-
 use super::dictionary::{Dictionary, normalise};
 use super::gradient::Gradient;
 use super::parameters::SaeKind;
+use crate::analyze::adam::moved;
 use crate::model::Real;
-
-const FIRST_DECAY: f64 = 0.9;
-const SECOND_DECAY: f64 = 0.999;
-const SMALL: f64 = 1e-8;
 
 /// First and second moments of every weight's gradient.
 #[derive(Debug, Clone, PartialEq)]
@@ -45,11 +40,6 @@ impl<T: Real> Moments<T> {
         if let SaeKind::BatchTopK { .. } = dictionary.kind {
             gradient.sparsity.fill(T::ZERO);
         }
-        let correction = |decay: f64| 1.0 - decay.powi(i32::try_from(step).unwrap_or(i32::MAX));
-        let rates = [
-            rate / correction(FIRST_DECAY),
-            1.0 / correction(SECOND_DECAY),
-        ];
         let (first, second) = (&mut self.first, &mut self.second);
         for (weights, gradient, first, second) in [
             (
@@ -83,30 +73,10 @@ impl<T: Real> Moments<T> {
                 &mut second.sparsity,
             ),
         ] {
-            moved(weights, gradient, (first, second), rates);
+            moved(weights, gradient, (first, second), (step, rate));
         }
         normalise(&mut dictionary.decoder, dictionary.width);
     }
-}
-
-fn moved<T: Real>(
-    weights: &mut [T],
-    gradient: &[T],
-    (first, second): (&mut [T], &mut [T]),
-    [rate, second_correction]: [f64; 2],
-) {
-    let [one, two] = [FIRST_DECAY, SECOND_DECAY].map(T::from_f64);
-    let [one_rest, two_rest] = [1.0 - FIRST_DECAY, 1.0 - SECOND_DECAY].map(T::from_f64);
-    let (rate, second_correction) = (T::from_f64(rate), T::from_f64(second_correction));
-    let small = T::from_f64(SMALL);
-    let moments = first.par_iter_mut().zip(second.par_iter_mut());
-    let all = weights.par_iter_mut().zip(gradient.par_iter()).zip(moments);
-    all.for_each(|((weight, &gradient), (first, second))| {
-        *first = one * *first + one_rest * gradient;
-        *second = two * *second + two_rest * gradient * gradient;
-        let size = T::from_f64((second_correction * *second).to_f64().sqrt());
-        *weight -= rate * *first / (size + small);
-    });
 }
 
 /// Takes the part of each row's gradient along the row out of it: it would only change its norm.

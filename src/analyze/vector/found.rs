@@ -175,7 +175,7 @@ impl HeadSum {
 }
 
 /// Vectors of independent normal numbers, scaled to a norm.
-pub(super) fn random_vectors(count: usize, d_model: usize, norm: f64) -> Vec<Vec<f64>> {
+pub(in crate::analyze) fn random_vectors(count: usize, d_model: usize, norm: f64) -> Vec<Vec<f64>> {
     let vector = |seed| {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let normal = |rng: &mut ChaCha8Rng| {

@@ -1,8 +1,12 @@
 //! The command line.
 
+mod lens;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use lens::{AttentionArgs, LensArgs, ResidualArgs};
 
 /// Finds the circuit inside a transformer language model that does a task.
 ///
@@ -53,6 +57,12 @@ pub(crate) enum Command {
     /// Compare a model with what another implementation computed, layer by layer.
     #[command(after_help = PARITY)]
     Parity(ParityArgs),
+    /// Show what a model would say after each layer, and what every part adds to the logit.
+    Lens(LensArgs),
+    /// Score heads by what they look at and copy, and give them roles.
+    Attention(AttentionArgs),
+    /// Show how the residual stream grows, and which parts write into a direction.
+    Residual(ResidualArgs),
     /// Find the MLP neurons whose activation goes with a task, and those it needs.
     Neurons(NeuronsArgs),
     /// Train a sparse autoencoder on what a layer represents, and describe its features.
@@ -134,6 +144,9 @@ pub(crate) struct RenderArgs {
     /// The format.
     #[arg(long, value_name = "F", value_parser = formats())]
     pub(crate) format: String,
+    /// What heads do, as `attention` writes it: they are labelled by it.
+    #[arg(long, value_name = "ROLES.json")]
+    pub(crate) roles: Option<PathBuf>,
     /// The file to write [default: standard output].
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,

@@ -102,6 +102,19 @@ fn pattern<T: Real>(
 }
 
 dispatched! {
+/// The attention of one query to the keys from position `first` on, as many as `probabilities` has places.
+pub(crate) fn pattern_of<T: Real>(
+    query: &[T],
+    keys: Sequence<'_, T>,
+    first: usize,
+    scoring: Scoring<T>,
+    probabilities: &mut [T],
+) {
+    pattern(query, keys, first, scoring, probabilities);
+}
+}
+
+dispatched! {
 /// The weighted sum of values for one query that sees the positions `visible`, added to `out`.
 pub(crate) fn attend<T: Real>(
     query: &[T],

@@ -5,7 +5,7 @@ mod coordinates;
 mod order;
 mod routes;
 
-use super::figure::{Figure, Port};
+use super::figure::{Figure, FigureNode, Port};
 use super::text::text_width;
 use crate::graph::Node;
 
@@ -51,6 +51,9 @@ const NODE_GAP: f64 = 16.0;
 const PASS_GAP: f64 = 10.0;
 /// Height of the ports' strip of a head.
 pub(super) const PORT_HEIGHT: f64 = 11.0;
+/// Height and font size of a node's role.
+pub(super) const ROLE_HEIGHT: f64 = 10.0;
+pub(super) const ROLE_FONT: f64 = 8.0;
 
 /// A box, or an edge passing a rank.
 pub(super) struct Item {
@@ -128,7 +131,7 @@ impl Layers {
             degree[edge.to].0 += 1;
         }
         for (index, node) in figure.nodes.iter().enumerate() {
-            let (width, _) = size(&node.node, node.ports.is_some(), degree[index]);
+            let (width, _) = size(node, degree[index]);
             let first = figure
                 .nodes
                 .iter()
@@ -192,18 +195,28 @@ impl Layers {
 }
 
 /// Width and height of a node with this many edges in and out.
-fn size(node: &Node, ports: bool, (edges_in, edges_out): (usize, usize)) -> (f64, f64) {
-    let name = text_width(&node.to_string(), 11.0) + 14.0;
+fn size(figure_node: &FigureNode, (edges_in, edges_out): (usize, usize)) -> (f64, f64) {
+    let (node, ports) = (&figure_node.node, figure_node.ports.is_some());
+    let role = figure_node.role.as_deref().unwrap_or_default();
+    let role_height = if role.is_empty() { 0.0 } else { ROLE_HEIGHT };
+    let name = text_width(&node.to_string(), 11.0).max(text_width(role, ROLE_FONT)) + 14.0;
     let fan = |step: f64, edges: usize| (step * edges as f64 + 10.0).min(220.0);
     match node {
-        Node::Input | Node::Position | Node::Logits => {
-            (name.max(72.0).max(fan(7.0, edges_in.max(edges_out))), 24.0)
-        }
-        Node::Mlp { .. } => (name.max(44.0).max(fan(5.0, edges_in.max(edges_out))), 24.0),
-        Node::Neuron { .. } => (text_width(&node.to_string(), 9.0) + 10.0, 16.0),
+        Node::Input | Node::Position | Node::Logits => (
+            name.max(72.0).max(fan(7.0, edges_in.max(edges_out))),
+            24.0 + role_height,
+        ),
+        Node::Mlp { .. } => (
+            name.max(44.0).max(fan(5.0, edges_in.max(edges_out))),
+            24.0 + role_height,
+        ),
+        Node::Neuron { .. } => (
+            text_width(&node.to_string(), 9.0).max(text_width(role, ROLE_FONT)) + 10.0,
+            16.0 + role_height,
+        ),
         Node::Head { .. } => (
             name.max(54.0).max(fan(5.0, edges_in.max(edges_out))),
-            if ports { 20.0 + PORT_HEIGHT } else { 24.0 },
+            role_height + if ports { 20.0 + PORT_HEIGHT } else { 24.0 },
         ),
     }
 }

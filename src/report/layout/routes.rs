@@ -25,7 +25,7 @@ pub(super) fn draw(figure: &Figure, layers: &Layers, mut x: Vec<f64>) -> Layout 
 
     let height_of = |node: usize| {
         let node = &figure.nodes[node];
-        size(&node.node, node.ports.is_some(), (0, 0)).1
+        size(node, (0, 0)).1
     };
     let rows = rows(layers, &x, height_of);
     let height = rows.last().map_or(0.0, |row| row.0) + MARGIN;

@@ -25,6 +25,41 @@ fn svg_of_a_small_circuit() {
 }
 
 #[test]
+fn roles_label_the_nodes_of_a_drawing() {
+    let plain = Figure::new(&small_file()).unwrap();
+    let head = plain.nodes.iter().find(|node| node.ports.is_some());
+    let head = head.expect("a head").node.to_string();
+    let long = "a very long role that would not fit under a head";
+    let roles = [(head, vec!["induction".to_owned(), long.to_owned()])].into();
+    let figure = plain.clone().with_roles(&roles);
+    let labelled: Vec<&str> = figure
+        .nodes
+        .iter()
+        .filter_map(|node| node.role.as_deref())
+        .collect();
+    assert_eq!(labelled, ["induction, a very long role that would …"]);
+    let (svg, dot) = (to_svg(&figure), to_dot(&figure));
+    xml::check(&svg).unwrap();
+    check_dot(&dot).unwrap();
+    for text in [&svg, &dot] {
+        assert!(text.contains(labelled[0]));
+    }
+    let (before, after) = (Layout::new(&plain), Layout::new(&figure));
+    let grown = before.boxes.iter().zip(&after.boxes);
+    assert_eq!(
+        grown
+            .filter(|(a, b)| b.height > a.height && b.width > a.width)
+            .count(),
+        1
+    );
+    // Without roles nothing changes.
+    assert_eq!(
+        to_svg(&plain.clone().with_roles(&std::collections::BTreeMap::new())),
+        to_svg(&plain)
+    );
+}
+
+#[test]
 fn a_wrong_format_lists_those_there_are() {
     assert!(exporters().iter().all(|format| !format.about().is_empty()));
     assert_eq!(exporter("svg").unwrap().name(), "svg");

@@ -7,11 +7,119 @@ use secateur::run::exit_code;
 use secateur::spec::{SpecFile, check_any_spec};
 
 use super::run::run_jobs;
-use crate::args::{AskedArgs, BatchArgs, NeuronsArgs, SaeArgs, VectorArgs};
+use crate::args::{
+    AskedArgs, AttentionArgs, BatchArgs, LensArgs, NeuronsArgs, ResidualArgs, SaeArgs, VectorArgs,
+};
 use crate::output;
 
 /// What stands for a file in messages.
 const COMMAND_LINE: &str = "(command line)";
+
+/// `secateur lens`.
+pub(crate) fn lens(args: &LensArgs, quiet: bool) -> Result<u8> {
+    let mut question = format!(
+        "texts: {:?}, after_attention: {}, drawn: {}, top: {}, attribution: {}",
+        args.prompt, args.after_attention, args.drawn, args.top, !args.no_attribution
+    );
+    if let Some(token) = &args.token {
+        question = format!("{question}, token: {token:?}");
+    }
+    if let Some(file) = &args.tuned {
+        question = format!("{question}, tuned: Saved({:?})", file.display().to_string());
+    }
+    if args.tune {
+        let text = corpus(&args.text, args.sampled, 0);
+        question = format!(
+            "{question}, tuned: Fitted(text: {text}, context: {}, train: {:?})",
+            args.context, args.train
+        );
+    }
+    let looked = Looked {
+        command: "lens",
+        model: &args.model,
+        task: args.task.as_deref(),
+        without_task: "texts",
+        name: args.name.as_deref(),
+    };
+    let question = format!("held_out: {:?}, analysis: Lens({question})", args.held_out);
+    looked.run(&question, &args.batch, quiet)
+}
+
+/// `secateur attention`.
+pub(crate) fn attention(args: &AttentionArgs, quiet: bool) -> Result<u8> {
+    let looked = Looked {
+        command: "attention",
+        model: &args.model,
+        task: args.task.as_deref(),
+        without_task: "random",
+        name: args.name.as_deref(),
+    };
+    let question = format!(
+        "analysis: Attention(sequences: {}, length: {}, tokens: {}, seed: {}, threshold: {:?}, draw: {:?}, drawn: {})",
+        args.sequences, args.length, args.tokens, args.seed, args.threshold, args.draw, args.drawn
+    );
+    looked.run(&question, &args.batch, quiet)
+}
+
+/// `secateur residual`.
+pub(crate) fn residual(args: &ResidualArgs, quiet: bool) -> Result<u8> {
+    let looked = Looked {
+        command: "residual",
+        model: &args.model,
+        task: args.task.as_deref(),
+        without_task: "texts",
+        name: args.name.as_deref(),
+    };
+    let question = format!(
+        "analysis: Residual(texts: {:?}, over: {}, directions: [{}])",
+        args.prompt,
+        args.over,
+        args.direction.join(", ")
+    );
+    looked.run(&question, &args.batch, quiet)
+}
+
+/// A question about the prompts of a task, or about others.
+struct Looked<'a> {
+    command: &'a str,
+    model: &'a str,
+    task: Option<&'a str>,
+    /// What stands for the kind of task in the name where there is none.
+    without_task: &'a str,
+    name: Option<&'a str>,
+}
+
+impl Looked<'_> {
+    /// Runs the spec with these keys.
+    fn run(&self, keys: &str, batch: &BatchArgs, quiet: bool) -> Result<u8> {
+        let kind = || kind_of(self.command, self.task.unwrap_or(self.without_task));
+        let name = self.name.map_or_else(kind, str::to_owned);
+        let task = self
+            .task
+            .map_or_else(String::new, |task| format!(", task: {task}"));
+        let model = self.model;
+        let text = format!("(format: 1, name: {name:?}, models: [{model:?}]{task}, {keys})");
+        run_text(&text, batch, quiet)
+    }
+}
+
+/// A name of a spec: the command, and the kind of task.
+fn kind_of(command: &str, task: &str) -> String {
+    let kind = task.split('(').next().unwrap_or_default();
+    format!("{command}-{}", kind.trim().to_lowercase())
+}
+
+/// Text from files, or drawn from the model.
+fn corpus(files: &[std::path::PathBuf], sampled: usize, seed: u64) -> String {
+    if files.is_empty() {
+        return format!("Sampled(tokens: {sampled}, seed: {seed})");
+    }
+    let files: Vec<String> = files
+        .iter()
+        .map(|file| file.display().to_string())
+        .collect();
+    format!("Files({files:?})")
+}
 
 /// `secateur neurons`.
 pub(crate) fn neurons(args: &NeuronsArgs, quiet: bool) -> Result<u8> {
@@ -43,10 +151,10 @@ fn ask(
     batch: &BatchArgs,
     quiet: bool,
 ) -> Result<u8> {
-    let name = asked.name.clone().unwrap_or_else(|| {
-        let task = asked.task.split('(').next().unwrap_or_default();
-        format!("{kind}-{}", task.trim().to_lowercase())
-    });
+    let name = asked
+        .name
+        .clone()
+        .unwrap_or_else(|| kind_of(kind, &asked.task));
     let text = format!(
         "(format: 1, name: {name:?}, models: [{:?}], task: {}, metric: {}, held_out: {:?}, analysis: {question})",
         asked.model, asked.task, asked.metric, asked.held_out
@@ -60,16 +168,7 @@ pub(crate) fn sae(args: &SaeArgs, quiet: bool) -> Result<u8> {
         .name
         .clone()
         .unwrap_or_else(|| format!("sae-{}", args.layer));
-    let text = match &args.text[..] {
-        [] => format!("Sampled(tokens: {}, seed: {})", args.sampled, args.seed),
-        files => {
-            let files: Vec<String> = files
-                .iter()
-                .map(|file| file.display().to_string())
-                .collect();
-            format!("Files({files:?})")
-        }
-    };
+    let text = corpus(&args.text, args.sampled, args.seed);
     let text = format!(
         "(format: 1, name: {name:?}, models: [{:?}], held_out: {:?}, analysis: Sae(layer: {}, of: {}, kind: {}, features: {}, \
          text: {text}, tokens: {}, context: {}, batch: {}, learning_rate: {:?}, seed: {}))",

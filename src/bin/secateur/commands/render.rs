@@ -1,7 +1,7 @@
 //! `secateur render`: draws a circuit.
 
 use secateur::Result;
-use secateur::report::{AnyCircuit, exporter};
+use secateur::report::{AnyCircuit, Figure, exporter, parse_roles};
 use secateur::run::{read_circuit_text, write_file};
 
 use crate::args::RenderArgs;
@@ -20,7 +20,20 @@ pub(crate) fn render(args: &RenderArgs, quiet: bool) -> Result<u8> {
             file
         }
     };
-    let bytes = exporter(&args.format)?.export(&file)?;
+    let mut figure = Figure::new(&file)?;
+    if let Some(path) = &args.roles {
+        let name = path.display().to_string();
+        let roles = parse_roles(&read_circuit_text(path)?, &name)?;
+        if roles.model_hash != file.model.hash && !quiet {
+            let note = format!(
+                "{name} is of {}, the circuit of {}",
+                roles.model, file.model.name
+            );
+            output::message(&output::warning_text(&note));
+        }
+        figure = figure.with_roles(&roles.roles);
+    }
+    let bytes = exporter(&args.format)?.draw(&figure);
     match &args.out {
         Some(path) => write_file(path, &bytes)?,
         None => output::data(&bytes)?,

@@ -1,0 +1,104 @@
+//! What a lens shows, as data.
+
+use serde::Serialize;
+
+use super::attribution::Attribution;
+use super::seen::Seen;
+use super::tuned::TunedFigures;
+use crate::analyze::Effect;
+
+/// The answer about what a model would say after each layer.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LensReport {
+    /// Number of prompts.
+    pub prompts: usize,
+    /// What is followed: `the answer`, a token, or `what the model says`.
+    pub followed: String,
+    /// By place, first to last: means over prompts at the position read.
+    pub places: Vec<PlaceFigures>,
+    /// Prompts at all positions.
+    pub drawn: Vec<DrawnPrompt>,
+    /// What every part of the model adds to the logit.
+    pub attribution: Option<Attribution>,
+    /// What the tuned lens is worth.
+    pub tuned: Option<TunedFigures>,
+    /// Remarks that belong to the result.
+    pub warnings: Vec<String>,
+}
+
+/// What is seen at a place, means over prompts.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PlaceFigures {
+    /// The place.
+    pub place: String,
+    /// Blocks that ran before it.
+    pub blocks: f64,
+    /// Through the logit lens.
+    pub logit_lens: SeenFigures,
+    /// Mean probability of what another prompt follows.
+    pub others: Option<f64>,
+    /// Through the tuned lens.
+    pub tuned_lens: Option<SeenFigures>,
+}
+
+/// What a lens says of the tokens followed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SeenFigures {
+    /// KL divergence of the model's own output from it, in nats.
+    pub kl: Effect,
+    /// Probability of the tokens.
+    pub probability: Effect,
+    /// 1 over the rank of the first of them.
+    pub reciprocal_rank: Effect,
+    /// Median rank of the first of them.
+    pub median_rank: f64,
+    /// Share of the prompts where one of them is the most likely token.
+    pub first: f64,
+}
+
+/// A prompt at all places and positions.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DrawnPrompt {
+    /// The texts of its tokens.
+    pub tokens: Vec<String>,
+    /// The position read.
+    pub read: usize,
+    /// The texts of what is followed; none where that is what the model says at each position.
+    pub followed: Vec<String>,
+    /// The places.
+    pub places: Vec<String>,
+    /// `[places][positions]`.
+    pub logit_lens: Vec<Vec<Seen>>,
+    /// The same through the tuned lens, where there is one.
+    pub tuned_lens: Vec<Vec<Seen>>,
+}
+
+impl LensReport {
+    /// The answer in one line.
+    pub fn finding(&self) -> String {
+        let first = self
+            .places
+            .iter()
+            .find(|it| it.logit_lens.median_rank <= 1.0);
+        let first = first.map_or_else(
+            || format!("{} is never first at half of the prompts", self.followed),
+            |it| {
+                format!(
+                    "{} is first from {} on at half of the prompts",
+                    self.followed, it.place
+                )
+            },
+        );
+        match self.tuned_gain() {
+            None => first,
+            Some(gain) => format!("{first}; the tuned lens is {gain:.2} nats nearer to the output"),
+        }
+    }
+
+    /// The tuned lens's mean improvement over places.
+    fn tuned_gain(&self) -> Option<f64> {
+        let places = &self.tuned.as_ref()?.places;
+        let sum: f64 = places.iter().map(|it| it.improvement.mean).sum();
+        (!places.is_empty()).then(|| sum / places.len() as f64)
+    }
+}

@@ -1,0 +1,170 @@
+//! What a stream says when the final norm and the unembedding read it.
+
+use serde::Serialize;
+
+use super::tuned::TunedLens;
+use crate::analyze::{largest, text_of};
+use crate::engine::{Place, Transformer};
+use crate::error::{Error, Result};
+use crate::metric::log_softmax;
+use crate::model::{Real, Tokenizer};
+
+/// Logits that are in memory together.
+pub(super) const LOGITS: usize = 1 << 23;
+
+/// What is seen at one place and position.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Seen {
+    /// The most likely tokens.
+    pub top: Vec<Likely>,
+    /// Probability of the tokens followed, together.
+    pub probability: f64,
+    /// Place of the first of them among all tokens by their probability, from 1.
+    pub rank: usize,
+    /// KL divergence of the model's own output from it, in nats.
+    pub kl: f64,
+}
+
+/// A token with its probability.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Likely {
+    /// The token.
+    pub token: u32,
+    /// Its text.
+    pub text: String,
+    /// Its probability.
+    pub probability: f64,
+}
+
+/// Tokens that are followed at a position, and some to compare with.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Followed {
+    /// The tokens; none follows what the model itself says there.
+    pub tokens: Vec<u32>,
+    /// Those of another prompt.
+    pub others: Vec<u32>,
+}
+
+/// What is seen at all places of some positions.
+pub(super) struct Looks {
+    /// `[places][positions]`.
+    pub seen: Vec<Vec<Seen>>,
+    /// The same through the maps of a tuned lens, where there is one.
+    pub tuned: Vec<Vec<Seen>>,
+    /// Probability of the tokens to compare with, `[places][positions]`.
+    pub others: Vec<Vec<f64>>,
+}
+
+/// What reads streams.
+#[derive(Clone, Copy)]
+pub(super) struct Reader<'r, 'a, T> {
+    pub transformer: &'r Transformer<'a, T>,
+    pub tokenizer: Option<&'r Tokenizer>,
+    /// Number of most likely tokens.
+    pub top: usize,
+}
+
+impl<T: Real> Reader<'_, '_, T> {
+    /// Looks at streams `[places][positions, d_model]`, the last of which is the final one.
+    ///
+    /// # Errors
+    /// When a logit is not finite.
+    pub(super) fn look(
+        &self,
+        streams: &[Vec<T>],
+        followed: &[Followed],
+        (places, tuned): (&[Place], Option<&TunedLens<T>>),
+    ) -> Result<Looks> {
+        let width = self.transformer.heads().d_model;
+        let together = (LOGITS / self.transformer.d_out()).max(1);
+        let mut looks = Looks {
+            seen: vec![Vec::new(); streams.len()],
+            tuned: vec![Vec::new(); tuned.map_or(0, |_| streams.len())],
+            others: vec![Vec::new(); streams.len()],
+        };
+        for first in (0..followed.len()).step_by(together) {
+            let last = (first + together).min(followed.len());
+            let rows = |stream: &Vec<T>| stream[first * width..last * width].to_vec();
+            let Some(finals) = streams.last().map(rows) else {
+                break;
+            };
+            let finals = self.log_probabilities(&finals)?;
+            let followed: Vec<Followed> = followed[first..last]
+                .iter()
+                .zip(&finals)
+                .map(|(followed, finals)| followed.or_most_likely(finals))
+                .collect();
+            for (place, stream) in streams.iter().enumerate() {
+                let stream = rows(stream);
+                let here = self.log_probabilities(&stream)?;
+                for ((here, finals), followed) in here.iter().zip(&finals).zip(&followed) {
+                    looks.seen[place].push(self.seen(here, finals, &followed.tokens));
+                    looks.others[place].push(probability(here, &followed.others));
+                }
+                if let Some(lens) = tuned {
+                    let here = self.log_probabilities(&lens.translate(places[place], &stream))?;
+                    for ((here, finals), followed) in here.iter().zip(&finals).zip(&followed) {
+                        looks.tuned[place].push(self.seen(here, finals, &followed.tokens));
+                    }
+                }
+            }
+        }
+        Ok(looks)
+    }
+
+    /// Log-probabilities of all tokens at some streams.
+    pub(super) fn log_probabilities(&self, streams: &[T]) -> Result<Vec<Vec<f64>>> {
+        let logits = self.transformer.logits(streams);
+        if logits.iter().any(|logit| !logit.is_finite()) {
+            return Err(Error::NotFinite {
+                node: "logits".into(),
+                problem: "a logit of an earlier layer's stream is not finite; try precision: F64"
+                    .into(),
+            });
+        }
+        let rows = logits.chunks_exact(self.transformer.d_out());
+        Ok(rows.map(log_softmax).collect())
+    }
+
+    fn seen(&self, here: &[f64], finals: &[f64], followed: &[u32]) -> Seen {
+        let best = followed.iter().map(|&token| here[token as usize]);
+        let best = best.fold(f64::NEG_INFINITY, f64::max);
+        let top = largest(here, self.top).into_iter();
+        Seen {
+            top: top
+                .map(|token| Likely {
+                    token,
+                    text: text_of(self.tokenizer, &[token]),
+                    probability: here[token as usize].exp(),
+                })
+                .collect(),
+            probability: probability(here, followed),
+            rank: 1 + here.iter().filter(|&&other| other > best).count(),
+            kl: kl(finals, here),
+        }
+    }
+}
+
+impl Followed {
+    fn or_most_likely(&self, log_probabilities: &[f64]) -> Self {
+        let mut followed = self.clone();
+        if followed.tokens.is_empty() {
+            followed.tokens = largest(log_probabilities, 1);
+        }
+        followed
+    }
+}
+
+fn probability(log_probabilities: &[f64], tokens: &[u32]) -> f64 {
+    let tokens = tokens
+        .iter()
+        .map(|&token| log_probabilities[token as usize].exp());
+    tokens.sum()
+}
+
+/// KL divergence of two distributions given as log-probabilities, in nats.
+pub(super) fn kl(of: &[f64], from: &[f64]) -> f64 {
+    let terms = of.iter().zip(from).map(|(of, from)| of.exp() * (of - from));
+    // Rounding can make the sum of nothing fall below it.
+    terms.sum::<f64>().max(0.0)
+}

@@ -1,0 +1,291 @@
+//! The analysis of a lens as a job.
+
+use std::collections::BTreeMap;
+
+use super::analysis_job::{Answer, Asked, hash_of, no_text};
+use super::job::load_examples;
+use super::memory::{self, Bound};
+use super::text::{contexts, looked_at, one_token};
+use crate::analyze::Lens;
+use crate::analyze::lens::{
+    LensPrompt, LensReport, LensTask, Place, Tuned, TunedFigures, TunedFit, TunedLens, fit,
+    judge_lens, look, room, train,
+};
+use crate::analyze::sae::Corpus;
+use crate::engine::Transformer;
+use crate::error::{Error, Result};
+use crate::graph::{ComputationGraph, Granularity};
+use crate::model::{ModelConfig, Real, Tokenizer, Weights};
+use crate::report::{
+    VectorStamp, attribution_csv, attribution_svg, lens_csv, lens_html, lens_kl_svg,
+    lens_probability_svg, lens_svg, lens_text, parse_tuned_lens, tuned_csv, tuned_lens_safetensors,
+    tuned_lens_svg,
+};
+use crate::spec::Precision;
+use crate::task::{Example, Prompts};
+
+/// Largest file of a tuned lens, in bytes.
+const LARGEST_LENS: u64 = 1 << 34;
+
+/// What is looked at.
+struct Prompted {
+    prompts: Vec<LensPrompt>,
+    /// What is followed, in words.
+    followed: String,
+    /// What the prompts are, in words.
+    source: String,
+    hash: String,
+}
+
+/// What a model would say after each layer.
+///
+/// # Errors
+/// When the model or the data cannot be used, or the observer interrupts.
+pub(super) fn answer(asked: &Asked<'_>, question: &Lens) -> Result<Answer> {
+    let (spec, model) = (asked.spec, asked.model);
+    fits(model.config(), &model.name, question)?;
+    let prompted = prompted(asked, question)?;
+    let (mut report, fitted) = match spec.precision {
+        Precision::F32 => {
+            let bound = Bound::new::<f32>(model, None);
+            looked((&model.weights, bound), asked, question, &prompted)?
+        }
+        Precision::F64 => {
+            let weights = memory::cast::<f64>(model);
+            let bound = Bound::new(model, Some(&weights));
+            looked((&weights, bound), asked, question, &prompted)?
+        }
+    };
+    asked.observer.add_to(&mut report.warnings);
+    let mut data_hash = prompted.hash.clone();
+    let mut files = BTreeMap::new();
+    if let Some((lens, text_hash)) = &fitted {
+        data_hash = format!("{data_hash} {text_hash}");
+        let stamp = VectorStamp {
+            model: &asked.job.model_name,
+            model_hash: &model.hash,
+            spec: &asked.spec_line(),
+            data_hash: text_hash,
+        };
+        files.insert(
+            "tuned_lens.safetensors",
+            tuned_lens_safetensors(lens, &stamp)?,
+        );
+    }
+    let title = asked.title();
+    let text = lens_text(&report, &format!("{title}: {}", prompted.source));
+    let mut add = |name: &'static str, text: String| files.insert(name, text.into_bytes());
+    add("places.csv", lens_csv(&report));
+    add("kl.svg", lens_kl_svg(&report, &title));
+    add("probability.svg", lens_probability_svg(&report, &title));
+    if let Some(drawn) = report.drawn.first() {
+        add("lens.svg", lens_svg(drawn, &format!("{title}: logit lens")));
+        if let Some(svg) = tuned_lens_svg(drawn, &format!("{title}: tuned lens")) {
+            add("tuned_lens.svg", svg);
+        }
+    }
+    add("lens.html", lens_html(&report, &title, &text));
+    if let Some(attribution) = &report.attribution {
+        add("attribution.csv", attribution_csv(attribution));
+        add("attribution.svg", attribution_svg(attribution, &title));
+    }
+    if let Some(figures) = &report.tuned {
+        add("tuned.csv", tuned_csv(figures));
+    }
+    add("report.txt", text);
+    files.insert("report.json", asked.json(&report, &data_hash)?);
+    Ok(Answer {
+        files,
+        finding: report.finding(),
+        warnings: report.warnings,
+    })
+}
+
+/// Refuses questions that make no sense for a model.
+fn fits(config: &ModelConfig, name: &str, question: &Lens) -> Result<()> {
+    if question.after_attention && config.parallel_blocks {
+        let problem = "attention and MLP of a block read the same stream, so there is none between them; leave \
+                       after_attention out";
+        return Err(Error::model(name, problem));
+    }
+    if question.after_attention && !config.has_mlps() {
+        return Err(Error::model(
+            name,
+            "the model has no MLPs; leave after_attention out",
+        ));
+    }
+    let Some(Tuned::Fitted(fit)) = &question.tuned else {
+        return Ok(());
+    };
+    if let Some(problem) = no_text(config).filter(|_| matches!(fit.text, Corpus::Sampled { .. })) {
+        let problem = format!("{problem}; give text: Files(..)");
+        return Err(Error::model(name, problem));
+    }
+    // After the last layer there is nothing to be mapped.
+    match fit
+        .train
+        .iter()
+        .find(|layer| **layer + 1 >= config.n_layers)
+    {
+        None => Ok(()),
+        Some(layer) => Err(Error::Usage(format!(
+            "there is no map to train after layer {layer}: the model has {} layers, counted from 0, and the last one's \
+             stream is the final one",
+            config.n_layers
+        ))),
+    }
+}
+
+fn prompted(asked: &Asked<'_>, question: &Lens) -> Result<Prompted> {
+    let (spec, model) = (asked.spec, asked.model);
+    let named = question.token.as_ref();
+    let named = named.map(|text| one_token(model, text)).transpose()?;
+    let follow = |answer: &[u32]| named.map_or_else(|| answer.to_vec(), |token| vec![token]);
+    if question.texts.is_empty() {
+        let task = (asked.task()?, Prompts::Sets);
+        let dataset = load_examples(task, spec.prepend_bos, model, asked.job.spec.base())?;
+        let prompt = |example: &Example| {
+            let place = example.at.len().saturating_sub(1);
+            LensPrompt {
+                tokens: example.clean.clone(),
+                at: example.at[place],
+                follow: follow(example.answers_at(place)),
+                minus: if named.is_some() {
+                    Vec::new()
+                } else {
+                    example.wrong.clone()
+                },
+            }
+        };
+        return Ok(Prompted {
+            prompts: dataset.examples.iter().map(prompt).collect(),
+            followed: named_or(question, "the answer"),
+            source: dataset.source.clone(),
+            hash: dataset.hash(),
+        });
+    }
+    let texts = looked_at(asked, &question.texts)?;
+    let hash = hash_of(&texts);
+    let prompts = texts.into_iter().map(|tokens| LensPrompt {
+        at: tokens.len() - 1,
+        tokens,
+        follow: follow(&[]),
+        minus: Vec::new(),
+    });
+    Ok(Prompted {
+        prompts: prompts.collect(),
+        followed: named_or(question, "what the model says"),
+        source: format!("{} texts", question.texts.len()),
+        hash,
+    })
+}
+
+fn named_or(question: &Lens, otherwise: &str) -> String {
+    let token = question.token.as_ref();
+    token.map_or_else(|| otherwise.to_owned(), |token| format!("{token:?}"))
+}
+
+/// The maps that were fitted, with the hash of their text.
+type Fitted = Option<(TunedLens<f32>, String)>;
+
+fn looked<T: Real>(
+    (weights, bound): (&Weights<T>, Option<Bound>),
+    asked: &Asked<'_>,
+    question: &Lens,
+    prompted: &Prompted,
+) -> Result<(LensReport, Fitted)> {
+    let (spec, model) = (asked.spec, asked.model);
+    let graph = ComputationGraph::new(&weights.config, &Granularity::default(), &BTreeMap::new())?;
+    let transformer = Transformer::new(weights, &graph);
+    let longest = prompted.prompts.iter().map(|it| it.tokens.len()).max();
+    let longest = longest.unwrap_or(1);
+    if let Some(bound) = bound {
+        bound.check(room(
+            &transformer,
+            question,
+            (longest, prompted.prompts.len()),
+        ))?;
+    }
+    let transformer = transformer.within(bound.map(Bound::room));
+    let places = transformer.places(question.after_attention);
+    let mut warnings = Vec::new();
+    let (tuned, figures, fitted) = match &question.tuned {
+        None => (None, None, None),
+        Some(Tuned::Saved(path)) => {
+            let path = asked.job.spec.base().join(path);
+            let (lens, hash) = saved(&path, &weights.config, &places)?;
+            if hash != model.hash {
+                warnings.push(format!("{} was fitted on another model", path.display()));
+            }
+            (Some(lens), None, None)
+        }
+        Some(Tuned::Fitted(fit)) => {
+            let (lens, figures, hash) = fitted(asked, fit, &transformer, &places)?;
+            (Some(lens.clone()), Some(figures), Some((lens, hash)))
+        }
+    };
+    // What is saved is in single precision, and what is shown is what is saved.
+    let tuned: Option<TunedLens<T>> = tuned.map(|lens| lens.cast());
+    let task = LensTask {
+        prompts: &prompted.prompts,
+        followed: &prompted.followed,
+        bootstrap: spec.bootstrap,
+        random_baselines: spec.random_baselines,
+        tokenizer: readable(model.tokenizer.as_ref(), &weights.config),
+    };
+    let mut report = look(
+        &transformer,
+        &task,
+        question,
+        tuned.as_ref(),
+        asked.observer,
+    )?;
+    report.tuned = figures;
+    report.warnings = warnings;
+    Ok((report, fitted))
+}
+
+/// The tokenizer, where what the model writes is of the vocabulary that it reads.
+fn readable<'t>(tokenizer: Option<&'t Tokenizer>, config: &ModelConfig) -> Option<&'t Tokenizer> {
+    tokenizer.filter(|_| config.d_out() == config.d_vocab)
+}
+
+fn saved(
+    path: &std::path::Path,
+    config: &ModelConfig,
+    places: &[Place],
+) -> Result<(TunedLens<f32>, String)> {
+    let name = path.display().to_string();
+    if fs_err::metadata(path)?.len() > LARGEST_LENS {
+        return Err(Error::data(name, "larger than 16 GiB: not a tuned lens"));
+    }
+    parse_tuned_lens(&fs_err::read(path)?, &name, config, places)
+}
+
+/// Fits the maps, trains those that are to be trained, and judges them.
+fn fitted<T: Real>(
+    asked: &Asked<'_>,
+    question: &TunedFit,
+    transformer: &Transformer<'_, T>,
+    places: &[Place],
+) -> Result<(TunedLens<f32>, TunedFigures, String)> {
+    let (spec, observer) = (asked.spec, asked.observer);
+    let contexts = contexts(asked, (&question.text, question.context), transformer)?;
+    let held_out = (spec.held_out * contexts.len() as f64).round() as usize;
+    let held_out = held_out.clamp(1, contexts.len() - 1);
+    let (text, held_out) = contexts.split_at(contexts.len() - held_out);
+    let before = fit(transformer, text, places, question.ridge, observer)?;
+    let mut after = before.clone();
+    for (place, map) in &mut after.maps {
+        let named = |layer: &usize| *place == Place::Layer(*layer);
+        if question.train.iter().any(named) {
+            train(transformer, text, (*place, map), question, observer)?;
+        }
+    }
+    let (before, after) = (before.cast::<f32>(), after.cast::<f32>());
+    let lenses = (&after.cast::<T>(), &before.cast::<T>());
+    let sizes = (question.judged, spec.bootstrap);
+    let mut figures = judge_lens(transformer, held_out, places, lenses, sizes, observer)?;
+    figures.fitted = text.iter().map(Vec::len).sum();
+    Ok((after, figures, hash_of(&contexts)))
+}

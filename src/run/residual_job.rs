@@ -1,0 +1,145 @@
+//! The analysis of the residual stream as a job.
+
+use std::collections::BTreeMap;
+
+use super::analysis_job::{Answer, Asked, hash_of};
+use super::job::load_examples;
+use super::memory::{self, Bound};
+use super::text::{looked_at, one_token};
+use crate::analyze::Residual;
+use crate::analyze::residual::{Direction, Over, ResidualReport, ResidualTask, residual};
+use crate::engine::Transformer;
+use crate::error::Result;
+use crate::graph::{ComputationGraph, Granularity};
+use crate::model::{Real, Weights, added};
+use crate::report::{
+    cosines_svg, directions_csv, residual_csv, residual_html, residual_norm_svg, residual_text,
+    residual_writes_svg,
+};
+use crate::spec::Precision;
+use crate::task::Prompts;
+
+/// Prompts with the positions looked at.
+type Looked = Vec<(Vec<u32>, Vec<usize>)>;
+
+/// How the stream grows, and who writes what to it.
+///
+/// # Errors
+/// When the model or the data cannot be used, or the observer interrupts.
+pub(super) fn answer(asked: &Asked<'_>, question: &Residual) -> Result<Answer> {
+    let (spec, model) = (asked.spec, asked.model);
+    let (prompts, source, data_hash) = prompts(asked, question)?;
+    let mut report = match spec.precision {
+        Precision::F32 => {
+            let bound = Bound::new::<f32>(model, None);
+            looked((&model.weights, bound), asked, question, &prompts)?
+        }
+        Precision::F64 => {
+            let weights = memory::cast::<f64>(model);
+            let bound = Bound::new(model, Some(&weights));
+            looked((&weights, bound), asked, question, &prompts)?
+        }
+    };
+    asked.observer.add_to(&mut report.warnings);
+    let title = asked.title();
+    let text = residual_text(&report, &format!("{title}: {source}"));
+    let mut files = BTreeMap::new();
+    let mut add = |name: &'static str, text: String| files.insert(name, text.into_bytes());
+    add("stream.csv", residual_csv(&report));
+    if !report.directions.is_empty() {
+        add("directions.csv", directions_csv(&report));
+    }
+    add("norm.svg", residual_norm_svg(&report, &title));
+    add("writes.svg", residual_writes_svg(&report, &title));
+    add("cosines.svg", cosines_svg(&report, &title));
+    add("residual.html", residual_html(&report, &title, &text));
+    add("report.txt", text);
+    files.insert("report.json", asked.json(&report, &data_hash)?);
+    Ok(Answer {
+        files,
+        finding: report.finding(),
+        warnings: report.warnings,
+    })
+}
+
+/// The prompts, what they are in words, and their hash.
+fn prompts(asked: &Asked<'_>, question: &Residual) -> Result<(Looked, String, String)> {
+    let (mut found, source, hash): (Looked, _, _) = if question.texts.is_empty() {
+        let task = (asked.task()?, Prompts::Sets);
+        let base = asked.job.spec.base();
+        let dataset = load_examples(task, asked.spec.prepend_bos, asked.model, base)?;
+        let hash = dataset.hash();
+        let prompts = dataset.examples.into_iter().map(|it| {
+            let read = it.at.last().copied().unwrap_or(0);
+            (it.clean, vec![read])
+        });
+        (prompts.collect(), dataset.source, hash)
+    } else {
+        let texts = looked_at(asked, &question.texts)?;
+        let hash = hash_of(&texts);
+        let prompts = texts.into_iter().map(|tokens| {
+            let last = tokens.len() - 1;
+            (tokens, vec![last])
+        });
+        (
+            prompts.collect(),
+            format!("{} texts", question.texts.len()),
+            hash,
+        )
+    };
+    if question.over == Over::Every {
+        for (tokens, at) in &mut found {
+            // A prompt of one token has no other position.
+            *at = (1.min(tokens.len() - 1)..tokens.len()).collect();
+        }
+    }
+    Ok((found, source, hash))
+}
+
+fn looked<T: Real>(
+    (weights, bound): (&Weights<T>, Option<Bound>),
+    asked: &Asked<'_>,
+    question: &Residual,
+    prompts: &Looked,
+) -> Result<ResidualReport> {
+    let graph = ComputationGraph::new(&weights.config, &Granularity::default(), &BTreeMap::new())?;
+    let transformer = Transformer::new(weights, &graph);
+    if let Some(bound) = bound {
+        let longest = prompts.iter().map(|(it, _)| it.len()).max().unwrap_or(1);
+        let looked = prompts.iter().map(|(_, at)| at.len()).max().unwrap_or(1);
+        let shape = transformer.heads();
+        // What every attention and MLP writes, and the streams.
+        let numbers = 4 * (shape.n_layers + 1) * looked * shape.d_model;
+        bound.check(transformer.run_bytes(longest) + numbers * size_of::<f64>())?;
+    }
+    let mut directions = Vec::new();
+    for direction in &question.directions {
+        let values = match direction {
+            Direction::Token(token) => {
+                let token = one_token(asked.model, token)?;
+                transformer.logit_direction(&[token], &[]).towards
+            }
+            Direction::Difference(token, other) => {
+                let [token, other] = [
+                    one_token(asked.model, token)?,
+                    one_token(asked.model, other)?,
+                ];
+                transformer.logit_direction(&[token], &[other]).towards
+            }
+            Direction::Vector(path) => {
+                let path = asked.job.spec.base().join(path);
+                let (values, _) = added::read_vector(&path, weights.config.d_model)?;
+                values.into_iter().map(f64::from).collect()
+            }
+        };
+        directions.push((direction.name(), values));
+    }
+    let transformer = transformer.within(bound.map(Bound::room));
+    let task = ResidualTask {
+        prompts,
+        directions: &directions,
+        bootstrap: asked.spec.bootstrap,
+        random_baselines: asked.spec.random_baselines,
+    };
+    residual(&transformer, &task, asked.observer)
+}

@@ -1,0 +1,155 @@
+//! Text for analyses that need much of it: from files, or drawn from the model.
+
+use std::path::Path;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::analysis_job::{Asked, known};
+use crate::analyze::sae::Corpus;
+use crate::engine::{Continuation, Steering, Transformer};
+use crate::error::{Error, Result};
+use crate::events::{Event, Observer, phase};
+use crate::model::{LoadedModel, PrependBos, Real, Tokenizer};
+
+/// Contexts drawn from the model at a time.
+const DRAWN_TOGETHER: usize = 128;
+/// Largest text file, in bytes.
+const LARGEST_TEXT: u64 = 1 << 30;
+
+/// A text in contexts of equal length, two at least.
+///
+/// # Errors
+/// When the text cannot be used with the model, or is too short, or the observer interrupts.
+pub(super) fn contexts<T: Real>(
+    asked: &Asked<'_>,
+    (text, context): (&Corpus, usize),
+    transformer: &Transformer<'_, T>,
+) -> Result<Vec<Vec<u32>>> {
+    let config = asked.model.config();
+    if context > config.n_ctx {
+        return Err(Error::Usage(format!(
+            "context is {}, and the model reads at most {} tokens",
+            context, config.n_ctx
+        )));
+    }
+    let tokenizer = asked.model.tokenizer.as_ref();
+    let bos = tokenizer.map_or_else(
+        || Ok(Vec::new()),
+        |it| it.encode("", asked.spec.prepend_bos),
+    )?;
+    let contexts = match text {
+        Corpus::Files(files) => {
+            let tokenizer = asked.model.require_tokenizer()?;
+            let mut tokens = Vec::new();
+            for file in files {
+                let path = asked.job.spec.base().join(file);
+                let read = read(&path, tokenizer)?;
+                known(&read, config, &path.display().to_string())?;
+                tokens.extend(read);
+            }
+            let length = context.saturating_sub(bos.len()).max(1);
+            let contexts = tokens.chunks_exact(length);
+            contexts.map(|it| [&bos[..], it].concat()).collect()
+        }
+        Corpus::Sampled { tokens, seed } => {
+            let count = tokens.div_ceil(context);
+            drawn(transformer, &bos, (count, context, *seed), asked.observer)?
+        }
+    };
+    if contexts.len() < 2 {
+        return Err(Error::data(
+            "the text",
+            format!("it is shorter than two contexts of {} tokens", context),
+        ));
+    }
+    Ok(contexts)
+}
+
+/// Texts to look at, as tokens.
+///
+/// # Errors
+/// When the model has no tokenizer, or a text has no token or more than the model reads.
+pub(super) fn looked_at(asked: &Asked<'_>, texts: &[String]) -> Result<Vec<Vec<u32>>> {
+    let (config, tokenizer) = (asked.model.config(), asked.model.require_tokenizer()?);
+    let mut found = Vec::with_capacity(texts.len());
+    for text in texts {
+        let tokens = tokenizer.encode(text, asked.spec.prepend_bos)?;
+        let name = format!("text {:?}", text.chars().take(40).collect::<String>());
+        known(&tokens, config, &name)?;
+        if tokens.is_empty() || tokens.len() > config.n_ctx {
+            let problem = format!(
+                "it has {} tokens; expected 1 to {}",
+                tokens.len(),
+                config.n_ctx
+            );
+            return Err(Error::data(name, problem));
+        }
+        found.push(tokens);
+    }
+    Ok(found)
+}
+
+/// The token that a text is.
+///
+/// # Errors
+/// When it is not exactly one of the model's.
+pub(super) fn one_token(model: &LoadedModel, text: &str) -> Result<u32> {
+    let token = model
+        .require_tokenizer()?
+        .single_token(text)
+        .ok_or_else(|| {
+            let problem = "not one token of this model; most words in a text begin with a space";
+            Error::data(format!("{text:?}"), problem)
+        })?;
+    known(&[token], model.config(), text)?;
+    Ok(token)
+}
+
+fn read(path: &Path, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+    let name = path.display().to_string();
+    if fs_err::metadata(path)?.len() > LARGEST_TEXT {
+        return Err(Error::data(
+            name,
+            "larger than 1 GiB; split it into several files",
+        ));
+    }
+    let text =
+        String::from_utf8(fs_err::read(path)?).map_err(|_| Error::data(&name, "not UTF-8 text"))?;
+    tokenizer.encode(&text, PrependBos::Never)
+}
+
+/// Contexts that begin with a random token and go on as the model does.
+fn drawn<T: Real>(
+    transformer: &Transformer<'_, T>,
+    bos: &[u32],
+    (count, length, seed): (usize, usize, u64),
+    observer: &dyn Observer,
+) -> Result<Vec<Vec<u32>>> {
+    phase(observer, "drawing text from the model", count as u64);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let vocabulary = transformer.d_vocab() as u32;
+    let mut contexts: Vec<Vec<u32>> = Vec::with_capacity(count);
+    let mut group = 0;
+    while contexts.len() < count {
+        let together = DRAWN_TOGETHER.min(count - contexts.len());
+        let starts: Vec<Vec<u32>> = (0..together)
+            .map(|_| [bos, &[rng.random_range(0..vocabulary)]].concat())
+            .collect();
+        let starts: Vec<&[u32]> = starts.iter().map(Vec::as_slice).collect();
+        let continuation = Continuation {
+            tokens: length - starts[0].len(),
+            stop: None,
+            seed: Some(seed.wrapping_add(1 + group)),
+        };
+        let found = transformer.generate(&starts, continuation, &Steering::none(), observer)?;
+        let whole = starts.iter().zip(&found);
+        contexts.extend(whole.map(|(start, rest)| [start, &rest[..]].concat()));
+        group += 1;
+        observer.event(Event::Step {
+            done: contexts.len() as u64,
+            note: String::new(),
+        });
+    }
+    Ok(contexts)
+}
