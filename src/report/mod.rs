@@ -7,18 +7,21 @@ mod compare;
 mod csv;
 mod dot;
 mod eap_json;
+mod edit;
 mod figure;
 mod heat_map;
 mod json;
 pub mod layout;
 mod limits;
 mod neurons;
+mod patchscope;
 mod plot;
 mod sae;
 mod scores;
 mod svg;
 mod table;
 mod text;
+mod tracing;
 mod vector;
 
 pub use any_circuit::AnyCircuit;
@@ -27,14 +30,19 @@ pub use compare::{Comparison, compare_csv, compare_latex, compare_markdown, comp
 pub use csv::{curve_csv, edges_csv};
 pub use dot::{Dot, to_dot};
 pub use eap_json::{EapEdge, EapGraph, Imported, to_eap_json};
+pub use edit::{edit_csv, edit_svg, edit_text};
 pub use figure::{Figure, FigureEdge, FigureNode, Port};
 pub use heat_map::{Colours, HeatCell, HeatMap};
 pub use json::{Provenance, REPORT_FORMAT, figure_warnings, report_json, trace_lines};
 pub use neurons::{doses_svg, neurons_csv, neurons_text};
+pub use patchscope::{
+    grid_csv, grid_svg, patchscope_text, precision_svg, surprisal_svg, told_text,
+};
 pub use sae::{LensStamp, density_svg, sae_csv, sae_lens, sae_text, training_svg};
 pub use scores::scores_safetensors;
 pub use svg::{Svg, to_svg};
 pub use table::table;
+pub use tracing::{traced_prompt_svg, tracing_csv, tracing_svg, tracing_text};
 pub use vector::{
     VectorStamp, samples_text, vector_csv, vector_safetensors, vector_svg, vector_text,
 };

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::job::{Contents, Listening};
 use super::plan::Job;
 use super::record::{AnalysisSummary, Summary};
-use super::{neurons_job, provenance, sae_job, vector_job};
+use super::{edit_job, neurons_job, patchscope_job, provenance, sae_job, tracing_job, vector_job};
 use crate::analyze::Analysis;
 use crate::error::{Error, Result};
 use crate::model::{LoadedModel, ModelConfig};
@@ -48,8 +48,11 @@ pub(super) fn run(
         observer,
     };
     let answer = match &spec.analysis {
+        Analysis::Edit(question) => edit_job::answer(&asked, question)?,
         Analysis::Neurons(question) => neurons_job::answer(&asked, question)?,
+        Analysis::Patchscope(question) => patchscope_job::answer(&asked, question)?,
         Analysis::Sae(question) => sae_job::answer(&asked, question)?,
+        Analysis::Tracing(question) => tracing_job::answer(&asked, question)?,
         Analysis::Vector(question) => vector_job::answer(&asked, question)?,
     };
     let files = answer.files.into_iter();

@@ -4,6 +4,7 @@ mod analysis_job;
 mod batch;
 mod bench;
 mod circuit_job;
+mod edit_job;
 mod eval;
 mod files;
 mod golden;
@@ -14,6 +15,7 @@ mod models;
 mod neurons_job;
 mod operations;
 mod parity;
+mod patchscope_job;
 #[doc(hidden)]
 mod pipeline;
 mod plan;
@@ -24,6 +26,7 @@ mod roofline;
 mod sae_checkpoint;
 mod sae_job;
 mod step_clock;
+mod tracing_job;
 mod vector_job;
 
 pub use batch::{BatchObserver, BatchOptions, JobReport, exit_code, run_batch};

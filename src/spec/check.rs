@@ -61,6 +61,7 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
                 "expected F32: autoencoders are trained in single precision".into()
             });
         }
+        (None, Analysis::Patchscope(_)) => {}
         (None, _) => check.require(false, "task", || {
             "missing: the clean prompts of a task show the behaviour, the corrupt ones do not"
                 .into()
@@ -72,13 +73,26 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
     check.at_most("random_baselines", spec.random_baselines, MAX_BASELINES);
     check.at_most("bootstrap", spec.bootstrap, MAX_BOOTSTRAP);
     let found = match &spec.analysis {
+        Analysis::Edit(edit) => {
+            if let Some(file) = &edit.text {
+                check.data_file("analysis.Edit.text", file);
+            }
+            edit.mistakes()
+        }
         Analysis::Neurons(neurons) => neurons.mistakes(spec.metric),
+        Analysis::Patchscope(patchscope) => {
+            if let Some(file) = patchscope.files() {
+                check.data_file("analysis.Patchscope.mapping.Ridge.text", file);
+            }
+            patchscope.mistakes(spec.task.is_some())
+        }
         Analysis::Sae(sae) => {
             for file in sae.text.files() {
                 check.data_file("analysis.Sae.text.Files", file);
             }
             sae.mistakes()
         }
+        Analysis::Tracing(tracing) => tracing.mistakes(),
         Analysis::Vector(vector) => {
             check.vector_data(vector);
             vector.mistakes(spec.metric)

@@ -59,7 +59,9 @@ impl Spec {
         let mut files: Vec<&Path> = self.task().and_then(TaskSource::file).into_iter().collect();
         if let Self::Analysis(spec) = self {
             match &spec.analysis {
-                Analysis::Neurons(_) => {}
+                Analysis::Edit(edit) => files.extend(edit.text.as_deref()),
+                Analysis::Neurons(_) | Analysis::Tracing(_) => {}
+                Analysis::Patchscope(patchscope) => files.extend(patchscope.files()),
                 Analysis::Sae(sae) => files.extend(sae.text.files().iter().map(PathBuf::as_path)),
                 Analysis::Vector(vector) => {
                     files.extend(vector.add_to.as_ref().and_then(TaskSource::file));
