@@ -199,9 +199,9 @@ fn restored(
             if here {
                 ablated[writer].clone_from(&outputs[writer]);
                 ablated[writer][position].clone_from(&wanted[writer][position]);
-                for edge in 0..graph.edge_count() {
+                for (edge, kept) in kept.iter_mut().enumerate() {
                     if graph.ends(edge).0 == writer {
-                        kept[edge] = 0.0;
+                        *kept = 0.0;
                     }
                 }
             }
