@@ -2,23 +2,32 @@
 
 mod adam;
 pub mod attention;
+pub mod edit;
 mod effect;
 pub mod lens;
 pub mod neurons;
+pub mod patchscope;
+mod prediction;
+mod random;
 pub mod residual;
 pub mod sae;
+pub mod tracing;
 pub mod vector;
 
 use serde::{Deserialize, Serialize};
 
+use crate::error::{Error, Result};
 use crate::model::Tokenizer;
 
 pub use attention::AttentionRoles;
+pub use edit::Edit;
 pub use effect::Effect;
 pub use lens::Lens;
 pub use neurons::Neurons;
+pub use patchscope::Patchscope;
 pub use residual::Residual;
 pub use sae::Sae;
+pub use tracing::Tracing;
 pub use vector::Vector;
 
 /// A question about a model.
@@ -26,14 +35,20 @@ pub use vector::Vector;
 pub enum Analysis {
     /// What heads look at, and which roles that gives them.
     Attention(AttentionRoles),
+    /// What prompts say with a token's direction exchanged for another's.
+    Edit(Edit),
     /// What a model would say after each layer.
     Lens(Lens),
     /// Which neurons' activation goes with a behaviour, and which neurons it needs.
     Neurons(Neurons),
+    /// What a representation says in another prompt.
+    Patchscope(Patchscope),
     /// How the residual stream grows, and who writes what to it.
     Residual(Residual),
     /// Which features a layer holds.
     Sae(Sae),
+    /// Where the stream has what a prompt's subject gives.
+    Tracing(Tracing),
     /// Which direction of the residual stream carries a behaviour.
     Vector(Vector),
 }
@@ -60,4 +75,17 @@ fn text_of(tokenizer: Option<&Tokenizer>, tokens: &[u32]) -> String {
     }
     let ids: Vec<String> = tokens.iter().map(ToString::to_string).collect();
     ids.join(" ")
+}
+
+/// The layers asked for; all where none is named.
+fn layers_asked(n_layers: usize, asked: &[usize]) -> Result<Vec<usize>> {
+    if let Some(layer) = asked.iter().find(|layer| **layer >= n_layers) {
+        return Err(Error::Usage(format!(
+            "there is no layer {layer}: the model has {n_layers}, counted from 0"
+        )));
+    }
+    if asked.is_empty() {
+        return Ok((0..n_layers).collect());
+    }
+    Ok(asked.to_vec())
 }

@@ -19,6 +19,7 @@ pub(crate) struct FullRun<T> {
 }
 
 /// Activations of one block.
+#[derive(Default)]
 pub(crate) struct LayerRun<T> {
     /// `[query rows, n_heads * d_head]`, rotated.
     pub q: Vec<T>,
@@ -196,15 +197,7 @@ impl<T: Real> Transformer<'_, T> {
     /// An MLP's writers from its input stream, and the sum of all they write (free output bias included); nothing
     /// where there is no MLP.
     pub(crate) fn mlp_run(&self, layer: usize, x: &[T], keep_inner: bool) -> (LayerRun<T>, Vec<T>) {
-        let mut run = LayerRun {
-            q: Vec::new(),
-            k: Vec::new(),
-            v: Vec::new(),
-            z: Vec::new(),
-            mlp: Vec::new(),
-            neurons: Vec::new(),
-            inner: None,
-        };
+        let mut run = LayerRun::default();
         let Some(mlp) = self.weights.mlp(layer) else {
             return (run, Vec::new());
         };

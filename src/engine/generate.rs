@@ -4,6 +4,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::forward::FullRun;
 use super::layout::Layout;
 use super::steer::Steering;
 use super::transformer::{Prefix, Transformer};
@@ -41,26 +42,39 @@ impl<T: Real> Transformer<'_, T> {
         steering: &Steering<T>,
         observer: &dyn Observer,
     ) -> Result<Vec<Vec<u32>>> {
+        let last: Vec<[usize; 1]> = prompts.iter().map(|it| [it.len() - 1]).collect();
+        let layout = Layout::whole(prompts.iter().zip(&last).map(|(&it, at)| (it, &at[..])));
+        let prefix = Prefix::default();
+        let embedded = self.embed(prompts.concat());
+        let run = self.steered(&layout, embedded, &prefix, steering);
+        self.continued((layout, prefix, run), continuation, steering, observer)
+    }
+
+    /// Continues sequences whose run so far is given: with its prefix, the keys and values of all layers, and the final
+    /// stream at the last position of each.
+    pub(super) fn continued(
+        &self,
+        (mut layout, mut prefix, mut run): (Layout, Prefix<T>, FullRun<T>),
+        continuation: Continuation,
+        steering: &Steering<T>,
+        observer: &dyn Observer,
+    ) -> Result<Vec<Vec<u32>>> {
         let n_ctx = self.config().n_ctx;
-        let mut found: Vec<Vec<u32>> = vec![Vec::new(); prompts.len()];
-        let mut draws: Vec<Option<ChaCha8Rng>> = (0..prompts.len() as u64)
-            .map(|prompt| {
+        let sequences = layout.segments.len();
+        let mut found: Vec<Vec<u32>> = vec![Vec::new(); sequences];
+        let mut draws: Vec<Option<ChaCha8Rng>> = (0..sequences as u64)
+            .map(|sequence| {
                 let mut rng = ChaCha8Rng::seed_from_u64(continuation.seed?);
-                rng.set_stream(prompt);
+                rng.set_stream(sequence);
                 Some(rng)
             })
             .collect();
-        // Prompts that are still continued.
-        let mut open: Vec<usize> = (0..prompts.len()).collect();
-        let last: Vec<[usize; 1]> = prompts.iter().map(|it| [it.len() - 1]).collect();
-        let mut layout = Layout::whole(prompts.iter().zip(&last).map(|(&it, at)| (it, &at[..])));
-        let mut tokens: Vec<u32> = prompts.concat();
-        let mut prefix = Prefix::default();
-        for _ in 0..continuation.tokens {
+        // Sequences that are still continued.
+        let mut open: Vec<usize> = (0..sequences).collect();
+        for left in (0..continuation.tokens).rev() {
             if observer.interrupted() {
                 return Err(Error::Interrupted);
             }
-            let run = self.steered(&layout, self.embed(tokens), &prefix, steering);
             let finals = run.streams.last().map_or(&[][..], Vec::as_slice);
             let logits = self.logits(finals);
             let mut kept = Vec::new();
@@ -80,13 +94,13 @@ impl<T: Real> Transformer<'_, T> {
                     next.push(token);
                 }
             }
-            if kept.is_empty() {
+            if kept.is_empty() || left == 0 {
                 break;
             }
             let kv = run.layers.iter().map(|run| (&run.k[..], &run.v[..]));
             (layout, prefix) = self.with_next_token(&layout, &prefix, kv, &kept);
             open = kept.iter().map(|&index| open[index]).collect();
-            tokens = next;
+            run = self.steered(&layout, self.embed(next), &prefix, steering);
         }
         Ok(found)
     }
@@ -162,7 +176,7 @@ impl<T: Real> Transformer<'_, T> {
 }
 
 /// The token with the largest logit; the first of several.
-fn most_likely<T: Real>(logits: &[T]) -> Result<u32> {
+pub(super) fn most_likely<T: Real>(logits: &[T]) -> Result<u32> {
     let mut best = 0;
     for (token, logit) in logits.iter().enumerate() {
         if !logit.is_finite() {

@@ -87,6 +87,21 @@ impl Layout {
         (layout, prefix_rows)
     }
 
+    /// Some sequences of a whole layout, each from a position on: the rows of the whole layout before it are the prefix.
+    pub(crate) fn branches(&self, from: impl Iterator<Item = (usize, usize)>) -> Self {
+        let mut layout = Self::default();
+        for (sequence, start) in from {
+            let segment = &self.segments[sequence];
+            let at = self.reads[segment.reads.clone()].iter();
+            let at: Vec<usize> = at
+                .map(|row| row - segment.rows.start)
+                .filter(|position| *position >= start)
+                .collect();
+            layout.push(start, segment.rows.len() - start, &at, segment.rows.start);
+        }
+        layout
+    }
+
     /// The position behind each of some sequences, whose positions so far are the prefix, in the order given.
     pub(crate) fn next(&self, sequences: &[usize]) -> Self {
         let mut layout = Self::default();

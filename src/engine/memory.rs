@@ -224,6 +224,27 @@ impl<T: Real> Transformer<'_, T> {
         (room / with_gaps(one).max(1)).clamp(1, most)
     }
 
+    /// Bytes of a run of `tokens` tokens that is kept, and of `rows` rows that are run again with the logits of `reads`.
+    pub(crate) fn rerun_bytes(&self, tokens: usize, rows: usize, reads: usize) -> usize {
+        let w = self.widths();
+        let run = w.layers + w.streams;
+        with_gaps(((tokens + rows) * (run + w.work) + 4 * reads * w.logits) * w.number)
+    }
+
+    /// How many branches of so many rows and reads have room together beside a run of `tokens` tokens; at most `most`.
+    pub(crate) fn branches(
+        &self,
+        tokens: usize,
+        (rows, reads): (usize, usize),
+        most: usize,
+    ) -> usize {
+        let Some(room) = self.room else {
+            return most;
+        };
+        let left = room.saturating_sub(self.rerun_bytes(tokens, 0, 0));
+        (left / self.rerun_bytes(0, rows, reads).max(1)).clamp(1, most)
+    }
+
     /// How many examples of a group take gradients together.
     pub(crate) fn gradient_examples(&self, extent: Extent, examples: usize, runs: usize) -> usize {
         let enough = GRADIENT_ROWS.div_ceil((extent.rows * runs).max(1));

@@ -8,6 +8,7 @@ mod compare;
 mod csv;
 mod dot;
 mod eap_json;
+mod edit;
 mod effect;
 mod figure;
 mod heat_map;
@@ -18,6 +19,7 @@ mod lens_maps;
 mod limits;
 mod neurons;
 mod page;
+mod patchscope;
 mod plot;
 mod residual;
 mod roles;
@@ -27,6 +29,7 @@ mod svg;
 mod table;
 mod tensor_file;
 mod text;
+mod tracing;
 mod tuned_lens;
 mod vector;
 
@@ -37,6 +40,7 @@ pub use compare::{Comparison, compare_csv, compare_latex, compare_markdown, comp
 pub use csv::{curve_csv, edges_csv};
 pub use dot::{Dot, to_dot};
 pub use eap_json::{EapEdge, EapGraph, Imported, to_eap_json};
+pub use edit::{edit_csv, edit_svg, edit_text};
 pub use figure::{Figure, FigureEdge, FigureNode, Port};
 pub use heat_map::{Colours, HeatCell, HeatMap};
 pub use json::{Provenance, REPORT_FORMAT, figure_warnings, report_json, trace_lines};
@@ -45,6 +49,9 @@ pub use lens::{
 };
 pub use lens_maps::{attribution_svg, lens_html, lens_svg, tuned_lens_svg};
 pub use neurons::{doses_svg, neurons_csv, neurons_text};
+pub use patchscope::{
+    grid_csv, grid_svg, patchscope_text, precision_svg, surprisal_svg, told_text,
+};
 pub use residual::{
     cosines_svg, directions_csv, residual_csv, residual_html, residual_norm_svg, residual_text,
     residual_writes_svg,
@@ -54,6 +61,7 @@ pub use sae::{LensStamp, density_svg, sae_csv, sae_lens, sae_text, training_svg}
 pub use scores::scores_safetensors;
 pub use svg::{Svg, to_svg};
 pub use table::table;
+pub use tracing::{traced_prompt_svg, tracing_csv, tracing_svg, tracing_text};
 pub use tuned_lens::{parse_tuned_lens, tuned_lens_safetensors};
 pub use vector::{
     VectorStamp, samples_text, vector_csv, vector_safetensors, vector_svg, vector_text,

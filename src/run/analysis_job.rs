@@ -7,7 +7,10 @@ use serde::Serialize;
 use super::job::{Contents, Listening};
 use super::plan::Job;
 use super::record::{AnalysisSummary, Summary};
-use super::{attention_job, lens_job, neurons_job, provenance, residual_job, sae_job, vector_job};
+use super::{
+    attention_job, edit_job, lens_job, neurons_job, patchscope_job, provenance, residual_job,
+    sae_job, tracing_job, vector_job,
+};
 use crate::analyze::Analysis;
 use crate::error::{Error, Result};
 use crate::model::{LoadedModel, ModelConfig};
@@ -49,10 +52,13 @@ pub(super) fn run(
     };
     let answer = match &spec.analysis {
         Analysis::Attention(question) => attention_job::answer(&asked, question)?,
+        Analysis::Edit(question) => edit_job::answer(&asked, question)?,
         Analysis::Lens(question) => lens_job::answer(&asked, question)?,
         Analysis::Neurons(question) => neurons_job::answer(&asked, question)?,
+        Analysis::Patchscope(question) => patchscope_job::answer(&asked, question)?,
         Analysis::Residual(question) => residual_job::answer(&asked, question)?,
         Analysis::Sae(question) => sae_job::answer(&asked, question)?,
+        Analysis::Tracing(question) => tracing_job::answer(&asked, question)?,
         Analysis::Vector(question) => vector_job::answer(&asked, question)?,
     };
     let files = answer.files.into_iter();

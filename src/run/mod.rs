@@ -5,6 +5,7 @@ mod attention_job;
 mod batch;
 mod bench;
 mod circuit_job;
+mod edit_job;
 mod eval;
 mod files;
 mod golden;
@@ -16,6 +17,7 @@ mod models;
 mod neurons_job;
 mod operations;
 mod parity;
+mod patchscope_job;
 #[doc(hidden)]
 mod pipeline;
 mod plan;
@@ -28,6 +30,7 @@ mod sae_checkpoint;
 mod sae_job;
 mod step_clock;
 mod text;
+mod tracing_job;
 mod vector_job;
 
 pub use batch::{BatchObserver, BatchOptions, JobReport, exit_code, run_batch};

@@ -170,7 +170,7 @@ fn swapped(examples: &[Example]) -> Vec<Example> {
 }
 
 /// The beginning of a text file, in passages of equal length.
-fn passages(asked: &Asked<'_>, path: &std::path::Path) -> Result<Vec<Passage>> {
+pub(super) fn passages(asked: &Asked<'_>, path: &std::path::Path) -> Result<Vec<Passage>> {
     let name = path.display().to_string();
     asked.model.require_tokenizer()?;
     let Some(tokenizer) = &asked.model.tokenizer else {

@@ -65,6 +65,7 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
                 "expected F32: autoencoders are trained in single precision".into()
             });
         }
+        (None, Analysis::Patchscope(_)) => {}
         (None, _) => check.require(false, "task", || {
             "missing: the clean prompts of a task show the behaviour, the corrupt ones do not"
                 .into()
@@ -77,6 +78,12 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
     check.at_most("bootstrap", spec.bootstrap, MAX_BOOTSTRAP);
     let found = match &spec.analysis {
         Analysis::Attention(attention) => attention.mistakes(spec.task.is_some()),
+        Analysis::Edit(edit) => {
+            if let Some(file) = &edit.text {
+                check.data_file("analysis.Edit.text", file);
+            }
+            edit.mistakes()
+        }
         Analysis::Lens(lens) => {
             for file in lens.files() {
                 check.data_file("analysis.Lens.tuned", file);
@@ -84,6 +91,12 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
             lens.mistakes(spec.held_out)
         }
         Analysis::Neurons(neurons) => neurons.mistakes(spec.metric),
+        Analysis::Patchscope(patchscope) => {
+            if let Some(file) = patchscope.files() {
+                check.data_file("analysis.Patchscope.mapping.Ridge.text", file);
+            }
+            patchscope.mistakes(spec.task.is_some())
+        }
         Analysis::Residual(residual) => {
             for file in residual.files() {
                 check.data_file("analysis.Residual.directions", file);
@@ -96,6 +109,7 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
             }
             sae.mistakes()
         }
+        Analysis::Tracing(tracing) => tracing.mistakes(),
         Analysis::Vector(vector) => {
             check.vector_data(vector);
             vector.mistakes(spec.metric)

@@ -59,8 +59,10 @@ impl Spec {
         let mut files: Vec<&Path> = self.task().and_then(TaskSource::file).into_iter().collect();
         if let Self::Analysis(spec) = self {
             match &spec.analysis {
+                Analysis::Attention(_) | Analysis::Neurons(_) | Analysis::Tracing(_) => {}
+                Analysis::Edit(edit) => files.extend(edit.text.as_deref()),
                 Analysis::Lens(lens) => files.extend(lens.files()),
-                Analysis::Attention(_) | Analysis::Neurons(_) => {}
+                Analysis::Patchscope(patchscope) => files.extend(patchscope.files()),
                 Analysis::Residual(residual) => files.extend(residual.files()),
                 Analysis::Sae(sae) => files.extend(sae.text.files().iter().map(PathBuf::as_path)),
                 Analysis::Vector(vector) => {

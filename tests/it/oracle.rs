@@ -3,6 +3,7 @@
 
 mod parts;
 mod random;
+mod stream;
 
 use secateur::graph::{ComputationGraph, EdgeMask, Node, Qkv, Reader};
 use secateur::model::{Linear, Table, Weights};
@@ -13,6 +14,7 @@ pub(crate) use self::parts::{add, apply, cap, dot, norm, rotate, sees};
 pub(crate) use self::random::{
     gpt2, llama, paired_examples, random_examples, random_mask, random_weights,
 };
+pub(crate) use self::stream::{from_stream, plain};
 
 /// Rows of `d_model` numbers, one per position.
 pub(crate) type Rows = Vec<Vec<f64>>;

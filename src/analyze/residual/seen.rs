@@ -3,7 +3,7 @@
 use super::report::{DirectionFigures, PartAlong, PlaceNorm, ResidualReport, WriterFigures};
 use super::run::ResidualTask;
 use crate::analyze::Effect;
-use crate::analyze::vector::random_vectors;
+use crate::analyze::random::random_vectors;
 use crate::engine::{Looked, Part, Place, Transformer, mean};
 use crate::error::Result;
 use crate::model::Real;

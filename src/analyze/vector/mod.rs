@@ -13,7 +13,6 @@ mod run;
 mod sweep;
 mod unrelated;
 
-pub(super) use found::random_vectors;
 pub use parameters::{Vector, VectorFrom};
 pub use report::{
     HeadEffect, Left, Passage, Rated, Sample, SweepPoint, UnrelatedText, VectorReport,

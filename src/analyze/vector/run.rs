@@ -1,13 +1,13 @@
 //! The analysis of a vector from prompts to its report.
 
-use super::found::{
-    HeadSum, differences_of_means, norm_of, random_vectors, scale_to, shuffled_differences,
-};
+use super::found::{HeadSum, differences_of_means, shuffled_differences};
 use super::judge::{Judge, left};
 use super::parameters::{Vector, VectorFrom};
 use super::report::{Passage, Sample, SweepPoint, VectorReport};
 use super::sweep::{Candidate, sweep};
 use super::unrelated::{Writing, samples, unrelated_text};
+use crate::analyze::layers_asked;
+use crate::analyze::random::{norm_of, random_vectors, scale_to};
 use crate::engine::{Steering, Transformer, mean};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
@@ -199,7 +199,7 @@ fn sweep_points<T: Real>(
     [choosing, judging]: [&[Example]; 2],
     question: &Vector,
 ) -> Result<Vec<SweepPoint>> {
-    let layers = layers(judge.transformer.heads().n_layers, &question.layers)?;
+    let layers = layers_asked(judge.transformer.heads().n_layers, &question.layers)?;
     let mut candidates = Vec::new();
     let mut of = Vec::new();
     for (back, found) in found.iter().enumerate() {
@@ -297,19 +297,6 @@ fn chosen(points: &[SweepPoint], wanted: f64) -> Result<SweepPoint> {
     let best = points.max_by(|a, b| a.discovery.total_cmp(&b.discovery));
     best.copied()
         .ok_or_else(|| Error::Bug("a sweep of nothing".into()))
-}
-
-/// The layers asked for.
-fn layers(n_layers: usize, asked: &[usize]) -> Result<Vec<usize>> {
-    if let Some(layer) = asked.iter().find(|layer| **layer >= n_layers) {
-        return Err(Error::Usage(format!(
-            "there is no layer {layer}: the model has {n_layers}, counted from 0"
-        )));
-    }
-    if asked.is_empty() {
-        return Ok((0..n_layers).collect());
-    }
-    Ok(asked.to_vec())
 }
 
 /// Refuses prompts that have fewer positions in front of the one read than are looked at.

@@ -1,12 +1,18 @@
 //! The command line.
 
+mod edit;
 mod lens;
+mod patchscope;
+mod trace;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use edit::EditArgs;
 pub(crate) use lens::{AttentionArgs, LensArgs, ResidualArgs};
+pub(crate) use patchscope::PatchscopeArgs;
+pub(crate) use trace::TraceArgs;
 
 /// Finds the circuit inside a transformer language model that does a task.
 ///
@@ -65,8 +71,14 @@ pub(crate) enum Command {
     Residual(ResidualArgs),
     /// Find the MLP neurons whose activation goes with a task, and those it needs.
     Neurons(NeuronsArgs),
+    /// Take one token's direction out of the stream and put another's in.
+    Edit(EditArgs),
+    /// Put a representation of one prompt into another prompt, to see what it says.
+    Patchscope(PatchscopeArgs),
     /// Train a sparse autoencoder on what a layer represents, and describe its features.
     Sae(SaeArgs),
+    /// Find where in the model a prompt's subject is turned into its answer, by noise on it and places put back.
+    Trace(TraceArgs),
     /// Find the direction of the residual stream that carries a behaviour; add it and take it out.
     Vector(VectorArgs),
     /// Time the engine's work on a model and prompts, and compare it with the limits of this machine.

@@ -144,7 +144,7 @@ pub(crate) fn vector(args: &VectorArgs, quiet: bool) -> Result<u8> {
 }
 
 /// Runs the spec of a question about a task.
-fn ask(
+pub(super) fn ask(
     kind: &str,
     asked: &AskedArgs,
     question: &str,
@@ -188,7 +188,7 @@ pub(crate) fn sae(args: &SaeArgs, quiet: bool) -> Result<u8> {
 }
 
 /// Runs a spec and prints its report.
-fn run_text(text: &str, batch: &BatchArgs, quiet: bool) -> Result<u8> {
+pub(super) fn run_text(text: &str, batch: &BatchArgs, quiet: bool) -> Result<u8> {
     if !quiet {
         output::message(&format!("as a spec file: {text}"));
     }

@@ -4,13 +4,16 @@ mod analysis;
 mod bench;
 mod compare;
 mod completions;
+mod edit;
 mod eval;
 mod inspect;
 mod logits;
 mod models;
 mod parity;
+mod patchscope;
 mod render;
 mod run;
+mod trace;
 
 use clap::Parser;
 use secateur::Result;
@@ -47,7 +50,10 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Attention(args) => analysis::attention(args, cli.quiet),
         Command::Residual(args) => analysis::residual(args, cli.quiet),
         Command::Neurons(args) => analysis::neurons(args, cli.quiet),
+        Command::Edit(args) => edit::edit(args, cli.quiet),
+        Command::Patchscope(args) => patchscope::patchscope(args, cli.quiet),
         Command::Sae(args) => analysis::sae(args, cli.quiet),
+        Command::Trace(args) => trace::trace(args, cli.quiet),
         Command::Vector(args) => analysis::vector(args, cli.quiet),
         Command::Bench(args) => bench::bench(args),
         Command::Models => models::models(),

@@ -1,0 +1,21 @@
+//! What a prompt says when one token's direction is taken out of the stream and another's is put in.
+//!
+//! Each prompt has a token that it says and one that it is to say instead. In the stream that leaves a layer, the component
+//! along the first one's vector is made smaller and one along the second's is added. Layer and strength are chosen on
+//! discovery prompts; on held-out ones the new predictions are counted, next to random directions of the same size, and what
+//! the same change does to other prompts and to text.
+
+mod change;
+mod judge;
+mod parameters;
+mod report;
+mod run;
+mod side_effects;
+mod sweep;
+
+pub use change::{EditItem, Place};
+pub use parameters::{Edit, EditAt, EditScale};
+pub use report::{
+    EditReport, EditSweepPoint, EditedItem, EditedText, OtherPrompts, Outcome, TokenChange,
+};
+pub use run::{EditTask, edit};

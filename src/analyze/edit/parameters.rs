@@ -1,0 +1,115 @@
+//! What can be asked about edits.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::engine::TokenVector;
+
+/// Most strengths of a sweep: as many as a plot has colours.
+const MOST_STRENGTHS: usize = 7;
+/// Largest strength.
+const LARGEST_STRENGTH: f64 = 1000.0;
+/// Most prompts that are listed.
+const MOST_LISTED: usize = 10_000;
+/// Most tokens that are listed of a prediction.
+const MOST_TOP: usize = 100;
+
+/// What prompts say with a token's direction exchanged for another's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Edit {
+    /// Which vectors stand for tokens.
+    pub vector: TokenVector,
+    /// What strengths are multiples of.
+    pub scale: EditScale,
+    /// Where the stream is changed.
+    pub at: EditAt,
+    /// Layers behind which it may be changed; all where none is named.
+    pub layers: Vec<usize>,
+    /// How strongly it may be changed.
+    pub strengths: Vec<f64>,
+    /// A text file on which the changes should change nothing: its perplexity is reported.
+    pub text: Option<PathBuf>,
+    /// Held-out prompts that are listed with their predictions.
+    pub listed: usize,
+    /// Most likely tokens that are listed of each.
+    pub top: usize,
+}
+
+/// What strengths are multiples of. With `u` and `w` the unit vectors of the token that goes and of the one that comes, the
+/// stream `x` becomes `x - a u + a w`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EditScale {
+    /// Of the component that is removed: `a` is the strength times `x . u`.
+    #[default]
+    Removed,
+    /// Of the stream's norm: `a` is the strength times `|x|`.
+    Stream,
+}
+
+/// Where the stream is changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EditAt {
+    /// At the last position read: the answer's vector goes, the wrong answer's comes.
+    #[default]
+    Read,
+    /// The same at every position up to that.
+    Every,
+    /// Where clean and corrupt prompt differ: the clean token's vector goes, the corrupt one's comes.
+    Differing,
+}
+
+impl Default for Edit {
+    fn default() -> Self {
+        Self {
+            vector: TokenVector::default(),
+            scale: EditScale::default(),
+            at: EditAt::default(),
+            layers: Vec::new(),
+            strengths: vec![0.5, 1.0, 2.0, 4.0],
+            text: None,
+            listed: 20,
+            top: 5,
+        }
+    }
+}
+
+impl Edit {
+    /// Values that make no sense, each with its key in the spec.
+    pub(crate) fn mistakes(&self) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        let mut require = |holds: bool, key: &'static str, problem: String| {
+            if !holds {
+                found.push((key, problem));
+            }
+        };
+        require(
+            self.layers.is_sorted_by(|one, next| one < next),
+            "analysis.Edit.layers",
+            format!("expected ascending layers, got {:?}", self.layers),
+        );
+        let fits = |it: &f64| *it > 0.0 && *it <= LARGEST_STRENGTH;
+        require(
+            (1..=MOST_STRENGTHS).contains(&self.strengths.len())
+                && self.strengths.iter().all(fits)
+                && self.strengths.is_sorted_by(|one, next| one < next),
+            "analysis.Edit.strengths",
+            format!(
+                "expected 1 to {MOST_STRENGTHS} ascending numbers above 0 and up to {LARGEST_STRENGTH}, got {:?}",
+                self.strengths
+            ),
+        );
+        for (key, most, got) in [
+            ("analysis.Edit.listed", MOST_LISTED, self.listed),
+            ("analysis.Edit.top", MOST_TOP, self.top),
+        ] {
+            require(
+                got <= most,
+                key,
+                format!("expected at most {most}, got {got}"),
+            );
+        }
+        found
+    }
+}

@@ -1,0 +1,150 @@
+//! What an analysis of edits says: plain numbers and text.
+
+use serde::Serialize;
+
+use crate::analyze::Effect;
+
+/// The answer about edits.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EditReport {
+    /// Number of discovery prompts.
+    pub examples_discovery: usize,
+    /// Number of held-out prompts.
+    pub examples: usize,
+    /// The layer behind which the stream is changed, chosen on discovery prompts.
+    pub layer: usize,
+    /// The strength, chosen there too.
+    pub strength: f64,
+    /// Mean over prompts and places of the change's norm, as a share of the stream's norm.
+    pub size: Effect,
+    /// Held-out prompts as they are.
+    pub before: Outcome,
+    /// Changed.
+    pub after: Outcome,
+    /// Changed along random directions by as much: one for each.
+    pub random: Vec<Outcome>,
+    /// KL(as they are, changed) of held-out prompts, in nats.
+    pub kl: Effect,
+    /// The same along the first random direction.
+    pub kl_random: Option<Effect>,
+    /// What the exchange of other prompts' tokens does to held-out prompts.
+    pub other_prompts: Option<OtherPrompts>,
+    /// What it does to text.
+    pub text: Option<EditedText>,
+    /// Every layer and strength tried.
+    pub sweep: Vec<EditSweepPoint>,
+    /// Held-out prompts with their predictions.
+    pub items: Vec<EditedItem>,
+    /// Remarks that belong to the result.
+    pub warnings: Vec<String>,
+}
+
+/// What prompts say.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Outcome {
+    /// Share of the prompts whose most likely token is the one that they are to say.
+    pub success: Effect,
+    /// Log-probability of the token that they say as they are, in nats.
+    pub from: Effect,
+    /// Log-probability of the token that they are to say.
+    pub to: Effect,
+}
+
+/// What the exchange of other prompts' tokens does.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct OtherPrompts {
+    /// Number of prompts.
+    pub examples: usize,
+    /// KL(as they are, changed), in nats.
+    pub kl: Effect,
+    /// Share of the prompts whose most likely token stays.
+    pub kept: Effect,
+    /// KL along a random direction.
+    pub kl_random: Effect,
+    /// Share of the prompts whose most likely token stays, along a random direction.
+    pub kept_random: Effect,
+}
+
+/// The loss on text with the stream changed at every position.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct EditedText {
+    /// Tokens predicted.
+    pub tokens: usize,
+    /// Pairs of tokens that were exchanged, each in runs of its own.
+    pub pairs: usize,
+    /// Perplexity of the model as it is.
+    pub before: f64,
+    /// With tokens exchanged.
+    pub after: f64,
+    /// With changes along a random direction by as much.
+    pub random: f64,
+}
+
+/// Changes behind a layer of one strength.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct EditSweepPoint {
+    /// The layer.
+    pub layer: usize,
+    /// The strength.
+    pub strength: f64,
+    /// Success on discovery prompts, by which one is chosen.
+    pub discovery: f64,
+    /// Success on held-out prompts.
+    pub success: Effect,
+    /// Mean log-probability there of the token that is said unchanged, in nats.
+    pub from: f64,
+    /// Of the one that is to be said.
+    pub to: f64,
+    /// Mean size of the change there, as a share of the stream's norm.
+    pub size: f64,
+}
+
+/// A held-out prompt.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct EditedItem {
+    /// The end of the prompt.
+    pub prompt: String,
+    /// The token that goes.
+    pub from: TokenChange,
+    /// The token that comes.
+    pub to: TokenChange,
+    /// The most likely tokens with their probabilities, as the prompt is.
+    pub top_before: Vec<(String, f64)>,
+    /// Changed.
+    pub top_after: Vec<(String, f64)>,
+    /// KL(as it is, changed), in nats.
+    pub kl: f64,
+}
+
+/// A token before and after a change.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct TokenChange {
+    /// The token.
+    pub token: String,
+    /// Its probability as the prompt is, and changed.
+    pub probability: [f64; 2],
+    /// Its rank, from 1.
+    pub rank: [usize; 2],
+}
+
+impl EditReport {
+    /// The answer in one line.
+    pub fn finding(&self) -> String {
+        let percent = |effect: &Effect| format!("{:.0} %", 100.0 * effect.mean);
+        let random: Vec<f64> = self.random.iter().map(|it| it.success.mean).collect();
+        let random = if random.is_empty() {
+            String::new()
+        } else {
+            format!(
+                " (random {:.0} %)",
+                100.0 * random.iter().sum::<f64>() / random.len() as f64
+            )
+        };
+        format!(
+            "behind layer {} times {}: {} say the other token{random}",
+            self.layer,
+            self.strength,
+            percent(&self.after.success)
+        )
+    }
+}

@@ -1,0 +1,23 @@
+//! What a representation says when it is put into another prompt.
+//!
+//! The stream at a position of a source prompt, behind some layer, overwrites the stream at the place of a word of another
+//! prompt, behind some layer; the model goes on from there and says what it has been given. Reference: Ghandeharioun et al.
+//! 2024, "Patchscopes: a unifying framework for inspecting hidden representations of language models", arXiv:2401.06102.
+
+mod figures;
+mod fit;
+mod grid;
+mod inspection;
+mod parameters;
+mod prompts;
+mod report;
+mod ridge;
+mod run;
+mod written;
+
+pub use inspection::Inspection;
+pub use parameters::{Mapping, Patchscope, Placed, Wanted};
+pub use prompts::{Feature, TargetPrompt};
+pub use report::{GridPoint, LayerFigures, Overall, PatchscopeReport, Said, SaidLayer, Told};
+pub use ridge::AffineMap;
+pub use run::{PatchscopeTask, Source, look};

@@ -1,0 +1,200 @@
+//! What can be asked about a representation.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::prompts::TargetPrompt;
+
+/// Most texts whose representation is read out.
+const MOST_TEXTS: usize = 100;
+/// Most prompts of the task that are read out besides.
+const MOST_SAMPLES: usize = 100;
+/// Most tokens that are written.
+const MOST_TOKENS: usize = 1000;
+/// Most tokens that maps are fitted on.
+const MOST_FITTED: usize = 1 << 16;
+/// Largest penalty of a fit.
+const LARGEST_PENALTY: f64 = 1e6;
+
+/// What a representation says in another prompt.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Patchscope {
+    /// The prompt that representations are put into.
+    pub prompt: TargetPrompt,
+    /// The word of it in whose place they are put, at its last occurrence; by default `?` of `Identity`, `x` of others.
+    pub placeholder: Option<String>,
+    /// How far before the position read representations of the task's prompts are taken.
+    pub back: usize,
+    /// Layers behind which they are taken; all where none is named.
+    pub source_layers: Vec<usize>,
+    /// Layers behind which they are put; all where none is named.
+    pub target_layers: Vec<usize>,
+    /// What is made of a representation on the way.
+    pub mapping: Mapping,
+    /// What the prompts of the task are expected to say.
+    pub wanted: Wanted,
+    /// Texts of whose last token the representations are read out.
+    pub texts: Vec<String>,
+    /// Held-out prompts of the task that are read out besides.
+    pub samples: usize,
+    /// Behind which layer representations are put to be read out.
+    pub placed: Placed,
+    /// Tokens that are written.
+    pub tokens: usize,
+}
+
+/// What is made of a representation on the way.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub enum Mapping {
+    /// Nothing.
+    #[default]
+    Identity,
+    /// An affine map from each source layer to each target layer, fitted by ridge regression on a text.
+    Ridge {
+        /// The text file.
+        text: PathBuf,
+        /// Tokens of it that are read.
+        #[serde(default = "default_fitted")]
+        tokens: usize,
+        /// What is added to the diagonal of the normal equations, in units of its mean.
+        #[serde(default = "default_penalty")]
+        penalty: f64,
+    },
+}
+
+fn default_fitted() -> usize {
+    2048
+}
+
+fn default_penalty() -> f64 {
+    0.01
+}
+
+/// What a prompt is expected to say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Wanted {
+    /// The token that the model itself predicts at the position that the representation is taken from.
+    #[default]
+    Next,
+    /// An answer of the task.
+    Answer,
+}
+
+/// Behind which layer a representation is put to be read out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Placed {
+    /// Behind the one that it was taken from.
+    #[default]
+    Same,
+    /// Always behind the same.
+    Layer(usize),
+}
+
+impl Default for Patchscope {
+    fn default() -> Self {
+        Self {
+            prompt: TargetPrompt::default(),
+            placeholder: None,
+            back: 0,
+            source_layers: Vec::new(),
+            target_layers: Vec::new(),
+            mapping: Mapping::default(),
+            wanted: Wanted::default(),
+            texts: Vec::new(),
+            samples: 2,
+            placed: Placed::default(),
+            tokens: 10,
+        }
+    }
+}
+
+impl Patchscope {
+    /// The word in whose place representations are put.
+    pub fn placeholder(&self) -> &str {
+        let own = self.placeholder.as_deref();
+        own.unwrap_or_else(|| self.prompt.placeholder())
+    }
+
+    /// The files that it reads.
+    pub(crate) fn files(&self) -> Option<&Path> {
+        match &self.mapping {
+            Mapping::Identity => None,
+            Mapping::Ridge { text, .. } => Some(text),
+        }
+    }
+
+    /// Values that make no sense, each with its key in the spec.
+    pub(crate) fn mistakes(&self, has_task: bool) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        let mut require = |holds: bool, key: &'static str, problem: String| {
+            if !holds {
+                found.push((key, problem));
+            }
+        };
+        require(
+            !self.prompt.text().trim().is_empty(),
+            "analysis.Patchscope.prompt.Text",
+            "expected a text".into(),
+        );
+        require(
+            !self.placeholder().trim().is_empty()
+                && self.placeholder().trim() == self.placeholder(),
+            "analysis.Patchscope.placeholder",
+            "expected a word without space around it".into(),
+        );
+        for (key, layers) in [
+            ("analysis.Patchscope.source_layers", &self.source_layers),
+            ("analysis.Patchscope.target_layers", &self.target_layers),
+        ] {
+            require(
+                layers.is_sorted_by(|one, next| one < next),
+                key,
+                format!("expected ascending layers, got {layers:?}"),
+            );
+        }
+        if let Mapping::Ridge {
+            tokens, penalty, ..
+        } = &self.mapping
+        {
+            require(
+                (2..=MOST_FITTED).contains(tokens),
+                "analysis.Patchscope.mapping.Ridge.tokens",
+                format!("expected 2 to {MOST_FITTED}, got {tokens}"),
+            );
+            require(
+                *penalty > 0.0 && *penalty <= LARGEST_PENALTY,
+                "analysis.Patchscope.mapping.Ridge.penalty",
+                format!("expected more than 0 and at most {LARGEST_PENALTY}, got {penalty}"),
+            );
+        }
+        for (key, most, got) in [
+            ("analysis.Patchscope.texts", MOST_TEXTS, self.texts.len()),
+            ("analysis.Patchscope.samples", MOST_SAMPLES, self.samples),
+            ("analysis.Patchscope.tokens", MOST_TOKENS, self.tokens),
+        ] {
+            require(
+                got <= most,
+                key,
+                format!("expected at most {most}, got {got}"),
+            );
+        }
+        require(
+            self.texts.iter().all(|text| !text.trim().is_empty()),
+            "analysis.Patchscope.texts",
+            "an empty text has no representation; remove it".into(),
+        );
+        require(
+            has_task || !self.texts.is_empty(),
+            "task",
+            "missing: a patchscope needs prompts of a task, `texts`, or both".into(),
+        );
+        require(
+            has_task || self.tokens > 0,
+            "analysis.Patchscope.tokens",
+            "expected at least 1: without a task, what is written is all there is".into(),
+        );
+        found
+    }
+}

@@ -1,0 +1,134 @@
+//! What an analysis with a patchscope says: plain numbers and text.
+
+use serde::Serialize;
+
+use crate::analyze::Effect;
+
+/// The answer of a patchscope.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PatchscopeReport {
+    /// The target prompt.
+    pub prompt: String,
+    /// Its tokens as text.
+    pub prompt_tokens: Vec<String>,
+    /// The position of its placeholder.
+    pub position: usize,
+    /// Number of discovery prompts.
+    pub examples_discovery: usize,
+    /// Number of held-out prompts.
+    pub examples: usize,
+    /// Means over the source layers, with the target layers that were chosen; none without prompts of a task.
+    pub overall: Option<Overall>,
+    /// Every source layer.
+    pub layers: Vec<LayerFigures>,
+    /// Every source and target layer.
+    pub grid: Vec<GridPoint>,
+    /// What representations say.
+    pub told: Vec<Told>,
+    /// Remarks that belong to the result.
+    pub warnings: Vec<String>,
+}
+
+/// Figures of held-out prompts.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Said {
+    /// Share of the prompts whose most likely token is a wanted one.
+    pub precision: Effect,
+    /// Minus the log of the wanted tokens' probability, in nats.
+    pub surprisal: Effect,
+}
+
+/// Means over the source layers of each held-out prompt.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Overall {
+    /// The patchscope with the target layers chosen on discovery prompts.
+    pub patched: Said,
+    /// With the target layer that is the source layer, where all are among the targets.
+    pub same: Option<Said>,
+    /// The logit lens.
+    pub logit_lens: Said,
+    /// A lens by the fitted maps to the last layer.
+    pub mapped_lens: Option<Said>,
+    /// Representations of other prompts.
+    pub shuffled: Said,
+    /// The target prompt as it is.
+    pub unpatched: Said,
+    /// The patchscope's precision minus the logit lens's.
+    pub precision_gain: Effect,
+    /// The logit lens's surprisal minus the patchscope's, in nats.
+    pub surprisal_gain: Effect,
+}
+
+/// Figures of a source layer.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct LayerFigures {
+    /// The layer whose leaving stream is taken.
+    pub layer: usize,
+    /// The layer behind which it is put: of the best precision on discovery prompts, of equal ones of the least surprisal.
+    pub target: usize,
+    /// With that target layer.
+    pub patched: Said,
+    /// Put behind the layer that it was taken from, where that is a target.
+    pub same: Option<Said>,
+    /// The logit lens.
+    pub logit_lens: Said,
+    /// A lens by the fitted map to the last layer.
+    pub mapped_lens: Option<Said>,
+    /// Representations of other prompts, put behind the chosen layer.
+    pub shuffled: Said,
+}
+
+/// Means of one source and target layer.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct GridPoint {
+    /// The source layer.
+    pub source: usize,
+    /// The target layer.
+    pub target: usize,
+    /// Precision on discovery prompts, by which target layers are chosen.
+    pub precision_discovery: f64,
+    /// Precision on held-out prompts.
+    pub precision: f64,
+    /// Mean surprisal on held-out prompts, in nats.
+    pub surprisal: f64,
+}
+
+/// What the representations of a text say.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Told {
+    /// The text.
+    pub text: String,
+    /// The token whose representations these are.
+    pub token: String,
+    /// What the target prompt goes on with as it is.
+    pub unpatched: String,
+    /// By source layer.
+    pub layers: Vec<SaidLayer>,
+}
+
+/// What a representation says.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SaidLayer {
+    /// The layer whose leaving stream is taken.
+    pub source: usize,
+    /// The layer behind which it is put.
+    pub target: usize,
+    /// What the target prompt goes on with.
+    pub says: String,
+}
+
+impl PatchscopeReport {
+    /// The answer in one line.
+    pub fn finding(&self) -> String {
+        let Some(overall) = &self.overall else {
+            return format!("{} texts are read out", self.told.len());
+        };
+        let percent = |said: &Said| format!("{:.0} %", 100.0 * said.precision.mean);
+        format!(
+            "over all layers {} say the token wanted (logit lens {}, other prompts' {})",
+            percent(&overall.patched),
+            percent(&overall.logit_lens),
+            percent(&overall.shuffled)
+        )
+    }
+}

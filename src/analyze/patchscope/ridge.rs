@@ -1,0 +1,215 @@
+//! Affine maps between layers, fitted by ridge regression.
+
+use crate::engine::Dense;
+use crate::error::{Error, Result};
+use crate::model::Real;
+
+/// An affine map `x -> W x + b`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AffineMap {
+    /// What a number of `x` adds to each number of the result, `[inputs, outputs]`.
+    pub weight: Vec<f64>,
+    /// What is added, `[outputs]`.
+    pub bias: Vec<f64>,
+}
+
+impl AffineMap {
+    /// The maps of some rows, `[rows, inputs]` to `[rows, outputs]`.
+    ///
+    /// # Panics
+    /// When the rows have another length than the map's inputs.
+    pub fn apply<T: Real>(&self, rows: &[T]) -> Vec<T> {
+        let outputs = self.bias.len();
+        let inputs = self.weight.len() / outputs;
+        assert_eq!(rows.len() % inputs, 0, "rows of a map");
+        let rows: Vec<f64> = rows.iter().map(|value| value.to_f64()).collect();
+        let mut mapped = Dense::new(&rows, inputs).times(Dense::new(&self.weight, outputs));
+        for row in mapped.chunks_exact_mut(outputs) {
+            for (value, bias) in row.iter_mut().zip(&self.bias) {
+                *value += bias;
+            }
+        }
+        mapped.into_iter().map(T::from_f64).collect()
+    }
+}
+
+/// The rows that maps are fitted from, with what all fits from them share.
+pub(super) struct Regression {
+    width: usize,
+    mean: Vec<f64>,
+    /// Rows minus their mean, `[rows, width]`.
+    centred: Vec<f64>,
+    /// Inverse of the normal equations' matrix, `[width, width]`.
+    inverse: Vec<f64>,
+}
+
+impl Regression {
+    /// Rows `[rows, width]`; `penalty` is in units of the mean of the normal equations' diagonal.
+    ///
+    /// # Errors
+    /// When the rows are all the same.
+    pub(super) fn new(rows: &[f64], width: usize, penalty: f64) -> Result<Self> {
+        let (mean, centred) = centred(rows, width);
+        let matrix = Dense::new(&centred, width);
+        let mut gram = matrix.transposed().times(matrix);
+        let trace: f64 = gram.iter().step_by(width + 1).sum();
+        for index in 0..width {
+            gram[index * (width + 1)] += penalty * trace / width as f64;
+        }
+        let inverse = inverse(&gram, width).ok_or_else(|| {
+            let problem = "the stream does not vary on it, so no map between layers can be fitted";
+            Error::data("the text of `mapping`", problem)
+        })?;
+        Ok(Self {
+            width,
+            mean,
+            centred,
+            inverse,
+        })
+    }
+
+    /// The map from these rows to others that makes the sum of squared errors and the penalty on its weights least; its bias
+    /// has none.
+    ///
+    /// # Panics
+    /// When there are not as many other rows, of the same width.
+    pub(super) fn to(&self, rows: &[f64]) -> AffineMap {
+        let width = self.width;
+        assert_eq!(rows.len(), self.centred.len(), "rows of a regression");
+        let (mean, target) = centred(rows, width);
+        let products = Dense::new(&self.centred, width)
+            .transposed()
+            .times(Dense::new(&target, width));
+        let weight = Dense::new(&self.inverse, width).times(Dense::new(&products, width));
+        let moved = Dense::new(&self.mean, width).times(Dense::new(&weight, width));
+        AffineMap {
+            bias: mean.iter().zip(moved).map(|(to, from)| to - from).collect(),
+            weight,
+        }
+    }
+}
+
+/// The mean of rows, and the rows without it.
+fn centred(rows: &[f64], width: usize) -> (Vec<f64>, Vec<f64>) {
+    let count = (rows.len() / width) as f64;
+    let mut mean = vec![0.0; width];
+    for row in rows.chunks_exact(width) {
+        for (sum, value) in mean.iter_mut().zip(row) {
+            *sum += value;
+        }
+    }
+    for sum in &mut mean {
+        *sum /= count;
+    }
+    let without = |row: &[f64]| -> Vec<f64> {
+        row.iter()
+            .zip(&mean)
+            .map(|(value, mean)| value - mean)
+            .collect()
+    };
+    let centred = rows.chunks_exact(width).flat_map(without).collect();
+    (mean, centred)
+}
+
+/// The inverse of a symmetric positive definite matrix by its Cholesky factor; none where it is not positive definite.
+fn inverse(matrix: &[f64], width: usize) -> Option<Vec<f64>> {
+    // Rows of the factor L.
+    let mut factor = vec![0.0; width * width];
+    for row in 0..width {
+        for column in 0..=row {
+            let (one, other) = (row * width, column * width);
+            let known = dot(&factor[one..one + column], &factor[other..other + column]);
+            let left = matrix[one + column] - known;
+            factor[one + column] = if row == column {
+                if left <= 0.0 || !left.is_finite() {
+                    return None;
+                }
+                left.sqrt()
+            } else {
+                left / factor[other + column]
+            };
+        }
+    }
+    // Rows of the transpose of the inverse of L: column by column by forward substitution.
+    let mut columns = vec![0.0; width * width];
+    for column in 0..width {
+        let solved = &mut columns[column * width..(column + 1) * width];
+        for row in column..width {
+            let one = row * width;
+            let known = dot(&factor[one + column..one + row], &solved[column..row]);
+            let unit = if row == column { 1.0 } else { 0.0 };
+            solved[row] = (unit - known) / factor[one + row];
+        }
+    }
+    let columns = Dense::new(&columns, width);
+    Some(columns.times(columns.transposed()))
+}
+
+fn dot(one: &[f64], other: &[f64]) -> f64 {
+    one.iter().zip(other).map(|(a, b)| a * b).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(count: usize, seed: f64) -> Vec<f64> {
+        (0..count)
+            .map(|index| (index as f64 * 1.3 + seed).sin() * (1.0 + (index as f64 * 0.37).cos()))
+            .collect()
+    }
+
+    #[test]
+    fn an_affine_relation_is_found() {
+        let (rows, width) = (60, 5);
+        let from = numbers(rows * width, 0.3);
+        let wanted = AffineMap {
+            weight: numbers(width * width, 2.0),
+            bias: numbers(width, 4.0),
+        };
+        let to = wanted.apply(&from);
+        let found = Regression::new(&from, width, 1e-12).expect("a fit").to(&to);
+        for (found, wanted) in found.weight.iter().zip(&wanted.weight) {
+            assert!((found - wanted).abs() < 1e-7, "{found}, not {wanted}");
+        }
+        for (found, wanted) in found.bias.iter().zip(&wanted.bias) {
+            assert!((found - wanted).abs() < 1e-7, "{found}, not {wanted}");
+        }
+    }
+
+    /// At the minimum, the loss rises whichever number of the map is moved.
+    #[test]
+    fn the_penalised_loss_is_least() {
+        let (rows, width, penalty) = (20, 3, 0.2);
+        let (from, to) = (numbers(rows * width, 0.1), numbers(rows * width, 9.0));
+        let (_, without_mean) = centred(&from, width);
+        let trace: f64 = without_mean.iter().map(|value| value * value).sum();
+        let found = Regression::new(&from, width, penalty)
+            .expect("a fit")
+            .to(&to);
+        let loss = |map: &AffineMap| {
+            let errors = map.apply(&from).into_iter().zip(&to);
+            let errors: f64 = errors.map(|(a, b)| (a - b) * (a - b)).sum();
+            let size: f64 = map.weight.iter().map(|value| value * value).sum();
+            errors + penalty * trace / width as f64 * size
+        };
+        let least = loss(&found);
+        for step in [1e-4, -1e-4] {
+            for index in 0..found.weight.len() {
+                let mut other = found.clone();
+                other.weight[index] += step;
+                assert!(loss(&other) > least);
+            }
+            for index in 0..width {
+                let mut other = found.clone();
+                other.bias[index] += step;
+                assert!(loss(&other) > least);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_that_are_all_the_same_are_refused() {
+        assert!(Regression::new(&[1.0, 2.0, 1.0, 2.0], 2, 0.1).is_err());
+    }
+}

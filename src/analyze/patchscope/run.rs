@@ -1,0 +1,257 @@
+//! A patchscope from prompts to its report.
+
+use super::figures::Judged;
+use super::fit::Fit;
+use super::grid::{Judgement, Represented, Sweep, lens};
+use super::inspection::Inspection;
+use super::parameters::{Mapping, Patchscope, Placed, Wanted};
+use super::report::PatchscopeReport;
+use super::written::Writing;
+use crate::analyze::prediction::Prediction;
+use crate::analyze::{layers_asked, text_of};
+use crate::engine::{Continuation, Prompt, Rerun, Transformer};
+use crate::error::{Error, Result};
+use crate::events::{Observer, phase};
+use crate::model::{Real, Tokenizer};
+use crate::task::Example;
+
+/// Most judgements of single runs that are kept.
+const MOST_RUNS: usize = 10_000_000;
+
+/// A prompt of whose last token the representations are taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Its tokens.
+    pub tokens: Vec<u32>,
+    /// The answers of the task.
+    pub answers: Vec<u32>,
+}
+
+/// The prompts and figures that a patchscope works with.
+#[derive(Clone, Copy)]
+pub struct PatchscopeTask<'t> {
+    /// Sources by which target layers are chosen.
+    pub discovery: &'t [Source],
+    /// Sources on which they are judged.
+    pub held_out: &'t [Source],
+    /// Sources that are read out besides.
+    pub texts: &'t [Source],
+    /// The target prompt.
+    pub inspection: &'t Inspection,
+    /// Text on which maps between layers are fitted.
+    pub passages: &'t [Vec<u32>],
+    /// Resamples of the bootstrap intervals.
+    pub bootstrap: usize,
+    /// The tokenizer, for text.
+    pub tokenizer: Option<&'t Tokenizer>,
+    /// The token that ends generated text.
+    pub stop: Option<u32>,
+}
+
+/// Puts representations into the target prompt and reports what it says.
+///
+/// # Errors
+/// When a layer does not exist, a number is not finite, the room is too small, or the observer interrupts.
+///
+/// # Complexity
+/// One forward pass of all sources; for each of them and each source and target layer one of the target prompt's positions
+/// from the placeholder on, from the target layer on; and the text.
+pub fn look<T: Real>(
+    transformer: &Transformer<'_, T>,
+    task: &PatchscopeTask<'_>,
+    question: &Patchscope,
+    observer: &dyn Observer,
+) -> Result<PatchscopeReport> {
+    let n_layers = transformer.heads().n_layers;
+    let source_layers = layers_asked(n_layers, &question.source_layers)?;
+    let target_layers = layers_asked(n_layers, &question.target_layers)?;
+    if let Placed::Layer(layer) = question.placed {
+        layers_asked(n_layers, &[layer])?;
+    }
+    let runs = (task.discovery.len() + task.held_out.len())
+        .saturating_mul(source_layers.len() * target_layers.len());
+    if runs > MOST_RUNS {
+        return Err(Error::Usage(format!(
+            "{runs} runs are too many; take fewer prompts, source_layers or target_layers, so that their product is at most \
+             {MOST_RUNS}"
+        )));
+    }
+    let last = task.inspection.tokens.len() - 1;
+    let prompt = Prompt {
+        tokens: &task.inspection.tokens,
+        reads: &[last],
+    };
+    let target = Rerun::new(transformer, &[prompt], None)?;
+    let fit = match &question.mapping {
+        Mapping::Identity => None,
+        Mapping::Ridge { penalty, .. } => {
+            phase(observer, "maps between layers", 0);
+            Some(Fit::new(
+                transformer,
+                task.passages,
+                (&source_layers, *penalty),
+                observer,
+            )?)
+        }
+    };
+    let mut report = PatchscopeReport {
+        prompt: question.prompt.text().to_owned(),
+        prompt_tokens: task
+            .inspection
+            .tokens
+            .iter()
+            .map(|&token| text_of(task.tokenizer, &[token]))
+            .collect(),
+        position: task.inspection.position,
+        examples_discovery: task.discovery.len(),
+        examples: task.held_out.len(),
+        overall: None,
+        layers: Vec::new(),
+        grid: Vec::new(),
+        told: Vec::new(),
+        warnings: Vec::new(),
+    };
+    let looking = Looking {
+        transformer,
+        task,
+        wanted: question.wanted,
+        target: &target,
+        fit: fit.as_ref(),
+        layers: [&source_layers, &target_layers],
+        observer,
+    };
+    if !task.held_out.is_empty() {
+        looking.judge(&mut report)?;
+    }
+    if question.tokens > 0 {
+        let samples = &task.held_out[..question.samples.min(task.held_out.len())];
+        let sources = [task.texts, samples].concat();
+        phase(observer, "text", source_layers.len() as u64);
+        let writing = Writing {
+            target: &target,
+            position: task.inspection.position,
+            source_layers: &source_layers,
+            placed: question.placed,
+            continuation: Continuation {
+                tokens: question.tokens,
+                stop: task.stop,
+                seed: None,
+            },
+            tokenizer: task.tokenizer,
+            observer,
+        };
+        let streams = streams(transformer, &sources, observer)?;
+        report.told = writing.told(&sources, &streams, |from, to| {
+            fit.as_ref().map(|fit| fit.map(from, to))
+        })?;
+    }
+    Ok(report)
+}
+
+/// What a patchscope is judged with.
+struct Looking<'l, 't, 'a, T> {
+    transformer: &'l Transformer<'a, T>,
+    task: &'l PatchscopeTask<'l>,
+    wanted: Wanted,
+    target: &'l Rerun<'t, 'a, T>,
+    fit: Option<&'l Fit>,
+    /// Source and target layers.
+    layers: [&'l [usize]; 2],
+    observer: &'l dyn Observer,
+}
+
+impl<T: Real> Looking<'_, '_, '_, T> {
+    /// Adds the figures of the task's prompts to a report.
+    fn judge(&self, report: &mut PatchscopeReport) -> Result<()> {
+        let [source_layers, target_layers] = self.layers;
+        let maps = |layer: usize| self.fit.map(|fit| fit.all_to(layer));
+        let sweep = Sweep {
+            transformer: self.transformer,
+            target: self.target,
+            position: self.task.inspection.position,
+            source_layers,
+            observer: self.observer,
+        };
+        let represented = |sources: &[Source], name: &str| {
+            phase(self.observer, name, sources.len() as u64);
+            represented(self.transformer, sources, self.wanted, self.observer)
+        };
+        let discovery = represented(self.task.discovery, "discovery prompts")?;
+        let held_out = represented(self.task.held_out, "held-out prompts")?;
+        if held_out.others.iter().all(Option::is_none) {
+            let problem = "all held-out prompts want the same token, so nothing can be told from what it says; give prompts \
+                           that want several";
+            return Err(Error::data("the prompts", problem));
+        }
+        phase(self.observer, "target layers", target_layers.len() as u64);
+        let [on_discovery, on_held_out] =
+            sweep.grids(target_layers, [&discovery, &held_out], maps)?;
+        let logit_lens = lens(self.transformer, source_layers, &held_out, None);
+        let to_last = maps(self.transformer.heads().n_layers - 1);
+        let mapped_lens = to_last
+            .as_deref()
+            .map(|maps| lens(self.transformer, source_layers, &held_out, Some(maps)));
+        let logits = self.target.logits()?;
+        let as_is = Prediction::new(&logits);
+        let unpatched = held_out.wanted.iter();
+        let unpatched: Vec<Judgement> = unpatched.map(|it| Judgement::new(&as_is, it)).collect();
+        let judged = Judged {
+            source_layers,
+            target_layers,
+            discovery: &on_discovery,
+            held_out: &on_held_out,
+            logit_lens: &logit_lens,
+            mapped_lens: mapped_lens.as_deref(),
+            unpatched: &unpatched,
+            bootstrap: self.task.bootstrap,
+        };
+        report.overall = Some(judged.overall());
+        report.layers = judged.layers();
+        report.grid = judged.grid();
+        Ok(())
+    }
+}
+
+/// The streams of some sources with what they should say.
+fn represented<T: Real>(
+    transformer: &Transformer<'_, T>,
+    sources: &[Source],
+    wanted: Wanted,
+    observer: &dyn Observer,
+) -> Result<Represented<T>> {
+    let streams = streams(transformer, sources, observer)?;
+    let wanted = match wanted {
+        Wanted::Answer => sources.iter().map(|it| it.answers.clone()).collect(),
+        Wanted::Next => {
+            let next = |streams: &Vec<Vec<T>>| {
+                let logits = transformer.logits(streams.last().map_or(&[][..], Vec::as_slice));
+                vec![Prediction::new(&logits).top()]
+            };
+            streams.iter().map(next).collect()
+        }
+    };
+    Ok(Represented::new(streams, wanted))
+}
+
+/// The stream that leaves every layer at the last position of each source, `[sources][layers][d_model]`.
+fn streams<T: Real>(
+    transformer: &Transformer<'_, T>,
+    sources: &[Source],
+    observer: &dyn Observer,
+) -> Result<Vec<Vec<Vec<T>>>> {
+    let example = |source: &Source| Example {
+        clean: source.tokens.clone(),
+        corrupt: source.tokens.clone(),
+        answer: source.answers.clone(),
+        wrong: Vec::new(),
+        at: vec![source.tokens.len() - 1],
+        teacher_forced: false,
+        text: None,
+    };
+    let examples: Vec<Example> = sources.iter().map(example).collect();
+    let mut streams = vec![Vec::new(); sources.len()];
+    transformer.streams_before_read(&examples, 1, observer, |source, _, _, stream| {
+        streams[source].push(stream.to_vec());
+    })?;
+    Ok(streams)
+}

@@ -1,0 +1,68 @@
+//! What can be asked about the places of a fact.
+
+use serde::{Deserialize, Serialize};
+
+/// Most samples of noise.
+const MOST_SAMPLES: usize = 1000;
+/// Largest noise.
+const LARGEST_NOISE: f64 = 1000.0;
+
+/// Where the stream has what a prompt's subject gives. The subject is where clean and corrupt prompt differ.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tracing {
+    /// Standard deviation of the noise on the subject's embeddings, as a multiple of that of all numbers in the embeddings of
+    /// the subjects' tokens.
+    pub noise: f64,
+    /// Samples of noise for each prompt.
+    pub samples: usize,
+    /// Seed of the noise.
+    pub seed: u64,
+    /// Layers behind which the stream is put back; all where none is named.
+    pub layers: Vec<usize>,
+    /// Layers around each of these whose attentions, or MLPs, are put back together; 0 leaves that out.
+    pub window: usize,
+}
+
+impl Default for Tracing {
+    fn default() -> Self {
+        Self {
+            noise: 3.0,
+            samples: 10,
+            seed: 0,
+            layers: Vec::new(),
+            window: 5,
+        }
+    }
+}
+
+impl Tracing {
+    /// Values that make no sense, each with its key in the spec.
+    pub(crate) fn mistakes(&self) -> Vec<(&'static str, String)> {
+        let mut found = Vec::new();
+        let mut require = |holds: bool, key: &'static str, problem: String| {
+            if !holds {
+                found.push((key, problem));
+            }
+        };
+        require(
+            self.noise > 0.0 && self.noise <= LARGEST_NOISE,
+            "analysis.Tracing.noise",
+            format!(
+                "expected more than 0 and at most {LARGEST_NOISE}, got {}",
+                self.noise
+            ),
+        );
+        require(
+            (1..=MOST_SAMPLES).contains(&self.samples),
+            "analysis.Tracing.samples",
+            format!("expected 1 to {MOST_SAMPLES}, got {}", self.samples),
+        );
+        require(
+            self.layers.is_sorted_by(|one, next| one < next),
+            "analysis.Tracing.layers",
+            format!("expected ascending layers, got {:?}", self.layers),
+        );
+        found
+    }
+}

@@ -1,0 +1,129 @@
+//! Mean effects of places over prompts, and the place of the largest.
+
+use super::effects::{ItemEffects, Tracer};
+use super::item::{Role, TraceItem};
+use super::report::{TraceCell, TracePart, TracePeak};
+use crate::analyze::Effect;
+use crate::analyze::random::random_vectors;
+use crate::engine::mean;
+use crate::error::Result;
+use crate::model::Real;
+
+/// A prompt that the model answers, with its number.
+pub(super) type Known<'t> = (usize, &'t TraceItem, ItemEffects);
+
+/// The effects of all prompts.
+pub(super) struct Places<'p, 't> {
+    /// All prompts that the model answers.
+    pub known: &'p [Known<'t>],
+    /// Those by which places are chosen.
+    pub choosing: &'p [&'p Known<'t>],
+    /// Those that judge them.
+    pub judging: &'p [&'p Known<'t>],
+    pub layers: &'p [usize],
+    pub bootstrap: usize,
+}
+
+impl Places<'_, '_> {
+    /// The mean effects of the `index`-th part at all places.
+    pub(super) fn cells(&self, index: usize, part: TracePart) -> Vec<TraceCell> {
+        let mut cells = Vec::new();
+        for (place, &layer) in self.layers.iter().enumerate() {
+            for role in Role::ALL {
+                let values = effects(self.known.iter(), (index, place, role));
+                if !values.is_empty() {
+                    cells.push(TraceCell {
+                        part,
+                        layer,
+                        role,
+                        examples: values.len(),
+                        effect: Effect::of(&values, self.bootstrap),
+                    });
+                }
+            }
+        }
+        cells
+    }
+
+    /// The place of the largest mean effect of the `index`-th part on the prompts that choose, the first of equal ones, with
+    /// its effect on those that judge.
+    pub(super) fn peak<T: Real>(
+        &self,
+        index: usize,
+        part: TracePart,
+        tracer: &Tracer<'_, '_, T>,
+    ) -> Result<Option<TracePeak>> {
+        let mut best: Option<(f64, usize, Role)> = None;
+        for place in 0..self.layers.len() {
+            for role in Role::ALL {
+                let at = (index, place, role);
+                let chosen = effects(self.choosing.iter().copied(), at);
+                let judged = effects(self.judging.iter().copied(), at);
+                if chosen.is_empty() || judged.is_empty() {
+                    continue;
+                }
+                let effect = mean(&chosen);
+                if best.is_none_or(|(most, ..)| effect > most) {
+                    best = Some((effect, place, role));
+                }
+            }
+        }
+        let Some((_, place, role)) = best else {
+            return Ok(None);
+        };
+        let layer = self.layers[place];
+        let judged = effects(self.judging.iter().copied(), (index, place, role));
+        let random = match part {
+            TracePart::Stream => Some(self.random(tracer, layer, role)?),
+            TracePart::Attention | TracePart::Mlp => None,
+        };
+        Ok(Some(TracePeak {
+            part,
+            layer,
+            role,
+            effect: Effect::of(&judged, self.bootstrap),
+            random: random.map(|random| Effect::of(&random, self.bootstrap)),
+        }))
+    }
+
+    /// Effects of changes as large along a random direction, on the prompts that judge.
+    fn random<T: Real>(
+        &self,
+        tracer: &Tracer<'_, '_, T>,
+        layer: usize,
+        role: Role,
+    ) -> Result<Vec<f64>> {
+        let unit = random_vectors(1, tracer.transformer.heads().d_model, 1.0);
+        let mut found = Vec::new();
+        for (index, item, _) in self.judging {
+            let positions = item.subject.start..item.tokens.len();
+            let positions: Vec<usize> = positions.filter(|&it| item.role(it) == role).collect();
+            if positions.is_empty() {
+                continue;
+            }
+            let runs = tracer.runs(*index, item)?;
+            found.push(tracer.random_effect(&runs, item, (layer, &positions), &unit[0])?);
+        }
+        Ok(found)
+    }
+}
+
+/// The effects of a part at a layer and role, of the prompts that have such a position.
+fn effects<'k, 't: 'k>(
+    known: impl Iterator<Item = &'k Known<'t>>,
+    (part, place, role): (usize, usize, Role),
+) -> Vec<f64> {
+    known
+        .filter_map(|(_, item, found)| role_mean(item, &found.effects[part][place], role))
+        .collect()
+}
+
+/// The mean effect of the positions of a role, where a prompt has any.
+fn role_mean(item: &TraceItem, effects: &[f64], role: Role) -> Option<f64> {
+    let positions = item.subject.start..item.tokens.len();
+    let of_role = positions
+        .zip(effects)
+        .filter(|(position, _)| item.role(*position) == role);
+    let values: Vec<f64> = of_role.map(|(_, &effect)| effect).collect();
+    (!values.is_empty()).then(|| mean(&values))
+}

@@ -1,0 +1,17 @@
+//! `secateur edit`: a spec with `analysis: Edit(..)`, written on the command line.
+
+use secateur::Result;
+
+use super::analysis::ask;
+use crate::args::EditArgs;
+
+/// Runs the command.
+pub(crate) fn edit(args: &EditArgs, quiet: bool) -> Result<u8> {
+    let text = args.text.as_ref().map(|path| path.display().to_string());
+    let text = text.map_or_else(String::new, |path| format!(", text: {path:?}"));
+    let question = format!(
+        "Edit(vector: {}, scale: {}, at: {}, layers: {:?}, strengths: {:?}, listed: {}{text})",
+        args.vector, args.scale, args.at, args.layers, args.strengths, args.listed
+    );
+    ask("edit", &args.asked, &question, &args.batch, quiet)
+}

@@ -1,0 +1,36 @@
+//! `secateur patchscope`: a spec with `analysis: Patchscope(..)`, written on the command line.
+
+use secateur::Result;
+
+use super::analysis::run_text;
+use crate::args::PatchscopeArgs;
+
+/// Runs the command.
+pub(crate) fn patchscope(args: &PatchscopeArgs, quiet: bool) -> Result<u8> {
+    let task = args.task.as_ref();
+    let task = task.map_or_else(String::new, |task| format!("task: {task}, "));
+    let word = args.placeholder.as_ref();
+    let word = word.map_or_else(String::new, |word| format!(", placeholder: {word:?}"));
+    let ridge = args.ridge.as_ref().map(|path| path.display().to_string());
+    let ridge = ridge.map_or_else(String::new, |path| {
+        format!(", mapping: Ridge(text: {path:?})")
+    });
+    let placed = args.at_layer;
+    let placed = placed.map_or_else(String::new, |layer| format!(", placed: Layer({layer})"));
+    let text = format!(
+        "(format: 1, name: {:?}, models: [{:?}], {task}held_out: {:?}, analysis: Patchscope(prompt: {}{word}, back: {}, \
+         source_layers: {:?}, target_layers: {:?}{ridge}, wanted: {}, texts: {:?}, samples: {}{placed}, tokens: {}))",
+        args.name,
+        args.model,
+        args.held_out,
+        args.prompt,
+        args.back,
+        args.source_layers,
+        args.target_layers,
+        args.wanted,
+        args.text,
+        args.samples,
+        args.tokens
+    );
+    run_text(&text, &args.batch, quiet)
+}

@@ -1,0 +1,126 @@
+//! The analysis of edits as a job.
+
+use std::collections::BTreeMap;
+
+use super::analysis_job::{Answer, Asked, hash_of, no_text, some_discovery};
+use super::job::load_examples;
+use super::memory::{self, Bound};
+use super::vector_job::passages;
+use crate::analyze::Edit;
+use crate::analyze::edit::{EditAt, EditItem, EditReport, EditTask, edit};
+use crate::engine::Transformer;
+use crate::error::{Error, Result};
+use crate::graph::{ComputationGraph, Granularity};
+use crate::model::{Real, Weights};
+use crate::report::{edit_csv, edit_svg, edit_text};
+use crate::spec::Precision;
+use crate::task::{Dataset, Example, Prompts};
+
+/// What the prompts say with tokens exchanged.
+///
+/// # Errors
+/// When the model or the data cannot be used, or the observer interrupts.
+pub(super) fn answer(asked: &Asked<'_>, question: &Edit) -> Result<Answer> {
+    let (spec, model, base) = (asked.spec, asked.model, asked.job.spec.base());
+    if let Some(problem) = no_text(model.config()) {
+        return Err(Error::model(&model.name, problem));
+    }
+    let prompts = match question.at {
+        EditAt::Differing => Prompts::Pairs,
+        EditAt::Read | EditAt::Every => Prompts::Sets,
+    };
+    let dataset = load_examples((asked.task()?, prompts), spec.prepend_bos, model, base)?;
+    let text = match &question.text {
+        Some(path) => passages(asked, &base.join(path))?,
+        None => Vec::new(),
+    };
+    let (discovery, held_out) = dataset.split(spec.held_out);
+    some_discovery(discovery.len(), &dataset)?;
+    let nothing_held_out = held_out.is_empty();
+    let held_out = if nothing_held_out {
+        discovery.clone()
+    } else {
+        held_out
+    };
+    let (discovery, held_out) = (
+        items(&discovery, &dataset, question.at)?,
+        items(&held_out, &dataset, question.at)?,
+    );
+    let task = EditTask {
+        discovery: &discovery,
+        held_out: &held_out,
+        bootstrap: spec.bootstrap,
+        random_baselines: spec.random_baselines,
+        text: &text,
+        tokenizer: model.tokenizer.as_ref(),
+    };
+    let mut report = match spec.precision {
+        Precision::F32 => {
+            let bound = Bound::new::<f32>(model, None);
+            report((&model.weights, bound), asked, question, &task)?
+        }
+        Precision::F64 => {
+            let weights = memory::cast::<f64>(model);
+            let bound = Bound::new(model, Some(&weights));
+            report((&weights, bound), asked, question, &task)?
+        }
+    };
+    if nothing_held_out {
+        let warning = "no prompt is held out: the figures are on the prompts by which layer and strength were chosen";
+        report.warnings.push(warning.into());
+    }
+    asked.observer.add_to(&mut report.warnings);
+    let mut data_hash = dataset.hash();
+    if !text.is_empty() {
+        data_hash = format!("{data_hash} {}", hash_of(&text));
+    }
+    let mut files = BTreeMap::new();
+    let mut add = |name: &'static str, text: String| files.insert(name, text.into_bytes());
+    let title = asked.title();
+    let about = format!("{title}: {}", dataset.source);
+    add("report.txt", edit_text(&report, &about));
+    add("sweep.csv", edit_csv(&report));
+    add("sweep.svg", edit_svg(&report, &title));
+    files.insert("report.json", asked.json(&report, &data_hash)?);
+    Ok(Answer {
+        files,
+        finding: report.finding(),
+        warnings: report.warnings,
+    })
+}
+
+/// The prompts with their tokens to be exchanged.
+fn items(examples: &[Example], dataset: &Dataset, at: EditAt) -> Result<Vec<EditItem>> {
+    let item = |example: &Example| {
+        EditItem::new(example, at).ok_or_else(|| {
+            let row = dataset.examples.iter().position(|it| it == example);
+            let row = format!("{}, row {}", dataset.source, row.unwrap_or(0) + 1);
+            let problem = if example.wrong.is_empty() {
+                "there is no `wrong` answer, which the prompt is to give instead of the right one"
+            } else {
+                "clean and corrupt are the same up to the position read, so there is no token to exchange; use at: Read"
+            };
+            Error::data(row, problem)
+        })
+    };
+    examples.iter().map(item).collect()
+}
+
+fn report<T: Real>(
+    (weights, bound): (&Weights<T>, Option<Bound>),
+    asked: &Asked<'_>,
+    question: &Edit,
+    task: &EditTask<'_>,
+) -> Result<EditReport> {
+    let graph = ComputationGraph::new(&weights.config, &Granularity::default(), &BTreeMap::new())?;
+    let transformer = Transformer::new(weights, &graph);
+    if let Some(bound) = bound {
+        let all = task.discovery.iter().chain(task.held_out);
+        let longest = all.map(|item| item.tokens.len()).max().unwrap_or(1);
+        let text = task.text.iter().map(Vec::len).max().unwrap_or(0);
+        let item = transformer.rerun_bytes(longest, longest, 1);
+        bound.check(item.max(transformer.rerun_bytes(text, text, 2 * text)))?;
+    }
+    let transformer = transformer.within(bound.map(Bound::room));
+    edit(&transformer, task, question, asked.observer)
+}

@@ -1,0 +1,218 @@
+//! A patchscope as a job.
+
+use std::collections::BTreeMap;
+
+use super::analysis_job::{Answer, Asked, hash_of, known, no_text, some_discovery};
+use super::job::load_examples;
+use super::memory::{self, Bound};
+use super::vector_job::passages;
+use crate::analyze::Patchscope;
+use crate::analyze::patchscope::{
+    Inspection, Mapping, PatchscopeReport, PatchscopeTask, Source, Wanted, look,
+};
+use crate::engine::Transformer;
+use crate::error::{Error, Result};
+use crate::graph::{ComputationGraph, Granularity};
+use crate::model::{Real, Tokenizer, Weights};
+use crate::report::{grid_csv, grid_svg, patchscope_text, precision_svg, surprisal_svg, told_text};
+use crate::spec::Precision;
+use crate::task::{Dataset, Prompts};
+
+/// What the representations say.
+///
+/// # Errors
+/// When the model or the data cannot be used, or the observer interrupts.
+pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer> {
+    let (spec, model, base) = (asked.spec, asked.model, asked.job.spec.base());
+    if let Some(problem) = no_text(model.config()) {
+        return Err(Error::model(&model.name, problem));
+    }
+    let tokenizer = model.require_tokenizer()?;
+    let named = (tokenizer, spec.prepend_bos, model.config());
+    let inspection = Inspection::new(question.prompt.text(), question.placeholder(), named)?;
+    let dataset = match &spec.task {
+        Some(task) => Some(load_examples(
+            (task, Prompts::Sets),
+            spec.prepend_bos,
+            model,
+            base,
+        )?),
+        None => None,
+    };
+    let mut hashes = vec![hash_of(std::slice::from_ref(&inspection.tokens))];
+    hashes.extend(dataset.iter().map(Dataset::hash));
+    let [discovery, held_out] = match &dataset {
+        Some(dataset) => split(dataset, asked, question)?,
+        None => [Vec::new(), Vec::new()],
+    };
+    let texts = texts(asked, question, tokenizer)?;
+    let fitted = match &question.mapping {
+        Mapping::Identity => Vec::new(),
+        Mapping::Ridge { text, tokens, .. } => {
+            let mut left = *tokens;
+            let mut passages = passages(asked, &base.join(text))?;
+            for passage in &mut passages {
+                passage.truncate(left);
+                left -= passage.len();
+            }
+            passages.retain(|passage| !passage.is_empty());
+            hashes.push(hash_of(&passages));
+            passages
+        }
+    };
+    let task = PatchscopeTask {
+        discovery: &discovery,
+        held_out: &held_out,
+        texts: &texts,
+        inspection: &inspection,
+        passages: &fitted,
+        bootstrap: spec.bootstrap,
+        tokenizer: Some(tokenizer),
+        stop: tokenizer.eos(),
+    };
+    let mut report = match spec.precision {
+        Precision::F32 => {
+            let bound = Bound::new::<f32>(model, None);
+            report((&model.weights, bound), asked, question, &task)?
+        }
+        Precision::F64 => {
+            let weights = memory::cast::<f64>(model);
+            let bound = Bound::new(model, Some(&weights));
+            report((&weights, bound), asked, question, &task)?
+        }
+    };
+    if discovery == held_out && !discovery.is_empty() {
+        let warning = "no prompt is held out: the figures are on the prompts by which target layers were chosen";
+        report.warnings.push(warning.into());
+    }
+    asked.observer.add_to(&mut report.warnings);
+    let mut files = BTreeMap::new();
+    let mut add = |name: &'static str, text: String| files.insert(name, text.into_bytes());
+    let title = asked.title();
+    let about = match &dataset {
+        Some(dataset) => format!("{title}: {}", dataset.source),
+        None => title.clone(),
+    };
+    add("report.txt", patchscope_text(&report, &about));
+    if !report.told.is_empty() {
+        add("told.txt", told_text(&report));
+    }
+    if report.overall.is_some() {
+        add("grid.csv", grid_csv(&report));
+        add("grid.svg", grid_svg(&report, &title));
+        add("precision.svg", precision_svg(&report, &title));
+        add("surprisal.svg", surprisal_svg(&report, &title));
+    }
+    files.insert("report.json", asked.json(&report, &hashes.join(" "))?);
+    Ok(Answer {
+        files,
+        finding: report.finding(),
+        warnings: report.warnings,
+    })
+}
+
+/// The sources of both splits: each prompt up to the position that its representation is taken at.
+fn split(dataset: &Dataset, asked: &Asked<'_>, question: &Patchscope) -> Result<[Vec<Source>; 2]> {
+    let mut problems = dataset.examples.iter().enumerate().filter_map(|(index, example)| {
+        let row = format!("{}, row {}", dataset.source, index + 1);
+        let read = example.at.last().copied().unwrap_or(0);
+        if read < question.back {
+            let problem = format!(
+                "back is {}, but the position read is number {}",
+                question.back,
+                read + 1
+            );
+            return Some(Error::data(row, problem));
+        }
+        let answers = question.wanted == Wanted::Answer && example.teacher_forced;
+        answers.then(|| {
+            let problem = "an answer of several tokens is no token that could be said next; give answers of one token, or \
+                           wanted: Next";
+            Error::data(row, problem)
+        })
+    });
+    if let Some(problem) = problems.next() {
+        return Err(problem);
+    }
+    drop(problems);
+    let (discovery, held_out) = dataset.split(asked.spec.held_out);
+    some_discovery(discovery.len(), dataset)?;
+    let sources = |examples: &[crate::task::Example]| -> Vec<Source> {
+        examples
+            .iter()
+            .map(|example| {
+                let read = example.at.last().copied().unwrap_or(0);
+                Source {
+                    tokens: example.clean[..=read - question.back].to_vec(),
+                    answers: example.answer.clone(),
+                }
+            })
+            .collect()
+    };
+    let discovery = sources(&discovery);
+    let held_out = if held_out.is_empty() {
+        discovery.clone()
+    } else {
+        sources(&held_out)
+    };
+    Ok([discovery, held_out])
+}
+
+/// The texts that are read out.
+fn texts(asked: &Asked<'_>, question: &Patchscope, tokenizer: &Tokenizer) -> Result<Vec<Source>> {
+    let config = asked.model.config();
+    let texts = question.texts.iter();
+    texts
+        .map(|text| {
+            let name = format!("the text {text:?}");
+            if let Some(word) = tokenizer.unknown_in(text) {
+                let problem = format!("it has {word:?}, which this tokenizer does not know");
+                return Err(Error::data(name, problem));
+            }
+            let tokens = tokenizer.encode(text, asked.spec.prepend_bos)?;
+            known(&tokens, config, &name)?;
+            if tokens.is_empty() || tokens.len() > config.n_ctx {
+                let problem = format!(
+                    "it has {} tokens and the model reads 1 to {}",
+                    tokens.len(),
+                    config.n_ctx
+                );
+                return Err(Error::data(name, problem));
+            }
+            Ok(Source {
+                tokens,
+                answers: Vec::new(),
+            })
+        })
+        .collect()
+}
+
+fn report<T: Real>(
+    (weights, bound): (&Weights<T>, Option<Bound>),
+    asked: &Asked<'_>,
+    question: &Patchscope,
+    task: &PatchscopeTask<'_>,
+) -> Result<PatchscopeReport> {
+    let config = &weights.config;
+    let graph = ComputationGraph::new(config, &Granularity::default(), &BTreeMap::new())?;
+    let transformer = Transformer::new(weights, &graph);
+    let mut kept = 0;
+    if let Some(bound) = bound {
+        let sources = task.discovery.len().max(task.held_out.len()) + task.texts.len();
+        let fitted: usize = task.passages.iter().map(Vec::len).sum();
+        let squares = if fitted > 0 { 3 * config.n_layers } else { 0 };
+        kept = sources * config.n_layers * config.d_model * size_of::<T>()
+            + 2 * fitted * config.n_layers * config.d_model * size_of::<f64>()
+            + squares * config.d_model * config.d_model * size_of::<f64>();
+        let all = [task.discovery, task.held_out, task.texts]
+            .into_iter()
+            .flatten();
+        let longest = all.map(|source| source.tokens.len());
+        let longest = longest.chain(task.passages.iter().map(Vec::len)).max();
+        let target = task.inspection.tokens.len();
+        let run = transformer.rerun_bytes(target + longest.unwrap_or(0), target, 1);
+        bound.check(kept + run)?;
+    }
+    let room = bound.map(|bound| bound.room().saturating_sub(kept));
+    look(&transformer.within(room), task, question, asked.observer)
+}

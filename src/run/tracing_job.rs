@@ -1,0 +1,114 @@
+//! Causal tracing as a job.
+
+use std::collections::BTreeMap;
+
+use super::analysis_job::{Answer, Asked, no_text, some_discovery};
+use super::job::load_examples;
+use super::memory::{self, Bound};
+use crate::analyze::Tracing;
+use crate::analyze::tracing::{TraceItem, TracePart, TracingReport, TracingTask, trace};
+use crate::engine::Transformer;
+use crate::error::{Error, Result};
+use crate::graph::{ComputationGraph, Granularity};
+use crate::model::{Real, Weights};
+use crate::report::{traced_prompt_svg, tracing_csv, tracing_svg, tracing_text};
+use crate::spec::Precision;
+use crate::task::{Dataset, Example, Prompts};
+
+/// Where the prompts' subjects are turned into their answers.
+///
+/// # Errors
+/// When the model or the data cannot be used, or the observer interrupts.
+pub(super) fn answer(asked: &Asked<'_>, question: &Tracing) -> Result<Answer> {
+    let (spec, model, base) = (asked.spec, asked.model, asked.job.spec.base());
+    if let Some(problem) = no_text(model.config()) {
+        return Err(Error::model(&model.name, problem));
+    }
+    if question.window > 0 && !model.config().has_mlps() {
+        let problem = "the model has no MLPs that could be put back; use window: 0";
+        return Err(Error::model(&model.name, problem));
+    }
+    let task = (asked.task()?, Prompts::Pairs);
+    let dataset = load_examples(task, spec.prepend_bos, model, base)?;
+    let (discovery, held_out) = dataset.split(spec.held_out);
+    some_discovery(discovery.len(), &dataset)?;
+    let (discovery, held_out) = (items(&discovery, &dataset)?, items(&held_out, &dataset)?);
+    let task = TracingTask {
+        discovery: &discovery,
+        held_out: &held_out,
+        bootstrap: spec.bootstrap,
+        tokenizer: model.tokenizer.as_ref(),
+    };
+    let mut report = match spec.precision {
+        Precision::F32 => {
+            let bound = Bound::new::<f32>(model, None);
+            report((&model.weights, bound), asked, question, &task)?
+        }
+        Precision::F64 => {
+            let weights = memory::cast::<f64>(model);
+            let bound = Bound::new(model, Some(&weights));
+            report((&weights, bound), asked, question, &task)?
+        }
+    };
+    asked.observer.add_to(&mut report.warnings);
+    let mut files = BTreeMap::new();
+    let mut add = |name: &'static str, text: String| files.insert(name, text.into_bytes());
+    let title = asked.title();
+    let about = format!("{title}: {}", dataset.source);
+    add("report.txt", tracing_text(&report, &about));
+    add("effects.csv", tracing_csv(&report));
+    for (name, part) in [
+        ("stream.svg", TracePart::Stream),
+        ("attention.svg", TracePart::Attention),
+        ("mlp.svg", TracePart::Mlp),
+    ] {
+        if let Some(svg) = tracing_svg(&report, part, &title) {
+            add(name, svg);
+        }
+    }
+    if let Some(svg) = traced_prompt_svg(&report) {
+        add("first-prompt.svg", svg);
+    }
+    files.insert("report.json", asked.json(&report, &dataset.hash())?);
+    Ok(Answer {
+        files,
+        finding: report.finding(),
+        warnings: report.warnings,
+    })
+}
+
+/// The prompts with their subjects.
+fn items(examples: &[Example], dataset: &Dataset) -> Result<Vec<TraceItem>> {
+    let item = |example: &Example| {
+        let row = dataset.examples.iter().position(|it| it == example);
+        let row = format!("{}, row {}", dataset.source, row.unwrap_or(0) + 1);
+        if example.teacher_forced {
+            let problem = "an answer of several tokens cannot be traced; give answers of one token";
+            return Err(Error::data(row, problem));
+        }
+        TraceItem::new(example).ok_or_else(|| {
+            let problem = "clean and corrupt are the same up to the position read, so there is no subject to trace; change \
+                           the subject in the corrupt prompt";
+            Error::data(row, problem)
+        })
+    };
+    examples.iter().map(item).collect()
+}
+
+fn report<T: Real>(
+    (weights, bound): (&Weights<T>, Option<Bound>),
+    asked: &Asked<'_>,
+    question: &Tracing,
+    task: &TracingTask<'_>,
+) -> Result<TracingReport> {
+    let graph = ComputationGraph::new(&weights.config, &Granularity::default(), &BTreeMap::new())?;
+    let transformer = Transformer::new(weights, &graph);
+    if let Some(bound) = bound {
+        let all = task.discovery.iter().chain(task.held_out);
+        let longest = all.map(|item| item.tokens.len()).max().unwrap_or(1);
+        let kept = longest * (question.samples + 1);
+        bound.check(transformer.rerun_bytes(kept, longest, question.samples + 1))?;
+    }
+    let transformer = transformer.within(bound.map(Bound::room));
+    trace(&transformer, task, question, asked.observer)
+}

@@ -1,0 +1,276 @@
+//! Patchscopes against plain passes from overwritten streams, in double precision.
+
+use secateur::analyze::Patchscope;
+use secateur::analyze::patchscope::{
+    Inspection, Mapping, PatchscopeReport, PatchscopeTask, Placed, Source, Wanted, look,
+};
+use secateur::engine::Transformer;
+use secateur::events::Silent;
+use secateur::model::{ModelConfig, Weights};
+
+use crate::oracle::{self, gpt2, llama};
+use crate::rerun::{assert_close, graph_of};
+
+fn sources() -> Vec<Source> {
+    let prompts: [&[u32]; 6] = [
+        &[3, 1, 4],
+        &[1, 5, 9, 2],
+        &[6, 5],
+        &[3, 5, 8, 9, 7],
+        &[9, 3],
+        &[2, 3, 8],
+    ];
+    let source = |(index, tokens): (usize, &&[u32])| Source {
+        tokens: tokens.to_vec(),
+        answers: vec![index as u32, index as u32 + 10],
+    };
+    prompts.iter().enumerate().map(source).collect()
+}
+
+fn inspection(position: usize) -> Inspection {
+    Inspection {
+        tokens: vec![2, 7, 1, 8, 2],
+        position,
+    }
+}
+
+fn report(
+    transformer: &Transformer<'_, f64>,
+    (sources, inspection): (&[Source], &Inspection),
+    question: &Patchscope,
+    passages: &[Vec<u32>],
+) -> secateur::Result<PatchscopeReport> {
+    let task = PatchscopeTask {
+        discovery: &sources[..sources.len() / 2],
+        held_out: &sources[sources.len() / 2..],
+        texts: &sources[..1],
+        inspection,
+        passages,
+        bootstrap: 20,
+        tokenizer: None,
+        stop: None,
+    };
+    look(transformer, &task, question, &Silent)
+}
+
+/// Log-probabilities of the next token after the inspected prompt with a source's stream put in.
+fn said(
+    weights: &Weights<f64>,
+    (source, from): (&Source, usize),
+    (inspection, to): (&Inspection, usize),
+) -> Vec<f64> {
+    let graph = graph_of(&weights.config);
+    let plain = |tokens: &[u32]| oracle::plain(weights, &graph, &oracle::embed(weights, tokens));
+    let taken = plain(&source.tokens).1[from][source.tokens.len() - 1].clone();
+    let mut stream = plain(&inspection.tokens).1[to].clone();
+    stream[inspection.position] = taken;
+    let logits = oracle::from_stream(weights, &graph, to, &stream);
+    log_softmax(&logits[inspection.tokens.len() - 1])
+}
+
+fn log_softmax(logits: &[f64]) -> Vec<f64> {
+    let total: f64 = logits.iter().map(|logit| logit.exp()).sum();
+    logits.iter().map(|logit| logit - total.ln()).collect()
+}
+
+fn best(values: &[f64]) -> u32 {
+    let best = (0..values.len()).max_by(|&a, &b| values[a].total_cmp(&values[b]));
+    best.expect("values") as u32
+}
+
+fn own_next(weights: &Weights<f64>, source: &Source) -> u32 {
+    let graph = graph_of(&weights.config);
+    let (logits, _) = oracle::plain(weights, &graph, &oracle::embed(weights, &source.tokens));
+    best(&logits[source.tokens.len() - 1])
+}
+
+/// Share of hits and mean surprisal over some sources.
+fn figures(
+    weights: &Weights<f64>,
+    sources: &[Source],
+    (from, inspection, to): (usize, &Inspection, usize),
+    wanted: &dyn Fn(&Source) -> Vec<u32>,
+) -> [f64; 2] {
+    let mut sums = [0.0; 2];
+    for source in sources {
+        let logs = said(weights, (source, from), (inspection, to));
+        let wanted = wanted(source);
+        sums[0] += f64::from(u8::from(wanted.contains(&best(&logs))));
+        let sum: f64 = wanted.iter().map(|&token| logs[token as usize].exp()).sum();
+        sums[1] -= sum.ln();
+    }
+    sums.map(|sum| sum / sources.len() as f64)
+}
+
+fn configs() -> [ModelConfig; 2] {
+    [gpt2(false), llama()]
+}
+
+#[test]
+fn every_source_and_target_layer_equals_a_plain_run() {
+    for config in configs() {
+        let (weights, graph) = (oracle::random_weights(&config, 21), graph_of(&config));
+        let transformer = Transformer::new(&weights, &graph);
+        let sources = sources();
+        let (discovery, held_out) = sources.split_at(3);
+        for (position, wanted) in [(4, Wanted::Next), (2, Wanted::Next), (4, Wanted::Answer)] {
+            let question = Patchscope {
+                wanted,
+                samples: 1,
+                tokens: 2,
+                ..Patchscope::default()
+            };
+            let inspection = inspection(position);
+            let report = report(&transformer, (&sources, &inspection), &question, &[]);
+            let report = report.expect("a report");
+            let tokens = |source: &Source| match wanted {
+                Wanted::Next => vec![own_next(&weights, source)],
+                Wanted::Answer => source.answers.clone(),
+            };
+            assert_eq!(report.grid.len(), config.n_layers * config.n_layers);
+            for point in &report.grid {
+                let at = (point.source, &inspection, point.target);
+                let on = |sources: &[Source]| figures(&weights, sources, at, &tokens);
+                let found = [point.precision_discovery, point.precision, point.surprisal];
+                let [precision, surprisal] = on(held_out);
+                let wanted = [on(discovery)[0], precision, surprisal];
+                assert_close(&found, &wanted, &format!("{point:?}"));
+            }
+            let last = config.n_layers - 1;
+            for layer in &report.layers {
+                let row = || report.grid.iter().filter(|it| it.source == layer.layer);
+                // The target layer is chosen on discovery prompts alone.
+                let most = row().map(|it| it.precision_discovery).fold(0.0, f64::max);
+                let chosen = row().find(|it| it.target == layer.target);
+                let chosen = chosen.expect("a target");
+                assert!((chosen.precision_discovery - most).abs() < 1e-12);
+                assert!((chosen.precision - layer.patched.precision.mean).abs() < 1e-12);
+                assert!((chosen.surprisal - layer.patched.surprisal.mean).abs() < 1e-9);
+                let same = row().find(|it| it.target == layer.layer).expect("a target");
+                let found = layer.same.expect("a figure").surprisal.mean;
+                assert!((same.surprisal - found).abs() < 1e-9);
+                // At the position read, behind the last layer, a patchscope is the logit lens.
+                if position == 4 {
+                    let end = row().find(|it| it.target == last).expect("a target");
+                    let lens = layer.logit_lens;
+                    assert!((end.surprisal - lens.surprisal.mean).abs() < 1e-9);
+                    assert!((end.precision - lens.precision.mean).abs() < 1e-12);
+                }
+            }
+            assert_eq!(report.told.len(), 2);
+            assert!(
+                report
+                    .told
+                    .iter()
+                    .all(|it| it.layers.len() == config.n_layers)
+            );
+        }
+    }
+}
+
+/// A prompt's own representation, put where it was taken, says what the prompt says.
+#[test]
+fn a_prompt_s_own_representation_changes_nothing() {
+    for config in configs() {
+        let (weights, graph) = (oracle::random_weights(&config, 23), graph_of(&config));
+        let transformer = Transformer::new(&weights, &graph);
+        let inspection = inspection(4);
+        let mut sources = sources();
+        sources[0].tokens.clone_from(&inspection.tokens);
+        sources[3].tokens.clone_from(&inspection.tokens);
+        let question = Patchscope {
+            tokens: 4,
+            samples: 0,
+            ..Patchscope::default()
+        };
+        let report = report(&transformer, (&sources, &inspection), &question, &[]);
+        let report = report.expect("a report");
+        let told = &report.told[0];
+        assert!(told.layers.iter().all(|layer| layer.says == told.unpatched));
+        assert_eq!(told.unpatched.split(' ').count(), 4);
+    }
+}
+
+/// Of a layer to itself, a map fitted without penalty changes nothing; the report then says what it says without one.
+#[test]
+fn a_map_from_a_layer_to_itself_changes_nothing() {
+    let config = llama();
+    let (weights, graph) = (oracle::random_weights(&config, 25), graph_of(&config));
+    let transformer = Transformer::new(&weights, &graph);
+    let passages: Vec<Vec<u32>> = (0..8)
+        .map(|row| {
+            (0..10)
+                .map(|at| (row * 5 + at * at * 3 + at) % 23)
+                .collect()
+        })
+        .collect();
+    let sources = sources();
+    let inspection = inspection(4);
+    for layer in 0..config.n_layers {
+        let question = |mapping| Patchscope {
+            mapping,
+            source_layers: vec![layer],
+            target_layers: vec![layer],
+            tokens: 3,
+            placed: Placed::Layer(layer),
+            ..Patchscope::default()
+        };
+        let ridge = Mapping::Ridge {
+            text: "text.txt".into(),
+            tokens: 80,
+            penalty: 1e-13,
+        };
+        let on = (&sources[..], &inspection);
+        let mapped = report(&transformer, on, &question(ridge), &passages).expect("a report");
+        let plain = report(&transformer, on, &question(Mapping::Identity), &[]).expect("a report");
+        assert!((mapped.grid[0].surprisal - plain.grid[0].surprisal).abs() < 1e-5);
+        assert_eq!(mapped.told, plain.told);
+        let lens = |report: &PatchscopeReport| report.layers[0].logit_lens;
+        assert_eq!(lens(&mapped), lens(&plain));
+        assert_eq!(plain.layers[0].mapped_lens, None);
+        // The last layer's map to itself is the logit lens.
+        if layer + 1 == config.n_layers {
+            let mapped_lens = mapped.layers[0].mapped_lens.expect("a lens");
+            let difference = mapped_lens.surprisal.mean - lens(&mapped).surprisal.mean;
+            assert!(difference.abs() < 1e-5);
+        }
+    }
+}
+
+/// Memory decides what is run together, never a result.
+#[test]
+fn results_do_not_depend_on_the_room() {
+    let config = gpt2(false);
+    let (weights, graph) = (oracle::random_weights(&config, 27), graph_of(&config));
+    let on = (&sources()[..], &inspection(2));
+    let question = Patchscope::default();
+    let whole = report(&Transformer::new(&weights, &graph), on, &question, &[]);
+    let bounded = Transformer::new(&weights, &graph).within(Some(1));
+    let bounded = report(&bounded, on, &question, &[]);
+    assert_eq!(bounded.expect("a report"), whole.expect("a report"));
+}
+
+#[test]
+fn layers_that_are_not_there_and_prompts_that_want_the_same_are_refused() {
+    let config = llama();
+    let (weights, graph) = (oracle::random_weights(&config, 29), graph_of(&config));
+    let transformer = Transformer::new(&weights, &graph);
+    let inspection = inspection(4);
+    let refused = |sources: &[Source], question: &Patchscope, part: &str| {
+        let error = report(&transformer, (sources, &inspection), question, &[]);
+        let error = error.expect_err("a mistake").to_string();
+        assert!(error.contains(part), "{error}");
+    };
+    let placed = Patchscope {
+        placed: Placed::Layer(4),
+        ..Patchscope::default()
+    };
+    refused(&sources(), &placed, "there is no layer 4");
+    let targets = Patchscope {
+        target_layers: vec![1, 9],
+        ..Patchscope::default()
+    };
+    refused(&sources(), &targets, "there is no layer 9");
+    let same = vec![sources()[0].clone(); 4];
+    refused(&same, &Patchscope::default(), "want the same token");
+}
