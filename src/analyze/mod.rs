@@ -2,7 +2,10 @@
 
 mod effect;
 pub mod neurons;
+mod random;
+pub mod relation;
 pub mod sae;
+mod share;
 pub mod vector;
 
 use serde::{Deserialize, Serialize};
@@ -11,7 +14,9 @@ use crate::model::Tokenizer;
 
 pub use effect::Effect;
 pub use neurons::Neurons;
+pub use relation::Relation;
 pub use sae::Sae;
+pub use share::Share;
 pub use vector::Vector;
 
 /// A question about a model.
@@ -19,6 +24,8 @@ pub use vector::Vector;
 pub enum Analysis {
     /// Which neurons' activation goes with a behaviour, and which neurons it needs.
     Neurons(Neurons),
+    /// Whether a relation is a linear map inside the model.
+    Relation(Relation),
     /// Which features a layer holds.
     Sae(Sae),
     /// Which direction of the residual stream carries a behaviour.

@@ -19,6 +19,7 @@ mod pipeline;
 mod plan;
 mod provenance;
 mod record;
+mod relation_job;
 mod results;
 mod roofline;
 mod sae_checkpoint;

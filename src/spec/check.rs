@@ -52,7 +52,15 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
         (Some(_), Analysis::Sae(_)) => check.require(false, "task", || {
             "an autoencoder is trained on `text` and needs no task; leave it out".into()
         }),
+        (Some(_), Analysis::Relation(_)) => check.require(false, "task", || {
+            "a relation has its prompts in `data` and needs no task; leave it out".into()
+        }),
         (Some(task), _) => check.task(task),
+        (None, Analysis::Relation(_)) => {
+            check.require(spec.held_out > 0.0, "held_out", || {
+                "expected more than 0: a relation is judged on held-out subjects".into()
+            });
+        }
         (None, Analysis::Sae(_)) => {
             check.require(spec.held_out > 0.0, "held_out", || {
                 "expected more than 0: figures of an autoencoder are of held-out text".into()
@@ -73,6 +81,10 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
     check.at_most("bootstrap", spec.bootstrap, MAX_BOOTSTRAP);
     let found = match &spec.analysis {
         Analysis::Neurons(neurons) => neurons.mistakes(spec.metric),
+        Analysis::Relation(relation) => {
+            check.data_file("analysis.Relation.data", &relation.data);
+            relation.mistakes()
+        }
         Analysis::Sae(sae) => {
             for file in sae.text.files() {
                 check.data_file("analysis.Sae.text.Files", file);

@@ -60,6 +60,7 @@ impl Spec {
         if let Self::Analysis(spec) = self {
             match &spec.analysis {
                 Analysis::Neurons(_) => {}
+                Analysis::Relation(relation) => files.push(&relation.data),
                 Analysis::Sae(sae) => files.extend(sae.text.files().iter().map(PathBuf::as_path)),
                 Analysis::Vector(vector) => {
                     files.extend(vector.add_to.as_ref().and_then(TaskSource::file));
@@ -89,7 +90,7 @@ pub struct AnalysisSpec {
     pub name: String,
     /// Models; each is one job.
     pub models: Vec<String>,
-    /// The prompts: clean ones show the behaviour, corrupt ones do not. Only `Sae` needs none.
+    /// The prompts: clean ones show the behaviour, corrupt ones do not. `Relation` and `Sae` need none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskSource>,
     /// The measure of the behaviour.

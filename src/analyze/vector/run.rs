@@ -1,13 +1,12 @@
 //! The analysis of a vector from prompts to its report.
 
-use super::found::{
-    HeadSum, differences_of_means, norm_of, random_vectors, scale_to, shuffled_differences,
-};
+use super::found::{HeadSum, differences_of_means, shuffled_differences};
 use super::judge::{Judge, left};
 use super::parameters::{Vector, VectorFrom};
 use super::report::{Passage, Sample, SweepPoint, VectorReport};
 use super::sweep::{Candidate, sweep};
 use super::unrelated::{Writing, samples, unrelated_text};
+use crate::analyze::random::{norm_of, random_vectors, scale_to};
 use crate::engine::{Steering, Transformer, mean};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};

@@ -1,7 +1,7 @@
 //! What a vector does to text that has nothing to do with it, and to text that the model writes.
 
-use super::found::random_vectors;
 use super::report::{Passage, Sample, UnrelatedText};
+use crate::analyze::random::{norm_of, random_vectors};
 use crate::analyze::text_of;
 use crate::engine::{AddAt, Continuation, Steering, Transformer, mean};
 use crate::error::Result;
@@ -24,7 +24,7 @@ pub(super) fn unrelated_text<T: Real>(
     }
     phase(observer, "unrelated text", 0);
     let passages: Vec<&[u32]> = passages.iter().map(Vec::as_slice).collect();
-    let random = random_vectors(1, vector.len(), super::found::norm_of(vector));
+    let random = random_vectors(1, vector.len(), norm_of(vector));
     let adding = |vector: &[f64]| Steering::adding(layer, vector, strength, AddAt::Every);
     let losses = |steering: &Steering<T>| transformer.losses(&passages, steering, observer);
     let before = losses(&Steering::none())?;

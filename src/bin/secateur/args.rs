@@ -1,8 +1,12 @@
 //! The command line.
 
+mod relation;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use self::relation::RelationArgs;
 
 /// Finds the circuit inside a transformer language model that does a task.
 ///
@@ -55,6 +59,8 @@ pub(crate) enum Command {
     Parity(ParityArgs),
     /// Find the MLP neurons whose activation goes with a task, and those it needs.
     Neurons(NeuronsArgs),
+    /// See whether a relation, such as that of countries to capitals, is a linear map inside the model.
+    Relation(RelationArgs),
     /// Train a sparse autoencoder on what a layer represents, and describe its features.
     Sae(SaeArgs),
     /// Find the direction of the residual stream that carries a behaviour; add it and take it out.

@@ -20,7 +20,7 @@ pub(super) fn apply(map: &Linear<f64>, x: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-pub(super) fn norm(kind: Norm, weights: &NormWeights<f64>, x: &[f64]) -> Vec<f64> {
+pub(crate) fn norm(kind: Norm, weights: &NormWeights<f64>, x: &[f64]) -> Vec<f64> {
     let count = x.len() as f64;
     let (mean, eps) = match kind {
         Norm::LayerNorm { eps } => (x.iter().sum::<f64>() / count, eps),

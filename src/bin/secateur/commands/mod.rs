@@ -44,6 +44,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Logits(args) => logits::logits(args),
         Command::Parity(args) => parity::parity(args),
         Command::Neurons(args) => analysis::neurons(args, cli.quiet),
+        Command::Relation(args) => analysis::relation(args, cli.quiet),
         Command::Sae(args) => analysis::sae(args, cli.quiet),
         Command::Vector(args) => analysis::vector(args, cli.quiet),
         Command::Bench(args) => bench::bench(args),
