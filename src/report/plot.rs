@@ -6,7 +6,7 @@ use super::text::{Text, one_line, short, text_width, xml};
 const COLOURS: [&str; 7] = [
     "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
 ];
-const INK: &str = "#222222";
+pub(super) const INK: &str = "#222222";
 const GRID: &str = "#E4E4E4";
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 340.0;
@@ -39,12 +39,12 @@ pub(super) struct PlotPoint {
 }
 
 /// One axis: from number to place.
-struct Axis {
-    ticks: Vec<f64>,
+pub(super) struct Axis {
+    pub ticks: Vec<f64>,
     /// From one tick to the next.
-    step: f64,
-    low: f64,
-    high: f64,
+    pub step: f64,
+    pub low: f64,
+    pub high: f64,
     /// Places of `low` and `high`.
     from: f64,
     to: f64,
@@ -52,7 +52,7 @@ struct Axis {
 
 impl Axis {
     /// An axis that holds some numbers, with ticks at round ones.
-    fn new(numbers: impl Iterator<Item = f64>, from: f64, to: f64) -> Self {
+    pub(super) fn new(numbers: impl Iterator<Item = f64>, from: f64, to: f64) -> Self {
         let finite = numbers.filter(|number| number.is_finite());
         let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), number| {
             (low.min(number), high.max(number))
@@ -78,7 +78,8 @@ impl Axis {
         }
     }
 
-    fn place(&self, number: f64) -> f64 {
+    /// Where a number is.
+    pub(super) fn place(&self, number: f64) -> f64 {
         self.from + (number - self.low) / (self.high - self.low) * (self.to - self.from)
     }
 }
@@ -241,7 +242,7 @@ impl Series {
 }
 
 /// A tick's number with the decimals that the step between ticks has.
-fn label(tick: f64, step: f64) -> String {
+pub(super) fn label(tick: f64, step: f64) -> String {
     if step < 1e-6 || tick.abs() >= 1e7 {
         return format!("{tick:.1e}").replace('-', "\u{2212}");
     }

@@ -1,6 +1,7 @@
 //! The result of an analysis of a relation: text for people, layers and subjects as tables, a plot over layers.
 
 use super::csv::{field, number};
+use super::heat_map::{Colours, HeatCell, HeatMap};
 use super::plot::{Plot, PlotPoint, Series};
 use super::table::table;
 use super::text::{Text, one_line, short};
@@ -177,6 +178,41 @@ pub fn subjects_csv(report: &RelationReport) -> String {
         ));
     }
     out.0
+}
+
+/// Causality of the discovery subjects that choose, by layer and rank, as SVG; nothing where no object was exchanged.
+pub fn ranks_svg(report: &RelationReport, title: &str) -> Option<String> {
+    report.causal.as_ref()?;
+    let cell = |rank: usize, layer: &LayerFigures| HeatCell {
+        value: layer.causal_by_rank.get(rank).copied(),
+        label: String::new(),
+        tooltip: vec![
+            format!("layer {}, rank {}", layer.layer, report.ranks[rank]),
+            percent(layer.causal_by_rank.get(rank).copied().unwrap_or(0.0)),
+        ],
+    };
+    // The largest rank on top.
+    let ranks = (0..report.ranks.len()).rev();
+    let map = HeatMap {
+        title: title.to_owned(),
+        row_axis: "rank of the inverse".into(),
+        column_axis: "layer after which subjects are changed".into(),
+        rows: ranks
+            .clone()
+            .map(|rank| report.ranks[rank].to_string())
+            .collect(),
+        columns: report
+            .layers
+            .iter()
+            .map(|it| it.layer.to_string())
+            .collect(),
+        cells: ranks
+            .flat_map(|rank| report.layers.iter().map(move |layer| cell(rank, layer)))
+            .collect(),
+        colours: Colours::Sequential(Some([0.0, 1.0])),
+        legend: "causality, discovery subjects".into(),
+    };
+    Some(map.svg())
 }
 
 /// Faithfulness and causality of held-out subjects over layers as SVG.

@@ -4,6 +4,7 @@
 
 mod drawing;
 mod eap;
+mod heat_map;
 mod ron_file;
 mod scores;
 mod tables;

@@ -22,6 +22,8 @@ pub(super) struct Exchanged<'k, 't, 'a, T> {
 #[derive(Debug, Clone)]
 pub(super) struct Edited {
     pub rank: usize,
+    /// Shares of discovery subjects by rank.
+    pub by_rank: Vec<f64>,
     pub discovery: Share,
     pub held_out: Share,
     /// What the model says of the held-out subjects that are changed.
@@ -70,6 +72,7 @@ pub(super) fn sweep<T: Real>(
             .swap_remove(0);
         found.push(Edited {
             rank: ranks[best],
+            by_rank: tried.iter().map(|(_, share)| share.share).collect(),
             discovery: tried[best].1,
             held_out,
             said,

@@ -8,9 +8,11 @@ use crate::events::{Event, Observer, phase};
 use crate::model::Real;
 
 /// A layer with the best of some factors.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Decoded {
     pub beta: f64,
+    /// Shares of discovery subjects by factor.
+    pub by_beta: Vec<f64>,
     pub discovery: Share,
     pub held_out: Share,
 }
@@ -40,6 +42,7 @@ pub(super) fn sweep<T: Real>(
         let (_, held_out) = judging.agreement(&map.decoded(&products, beta))?;
         found.push(Decoded {
             beta,
+            by_beta: shares.iter().map(|it| it.share).collect(),
             discovery: shares[best],
             held_out: held_out[0],
         });

@@ -26,6 +26,10 @@ pub struct RelationReport {
     /// Whether the inverse of the map makes the model say another object; nothing where the model says the same of all
     /// held-out subjects.
     pub causal: Option<Causal>,
+    /// The factors tried.
+    pub betas: Vec<f64>,
+    /// The ranks tried.
+    pub ranks: Vec<usize>,
     /// Every layer, each with its own factor and rank.
     pub layers: Vec<LayerFigures>,
     /// The held-out subjects that the model knows.
@@ -93,7 +97,7 @@ pub struct CausalBaselines {
 }
 
 /// The figures of a layer.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LayerFigures {
     /// The layer.
     pub layer: usize,
@@ -109,6 +113,10 @@ pub struct LayerFigures {
     pub causal_discovery: Option<Share>,
     /// Held-out ones.
     pub causal: Option<Share>,
+    /// The share of discovery subjects whose decoded token is the model's, by factor.
+    pub faithful_by_beta: Vec<f64>,
+    /// That of those of which the model says the other object, by rank.
+    pub causal_by_rank: Vec<f64>,
 }
 
 /// A held-out subject that the model knows.

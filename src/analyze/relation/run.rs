@@ -73,8 +73,8 @@ pub fn decode_relation<T: Real>(
     let sets = [(&chooses, &exchanges[0]), (&judges, &exchanges[1])];
     let sets = sets.map(|(known, exchanges)| Exchanged { known, exchanges });
     let can_exchange = sets.iter().all(|set| !set.exchanges.is_empty());
+    let ranks = ranks(&question.ranks, transformer.heads().d_model);
     let edited = if can_exchange {
-        let ranks = ranks(&question.ranks, transformer.heads().d_model);
         edits::sweep(&maps, sets, &ranks, observer)?
     } else {
         Vec::new()
@@ -135,6 +135,8 @@ pub fn decode_relation<T: Real>(
         chosen_on: chooses.len(),
         faithful,
         causal,
+        betas: question.betas.clone(),
+        ranks,
         layers: by_layer(&maps, &decoded, &edited),
         subjects,
         warnings: warnings(known, can_exchange, observer),
@@ -181,6 +183,8 @@ fn by_layer(maps: &[LinearMap], decoded: &[Decoded], edited: &[Edited]) -> Vec<L
                 rank: edited.map(|it| it.rank),
                 causal_discovery: edited.map(|it| it.discovery),
                 causal: edited.map(|it| it.held_out),
+                faithful_by_beta: decoded.by_beta.clone(),
+                causal_by_rank: edited.map_or_else(Vec::new, |it| it.by_rank.clone()),
             }
         })
         .collect()
