@@ -9,8 +9,10 @@ pub mod neurons;
 pub mod patchscope;
 mod prediction;
 mod random;
+pub mod relation;
 pub mod residual;
 pub mod sae;
+mod share;
 pub mod tracing;
 pub mod vector;
 
@@ -25,8 +27,10 @@ pub use effect::Effect;
 pub use lens::Lens;
 pub use neurons::Neurons;
 pub use patchscope::Patchscope;
+pub use relation::Relation;
 pub use residual::Residual;
 pub use sae::Sae;
+pub use share::Share;
 pub use tracing::Tracing;
 pub use vector::Vector;
 
@@ -43,6 +47,8 @@ pub enum Analysis {
     Neurons(Neurons),
     /// What a representation says in another prompt.
     Patchscope(Patchscope),
+    /// Whether a relation is a linear map inside the model.
+    Relation(Relation),
     /// How the residual stream grows, and who writes what to it.
     Residual(Residual),
     /// Which features a layer holds.

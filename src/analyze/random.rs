@@ -5,13 +5,17 @@ use rand_chacha::ChaCha8Rng;
 
 /// Vectors of independent normal numbers, scaled to a norm.
 pub(super) fn random_vectors(count: usize, d_model: usize, norm: f64) -> Vec<Vec<f64>> {
-    let vector = |seed| {
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        let mut vector: Vec<f64> = (0..d_model).map(|_| normal(&mut rng)).collect();
-        scale_to(&mut vector, norm);
-        vector
-    };
-    (0..count as u64).map(vector).collect()
+    (0..count as u64)
+        .map(|seed| random_vector(seed, d_model, norm))
+        .collect()
+}
+
+/// The vector of a seed.
+pub(super) fn random_vector(seed: u64, d_model: usize, norm: f64) -> Vec<f64> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut vector: Vec<f64> = (0..d_model).map(|_| normal(&mut rng)).collect();
+    scale_to(&mut vector, norm);
+    vector
 }
 
 /// A normal random number of mean 0 and variance 1.

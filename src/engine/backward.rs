@@ -72,6 +72,14 @@ pub(crate) trait GradientSink<T>: Sync {
 
     /// Gradient at the values that an intervention set, by its number.
     fn intervention(&mut self, _index: usize, _gradient: &[T]) {}
+
+    /// Gradient at the stream that enters a layer, `[rows, d_model]`.
+    fn stream(&mut self, _layer: usize, _gradient: &[T]) {}
+
+    /// The layer below which no gradients are wanted, not even at interventions.
+    fn lowest_layer(&self) -> usize {
+        0
+    }
 }
 
 /// A run to differentiate.
@@ -95,7 +103,8 @@ impl<T: Real> Transformer<'_, T> {
         let logits = self.graph.readers().len() - 1;
         sink.readers(&[logits], std::slice::from_ref(&final_gradient), true);
         let mut stream = final_gradient;
-        for layer in (0..self.config().n_layers).rev() {
+        let lowest = sink.lowest_layer();
+        for layer in (lowest..self.config().n_layers).rev() {
             let mut upstream = stream.clone();
             if let Some(at_mlp) = self.mlp_backward(tape, layer, &stream, sink) {
                 rows::add(&mut stream, &at_mlp);
@@ -108,6 +117,10 @@ impl<T: Real> Transformer<'_, T> {
                 norm::backward(self.config().norm, norm, &at, &mut upstream);
             }
             stream = self.attention_backward(tape, layer, &upstream, stream, sink);
+            sink.stream(layer, &stream);
+        }
+        if lowest > 0 {
+            return;
         }
         let config = self.config();
         for (index, intervention) in tape.interventions.iter().enumerate() {

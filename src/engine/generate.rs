@@ -4,6 +4,7 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
+use super::BLOCK;
 use super::forward::FullRun;
 use super::layout::Layout;
 use super::steer::Steering;
@@ -11,6 +12,9 @@ use super::transformer::{Prefix, Transformer};
 use crate::error::{Error, Result};
 use crate::events::Observer;
 use crate::model::Real;
+
+/// Rows of logits that are made at a time.
+const ROWS: usize = 64;
 
 /// How text is continued.
 #[derive(Debug, Clone, Copy)]
@@ -133,6 +137,45 @@ impl<T: Real> Transformer<'_, T> {
             longer.v.push(append(prefix.v.get(layer), v));
         }
         (layout.next(kept), longer)
+    }
+
+    /// The most likely next token of each of some prompts.
+    ///
+    /// # Errors
+    /// When a logit is not finite, or the observer interrupts.
+    ///
+    /// # Panics
+    /// As [`Self::generate`].
+    ///
+    /// # Complexity
+    /// One forward pass.
+    pub fn next_tokens(&self, prompts: &[&[u32]], observer: &dyn Observer) -> Result<Vec<u32>> {
+        let one = Continuation {
+            tokens: 1,
+            stop: None,
+            seed: None,
+        };
+        let mut found = Vec::with_capacity(prompts.len());
+        for prompts in prompts.chunks(BLOCK) {
+            let written = self.generate(prompts, one, &Steering::none(), observer)?;
+            found.extend(written.into_iter().flatten());
+        }
+        Ok(found)
+    }
+
+    /// The most likely next token for each of some streams that the final norm reads, `[rows, d_model]`.
+    ///
+    /// # Errors
+    /// When a logit is not finite.
+    pub fn most_likely_tokens(&self, finals: &[T]) -> Result<Vec<u32>> {
+        let mut tokens = Vec::with_capacity(finals.len() / self.config().d_model);
+        for finals in finals.chunks(ROWS * self.config().d_model) {
+            let logits = self.logits(finals);
+            for logits in logits.chunks_exact(self.config().d_out()) {
+                tokens.push(most_likely(logits)?);
+            }
+        }
+        Ok(tokens)
     }
 
     /// The negative log-probability of every token of some sequences but their first, in nats.

@@ -102,6 +102,16 @@ impl Layout {
         layout
     }
 
+    /// The positions of some sequences behind a prefix that all of them share, reading the last ones; `lengths` are without
+    /// it.
+    pub(crate) fn behind(shared: usize, lengths: impl IntoIterator<Item = usize>) -> Self {
+        let mut layout = Self::default();
+        for length in lengths {
+            layout.push(shared, length, &[shared + length - 1], 0);
+        }
+        layout
+    }
+
     /// The position behind each of some sequences, whose positions so far are the prefix, in the order given.
     pub(crate) fn next(&self, sequences: &[usize]) -> Self {
         let mut layout = Self::default();

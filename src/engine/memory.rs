@@ -7,7 +7,7 @@ use super::Ablation;
 use super::chunk::examples_per_chunk;
 use super::transformer::Transformer;
 use crate::model::Real;
-use crate::task::Example;
+use crate::task::{Example, SubjectPrompt};
 
 /// Share of the bounds that the allocator may lose to gaps.
 const GAPS: f64 = 1.15;
@@ -243,6 +243,28 @@ impl<T: Real> Transformer<'_, T> {
         };
         let left = room.saturating_sub(self.rerun_bytes(tokens, 0, 0));
         (left / self.rerun_bytes(0, rows, reads).max(1)).clamp(1, most)
+    }
+
+    /// How many outputs of a run of so many rows have their gradients taken together.
+    pub(crate) fn outputs_together(&self, rows: usize) -> usize {
+        let w = self.widths();
+        let one = with_gaps(rows * (w.streams + w.layers + w.inner + w.work) * w.number).max(1);
+        let enough = GRADIENT_ROWS.div_ceil(rows.max(1));
+        let wanted = (GRADIENTS / one).max(enough);
+        let fits = self.room.map_or(wanted, |room| room / one);
+        fits.min(wanted).clamp(1, self.config().d_model)
+    }
+
+    /// Bytes that prompts about subjects take while they are kept, one of them being at work.
+    pub fn subject_bytes(&self, prompts: &[SubjectPrompt]) -> usize {
+        let w = self.widths();
+        let config = self.config();
+        let longest = prompts.iter().map(|it| it.tokens.len()).max().unwrap_or(0);
+        let rows: usize = prompts.iter().map(|it| it.tokens.len()).sum();
+        let kept = (config.n_layers + 1) * config.d_model
+            + 2 * config.n_layers * config.n_kv_heads * config.d_head;
+        let at_work = longest * (2 * (w.streams + w.layers + w.inner) + w.work);
+        with_gaps((rows * kept + at_work + w.logits) * w.number)
     }
 
     /// How many examples of a group take gradients together.

@@ -23,6 +23,7 @@ mod pipeline;
 mod plan;
 mod provenance;
 mod record;
+mod relation_job;
 mod residual_job;
 mod results;
 mod roofline;

@@ -55,8 +55,16 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
         (task, Analysis::Lens(Lens { texts, .. }) | Analysis::Residual(Residual { texts, .. })) => {
             check.task_or_texts(task.as_ref(), texts);
         }
+        (Some(_), Analysis::Relation(_)) => check.require(false, "task", || {
+            "a relation has its prompts in `data` and needs no task; leave it out".into()
+        }),
         (Some(task), _) => check.task(task),
         (None, Analysis::Attention(_)) => {}
+        (None, Analysis::Relation(_)) => {
+            check.require(spec.held_out > 0.0, "held_out", || {
+                "expected more than 0: a relation is judged on held-out subjects".into()
+            });
+        }
         (None, Analysis::Sae(_)) => {
             check.require(spec.held_out > 0.0, "held_out", || {
                 "expected more than 0: figures of an autoencoder are of held-out text".into()
@@ -96,6 +104,10 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
                 check.data_file("analysis.Patchscope.mapping.Ridge.text", file);
             }
             patchscope.mistakes(spec.task.is_some())
+        }
+        Analysis::Relation(relation) => {
+            check.data_file("analysis.Relation.data", &relation.data);
+            relation.mistakes()
         }
         Analysis::Residual(residual) => {
             for file in residual.files() {

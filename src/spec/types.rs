@@ -63,6 +63,7 @@ impl Spec {
                 Analysis::Edit(edit) => files.extend(edit.text.as_deref()),
                 Analysis::Lens(lens) => files.extend(lens.files()),
                 Analysis::Patchscope(patchscope) => files.extend(patchscope.files()),
+                Analysis::Relation(relation) => files.push(&relation.data),
                 Analysis::Residual(residual) => files.extend(residual.files()),
                 Analysis::Sae(sae) => files.extend(sae.text.files().iter().map(PathBuf::as_path)),
                 Analysis::Vector(vector) => {
@@ -93,7 +94,7 @@ pub struct AnalysisSpec {
     pub name: String,
     /// Models; each is one job.
     pub models: Vec<String>,
-    /// The prompts: clean ones show the behaviour, corrupt ones do not. `Attention` and
+    /// The prompts: clean ones show the behaviour, corrupt ones do not. `Attention`, `Relation` and
     /// `Sae` need none, nor do `Lens` and `Residual` of texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskSource>,

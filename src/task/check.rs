@@ -118,17 +118,33 @@ pub(super) fn one(example: &Example, request: &LoadRequest<'_>) -> Result<(), St
 }
 
 /// Bad rows of one source.
-#[derive(Default)]
 pub(super) struct Problems {
+    /// What a row is called.
+    what: &'static str,
     shown: Vec<String>,
     more: usize,
 }
 
+impl Default for Problems {
+    fn default() -> Self {
+        Self::named("row")
+    }
+}
+
 impl Problems {
+    /// Bad rows that are called by this name.
+    pub(super) fn named(what: &'static str) -> Self {
+        Self {
+            what,
+            shown: Vec::new(),
+            more: 0,
+        }
+    }
+
     /// Notes what is wrong with a row, counted from 1.
     pub(super) fn add(&mut self, row: usize, problem: impl std::fmt::Display) {
         if self.shown.len() < SHOWN {
-            self.shown.push(format!("row {row}: {problem}"));
+            self.shown.push(format!("{} {row}: {problem}", self.what));
         } else {
             self.more += 1;
         }

@@ -28,6 +28,7 @@ mod nodes;
 mod oracle;
 mod order;
 mod patchscope;
+mod relation;
 mod report;
 mod rerun;
 mod residual;

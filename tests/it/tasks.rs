@@ -4,6 +4,7 @@
 
 mod formats;
 mod refusals;
+mod relation;
 mod repository;
 mod rows;
 

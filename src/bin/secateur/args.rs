@@ -3,12 +3,14 @@
 mod edit;
 mod lens;
 mod patchscope;
+mod relation;
 mod trace;
 
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use self::relation::RelationArgs;
 pub(crate) use edit::EditArgs;
 pub(crate) use lens::{AttentionArgs, LensArgs, ResidualArgs};
 pub(crate) use patchscope::PatchscopeArgs;
@@ -75,6 +77,8 @@ pub(crate) enum Command {
     Edit(EditArgs),
     /// Put a representation of one prompt into another prompt, to see what it says.
     Patchscope(PatchscopeArgs),
+    /// See whether a relation, such as that of countries to capitals, is a linear map inside the model.
+    Relation(RelationArgs),
     /// Train a sparse autoencoder on what a layer represents, and describe its features.
     Sae(SaeArgs),
     /// Find where in the model a prompt's subject is turned into its answer, by noise on it and places put back.

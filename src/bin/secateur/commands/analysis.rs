@@ -8,7 +8,8 @@ use secateur::spec::{SpecFile, check_any_spec};
 
 use super::run::run_jobs;
 use crate::args::{
-    AskedArgs, AttentionArgs, BatchArgs, LensArgs, NeuronsArgs, ResidualArgs, SaeArgs, VectorArgs,
+    AskedArgs, AttentionArgs, BatchArgs, LensArgs, NeuronsArgs, RelationArgs, ResidualArgs,
+    SaeArgs, VectorArgs,
 };
 use crate::output;
 
@@ -185,6 +186,31 @@ pub(crate) fn sae(args: &SaeArgs, quiet: bool) -> Result<u8> {
         args.seed
     );
     run_text(&text, &args.batch_args, quiet)
+}
+
+/// `secateur relation`.
+pub(crate) fn relation(args: &RelationArgs, quiet: bool) -> Result<u8> {
+    let name = args.name.clone().unwrap_or_else(|| {
+        let file = args.data.file_stem().unwrap_or_default();
+        format!("relation-{}", file.to_string_lossy())
+    });
+    let template = args
+        .template
+        .map_or_else(String::new, |it| format!(", template: {it}"));
+    let text = format!(
+        "(format: 1, name: {name:?}, models: [{:?}], held_out: {:?}, analysis: Relation(data: {:?}{template}, shots: {}, \
+         train: {}, layers: {:?}, betas: {:?}, ranks: {:?}, seed: {}))",
+        args.model,
+        args.held_out,
+        args.data.display().to_string(),
+        args.shots,
+        args.train,
+        args.layers,
+        args.betas,
+        args.ranks,
+        args.seed
+    );
+    run_text(&text, &args.batch, quiet)
 }
 
 /// Runs a spec and prints its report.

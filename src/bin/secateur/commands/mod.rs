@@ -52,6 +52,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Neurons(args) => analysis::neurons(args, cli.quiet),
         Command::Edit(args) => edit::edit(args, cli.quiet),
         Command::Patchscope(args) => patchscope::patchscope(args, cli.quiet),
+        Command::Relation(args) => analysis::relation(args, cli.quiet),
         Command::Sae(args) => analysis::sae(args, cli.quiet),
         Command::Trace(args) => trace::trace(args, cli.quiet),
         Command::Vector(args) => analysis::vector(args, cli.quiet),

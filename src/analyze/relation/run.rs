@@ -1,0 +1,235 @@
+//! The analysis of a relation from prompts to its report.
+
+use super::baselines::{self, Otherwise};
+use super::edits::{self, Edited, Exchanged};
+use super::faithful::{self, Decoded, first_of_the_best};
+use super::found::LinearMap;
+use super::known::{Exchange, Known};
+use super::parameters::Relation;
+use super::report::{Causal, Faithful, LayerFigures, RelationReport, SubjectRow};
+use super::template::{Selected, enough, knows, template};
+use crate::analyze::{Share, text_of};
+use crate::engine::Transformer;
+use crate::error::{Error, Result};
+use crate::events::{Event, Observer};
+use crate::model::{Real, Tokenizer};
+use crate::task::{RelationPrompts, RelationSplit};
+
+/// Held-out subjects below which a remark says that they are few.
+const FEW: usize = 10;
+
+/// The prompts and figures that an analysis of a relation works with.
+#[derive(Clone, Copy)]
+pub struct RelationTask<'t> {
+    /// The relation's name.
+    pub name: &'t str,
+    /// The subjects.
+    pub subjects: &'t [String],
+    /// Their prompts, with each template that may be chosen.
+    pub templates: &'t [RelationPrompts],
+    /// Which subjects are for what.
+    pub split: &'t RelationSplit,
+    /// Random maps and changes to compare with.
+    pub random_baselines: usize,
+    /// The tokenizer, for text.
+    pub tokenizer: Option<&'t Tokenizer>,
+}
+
+/// Finds the linear map of a relation, chooses layer, factor and rank, and judges it on held-out subjects.
+///
+/// # Errors
+/// When a layer does not exist, the model knows too few subjects, a number is not finite, or the observer interrupts.
+///
+/// # Complexity
+/// A forward pass for each template; a backward pass of `d_model` outputs for each subject trained on; a singular value
+/// decomposition for each layer; a forward pass of the rows that prompts do not share for each layer, rank and subject that
+/// chooses.
+pub fn decode_relation<T: Real>(
+    transformer: &Transformer<'_, T>,
+    task: &RelationTask<'_>,
+    question: &Relation,
+    observer: &dyn Observer,
+) -> Result<RelationReport> {
+    let layers = layers(transformer.heads().n_layers, &question.layers)?;
+    let (template, known_discovery, said_discovery) = template(transformer, task, observer)?;
+    let held_out = knows(transformer, template, &task.split.held_out)?;
+    let known = Share::of(held_out.iter().map(|(_, knows)| *knows));
+    let numbers = |of: &[(usize, bool)]| -> Vec<usize> {
+        of.iter().filter(|it| it.1).map(|it| it.0).collect()
+    };
+    let (discovery, judging) = (numbers(&known_discovery), numbers(&held_out));
+    let known_discovery = Share::of(known_discovery.iter().map(|(_, knows)| *knows));
+    enough(task.name, known_discovery, known)?;
+    let (training, choosing) = discovery.split_at(question.train.min(discovery.len() / 2));
+    let [training, choosing, judging] =
+        [training, choosing, &judging[..]].map(|numbers| Selected::new(template, numbers));
+    let trained = Known::new(transformer, &training.prompts)?;
+    let chooses = Known::new(transformer, &choosing.prompts)?;
+    let judges = Known::new(transformer, &judging.prompts)?;
+
+    let maps = LinearMap::all(&trained.subjects, trained.len(), &layers, observer)?;
+    let decoded = faithful::sweep(&maps, [&chooses, &judges], &question.betas, observer)?;
+    let exchanges = [&chooses, &judges].map(|known| known.exchanges(question.seed));
+    let sets = [(&chooses, &exchanges[0]), (&judges, &exchanges[1])];
+    let sets = sets.map(|(known, exchanges)| Exchanged { known, exchanges });
+    let can_exchange = sets.iter().all(|set| !set.exchanges.is_empty());
+    let ranks = ranks(&question.ranks, transformer.heads().d_model);
+    let edited = if can_exchange {
+        edits::sweep(&maps, sets, &ranks, observer)?
+    } else {
+        Vec::new()
+    };
+
+    let best = first_of_the_best(decoded.iter().map(|it| it.discovery.count));
+    let map = &maps[best];
+    let otherwise = Otherwise {
+        said_discovery: &said_discovery,
+        zero_shot: if template.zero_shot.is_empty() {
+            Vec::new()
+        } else {
+            let numbers = judging.numbers.iter();
+            numbers.map(|&it| template.zero_shot[it].clone()).collect()
+        },
+        without_subject: template.without_subject.as_deref(),
+    };
+    let both = [&trained, &judges];
+    let random = task.random_baselines;
+    let beta = decoded[best].beta;
+    let products = map.products(&judges.streams(map.layer));
+    let (decoded_tokens, _) = judges.agreement(&map.decoded(&products, beta))?;
+    let faithful = Faithful {
+        layer: map.layer,
+        beta,
+        held_out: decoded[best].held_out,
+        baselines: baselines::faithful(map, beta, both, &otherwise, random, observer)?,
+    };
+    let best = first_of_the_best(edited.iter().map(|it| it.discovery.count));
+    let causal = match edited.get(best) {
+        None => None,
+        Some(edited) => Some(Causal {
+            layer: maps[best].layer,
+            rank: edited.rank,
+            held_out: edited.held_out,
+            relative_norm: baselines::relative_norm(maps[best].layer, edited, sets[1]),
+            baselines: baselines::causal(maps[best].layer, edited, sets[1], random, observer)?,
+        }),
+    };
+    let subjects = rows(
+        task,
+        (&judging, &judges),
+        &decoded_tokens,
+        (sets[1].exchanges, edited.get(best)),
+    );
+    Ok(RelationReport {
+        relation: task.name.to_owned(),
+        template: template.template.clone(),
+        shown: task
+            .split
+            .shown
+            .iter()
+            .map(|&it| task.subjects[it].clone())
+            .collect(),
+        known_discovery,
+        known,
+        trained_on: trained.len(),
+        chosen_on: chooses.len(),
+        faithful,
+        causal,
+        betas: question.betas.clone(),
+        ranks,
+        layers: by_layer(&maps, &decoded, &edited),
+        subjects,
+        warnings: warnings(known, can_exchange, observer),
+    })
+}
+
+/// The layers asked for.
+fn layers(n_layers: usize, asked: &[usize]) -> Result<Vec<usize>> {
+    let last = n_layers - 1;
+    if let Some(layer) = asked.iter().find(|layer| **layer >= last) {
+        return Err(Error::Usage(format!(
+            "no subject can be taken after layer {layer}: the model has {n_layers} layers, counted from 0, and nothing moves \
+             from one position to another after the last"
+        )));
+    }
+    if last == 0 {
+        let problem =
+            "the model has a single layer, so that nothing moves to the end of a prompt after it";
+        return Err(Error::model("the model", problem));
+    }
+    if asked.is_empty() {
+        return Ok((0..last).collect());
+    }
+    Ok(asked.to_vec())
+}
+
+/// The ranks that a map of this width can have.
+fn ranks(asked: &[usize], d_model: usize) -> Vec<usize> {
+    let mut ranks: Vec<usize> = asked.iter().map(|&rank| rank.min(d_model)).collect();
+    ranks.dedup();
+    ranks
+}
+
+fn by_layer(maps: &[LinearMap], decoded: &[Decoded], edited: &[Edited]) -> Vec<LayerFigures> {
+    let figures = maps.iter().zip(decoded).enumerate();
+    figures
+        .map(|(index, (map, decoded))| {
+            let edited = edited.get(index);
+            LayerFigures {
+                layer: map.layer,
+                beta: decoded.beta,
+                faithful_discovery: decoded.discovery,
+                faithful: decoded.held_out,
+                rank: edited.map(|it| it.rank),
+                causal_discovery: edited.map(|it| it.discovery),
+                causal: edited.map(|it| it.held_out),
+                faithful_by_beta: decoded.by_beta.clone(),
+                causal_by_rank: edited.map_or_else(Vec::new, |it| it.by_rank.clone()),
+            }
+        })
+        .collect()
+}
+
+/// What was said of every held-out subject that the model knows.
+fn rows<T: Real>(
+    task: &RelationTask<'_>,
+    (selected, known): (&Selected, &Known<'_, '_, T>),
+    decoded: &[u32],
+    (exchanges, edited): (&[Exchange], Option<&Edited>),
+) -> Vec<SubjectRow> {
+    let text = |token: u32| text_of(task.tokenizer, &[token]);
+    let name = |index: usize| task.subjects[selected.numbers[index]].clone();
+    let row = |index: usize| {
+        let place = exchanges.iter().position(|it| it.of == index);
+        let place = place.filter(|_| edited.is_some());
+        let with = place.map(|place| exchanges[place].with);
+        SubjectRow {
+            subject: name(index),
+            said: text(known.said[index]),
+            decoded: text(decoded[index]),
+            other: with.map(name),
+            wanted: with.map(|with| text(known.said[with])),
+            edited: place.and_then(|place| Some(text(edited?.said[place]))),
+        }
+    };
+    (0..selected.numbers.len()).map(row).collect()
+}
+
+/// Remarks, which the observer hears too.
+fn warnings(known: Share, can_exchange: bool, observer: &dyn Observer) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if known.count < FEW {
+        warnings.push(format!(
+            "the model knows {} held-out subjects: the intervals are wide",
+            known.count
+        ));
+    }
+    if !can_exchange {
+        let warning = "the model says the same of all subjects that choose or judge, so none can be given another object";
+        warnings.push(warning.to_owned());
+    }
+    for warning in &warnings {
+        observer.event(Event::Warning(warning.clone()));
+    }
+    warnings
+}
