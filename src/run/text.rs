@@ -60,7 +60,7 @@ pub(super) fn contexts<T: Real>(
     if contexts.len() < 2 {
         return Err(Error::data(
             "the text",
-            format!("it is shorter than two contexts of {} tokens", context),
+            format!("it is shorter than two contexts of {context} tokens"),
         ));
     }
     Ok(contexts)

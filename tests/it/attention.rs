@@ -46,12 +46,12 @@ fn plain_pattern(
         head * config.n_kv_heads / config.n_heads,
     );
     let mut pattern = Vec::new();
-    for query in 0..tokens.len() {
+    for (query, q) in q.iter().enumerate() {
         let plain = 1.0 / (config.d_head as f64).sqrt();
         let scale = config.attention.scale.unwrap_or(plain);
         let weights = (0..tokens.len()).map(|key| {
             if sees(config, layer, query, key) {
-                cap(config.attention.soft_cap, dot(&q[query], &k[key]) * scale).exp()
+                cap(config.attention.soft_cap, dot(q, &k[key]) * scale).exp()
             } else {
                 0.0
             }
@@ -339,8 +339,7 @@ fn a_head_that_looks_at_the_answer_and_copies_it_is_a_name_mover() {
         (&text[..text.len() / 2], "not a file of roles"),
     ] {
         let problem = parse_roles(bad, "roles.json")
-            .err()
-            .expect("refused")
+            .expect_err("refused")
             .to_string();
         assert!(problem.contains(part), "{problem}");
     }

@@ -18,13 +18,13 @@ pub(super) struct Seen<'t> {
     random: Vec<Vec<f64>>,
     /// By place, by prompt.
     norms: Vec<Vec<f64>>,
-    parts: Vec<Along>,
+    parts: Vec<PartWriting>,
     writers: Vec<Writing>,
     cosines: Vec<Vec<f64>>,
 }
 
 /// What a part writes, means over the positions of each prompt.
-struct Along {
+struct PartWriting {
     part: Part,
     /// By direction, by prompt.
     along: Vec<Vec<f64>>,
@@ -94,7 +94,8 @@ impl<'t> Seen<'t> {
 
     fn add_part(&mut self, number: usize, part: Part, rows: &[f64]) {
         if number == self.parts.len() {
-            self.parts.push(Along::new(part, self.directions.len()));
+            self.parts
+                .push(PartWriting::new(part, self.directions.len()));
         }
         let (found, width) = (&mut self.parts[number], self.width);
         for (at, direction) in self.directions.iter().enumerate() {
@@ -195,7 +196,7 @@ impl<'t> Seen<'t> {
     /// What every part writes along a direction, the largest in size first.
     fn parts_along(&self, direction: usize) -> Vec<PartAlong> {
         let bootstrap = self.task.bootstrap;
-        let part = |it: &Along| PartAlong {
+        let part = |it: &PartWriting| PartAlong {
             part: it.part.to_string(),
             along: Effect::of(&it.along[direction], bootstrap),
             cosine: Effect::of(&it.cosine[direction], bootstrap),
@@ -207,7 +208,7 @@ impl<'t> Seen<'t> {
     }
 }
 
-impl Along {
+impl PartWriting {
     fn new(part: Part, directions: usize) -> Self {
         Self {
             part,

@@ -34,11 +34,12 @@ fn solved(mut matrix: Vec<Vec<f64>>, mut b: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
                 continue;
             }
             let factor = matrix[row][column] / matrix[column][column];
-            for other in 0..size {
-                matrix[row][other] -= factor * matrix[column][other];
+            let (pivot, other) = (matrix[column].clone(), b[column].clone());
+            for (value, pivot) in matrix[row].iter_mut().zip(&pivot) {
+                *value -= factor * pivot;
             }
-            for other in 0..b[0].len() {
-                b[row][other] -= factor * b[column][other];
+            for (value, other) in b[row].iter_mut().zip(&other) {
+                *value -= factor * other;
             }
         }
     }
@@ -316,7 +317,7 @@ fn lenses_are_read_back_as_written_and_hostile_files_are_refused() {
             .collect(),
     };
     let fewer_bytes = tuned_lens_safetensors(&only, &stamp()).expect("bytes");
-    let problem = |bytes: &[u8]| read(bytes, &places).err().expect("refused").to_string();
+    let problem = |bytes: &[u8]| read(bytes, &places).expect_err("refused").to_string();
     assert!(problem(&fewer_bytes).contains("there is no tensor attention.0.weight"));
     for end in (0..bytes.len()).step_by(97) {
         assert!(
@@ -330,11 +331,7 @@ fn lenses_are_read_back_as_written_and_hostile_files_are_refused() {
     assert!(problem(&not_finite).contains("not finite"));
     let mut other = weights.config.clone();
     other.d_model += 1;
-    let error = parse_tuned_lens(&bytes, "lens.safetensors", &other, &places).err();
-    assert!(
-        error
-            .expect("refused")
-            .to_string()
-            .contains("this model needs F32")
-    );
+    let error = parse_tuned_lens(&bytes, "lens.safetensors", &other, &places);
+    let error = error.expect_err("refused").to_string();
+    assert!(error.contains("this model needs F32"));
 }

@@ -60,7 +60,7 @@ pub fn train<T: Real>(
     let (mut weight_moments, mut bias_moments) = (zeros(width * width), zeros(width));
     phase(
         observer,
-        &format!("training the lens at {place}"),
+        format!("training the lens at {place}"),
         fit.steps as u64,
     );
     for step in 1..=fit.steps {
