@@ -25,8 +25,10 @@ const FONT: f64 = 9.0;
 /// Characters that a label in a cell, and one at an axis, shows at most.
 const CELL_LABEL: usize = 12;
 const AXIS_LABEL: usize = 32;
-/// Smallest cell.
+/// Smallest and largest cell without a label, and what they should take together.
 const CELL: f64 = 14.0;
+const LARGEST_CELL: f64 = 26.0;
+const CELLS: f64 = 360.0;
 const MARGIN: f64 = 14.0;
 /// Colours of the legend's bar.
 const STEPS: usize = 64;
@@ -83,6 +85,8 @@ struct Frame {
     /// Where the cells end.
     right: f64,
     bottom: f64,
+    /// Space for the names below them.
+    below: f64,
     legend: f64,
     /// The whole picture.
     width: f64,
@@ -140,7 +144,12 @@ impl HeatMap {
             .map(|it| text_width(&clip(it, CELL_LABEL), FONT))
             .fold(0.0, f64::max);
         let columns = widest(&self.columns, AXIS_LABEL);
-        let mut cell = [CELL.max(label + 6.0), if label > 0.0 { 17.0 } else { CELL }];
+        let most = self.rows.len().max(self.columns.len()).max(1);
+        let square = (CELLS / most as f64).clamp(CELL, LARGEST_CELL);
+        let mut cell = [
+            square.max(label + 6.0),
+            if label > 0.0 { 17.0 } else { square },
+        ];
         let turned = columns + 6.0 > cell[0].max(28.0);
         if !turned {
             cell[0] = cell[0].max(columns + 6.0);
@@ -169,6 +178,7 @@ impl HeatMap {
             turned,
             right,
             bottom: top + cells,
+            below,
             legend,
             width: width.ceil(),
             height: height.ceil(),
@@ -206,7 +216,7 @@ impl HeatMap {
         out.line(format_args!(
             "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" font-size=\"11\">{}</text>",
             centre.min(frame.width - MARGIN - half).max(MARGIN + half),
-            frame.height - 10.0,
+            frame.bottom + frame.below - 10.0,
             xml(&self.column_axis)
         ));
         upright(
