@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use safetensors::SafeTensors;
 
-fn secateur(folder: &Path, arguments: &[&str]) -> Output {
+pub(crate) fn secateur(folder: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_secateur"))
         .current_dir(folder)
         .args(arguments)
@@ -14,16 +14,16 @@ fn secateur(folder: &Path, arguments: &[&str]) -> Output {
         .expect("the program runs")
 }
 
-fn text(bytes: &[u8]) -> String {
+pub(crate) fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("text")
 }
 
-fn done(output: &Output) -> String {
+pub(crate) fn done(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
     text(&output.stdout)
 }
 
-fn refused(output: &Output, code: i32, parts: &[&str]) {
+pub(crate) fn refused(output: &Output, code: i32, parts: &[&str]) {
     let stderr = text(&output.stderr);
     assert_eq!(output.status.code(), Some(code), "{stderr}");
     for part in parts {
@@ -465,155 +465,4 @@ fn autoencoders_are_trained_on_files_and_on_other_representations() {
             "{of}: {splice}"
         );
     }
-}
-
-/// A relation from the command line, as the spec that it printed, and what is wrong with others.
-#[test]
-fn relations_are_decoded_from_the_command_line_and_in_batches() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let nouns = [
-        "dog", "cat", "tree", "car", "boat", "king", "girl", "horse", "bird", "door", "road",
-        "tower",
-    ];
-    let samples = nouns.iter().map(|noun| {
-        format!(
-            "{{\"subject\": \"{noun}\", \"object\": [\"is\", \"was\", \"has\"]}}, {{\"subject\": \"{noun}s\", \"object\": \
-             [\"are\", \"were\", \"have\"]}}"
-        )
-    });
-    let samples: Vec<String> = samples.collect();
-    let data = format!(
-        "{{\"name\": \"number\", \"prompt_templates\": [\"The {{}} near the lake\"], \"samples\": [{}]}}",
-        samples.join(", ")
-    );
-    fs_err::write(folder.path().join("number.json"), data).expect("a file");
-    let relation = |more: &[&str]| {
-        let first = [
-            "relation",
-            "builtin:toy-llama",
-            "--data",
-            "number.json",
-            "--shots",
-            "0",
-        ];
-        secateur(folder.path(), &[&first[..], more].concat())
-    };
-    let output = relation(&["--ranks", "2,8,64"]);
-    let stderr = text(&output.stderr);
-    let report = done(&output);
-    for part in [
-        "relation-number on toy-llama: number",
-        "says what the model says",
-        "W s, layer",
-        "random maps",
-        "logit lens",
-        "makes it say the other object",
-        "s' instead of s",
-        "made to say",
-    ] {
-        assert!(report.contains(part), "{part}: {report}");
-    }
-    let results = folder.path().join("results/relation-number/toy-llama");
-    let bytes = |file: &str| fs_err::read(results.join(file)).expect("a file");
-    for file in ["report.txt", "subjects.csv", "run.json"] {
-        assert!(results.join(file).is_file(), "{file}");
-    }
-    // A line for each layer but the last, and the header.
-    assert_eq!(text(&bytes("layers.csv")).lines().count(), 3);
-    let svg = text(&bytes("layers.svg"));
-    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>") && !svg.contains("NaN"));
-    let json: serde_json::Value = serde_json::from_slice(&bytes("report.json")).expect("JSON");
-    let share = |value: &serde_json::Value| value["held_out"]["share"].as_f64().expect("a share");
-    // The number of a noun is read off by a linear map.
-    assert!(share(&json["faithful"]) > 0.9, "{report}");
-    assert!(share(&json["causal"]) > 0.9, "{report}");
-    let random = json["causal"]["baselines"]["random"]
-        .as_array()
-        .expect("random changes");
-    assert_eq!(random.len(), 20);
-    assert!(
-        random
-            .iter()
-            .all(|it| it.as_f64() < Some(share(&json["causal"])))
-    );
-
-    // The spec that it printed gives the same bytes on one thread, and is then done already, until the data change.
-    let spec = stderr
-        .lines()
-        .find_map(|line| line.strip_prefix("as a spec file: "));
-    fs_err::write(folder.path().join("same.ron"), spec.expect("a spec")).expect("a file");
-    let before = ["report.json", "layers.svg", "subjects.csv"].map(bytes);
-    let run = |more: &[&str]| {
-        done(&secateur(
-            folder.path(),
-            &[&["run", "same.ron"], more].concat(),
-        ))
-    };
-    run(&["--force", "--threads", "1"]);
-    assert_eq!(
-        ["report.json", "layers.svg", "subjects.csv"].map(bytes),
-        before
-    );
-    assert!(run(&[]).contains("already done"));
-    let changed = fs_err::read_to_string(folder.path().join("number.json")).expect("a file");
-    fs_err::write(
-        folder.path().join("number.json"),
-        changed.replace("lake", "hill"),
-    )
-    .expect("a file");
-    assert!(!run(&[]).contains("already done"));
-
-    // Mistakes.
-    refused(
-        &relation(&["--layers", "2"]),
-        2,
-        &["after layer 2", "counted from 0"],
-    );
-    refused(
-        &relation(&["--template", "1"]),
-        3,
-        &["there is no template 1: it has 1"],
-    );
-    refused(
-        &relation(&["--shots", "11"]),
-        3,
-        &["11 are shown, 1 are for discovery"],
-    );
-    let several = relation(&[
-        "--betas",
-        "0",
-        "--ranks",
-        "4,2",
-        "--train",
-        "0",
-        "--held-out",
-        "0",
-    ]);
-    let keys = ["betas", "ranks", "train"].map(|key| format!("analysis.Relation.{key}"));
-    let keys: Vec<&str> = keys
-        .iter()
-        .map(String::as_str)
-        .chain(["held_out"])
-        .collect();
-    refused(&several, 2, &keys);
-    let spec = "(format: 1, name: \"x\", models: [\"builtin:toy-llama\"], task: Ioi(pairs: 8), analysis: Relation(data: \
-                \"none.json\"))";
-    fs_err::write(folder.path().join("x.ron"), spec).expect("a file");
-    refused(
-        &secateur(folder.path(), &["run", "x.ron"]),
-        2,
-        &["needs no task", "analysis.Relation.data", "no such file"],
-    );
-    let unknown = "{\"name\": \"n\", \"prompt_templates\": [\"The {}\"], \"samples\": [{\"subject\": \"dog\", \"object\": \
-                   \"red\"}, {\"subject\": \"cat\", \"object\": \"red\"}, {\"subject\": \"car\", \"object\": \"red\"}, \
-                   {\"subject\": \"boat\", \"object\": \"red\"}]}";
-    fs_err::write(folder.path().join("number.json"), unknown).expect("a file");
-    refused(
-        &relation(&[]),
-        3,
-        &[
-            "0 of 2 discovery subjects",
-            "a model that knows the relation",
-        ],
-    );
 }

@@ -203,3 +203,32 @@ fn prompts_that_do_not_fit_the_model_are_refused_by_name() {
         &["sample 1", "put a space there"],
     );
 }
+
+#[test]
+fn the_relations_of_the_repository_are_large_enough_and_have_specs() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("circuits/analyses");
+    let extensions = ron::extensions::Extensions::IMPLICIT_SOME
+        | ron::extensions::Extensions::UNWRAP_VARIANT_NEWTYPES;
+    let options = ron::Options::default().with_default_extension(extensions);
+    let mut asked = Vec::new();
+    for specs in ["builtin", "smollm2-135m/relations", "gemma3-270m"] {
+        for entry in fs_err::read_dir(folder.join(specs)).unwrap() {
+            let path = entry.unwrap().path();
+            let text = fs_err::read_to_string(&path).unwrap();
+            let spec: secateur::spec::AnalysisSpec = options
+                .from_str(&text)
+                .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            if let secateur::analyze::Analysis::Relation(question) = spec.analysis {
+                let data = path.parent().unwrap().join(&question.data);
+                let relation = Relation::read(&data).unwrap();
+                let count = relation.samples.len();
+                assert!((25..=60).contains(&count), "{}: {count}", data.display());
+                asked.push(data.file_name().unwrap().to_owned());
+            }
+        }
+    }
+    for entry in fs_err::read_dir(folder.join("data/relations")).unwrap() {
+        let name = entry.unwrap().file_name();
+        assert!(asked.contains(&name), "no spec names {}", name.display());
+    }
+}
