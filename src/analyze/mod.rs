@@ -1,7 +1,9 @@
 //! Questions besides the one for a circuit, answered on the same engine, models and tasks.
 
 mod effect;
+mod mistakes;
 pub mod neurons;
+pub mod prompt;
 pub mod sae;
 pub mod vector;
 
@@ -10,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use crate::model::Tokenizer;
 
 pub use effect::Effect;
+use mistakes::Mistakes;
 pub use neurons::Neurons;
+pub use prompt::Prompt;
 pub use sae::Sae;
 pub use vector::Vector;
 
@@ -19,6 +23,8 @@ pub use vector::Vector;
 pub enum Analysis {
     /// Which neurons' activation goes with a behaviour, and which neurons it needs.
     Neurons(Neurons),
+    /// What the model says next to one prompt.
+    Prompt(Prompt),
     /// Which features a layer holds.
     Sae(Sae),
     /// Which direction of the residual stream carries a behaviour.

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::job::{Contents, Listening};
 use super::plan::Job;
 use super::record::{AnalysisSummary, Summary};
-use super::{neurons_job, provenance, sae_job, vector_job};
+use super::{neurons_job, prompt_job, provenance, sae_job, vector_job};
 use crate::analyze::Analysis;
 use crate::error::{Error, Result};
 use crate::model::{LoadedModel, ModelConfig};
@@ -49,6 +49,7 @@ pub(super) fn run(
     };
     let answer = match &spec.analysis {
         Analysis::Neurons(question) => neurons_job::answer(&asked, question)?,
+        Analysis::Prompt(question) => prompt_job::answer(&asked, question)?,
         Analysis::Sae(question) => sae_job::answer(&asked, question)?,
         Analysis::Vector(question) => vector_job::answer(&asked, question)?,
     };

@@ -17,6 +17,8 @@ mod parity;
 #[doc(hidden)]
 mod pipeline;
 mod plan;
+mod precision;
+mod prompt_job;
 mod provenance;
 mod record;
 mod results;
@@ -37,6 +39,7 @@ pub use memory::default_memory;
 pub use parity::{Difference, Parity, parity};
 pub use pipeline::{Outcome, evaluate_circuit, find_circuit};
 pub use plan::{Job, plan};
+pub use prompt_job::run_prompt;
 pub use provenance::VERSION;
 pub use record::{
     AnalysisSummary, CircuitSummary, Circumstances, Inputs, RESULT_FORMAT, RunRecord, Summary,

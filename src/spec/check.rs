@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::files::folder_of;
 use super::position::{KeyPath, position_of};
 use super::{AnalysisSpec, Evaluate, Precision, RunSpec, SpecFile};
-use crate::analyze::{Analysis, Vector};
+use crate::analyze::{Analysis, Neurons, Vector};
 use crate::discover::{Method, Select};
 use crate::engine::Ablation;
 use crate::error::{Error, Result, SpecMistake};
@@ -52,7 +52,16 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
         (Some(_), Analysis::Sae(_)) => check.require(false, "task", || {
             "an autoencoder is trained on `text` and needs no task; leave it out".into()
         }),
+        (Some(_), Analysis::Prompt(_)) => check.require(false, "task", || {
+            "the question is about one prompt and needs no task; leave it out".into()
+        }),
+        (Some(_), Analysis::Neurons(Neurons { sets: Some(_), .. })) => {
+            check.require(false, "task", || {
+                "the prompts are those of `sets`, which needs no task; leave one of them out".into()
+            });
+        }
         (Some(task), _) => check.task(task),
+        (None, Analysis::Prompt(_) | Analysis::Neurons(Neurons { sets: Some(_), .. })) => {}
         (None, Analysis::Sae(_)) => {
             check.require(spec.held_out > 0.0, "held_out", || {
                 "expected more than 0: figures of an autoencoder are of held-out text".into()
@@ -72,7 +81,14 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
     check.at_most("random_baselines", spec.random_baselines, MAX_BASELINES);
     check.at_most("bootstrap", spec.bootstrap, MAX_BOOTSTRAP);
     let found = match &spec.analysis {
-        Analysis::Neurons(neurons) => neurons.mistakes(spec.metric),
+        Analysis::Neurons(neurons) => {
+            if let Some(sets) = &neurons.sets {
+                check.data_file("analysis.Neurons.sets.behaviour", &sets.behaviour);
+                check.data_file("analysis.Neurons.sets.other", &sets.other);
+            }
+            neurons.mistakes(spec.metric)
+        }
+        Analysis::Prompt(prompt) => prompt.mistakes(),
         Analysis::Sae(sae) => {
             for file in sae.text.files() {
                 check.data_file("analysis.Sae.text.Files", file);

@@ -59,7 +59,11 @@ impl Spec {
         let mut files: Vec<&Path> = self.task().and_then(TaskSource::file).into_iter().collect();
         if let Self::Analysis(spec) = self {
             match &spec.analysis {
-                Analysis::Neurons(_) => {}
+                Analysis::Neurons(neurons) => {
+                    let sets = neurons.sets.iter();
+                    files.extend(sets.flat_map(|sets| [&*sets.behaviour, &*sets.other]));
+                }
+                Analysis::Prompt(_) => {}
                 Analysis::Sae(sae) => files.extend(sae.text.files().iter().map(PathBuf::as_path)),
                 Analysis::Vector(vector) => {
                     files.extend(vector.add_to.as_ref().and_then(TaskSource::file));
@@ -89,7 +93,8 @@ pub struct AnalysisSpec {
     pub name: String,
     /// Models; each is one job.
     pub models: Vec<String>,
-    /// The prompts: clean ones show the behaviour, corrupt ones do not. Only `Sae` needs none.
+    /// The prompts: clean ones show the behaviour, corrupt ones do not. `Prompt` and `Sae` need none,
+    /// nor does `Neurons` of two sets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskSource>,
     /// The measure of the behaviour.

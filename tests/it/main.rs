@@ -22,6 +22,7 @@ mod neurons;
 mod nodes;
 mod oracle;
 mod order;
+mod repl;
 mod report;
 mod sae;
 mod selection;

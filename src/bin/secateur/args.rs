@@ -1,8 +1,14 @@
 //! The command line.
 
+mod neurons;
+mod repl;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use neurons::NeuronsArgs;
+pub(crate) use repl::ReplArgs;
 
 /// Finds the circuit inside a transformer language model that does a task.
 ///
@@ -53,12 +59,14 @@ pub(crate) enum Command {
     /// Compare a model with what another implementation computed, layer by layer.
     #[command(after_help = PARITY)]
     Parity(ParityArgs),
-    /// Find the MLP neurons whose activation goes with a task, and those it needs.
+    /// Find the MLP neurons whose activation goes with a behaviour, and those it needs.
     Neurons(NeuronsArgs),
     /// Train a sparse autoencoder on what a layer represents, and describe its features.
     Sae(SaeArgs),
     /// Find the direction of the residual stream that carries a behaviour; add it and take it out.
     Vector(VectorArgs),
+    /// Try prompts, replace parts of the model and add vectors, line by line; `help` shows the commands.
+    Repl(ReplArgs),
     /// Time the engine's work on a model and prompts, and compare it with the limits of this machine.
     Bench(BenchArgs),
     /// List the built-in models and those in the local cache.
@@ -200,23 +208,6 @@ pub(crate) struct AskedArgs {
     /// Name of the spec [default: the command and the kind of task].
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct NeuronsArgs {
-    #[command(flatten)]
-    pub(crate) asked: AskedArgs,
-    /// Neurons whose effect is measured: so many by attribution, and so many by correlation.
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub(crate) top: usize,
-    /// What counts of a neuron's activations on a prompt: `Read` (the last position read), `Max` or `Mean`.
-    #[arg(long, value_name = "POOL", default_value = "Read")]
-    pub(crate) pool: String,
-    /// What a neuron is replaced by: `Mean`, `MeanPositional`, `Zero` or `Resample(seed: 0)`.
-    #[arg(long, value_name = "ABLATION", default_value = "Mean")]
-    pub(crate) ablation: String,
-    #[command(flatten)]
-    pub(crate) batch: BatchArgs,
 }
 
 #[derive(Debug, Args)]

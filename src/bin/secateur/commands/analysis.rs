@@ -15,11 +15,37 @@ const COMMAND_LINE: &str = "(command line)";
 
 /// `secateur neurons`.
 pub(crate) fn neurons(args: &NeuronsArgs, quiet: bool) -> Result<u8> {
-    let question = format!(
-        "Neurons(top: {}, pool: {}, ablation: {})",
-        args.top, args.pool, args.ablation
+    let (of, key, sets) = match (&args.task, &args.behaviour, &args.other) {
+        (_, Some(behaviour), Some(other)) => {
+            let stem = behaviour.file_stem().unwrap_or_default();
+            let sets = format!(
+                "sets: (behaviour: {:?}, other: {:?}, answer: {:?}, wrong: {:?}), ",
+                behaviour.display().to_string(),
+                other.display().to_string(),
+                args.answer,
+                args.wrong
+            );
+            (stem.display().to_string(), String::new(), sets)
+        }
+        (task, ..) => {
+            let task = task.as_deref().unwrap_or_default();
+            (kind_of(task), format!("task: {task}, "), String::new())
+        }
+    };
+    let own_text = args.task.is_none() && args.wrong.is_empty();
+    let metric = args.metric.as_deref();
+    let text = format!(
+        "(format: 1, name: {:?}, models: [{:?}], {key}metric: {}, held_out: {:?}, analysis: Neurons({sets}top: {}, pool: {}, \
+         ablation: {}))",
+        args.name.clone().unwrap_or_else(|| format!("neurons-{of}")),
+        args.model,
+        metric.unwrap_or(if own_text { "Nll" } else { "LogitDiff" }),
+        args.held_out,
+        args.top,
+        args.pool,
+        args.ablation
     );
-    ask("neurons", &args.asked, &question, &args.batch, quiet)
+    run_text(&text, &args.batch, quiet)
 }
 
 /// `secateur vector`.
@@ -43,15 +69,19 @@ fn ask(
     batch: &BatchArgs,
     quiet: bool,
 ) -> Result<u8> {
-    let name = asked.name.clone().unwrap_or_else(|| {
-        let task = asked.task.split('(').next().unwrap_or_default();
-        format!("{kind}-{}", task.trim().to_lowercase())
-    });
+    let name = asked.name.clone();
+    let name = name.unwrap_or_else(|| format!("{kind}-{}", kind_of(&asked.task)));
     let text = format!(
         "(format: 1, name: {name:?}, models: [{:?}], task: {}, metric: {}, held_out: {:?}, analysis: {question})",
         asked.model, asked.task, asked.metric, asked.held_out
     );
     run_text(&text, batch, quiet)
+}
+
+/// The kind of a task, in small letters.
+fn kind_of(task: &str) -> String {
+    let kind = task.split('(').next().unwrap_or_default();
+    kind.trim().to_lowercase()
 }
 
 /// `secateur sae`.

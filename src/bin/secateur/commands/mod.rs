@@ -10,6 +10,7 @@ mod logits;
 mod models;
 mod parity;
 mod render;
+mod repl;
 mod run;
 
 use clap::Parser;
@@ -46,6 +47,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Neurons(args) => analysis::neurons(args, cli.quiet),
         Command::Sae(args) => analysis::sae(args, cli.quiet),
         Command::Vector(args) => analysis::vector(args, cli.quiet),
+        Command::Repl(args) => repl::repl(args, cli.quiet),
         Command::Bench(args) => bench::bench(args),
         Command::Models => models::models(),
         Command::Completions { shell } => completions::completions(*shell),
