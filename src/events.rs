@@ -66,6 +66,11 @@ impl StopFlag {
         self.0.store(true, Ordering::Relaxed);
     }
 
+    /// Lets work go on again.
+    pub fn clear(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
     /// True once [`StopFlag::set`] was called.
     pub fn is_set(&self) -> bool {
         self.0.load(Ordering::Relaxed)

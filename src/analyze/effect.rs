@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::engine::mean;
-use crate::evaluate::intervals;
+use crate::evaluate::{intervals, intervals_of_sets};
 
 /// A mean over examples.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
@@ -24,6 +24,23 @@ impl Effect {
         Self {
             mean: mean(values),
             interval: intervals(values.len(), bootstrap, 0, statistic)
+                .pop()
+                .flatten(),
+        }
+    }
+
+    /// The mean of some values minus that of others, which are independent of them.
+    pub(super) fn difference(values: &[f64], others: &[f64], bootstrap: usize) -> Self {
+        let picked = |from: &[f64], picks: &[usize]| {
+            mean(&picks.iter().map(|&index| from[index]).collect::<Vec<_>>())
+        };
+        let statistic = |picks: &[Vec<usize>]| {
+            vec![Some(picked(values, &picks[0]) - picked(others, &picks[1]))]
+        };
+        let sets = [values.len(), others.len()];
+        Self {
+            mean: mean(values) - mean(others),
+            interval: intervals_of_sets(&sets, bootstrap, 0, statistic)
                 .pop()
                 .flatten(),
         }

@@ -5,9 +5,11 @@ pub mod attention;
 pub mod edit;
 mod effect;
 pub mod lens;
+mod mistakes;
 pub mod neurons;
 pub mod patchscope;
 mod prediction;
+pub mod prompt;
 mod random;
 pub mod relation;
 pub mod residual;
@@ -25,8 +27,10 @@ pub use attention::AttentionRoles;
 pub use edit::Edit;
 pub use effect::Effect;
 pub use lens::Lens;
+use mistakes::Mistakes;
 pub use neurons::Neurons;
 pub use patchscope::Patchscope;
+pub use prompt::Prompt;
 pub use relation::Relation;
 pub use residual::Residual;
 pub use sae::Sae;
@@ -47,6 +51,8 @@ pub enum Analysis {
     Neurons(Neurons),
     /// What a representation says in another prompt.
     Patchscope(Patchscope),
+    /// What the model says next to one prompt.
+    Prompt(Prompt),
     /// Whether a relation is a linear map inside the model.
     Relation(Relation),
     /// How the residual stream grows, and who writes what to it.

@@ -72,6 +72,8 @@ impl<T: Real> Chunk<'_, T> {
                     total(&ablated.mlp[layer], &ablated.neurons[layer]),
                 )
             }
+            // Hidden units that are no nodes write nothing of their own.
+            Site::Hidden { .. } => (Vec::new(), Vec::new()),
         }
     }
 }

@@ -154,7 +154,7 @@ impl<T: Real> Frame<'_, T> {
                 let (q, k, v) = transformer.projections(layer, &self.layout, x);
                 let z = transformer.attend_all(layer, &self.layout, (&q, &k, &v), &self.prefix);
                 let at_mlp = &self.ablated.streams[2 * layer + 1];
-                let (run, _) = transformer.mlp_run(layer, at_mlp, false);
+                let (run, _) = transformer.mlp_run(layer, at_mlp, false, &[]);
                 BaseLayer {
                     q,
                     k: self.to_slots(layer, k),

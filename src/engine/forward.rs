@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::intervention::{Intervention, Site, at_layer, at_split_mlp};
+use super::intervention::{Intervention, Site, at_hidden, at_layer, at_split_mlp};
 use super::kernels::rows;
 use super::layout::Layout;
 use super::steer::Steering;
@@ -130,7 +130,7 @@ impl<T: Real> Transformer<'_, T> {
                 steering.after_write(config.d_model, &mut x);
             }
             let mlp_in = before_attention.unwrap_or_else(|| x.clone());
-            let (mut run, mut mlp_total) = self.mlp_run(layer, &mlp_in, keep_inner);
+            let (mut run, mut mlp_total) = self.mlp_run(layer, &mlp_in, keep_inner, interventions);
             if self.set_split_mlp(layer, interventions, &mut run) {
                 mlp_total = self.mlp_total(layer, &run.mlp, &run.neurons);
             }
@@ -195,8 +195,14 @@ impl<T: Real> Transformer<'_, T> {
     }
 
     /// An MLP's writers from its input stream, and the sum of all they write (free output bias included); nothing
-    /// where there is no MLP.
-    pub(crate) fn mlp_run(&self, layer: usize, x: &[T], keep_inner: bool) -> (LayerRun<T>, Vec<T>) {
+    /// where there is no MLP. Of the interventions those at its hidden units are made.
+    pub(crate) fn mlp_run(
+        &self,
+        layer: usize,
+        x: &[T],
+        keep_inner: bool,
+        interventions: &[Intervention<T>],
+    ) -> (LayerRun<T>, Vec<T>) {
         let mut run = LayerRun::default();
         let Some(mlp) = self.weights.mlp(layer) else {
             return (run, Vec::new());
@@ -204,7 +210,10 @@ impl<T: Real> Transformer<'_, T> {
         let normed = self.norm(&mlp.norm, x);
         let mut inner = self.mlp_inner(&mlp, &normed);
         // The backward pass needs the projections only.
-        let hidden = std::mem::take(&mut inner.hidden);
+        let mut hidden = std::mem::take(&mut inner.hidden);
+        for intervention in at_hidden(interventions, layer) {
+            intervention.set(self.config().d_head, self.config().d_mlp, &mut hidden);
+        }
         let (output, neurons) = self.mlp_outputs(layer, &mlp, hidden);
         run.mlp = match &mlp.post_norm {
             Some(norm) => {

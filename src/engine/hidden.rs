@@ -1,5 +1,4 @@
-//! All hidden units of the MLPs in plain runs: their activations, what the metric's gradient says of each, and the
-//! metric when one of them is scaled.
+//! All hidden units of the MLPs in plain runs: their activations, and what the metric's gradient says of each.
 
 use std::ops::Range;
 
@@ -7,7 +6,6 @@ use super::BLOCK;
 use super::backward::{GradientSink, Tape};
 use super::chunk::check_finite;
 use super::forward::FullRun;
-use super::intervention::{Intervention, Site};
 use super::kernels::activation;
 use super::layout::Layout;
 use super::memory::Extent;
@@ -194,55 +192,6 @@ impl<T: Real> Transformer<'_, T> {
             let (layout, embedded) = self.clean_rows(block);
             let run = self.forward(&layout, &embedded, &Prefix::default(), false);
             values.extend(self.final_metric(&run, &layout, block, metric)?);
-        }
-        Ok(values)
-    }
-
-    /// The metric of each example with the activation of a neuron that is a node multiplied by each of some factors,
-    /// `[factors][examples]`.
-    ///
-    /// # Errors
-    /// When the graph has no such node, a number is not finite, or the observer interrupts.
-    ///
-    /// # Complexity
-    /// One forward pass, and one more for each factor.
-    pub fn scaled_neuron(
-        &self,
-        examples: &[Example],
-        metric: Metric,
-        (layer, neuron): (usize, usize),
-        factors: &[f64],
-        observer: &dyn Observer,
-    ) -> Result<Vec<Vec<f64>>> {
-        let nodes = self.layers.get(layer).map_or(&[][..], |it| &it.neurons[..]);
-        let Some(index) = nodes.iter().position(|&node| node == neuron) else {
-            let node = Node::Neuron { layer, neuron };
-            return Err(Error::Bug(format!("{node} is no node of the graph")));
-        };
-        let mut values = vec![Vec::with_capacity(examples.len()); factors.len()];
-        let together = self.plain_examples(Extent::of(examples, false), BLOCK, false);
-        for block in examples.chunks(together) {
-            let (layout, embedded) = self.clean_rows(block);
-            // Nothing in front of the neuron depends on it, so this is its activation in every run.
-            let own: Vec<T> = {
-                let run = self.forward(&layout, &embedded, &Prefix::default(), false);
-                let rows = run.layers[layer].neurons.chunks_exact(nodes.len());
-                rows.map(|row| row[index]).collect()
-            };
-            for (&factor, values) in factors.iter().zip(&mut values) {
-                if observer.interrupted() {
-                    return Err(Error::Interrupted);
-                }
-                let factor = T::from_f64(factor);
-                let scaled = Intervention {
-                    site: Site::Neuron { layer, index },
-                    rows: 0..own.len(),
-                    values: own.iter().map(|&value| factor * value).collect(),
-                };
-                let prefix = Prefix::default();
-                let run = self.forward_with(&layout, &embedded, &prefix, false, &[scaled]);
-                values.extend(self.final_metric(&run, &layout, block, metric)?);
-            }
         }
         Ok(values)
     }

@@ -20,6 +20,8 @@ pub(crate) enum Site {
     MlpNode { layer: usize },
     /// A neuron that is a node, by its place among the layer's.
     Neuron { layer: usize, index: usize },
+    /// A hidden unit of an MLP, node or not, before the output projection. Only runs that are not differentiated set it.
+    Hidden { layer: usize, unit: usize },
 }
 
 impl Site {
@@ -30,7 +32,8 @@ impl Site {
             Self::Heads { layer, .. }
             | Self::Mlp { layer }
             | Self::MlpNode { layer }
-            | Self::Neuron { layer, .. } => Some(layer),
+            | Self::Neuron { layer, .. }
+            | Self::Hidden { layer, .. } => Some(layer),
         }
     }
 }
@@ -41,7 +44,7 @@ pub(crate) struct Intervention<T> {
     pub site: Site,
     /// Rows of the packed layout, or query rows in the layer of the site.
     pub rows: Range<usize>,
-    /// `[rows, heads * d_head]`, `[rows, d_model]`, or `[rows]` for a neuron.
+    /// `[rows, heads * d_head]`, `[rows, d_model]`, or `[rows]` for a neuron or hidden unit.
     pub values: Vec<T>,
 }
 
@@ -50,7 +53,7 @@ impl<T: Real> Intervention<T> {
     fn columns(&self, d_head: usize, width: usize) -> Range<usize> {
         match &self.site {
             Site::Heads { heads, .. } => heads.start * d_head..heads.end * d_head,
-            Site::Neuron { index, .. } => *index..index + 1,
+            Site::Neuron { index: at, .. } | Site::Hidden { unit: at, .. } => *at..at + 1,
             Site::Input | Site::Positions | Site::Mlp { .. } | Site::MlpNode { .. } => 0..width,
         }
     }
@@ -111,4 +114,16 @@ pub(crate) fn at_split_mlp<T>(
         .iter()
         .enumerate()
         .filter(move |(_, intervention)| here(&intervention.site))
+}
+
+/// The interventions at the hidden units of a layer.
+pub(crate) fn at_hidden<T>(
+    interventions: &[Intervention<T>],
+    layer: usize,
+) -> impl Iterator<Item = &Intervention<T>> {
+    let here =
+        move |site: &Site| matches!(site, Site::Hidden { .. }) && site.layer() == Some(layer);
+    interventions
+        .iter()
+        .filter(move |intervention| here(&intervention.site))
 }

@@ -1,9 +1,13 @@
-//! Prompts that were run once and are run again from any layer on, with the stream or some heads changed.
+//! Prompts that were run once and are run again from any layer on, with the stream, some heads or hidden units changed.
 
-use super::chunk::{check_finite, split_prefix};
+use std::collections::BTreeMap;
+
+use super::chunk::{check_finite, examples_per_chunk, split_prefix};
 use super::forward::{Changes, FullRun};
 use super::intervention::{Intervention, Site};
+use super::kernels::rows;
 use super::layout::Layout;
+use super::memory::Extent;
 use super::steer::{AddAt, add_at, finite, scaled};
 use super::transformer::{Prefix, Transformer};
 use crate::error::Result;
@@ -127,6 +131,68 @@ impl<'t, 'a, T: Real> Resumable<'t, 'a, T> {
         Ok(found)
     }
 
+    /// The example and the position of every row at which a layer's hidden units are computed.
+    pub fn unit_rows(&self, layer: usize) -> Vec<(usize, usize)> {
+        let reads_only = self.transformer.reads_only(layer);
+        let segments = self.layout.segments.iter().enumerate();
+        let rows = segments.flat_map(|(example, segment)| {
+            let queries = self.layout.queries(segment, reads_only);
+            queries.map(move |(_, position)| (example, position))
+        });
+        rows.collect()
+    }
+
+    /// The activations of some hidden units in the run, each at the rows of its layer.
+    ///
+    /// # Complexity
+    /// The input projections of the MLPs that they are of.
+    pub fn units(&self, units: &[(usize, usize)]) -> Vec<Vec<T>> {
+        let d_mlp = self.transformer.config().d_mlp;
+        let mut hidden: BTreeMap<usize, Vec<T>> = BTreeMap::new();
+        let mut taken = Vec::with_capacity(units.len());
+        for &(layer, unit) in units {
+            let hidden = hidden.entry(layer).or_insert_with(|| self.hidden(layer));
+            taken.push(rows::columns(hidden, d_mlp, unit, unit + 1));
+        }
+        taken
+    }
+
+    fn hidden(&self, layer: usize) -> Vec<T> {
+        let Some(mlp) = self.transformer.weights.mlp(layer) else {
+            return Vec::new();
+        };
+        let entering = &self.run.streams[2 * layer + 1];
+        let normed = self.transformer.norm(&mlp.norm, entering);
+        self.transformer.mlp_inner(&mlp, &normed).hidden
+    }
+
+    /// The metric with some hidden units set at the rows of their layers before the output projection, `[examples]`.
+    ///
+    /// # Errors
+    /// When a number is not finite.
+    ///
+    /// # Complexity
+    /// A forward pass from the first of their layers on.
+    pub fn units_set(
+        &self,
+        metric: Metric,
+        units: impl IntoIterator<Item = ((usize, usize), Vec<T>)>,
+    ) -> Result<Vec<f64>> {
+        let mut first = self.transformer.config().n_layers;
+        let mut interventions = Vec::new();
+        for ((layer, unit), values) in units {
+            first = first.min(layer);
+            interventions.push(Intervention {
+                site: Site::Hidden { layer, unit },
+                rows: 0..values.len(),
+                values,
+            });
+        }
+        let x = self.run.streams[2 * first].clone();
+        let found = self.resume(first, x, 1, &interventions, metric)?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
     /// Runs `copies` of the prompts from a layer on.
     fn resume(
         &self,
@@ -154,5 +220,14 @@ impl<'t, 'a, T: Real> Resumable<'t, 'a, T> {
             finite(values)
         });
         values.collect()
+    }
+}
+
+impl<T: Real> Transformer<'_, T> {
+    /// Examples in groups of which one run is kept while another is made.
+    pub fn resumed_groups<'e>(&self, examples: &'e [Example]) -> std::slice::Chunks<'e, Example> {
+        let most = examples_per_chunk(examples);
+        // A run that is kept takes no more than the gradients of one.
+        examples.chunks(self.plain_examples(Extent::of(examples, false), most, true))
     }
 }

@@ -16,16 +16,33 @@ pub(crate) fn intervals(
     seed: u64,
     statistics: impl Fn(&[usize]) -> Vec<Option<f64>>,
 ) -> Vec<Option<[f64; 2]>> {
-    let all: Vec<usize> = (0..examples).collect();
+    intervals_of_sets(&[examples], resamples, seed, |picks| statistics(&picks[0]))
+}
+
+/// The same of statistics of several independent sets of examples, each resampled apart; none where a set has fewer than
+/// two.
+pub(crate) fn intervals_of_sets(
+    sets: &[usize],
+    resamples: usize,
+    seed: u64,
+    statistics: impl Fn(&[Vec<usize>]) -> Vec<Option<f64>>,
+) -> Vec<Option<[f64; 2]>> {
+    let all: Vec<Vec<usize>> = sets
+        .iter()
+        .map(|&examples| (0..examples).collect())
+        .collect();
     let mut values = vec![Vec::new(); statistics(&all).len()];
-    if examples < 2 {
+    if sets.iter().any(|&examples| examples < 2) {
         return vec![None; values.len()];
     }
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    for _ in 0..resamples {
-        let picks: Vec<usize> = (0..examples)
+    let mut pick = |&examples: &usize| -> Vec<usize> {
+        (0..examples)
             .map(|_| rng.random_range(0..examples))
-            .collect();
+            .collect()
+    };
+    for _ in 0..resamples {
+        let picks: Vec<Vec<usize>> = sets.iter().map(&mut pick).collect();
         for (values, value) in values.iter_mut().zip(statistics(&picks)) {
             values.extend(value);
         }

@@ -8,7 +8,7 @@ mod figures;
 mod run;
 
 pub use baselines::{permuted, random_connected};
-pub(crate) use bootstrap::intervals;
+pub(crate) use bootstrap::{intervals, intervals_of_sets};
 pub use curve::circuits as curve_circuits;
 pub use faithfulness::{bootstrap, faithfulness};
 pub use figures::{Baseline, CurvePoint, Evaluation, Figures};

@@ -21,6 +21,7 @@ mod neurons;
 mod page;
 mod patchscope;
 mod plot;
+mod prompt;
 mod relation;
 mod residual;
 mod roles;
@@ -53,6 +54,7 @@ pub use neurons::{doses_svg, neurons_csv, neurons_text};
 pub use patchscope::{
     grid_csv, grid_svg, patchscope_text, precision_svg, surprisal_svg, told_text,
 };
+pub use prompt::{prompt_csv, prompt_text};
 pub use relation::{ranks_svg, relation_csv, relation_svg, relation_text, subjects_csv};
 pub use residual::{
     cosines_svg, directions_csv, residual_csv, residual_html, residual_norm_svg, residual_text,

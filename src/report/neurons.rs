@@ -5,10 +5,12 @@ use super::plot::{Plot, PlotPoint, Series};
 use super::table::table;
 use super::text::{Text, clip, short, thousands};
 use crate::analyze::Effect;
-use crate::analyze::neurons::{Context, NeuronReport};
+use crate::analyze::neurons::{Compared, Context, NeuronReport};
 
 /// Characters of a context that the text shows.
 const CONTEXT: usize = 60;
+/// Column of the effect on other prompts, where there is one.
+const OTHER: usize = 4;
 
 /// The result as text; `about` says of what.
 pub fn neurons_text(report: &NeuronReport, about: &str) -> String {
@@ -17,12 +19,24 @@ pub fn neurons_text(report: &NeuronReport, about: &str) -> String {
     for warning in &report.warnings {
         out.line(format_args!("warning: {warning}"));
     }
+    let prompts = match report.compared {
+        Compared::Pairs => format!(
+            "{} held-out pairs, {} for discovery",
+            report.examples, report.examples_discovery
+        ),
+        Compared::Sets | Compared::Texts => format!(
+            "{} and {} held-out prompts, {} and {} for discovery",
+            report.examples,
+            report.examples_other,
+            report.examples_discovery,
+            report.examples_other_discovery
+        ),
+    };
+    let [clean, corrupt] = report.compared.kinds();
     out.line(format_args!(
-        "metric {} on clean, {} on corrupt prompts ({} held-out pairs, {} for discovery)",
+        "metric {} on {clean}, {} on {corrupt} prompts ({prompts})",
         short(report.metric_clean),
         short(report.metric_corrupt),
-        report.examples,
-        report.examples_discovery
     ));
     out.line(format_args!(
         "{} of {} neurons are correlated with the behaviour (corrected p < 0.05)",
@@ -34,7 +48,7 @@ pub fn neurons_text(report: &NeuronReport, about: &str) -> String {
         .neurons
         .iter()
         .map(|neuron| {
-            vec![
+            let mut row = vec![
                 neuron.neuron.clone(),
                 neuron.verdict.words().to_owned(),
                 with_interval(&neuron.effect),
@@ -44,10 +58,14 @@ pub fn neurons_text(report: &NeuronReport, about: &str) -> String {
                 format!("{:.0e}", neuron.association.p_corrected),
                 short(neuron.association.auroc),
                 neuron.contexts.first().map_or_else(String::new, shown),
-            ]
+            ];
+            if let Some(other) = &neuron.effect_other {
+                row.insert(OTHER, with_interval(other));
+            }
+            row
         })
         .collect();
-    let header = [
+    let mut header = vec![
         "neuron",
         "verdict",
         "effect",
@@ -58,14 +76,18 @@ pub fn neurons_text(report: &NeuronReport, about: &str) -> String {
         "AUROC",
         "most active at",
     ];
+    if report.compared != Compared::Pairs {
+        header.insert(OTHER, "effect on others");
+    }
     out.0 += &table(&header, &rows, 2);
     out.line(format_args!(""));
     match &report.group {
         Some(group) => {
             out.line(format_args!(
-                "without {} neurons {} of the behaviour are left{}: {}",
+                "without {} neurons {} of {} are left{}: {}",
                 group.neurons.len(),
                 group.remaining.map_or_else(|| "an unknown share".into(), percent),
+                report.whole(),
                 group.remaining_interval.map_or_else(String::new, |[low, high]| {
                     format!(" [{}, {}]", percent(low), percent(high))
                 }),
@@ -86,7 +108,11 @@ pub fn neurons_text(report: &NeuronReport, about: &str) -> String {
                 percent(share)
             )),
             None => out.line(format_args!(
-                "no group was looked for: the model does not show the behaviour"
+                "no group was looked for: {}",
+                match report.compared {
+                    Compared::Texts => "no neuron measured is needed",
+                    Compared::Pairs | Compared::Sets => "the model does not show the behaviour",
+                }
             )),
         },
     }
@@ -132,8 +158,8 @@ fn shown(context: &Context) -> String {
 pub fn neurons_csv(report: &NeuronReport) -> String {
     let mut out = Text::default();
     out.line(format_args!(
-        "neuron,verdict,effect,effect_low,effect_high,effect_zero,effect_zero_low,effect_zero_high,effect_discovery,\
-         attribution,mean_activation,rate_clean,rate_corrupt,difference,auroc,correlation,p,p_corrected"
+        "neuron,verdict,effect,effect_low,effect_high,effect_zero,effect_zero_low,effect_zero_high,effect_other,\
+         effect_other_low,effect_other_high,effect_discovery,attribution,mean_activation,rate_clean,rate_corrupt,difference,auroc,correlation,p,p_corrected"
     ));
     for neuron in &report.neurons {
         let bounds = |effect: &Effect| {
@@ -155,11 +181,15 @@ pub fn neurons_csv(report: &NeuronReport) -> String {
             neuron.association.p_corrected,
         ];
         out.line(format_args!(
-            "{},{},{},{},{}",
+            "{},{},{},{},{},{}",
             neuron.neuron,
             field(neuron.verdict.words()),
             bounds(&neuron.effect),
             bounds(&neuron.effect_zero),
+            neuron
+                .effect_other
+                .as_ref()
+                .map_or_else(|| ",,".into(), bounds),
             numbers.map(number).join(",")
         ));
     }
@@ -187,7 +217,10 @@ pub fn doses_svg(report: &NeuronReport, title: &str, metric: &str) -> Option<Str
         title: title.to_owned(),
         x_label: "factor of the neuron's activation".into(),
         y_label: metric.to_owned(),
-        reference: Some(("corrupt prompts".into(), report.metric_corrupt)),
+        reference: Some((
+            format!("{} prompts", report.compared.kinds()[1]),
+            report.metric_corrupt,
+        )),
         series: series.collect(),
     };
     Some(plot.svg())

@@ -8,8 +8,8 @@ use super::job::{Contents, Listening};
 use super::plan::Job;
 use super::record::{AnalysisSummary, Summary};
 use super::{
-    attention_job, edit_job, lens_job, neurons_job, patchscope_job, provenance, relation_job,
-    residual_job, sae_job, tracing_job, vector_job,
+    attention_job, edit_job, lens_job, neurons_job, patchscope_job, prompt_job, provenance,
+    relation_job, residual_job, sae_job, tracing_job, vector_job,
 };
 use crate::analyze::Analysis;
 use crate::error::{Error, Result};
@@ -56,6 +56,7 @@ pub(super) fn run(
         Analysis::Lens(question) => lens_job::answer(&asked, question)?,
         Analysis::Neurons(question) => neurons_job::answer(&asked, question)?,
         Analysis::Patchscope(question) => patchscope_job::answer(&asked, question)?,
+        Analysis::Prompt(question) => prompt_job::answer(&asked, question)?,
         Analysis::Relation(question) => relation_job::answer(&asked, question)?,
         Analysis::Residual(question) => residual_job::answer(&asked, question)?,
         Analysis::Sae(question) => sae_job::answer(&asked, question)?,

@@ -21,6 +21,8 @@ mod patchscope_job;
 #[doc(hidden)]
 mod pipeline;
 mod plan;
+mod precision;
+mod prompt_job;
 mod provenance;
 mod record;
 mod relation_job;
@@ -45,6 +47,7 @@ pub use memory::default_memory;
 pub use parity::{Difference, Parity, parity};
 pub use pipeline::{Outcome, evaluate_circuit, find_circuit};
 pub use plan::{Job, plan};
+pub use prompt_job::run_prompt;
 pub use provenance::VERSION;
 pub use record::{
     AnalysisSummary, CircuitSummary, Circumstances, Inputs, RESULT_FORMAT, RunRecord, Summary,

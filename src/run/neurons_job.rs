@@ -4,16 +4,29 @@ use std::collections::BTreeMap;
 
 use super::analysis_job::{Answer, Asked, some_discovery};
 use super::job::load_examples;
-use super::memory::{self, Bound};
+use super::memory::Bound;
 use super::pipeline::misfit;
+use super::precision::at_precision;
 use crate::analyze::Neurons;
-use crate::analyze::neurons::{NeuronReport, NeuronTask, find_neurons, least_room, no_neurons};
+use crate::analyze::neurons::{
+    Compared, NeuronReport, NeuronTask, Sides, find_neurons, least_room, no_neurons,
+};
 use crate::engine::{Ablation, Donors};
 use crate::error::{Error, Result};
 use crate::model::{Real, Weights};
 use crate::report::{doses_svg, neurons_csv, neurons_text};
-use crate::spec::{AnalysisSpec, Precision};
-use crate::task::{Dataset, Example, Prompts};
+use crate::spec::AnalysisSpec;
+use crate::task::{Dataset, Example, LoadRequest, Prompts};
+
+/// The prompts of a job, split.
+struct Prompted {
+    compared: Compared,
+    discovery: Sides,
+    held_out: Sides,
+    /// Where all of them come from, row by row.
+    datasets: Vec<Dataset>,
+    source: String,
+}
 
 /// Which neurons the behaviour of the task needs.
 ///
@@ -21,19 +34,14 @@ use crate::task::{Dataset, Example, Prompts};
 /// When the model or the data cannot be used, or the observer interrupts.
 pub(super) fn answer(asked: &Asked<'_>, question: &Neurons) -> Result<Answer> {
     let (spec, model) = (asked.spec, asked.model);
-    let task = (asked.task()?, Prompts::Pairs);
-    let dataset = load_examples(task, spec.prepend_bos, model, asked.job.spec.base())?;
-    let mut report = match spec.precision {
-        Precision::F32 => {
-            let bound = Bound::new::<f32>(model, None);
-            neurons((&model.weights, bound), asked, question, &dataset)?
-        }
-        Precision::F64 => {
-            let weights = memory::cast::<f64>(model);
-            let bound = Bound::new(model, Some(&weights));
-            neurons((&weights, bound), asked, question, &dataset)?
-        }
-    };
+    if let Some(problem) = no_neurons(model.config()) {
+        return Err(Error::model(&model.name, problem));
+    }
+    let prompts = prompted(asked, question)?;
+    check(&prompts, spec, question)?;
+    let mut report = at_precision!(spec.precision, model, |weights, bound| {
+        neurons((weights, bound), asked, question, &prompts)?
+    });
     asked.observer.add_to(&mut report.warnings);
     let mut files = BTreeMap::new();
     let mut add = |name: &'static str, text: String| files.insert(name, text.into_bytes());
@@ -41,14 +49,15 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Neurons) -> Result<Answer> {
     let title = asked.title();
     let about = format!(
         "{title}: {}, {:?}, neurons replaced by {:?}",
-        dataset.source, spec.metric, question.ablation
+        prompts.source, spec.metric, question.ablation
     );
     add("report.txt", neurons_text(&report, &about));
     let title = format!("Dose-response: {title}");
     if let Some(svg) = doses_svg(&report, &title, &format!("{:?}", spec.metric)) {
         add("doses.svg", svg);
     }
-    files.insert("report.json", asked.json(&report, &dataset.hash())?);
+    let hashes: Vec<String> = prompts.datasets.iter().map(Dataset::hash).collect();
+    files.insert("report.json", asked.json(&report, &hashes.join(" "))?);
     Ok(Answer {
         files,
         finding: report.finding(),
@@ -56,26 +65,80 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Neurons) -> Result<Answer> {
     })
 }
 
+/// Loads the prompts and splits them.
+fn prompted(asked: &Asked<'_>, question: &Neurons) -> Result<Prompted> {
+    let (spec, model, base) = (asked.spec, asked.model, asked.job.spec.base());
+    let held_out = spec.held_out;
+    let Some(sets) = &question.sets else {
+        let task = (asked.task()?, Prompts::Pairs);
+        let dataset = load_examples(task, spec.prepend_bos, model, base)?;
+        let (discovery, held_out) = dataset.split(held_out);
+        some_discovery(discovery.len(), &dataset)?;
+        return Ok(Prompted {
+            compared: Compared::Pairs,
+            discovery: Sides::of_pairs(&discovery),
+            held_out: Sides::of_pairs(&held_out),
+            source: dataset.source.clone(),
+            datasets: vec![dataset],
+        });
+    };
+    let loaded = sets.load(&LoadRequest {
+        tokenizer: model.tokenizer.as_ref(),
+        config: model.config(),
+        prepend_bos: spec.prepend_bos,
+        prompts: Prompts::Sets,
+        base,
+    })?;
+    let split = |dataset: &Dataset| -> Result<[Vec<Example>; 2]> {
+        let (discovery, held_out) = if loaded.texts {
+            dataset.split_texts(held_out)
+        } else {
+            dataset.split(held_out)
+        };
+        some_discovery(discovery.len(), dataset)?;
+        if held_out.is_empty() && spec.held_out > 0.0 {
+            let problem = "one prompt cannot be split; give more, or held_out: 0";
+            return Err(Error::data(dataset.source.clone(), problem));
+        }
+        Ok([discovery, held_out])
+    };
+    let [discovery, held_out] = split(&loaded.behaviour)?;
+    let [other_discovery, other_held_out] = split(&loaded.other)?;
+    Ok(Prompted {
+        compared: if loaded.texts {
+            Compared::Texts
+        } else {
+            Compared::Sets
+        },
+        discovery: Sides {
+            behaviour: discovery,
+            other: other_discovery,
+        },
+        held_out: Sides {
+            behaviour: held_out,
+            other: other_held_out,
+        },
+        source: sets.label(),
+        datasets: vec![loaded.behaviour, loaded.other],
+    })
+}
+
 fn neurons<T: Real>(
     (weights, bound): (&Weights<T>, Option<Bound>),
     asked: &Asked<'_>,
     question: &Neurons,
-    dataset: &Dataset,
+    prompts: &Prompted,
 ) -> Result<NeuronReport> {
     let (spec, model) = (asked.spec, asked.model);
-    if let Some(problem) = no_neurons(&weights.config) {
-        return Err(Error::model(&model.name, problem));
-    }
-    let (discovery, held_out) = dataset.split(spec.held_out);
-    some_discovery(discovery.len(), dataset)?;
-    check(&discovery, &held_out, (spec, question), dataset)?;
+    let is_judged_apart = !prompts.held_out.behaviour.is_empty();
     let task = NeuronTask {
-        held_out: if held_out.is_empty() {
-            &discovery
+        discovery: &prompts.discovery,
+        held_out: if is_judged_apart {
+            &prompts.held_out
         } else {
-            &held_out
+            &prompts.discovery
         },
-        discovery: &discovery,
+        compared: prompts.compared,
         metric: spec.metric,
         bootstrap: spec.bootstrap,
         random_baselines: spec.random_baselines,
@@ -86,7 +149,7 @@ fn neurons<T: Real>(
     let room = bound.map(Bound::room);
     let tokenizer = model.tokenizer.as_ref();
     let mut report = find_neurons((weights, room), tokenizer, &task, question, asked.observer)?;
-    if held_out.is_empty() {
+    if !is_judged_apart {
         let warning =
             "held_out is 0: the effects are on the prompts by which the neurons were chosen";
         report.warnings.push(warning.into());
@@ -95,31 +158,35 @@ fn neurons<T: Real>(
 }
 
 /// Refuses examples that the metric cannot score or the ablation cannot replace.
-fn check(
-    discovery: &[Example],
-    held_out: &[Example],
-    (spec, question): (&AnalysisSpec, &Neurons),
-    dataset: &Dataset,
-) -> Result<()> {
+fn check(prompts: &Prompted, spec: &AnalysisSpec, question: &Neurons) -> Result<()> {
     let donors = match question.ablation {
         Ablation::Resample(resample) => {
-            let corrupt = discovery.iter().map(Example::swapped);
-            let all: Vec<Example> = discovery.iter().cloned().chain(corrupt).collect();
+            let all: Vec<Example> = prompts.discovery.all().cloned().collect();
             Some(Donors::new(&all, resample))
         }
         _ => None,
     };
-    for (index, example) in dataset.examples.iter().enumerate() {
-        if let Some(problem) = misfit(spec.metric, donors.as_ref(), example) {
-            let row = format!("{}, row {}", dataset.source, index + 1);
-            return Err(Error::data(row, problem));
+    for dataset in &prompts.datasets {
+        for (index, example) in dataset.examples.iter().enumerate() {
+            let problem = match prompts.compared {
+                Compared::Texts if spec.metric.needs_wrong() => Some(format!(
+                    "it has no answers, so that it is scored by its own tokens, which {:?} cannot; use metric: Nll, or \
+                     give answers",
+                    spec.metric
+                )),
+                _ => misfit(spec.metric, donors.as_ref(), example),
+            };
+            if let Some(problem) = problem {
+                let row = format!("{}, row {}", dataset.source, index + 1);
+                return Err(Error::data(row, problem));
+            }
         }
     }
-    let longest = |examples: &[Example]| examples.iter().map(|it| it.clean.len()).max();
-    if question.ablation == Ablation::MeanPositional && longest(held_out) > longest(discovery) {
+    let by_position = question.ablation == Ablation::MeanPositional;
+    if by_position && prompts.held_out.longest() > prompts.discovery.longest() {
         return Err(Error::data(
-            dataset.source.clone(),
-            "a held-out prompt is longer than all discovery prompts, so its last positions have no mean; use more pairs \
+            prompts.source.clone(),
+            "a held-out prompt is longer than all discovery prompts, so its last positions have no mean; use more prompts \
              or ablation: Mean",
         ));
     }

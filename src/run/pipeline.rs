@@ -1,6 +1,7 @@
 //! One job without files: model and examples in, circuit and its evaluation out.
 
-use super::memory::{self, Bound};
+use super::memory::Bound;
+use super::precision::at_precision;
 use crate::discover::{Decision, Method, Search, discover};
 use crate::engine::{Ablation, AblationValues, Donors, ModelEvaluator, Transformer};
 use crate::error::{Error, Result};
@@ -11,7 +12,7 @@ use crate::graph::{
 };
 use crate::metric::Metric;
 use crate::model::{LoadedModel, Real, Weights};
-use crate::spec::{Output, Precision, RunSpec};
+use crate::spec::{Output, RunSpec};
 use crate::task::{Dataset, Example};
 
 /// What a job found.
@@ -41,17 +42,9 @@ pub fn find_circuit(
     dataset: &Dataset,
     observer: &dyn Observer,
 ) -> Result<Outcome> {
-    match spec.precision {
-        Precision::F32 => {
-            let bound = Bound::new::<f32>(model, None);
-            find(spec, (&model.weights, bound), dataset, observer)
-        }
-        Precision::F64 => {
-            let weights = memory::cast::<f64>(model);
-            let bound = Bound::new(model, Some(&weights));
-            find(spec, (&weights, bound), dataset, observer)
-        }
-    }
+    at_precision!(spec.precision, model, |weights, bound| {
+        find(spec, (weights, bound), dataset, observer)
+    })
 }
 
 /// Evaluates a given circuit on a spec's task.
@@ -66,19 +59,10 @@ pub fn evaluate_circuit(
     circuit: &Circuit,
     observer: &dyn Observer,
 ) -> Result<Evaluation> {
-    match spec.precision {
-        Precision::F32 => {
-            let bound = Bound::new::<f32>(model, None);
-            let job = Job::new(spec, (&model.weights, bound), dataset)?;
-            job.evaluate_in(graph, circuit, observer)
-        }
-        Precision::F64 => {
-            let weights = memory::cast::<f64>(model);
-            let bound = Bound::new(model, Some(&weights));
-            let job = Job::new(spec, (&weights, bound), dataset)?;
-            job.evaluate_in(graph, circuit, observer)
-        }
-    }
+    at_precision!(spec.precision, model, |weights, bound| {
+        let job = Job::new(spec, (weights, bound), dataset)?;
+        job.evaluate_in(graph, circuit, observer)
+    })
 }
 
 fn find<T: Real>(

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use super::analysis_job::{Answer, Asked, hash_of, known, no_text, some_discovery};
 use super::job::load_examples;
-use super::memory::{self, Bound};
+use super::memory::Bound;
 use super::pipeline::misfit;
+use super::precision::at_precision;
 use crate::analyze::Vector;
 use crate::analyze::vector::{
     FoundVector, Passage, VectorFrom, VectorReport, VectorTask, find_vector,
@@ -17,7 +18,6 @@ use crate::model::{PrependBos, Real, Tokenizer, Weights};
 use crate::report::{
     VectorStamp, samples_text, vector_csv, vector_safetensors, vector_svg, vector_text,
 };
-use crate::spec::Precision;
 use crate::task::{Dataset, Example, Prompts};
 
 /// Tokens of a passage of unrelated text.
@@ -55,17 +55,9 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Vector) -> Result<Answer> {
         add_to: add_to.as_ref(),
         text: &text,
     };
-    let (mut report, vector) = match spec.precision {
-        Precision::F32 => {
-            let bound = Bound::new::<f32>(model, None);
-            vector((&model.weights, bound), asked, question, &prompts)?
-        }
-        Precision::F64 => {
-            let weights = memory::cast::<f64>(model);
-            let bound = Bound::new(model, Some(&weights));
-            vector((&weights, bound), asked, question, &prompts)?
-        }
-    };
+    let (mut report, vector) = at_precision!(spec.precision, model, |weights, bound| {
+        vector((weights, bound), asked, question, &prompts)?
+    });
     asked.observer.add_to(&mut report.warnings);
     let mut data_hash = dataset.hash();
     if let Some(other) = &add_to {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::files::folder_of;
 use super::position::{KeyPath, position_of};
 use super::{AnalysisSpec, Evaluate, Precision, RunSpec, SpecFile};
-use crate::analyze::{Analysis, Lens, Residual, Vector};
+use crate::analyze::{Analysis, Lens, Neurons, Residual, Vector};
 use crate::discover::{Method, Select};
 use crate::engine::Ablation;
 use crate::error::{Error, Result, SpecMistake};
@@ -55,11 +55,24 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
         (task, Analysis::Lens(Lens { texts, .. }) | Analysis::Residual(Residual { texts, .. })) => {
             check.task_or_texts(task.as_ref(), texts);
         }
+        (Some(_), Analysis::Neurons(Neurons { sets: Some(_), .. })) => {
+            check.require(false, "task", || {
+                "the prompts are those of `sets`, which needs no task; leave one of them out".into()
+            });
+        }
+        (Some(_), Analysis::Prompt(_)) => check.require(false, "task", || {
+            "the question is about one prompt and needs no task; leave it out".into()
+        }),
         (Some(_), Analysis::Relation(_)) => check.require(false, "task", || {
             "a relation has its prompts in `data` and needs no task; leave it out".into()
         }),
         (Some(task), _) => check.task(task),
-        (None, Analysis::Attention(_)) => {}
+        (
+            None,
+            Analysis::Attention(_)
+            | Analysis::Prompt(_)
+            | Analysis::Neurons(Neurons { sets: Some(_), .. }),
+        ) => {}
         (None, Analysis::Relation(_)) => {
             check.require(spec.held_out > 0.0, "held_out", || {
                 "expected more than 0: a relation is judged on held-out subjects".into()
@@ -98,13 +111,20 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
             }
             lens.mistakes(spec.held_out)
         }
-        Analysis::Neurons(neurons) => neurons.mistakes(spec.metric),
+        Analysis::Neurons(neurons) => {
+            if let Some(sets) = &neurons.sets {
+                check.data_file("analysis.Neurons.sets.behaviour", &sets.behaviour);
+                check.data_file("analysis.Neurons.sets.other", &sets.other);
+            }
+            neurons.mistakes(spec.metric)
+        }
         Analysis::Patchscope(patchscope) => {
             if let Some(file) = patchscope.files() {
                 check.data_file("analysis.Patchscope.mapping.Ridge.text", file);
             }
             patchscope.mistakes(spec.task.is_some())
         }
+        Analysis::Prompt(prompt) => prompt.mistakes(),
         Analysis::Relation(relation) => {
             check.data_file("analysis.Relation.data", &relation.data);
             relation.mistakes()

@@ -59,9 +59,13 @@ impl Spec {
         let mut files: Vec<&Path> = self.task().and_then(TaskSource::file).into_iter().collect();
         if let Self::Analysis(spec) = self {
             match &spec.analysis {
-                Analysis::Attention(_) | Analysis::Neurons(_) | Analysis::Tracing(_) => {}
+                Analysis::Attention(_) | Analysis::Prompt(_) | Analysis::Tracing(_) => {}
                 Analysis::Edit(edit) => files.extend(edit.text.as_deref()),
                 Analysis::Lens(lens) => files.extend(lens.files()),
+                Analysis::Neurons(neurons) => {
+                    let sets = neurons.sets.iter();
+                    files.extend(sets.flat_map(|sets| [&*sets.behaviour, &*sets.other]));
+                }
                 Analysis::Patchscope(patchscope) => files.extend(patchscope.files()),
                 Analysis::Relation(relation) => files.push(&relation.data),
                 Analysis::Residual(residual) => files.extend(residual.files()),
@@ -94,8 +98,8 @@ pub struct AnalysisSpec {
     pub name: String,
     /// Models; each is one job.
     pub models: Vec<String>,
-    /// The prompts: clean ones show the behaviour, corrupt ones do not. `Attention`, `Relation` and
-    /// `Sae` need none, nor do `Lens` and `Residual` of texts.
+    /// The prompts: clean ones show the behaviour, corrupt ones do not. `Attention`, `Prompt`, `Relation` and
+    /// `Sae` need none, nor do `Lens` and `Residual` of texts and `Neurons` of two sets.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskSource>,
     /// The measure of the behaviour.

@@ -97,9 +97,22 @@ impl Dataset {
     /// The split is always the same for the same examples. Examples with equal clean prompts stay together; while
     /// there are two different prompts and the share is neither 0 nor 1, no side is empty.
     pub fn split(&self, held_out: f64) -> (Vec<Example>, Vec<Example>) {
+        self.split_by(held_out, Example::prompt)
+    }
+
+    /// The same of examples that are texts scored by their own tokens: equal texts stay together.
+    pub fn split_texts(&self, held_out: f64) -> (Vec<Example>, Vec<Example>) {
+        self.split_by(held_out, |example| &example.clean)
+    }
+
+    fn split_by(
+        &self,
+        held_out: f64,
+        same: impl Fn(&Example) -> &[u32],
+    ) -> (Vec<Example>, Vec<Example>) {
         let mut groups: BTreeMap<&[u32], Vec<usize>> = BTreeMap::new();
         for (index, example) in self.examples.iter().enumerate() {
-            groups.entry(example.prompt()).or_default().push(index);
+            groups.entry(same(example)).or_default().push(index);
         }
         let mut groups: Vec<Vec<usize>> = groups.into_values().collect();
         groups.sort();

@@ -18,36 +18,106 @@ const LARGEST_FILE: u64 = 1 << 30;
 /// Reads rows of text.
 pub(super) fn text(path: &Path, request: &LoadRequest<'_>) -> Result<Vec<Example>> {
     let tokenizer = text::tokenizer(request, &path.display().to_string())?;
-    read(path, request, |row| text_row(row, request, tokenizer))
+    read(path, request, formats::rows, |row| {
+        let example = text_row(row, request, tokenizer)?;
+        check::one(&example, request)?;
+        Ok(example)
+    })
 }
 
 /// Reads rows of token ids.
 pub(super) fn tokens(path: &Path, request: &LoadRequest<'_>) -> Result<Vec<Example>> {
-    read(path, request, |row| id_row(row, request))
+    read(path, request, formats::rows, |row| {
+        let example = id_row(row, request)?;
+        check::one(&example, request)?;
+        Ok(example)
+    })
+}
+
+/// A prompt without a counterpart.
+pub(super) struct Prompt {
+    /// The prompt in both places.
+    pub example: Example,
+    /// Whether it is scored by its own tokens.
+    pub is_text: bool,
+}
+
+/// Reads prompts without counterparts, of text or token ids, after `complete` added to their rows.
+pub(super) fn prompts(
+    path: &Path,
+    request: &LoadRequest<'_>,
+    complete: impl Fn(&mut Map<String, Value>),
+) -> Result<Vec<Prompt>> {
+    let name = path.display().to_string();
+    read(path, request, formats::prompts::rows, |row| {
+        let mut row = row.clone();
+        complete(&mut row);
+        let is_text = !row.contains_key("answer");
+        if let Some(key) = ["wrong", "at"]
+            .iter()
+            .find(|key| row.contains_key(**key))
+            .filter(|_| is_text)
+        {
+            return Err(format!(
+                "`{key}` goes with `answer`; add an answer, or leave it out"
+            ));
+        }
+        let found = if row["clean"].is_array() {
+            id_row(&row, request)
+        } else {
+            let tokenizer = text::tokenizer(request, &name).map_err(|error| error.to_string())?;
+            text_row(&row, request, tokenizer)
+        };
+        let example = found.and_then(|example| {
+            let example = if is_text { own_text(example)? } else { example };
+            check::one(&example, request)?;
+            Ok(example)
+        });
+        // A lone prompt stands for both of a pair.
+        let example = example.map_err(|problem| problem.replace("`clean`", "`prompt`"))?;
+        Ok(Prompt { example, is_text })
+    })
+}
+
+/// A prompt that is scored by its own tokens: each but the first is the answer at the one before it.
+fn own_text(prompt: Example) -> Result<Example, String> {
+    let (Some((_, answer)), Some((_, clean))) =
+        (prompt.clean.split_first(), prompt.clean.split_last())
+    else {
+        return Err("the text is empty; write a text or remove the row".into());
+    };
+    if answer.is_empty() {
+        return Err("the text is a single token; scored by its own tokens it needs two".into());
+    }
+    Ok(Example {
+        clean: clean.to_vec(),
+        corrupt: clean.to_vec(),
+        answer: answer.to_vec(),
+        wrong: Vec::new(),
+        at: (0..clean.len()).collect(),
+        teacher_forced: true,
+        text: prompt.text,
+    })
 }
 
 /// Reads a file row by row and gathers what is wrong with it.
-fn read(
+fn read<R>(
     path: &Path,
     request: &LoadRequest<'_>,
-    mut parse: impl FnMut(&Map<String, Value>) -> Result<Example, String>,
-) -> Result<Vec<Example>> {
+    rows: fn(&Path, &[u8]) -> Result<formats::Rows, String>,
+    mut parse: impl FnMut(&Map<String, Value>) -> Result<R, String>,
+) -> Result<Vec<R>> {
     let path = request.base.join(path);
     let name = path.display().to_string();
     if fs_err::metadata(&path)?.len() > LARGEST_FILE {
         return Err(Error::data(name, "the file is larger than 1 GiB; split it"));
     }
     let bytes = fs_err::read(&path)?;
-    let rows = formats::rows(&path, &bytes).map_err(|problem| Error::data(&name, problem))?;
+    let rows = rows(&path, &bytes).map_err(|problem| Error::data(&name, problem))?;
     let mut problems = Problems::default();
     let mut examples = Vec::new();
     for (number, row) in rows {
-        let example = row.and_then(|row| {
-            let example = parse(&row)?;
-            check::one(&example, request)?;
-            Ok(example)
-        });
-        match example {
+        match row.and_then(|row| parse(&row)) {
             Ok(example) => examples.push(example),
             Err(problem) => problems.add(number, problem),
         }

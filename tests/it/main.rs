@@ -29,6 +29,7 @@ mod oracle;
 mod order;
 mod patchscope;
 mod relation;
+mod repl;
 mod report;
 mod rerun;
 mod residual;

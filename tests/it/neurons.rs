@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 
 use secateur::analyze::Neurons;
-use secateur::analyze::neurons::{NeuronReport, NeuronTask, Verdict, find_neurons};
-use secateur::engine::{Ablation, Transformer, mean};
+use secateur::analyze::neurons::{
+    Compared, NeuronReport, NeuronTask, Sides, Verdict, find_neurons,
+};
+use secateur::engine::{Ablation, AddAt, Resumable, Transformer, mean};
 use secateur::events::Silent;
 use secateur::graph::{ComputationGraph, Granularity, NeuronNodes, Node};
 use secateur::metric::Metric;
-use secateur::model::{Block, ModelConfig, Weights};
+use secateur::model::{Block, ModelConfig, Weights, load_model};
 use secateur::task::Example;
 
 use crate::oracle::{self, gpt2, llama};
+use crate::shapes::post_norms;
 use crate::twin::Twin;
 
 /// Shares of all edges, those of one hidden unit with another.
@@ -44,21 +47,23 @@ fn scaled_units_and_attributions_are_those_of_the_plain_forward_pass() {
     for config in [gpt2(false), gpt2(true), llama()] {
         let units = [(0, 2), (1, 5), (config.n_layers - 1, 0)];
         let graph = graph_with(&config, &units);
+        let plain = graph_with(&config, &[]);
         let weights = oracle::random_weights(&config, 5);
         let examples = oracle::random_examples(&config, 3, 6);
         let metric = Metric::LogitDiff;
-        let transformer = Transformer::new(&weights, &graph);
+        let transformer = Transformer::new(&weights, &plain);
         let twin = Twin::new(&weights, &graph, &examples, metric, Ablation::Zero);
+        let ready = Resumable::new(&transformer, &examples, AddAt::Every).expect("a run");
         let zeros = vec![vec![0.0; config.d_mlp]; config.n_layers];
         let attributions = transformer
             .hidden_attribution(&examples, metric, &zeros, &Silent)
             .expect("attributions");
         for unit in units {
             let factors = [-1.0, 0.0, 0.5, 1.0, 2.0];
-            let found = transformer
-                .scaled_neuron(&examples, metric, unit, &factors, &Silent)
-                .expect("metrics");
-            for (factor, found) in factors.iter().zip(found) {
+            let own = ready.units(&[unit]).concat();
+            for factor in &factors {
+                let times = own.iter().map(|value| factor * value).collect();
+                let found = ready.units_set(metric, [(unit, times)]).expect("metrics");
                 let wanted = twin.values(&scaled(&graph, unit, *factor));
                 for (found, wanted) in found.iter().zip(wanted) {
                     assert!(
@@ -90,9 +95,11 @@ fn both(examples: &[Example]) -> Vec<Example> {
 }
 
 fn report(weights: &Weights<f64>, examples: &[Example], question: &Neurons) -> NeuronReport {
+    let sides = Sides::of_pairs(examples);
     let task = NeuronTask {
-        discovery: examples,
-        held_out: examples,
+        discovery: &sides,
+        held_out: &sides,
+        compared: Compared::Pairs,
         metric: Metric::LogitDiff,
         bootstrap: 50,
         random_baselines: 3,
@@ -339,10 +346,12 @@ fn the_report_does_not_depend_on_the_threads() {
     let weights = oracle::random_weights(&config, 30).cast::<f32>();
     let examples = oracle::random_examples(&config, 6, 31);
     let (discovery, held_out) = examples.split_at(3);
+    let [discovery, held_out] = [discovery, held_out].map(Sides::of_pairs);
     let run = |threads: usize, room: Option<usize>| {
         let task = NeuronTask {
-            discovery,
-            held_out,
+            discovery: &discovery,
+            held_out: &held_out,
+            compared: Compared::Pairs,
             metric: Metric::LogitDiff,
             bootstrap: 20,
             random_baselines: 2,
@@ -361,4 +370,350 @@ fn the_report_does_not_depend_on_the_threads() {
     assert_eq!(one, run(3, None));
     // Room for one example at a time.
     assert_eq!(one, run(2, Some(1)));
+}
+
+/// The metric of an example with hidden units set to a value at every position, by the plain forward pass.
+fn plainly_set(
+    weights: &Weights<f64>,
+    example: &Example,
+    (metric, units): (Metric, &[(usize, usize)]),
+    value: &dyn Fn((usize, usize), usize, f64) -> f64,
+) -> f64 {
+    let graph = graph_with(&weights.config, &[]);
+    let logits = oracle::logits_changed(
+        weights,
+        &graph,
+        &example.clean,
+        &mut |layer, position, hidden| {
+            for &(_, unit) in units.iter().filter(|unit| unit.0 == layer) {
+                hidden[unit] = value((layer, unit), position, hidden[unit]);
+            }
+        },
+    );
+    let at = example.at.iter().enumerate();
+    let values = at.map(|(place, &at)| {
+        let answer = example.answers_at(place);
+        let logits = &logits[at];
+        let log_total = logits.iter().map(|logit| logit.exp()).sum::<f64>().ln();
+        let mean_logit = |tokens: &[u32]| {
+            let sum: f64 = tokens.iter().map(|&token| logits[token as usize]).sum();
+            sum / tokens.len() as f64
+        };
+        match metric {
+            Metric::LogitDiff => mean_logit(answer) - mean_logit(&example.wrong),
+            Metric::Nll => {
+                let right = answer.iter().map(|&token| logits[token as usize].exp());
+                right.sum::<f64>().ln() - log_total
+            }
+            other => panic!("{other:?} is not needed here"),
+        }
+    });
+    values.sum::<f64>() / example.at.len() as f64
+}
+
+/// The mean of hidden units over all positions of some prompts, by the plain forward pass, `[layers][d_mlp]`.
+fn plain_means(weights: &Weights<f64>, prompts: &[&Example]) -> Vec<Vec<f64>> {
+    let config = &weights.config;
+    let graph = graph_with(config, &[]);
+    let mut sums = vec![vec![0.0; config.d_mlp]; config.n_layers];
+    let rows: usize = prompts.iter().map(|it| it.clean.len()).sum();
+    for prompt in prompts {
+        oracle::logits_changed(weights, &graph, &prompt.clean, &mut |layer, _, hidden| {
+            for (sum, value) in sums[layer].iter_mut().zip(hidden) {
+                *sum += *value / rows as f64;
+            }
+        });
+    }
+    sums
+}
+
+/// Models of the families that norm the MLP's output, and others: hidden units set together, in several layers.
+#[test]
+fn hidden_units_are_set_before_the_norm_that_follows_the_mlp() {
+    let family = |name: &str| {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("tests/fixtures/families")
+            .join(name);
+        load_model(".", &folder).expect("the model").weights.cast()
+    };
+    let random = |config: ModelConfig| oracle::random_weights(&config, 3);
+    for (name, weights) in [
+        ("gemma2", family("gemma2")),
+        ("gemma3_text", family("gemma3_text")),
+        ("post-norms", random(post_norms())),
+        ("parallel", random(gpt2(true))),
+        ("llama", random(llama())),
+    ] {
+        let config = &weights.config;
+        let graph = graph_with(config, &[]);
+        let transformer = Transformer::new(&weights, &graph);
+        let examples = oracle::random_examples(config, 3, 4);
+        let metric = Metric::LogitDiff;
+        let ready = Resumable::new(&transformer, &examples, AddAt::Every).expect("a run");
+        let last = config.n_layers - 1;
+        let set = |unit: (usize, usize), position: usize| (unit.1 + position) as f64 * 0.3 - 0.4;
+        for units in [
+            vec![],
+            vec![(0, 1)],
+            vec![(last, 3)],
+            vec![(0, 0), (last, 2), (last, 1)],
+        ] {
+            let values = units.iter().map(|&unit| {
+                let rows = ready.unit_rows(unit.0);
+                let values = rows.iter().map(|&(_, position)| set(unit, position));
+                (unit, values.collect())
+            });
+            let found = ready.units_set(metric, values).expect("metrics");
+            for (found, example) in found.iter().zip(&examples) {
+                let value = |unit, position, _| set(unit, position);
+                let wanted = plainly_set(&weights, example, (metric, &units), &value);
+                assert!(
+                    (found - wanted).abs() < 1e-9,
+                    "{name}, {units:?}: {found}, not {wanted}"
+                );
+            }
+        }
+        // Attribution is the slope of scaling, through the norm as well.
+        let zeros = vec![vec![0.0; config.d_mlp]; config.n_layers];
+        let attributions = transformer
+            .hidden_attribution(&examples, metric, &zeros, &Silent)
+            .expect("attributions");
+        for unit in [(0, 1), (last, 3)] {
+            let at = |factor: f64| {
+                let value = |_, _, own: f64| factor * own;
+                let each = examples
+                    .iter()
+                    .map(|it| plainly_set(&weights, it, (metric, &[unit]), &value));
+                mean(&each.collect::<Vec<_>>())
+            };
+            let slope = (at(1.0 + 1e-4) - at(1.0 - 1e-4)) / 2e-4;
+            let found = attributions[unit.0][unit.1];
+            assert!(
+                (found - slope).abs() < 1e-6 * slope.abs().max(1.0),
+                "{name}, {unit:?}: {found}, not {slope}"
+            );
+        }
+    }
+}
+
+/// A prompt that is scored by its own tokens.
+fn own_text(tokens: &[u32]) -> Example {
+    let clean = tokens[..tokens.len() - 1].to_vec();
+    Example {
+        corrupt: clean.clone(),
+        answer: tokens[1..].to_vec(),
+        wrong: Vec::new(),
+        at: (0..clean.len()).collect(),
+        teacher_forced: true,
+        text: None,
+        clean,
+    }
+}
+
+/// A prompt with the answers of an example, alone.
+fn alone(example: &Example) -> Example {
+    Example {
+        corrupt: example.clean.clone(),
+        ..example.clone()
+    }
+}
+
+/// Sets of unequal numbers and lengths: every figure by the plain forward pass, on a model that norms the MLP's output.
+#[test]
+fn effects_on_sets_and_texts_are_those_of_the_plain_forward_pass() {
+    let config = post_norms();
+    let weights = oracle::random_weights(&config, 8);
+    let prompts = oracle::random_examples(&config, 12, 9);
+    for (compared, metric) in [
+        (Compared::Sets, Metric::LogitDiff),
+        (Compared::Texts, Metric::Nll),
+    ] {
+        let prompts: Vec<Example> = prompts
+            .iter()
+            .map(|example| match compared {
+                Compared::Texts => own_text(&example.clean),
+                _ => alone(example),
+            })
+            .collect();
+        let part = |from: &[Example], split: usize| Sides {
+            behaviour: from[..split].to_vec(),
+            other: from[split..].to_vec(),
+        };
+        let (discovery, held_out) = (part(&prompts[..7], 3), part(&prompts[7..], 3));
+        let task = NeuronTask {
+            discovery: &discovery,
+            held_out: &held_out,
+            compared,
+            metric,
+            bootstrap: 50,
+            random_baselines: 2,
+        };
+        let question = Neurons {
+            top: 3,
+            dosed: 1,
+            remaining: 0.5,
+            ..Neurons::default()
+        };
+        let report =
+            find_neurons((&weights, None), None, &task, &question, &Silent).expect("a report");
+        assert_eq!([report.examples, report.examples_other], [3, 2]);
+        let means = plain_means(&weights, &discovery.all().collect::<Vec<_>>());
+        let replaced = |examples: &[Example], units: &[(usize, usize)], by: f64| -> f64 {
+            let value =
+                |unit: (usize, usize), _, own: f64| own + by * (means[unit.0][unit.1] - own);
+            let each = examples
+                .iter()
+                .map(|it| plainly_set(&weights, it, (metric, units), &value));
+            mean(&each.collect::<Vec<_>>())
+        };
+        let drop = |examples: &[Example], units: &[(usize, usize)], by: f64| {
+            replaced(examples, &[], 0.0) - replaced(examples, units, by)
+        };
+        let effect = |sides: &Sides, units: &[(usize, usize)], by: f64| match compared {
+            Compared::Texts => drop(&sides.behaviour, units, by) - drop(&sides.other, units, by),
+            _ => drop(&sides.behaviour, units, by),
+        };
+        for figures in &report.neurons {
+            let unit = [parse(&figures.neuron)];
+            for (found, wanted) in [
+                (figures.effect.mean, effect(&held_out, &unit, 1.0)),
+                (figures.effect_discovery, effect(&discovery, &unit, 1.0)),
+                (
+                    figures.effect_other.expect("an effect").mean,
+                    drop(&held_out.other, &unit, 1.0),
+                ),
+            ] {
+                assert!((found - wanted).abs() < 1e-9, "{figures:?}, not {wanted}");
+            }
+            let slope = effect(&discovery, &unit, 1e-4) - effect(&discovery, &unit, -1e-4);
+            let slope = slope / 2e-4;
+            assert!(
+                (figures.attribution - slope).abs() < 1e-6 * slope.abs().max(1.0),
+                "{figures:?}, not {slope}"
+            );
+            let [low, high] = figures.effect.interval.expect("an interval");
+            assert!(low <= figures.effect.mean && figures.effect.mean <= high);
+        }
+        let Some(group) = &report.group else {
+            assert_eq!(compared, Compared::Sets);
+            continue;
+        };
+        let units: Vec<_> = group.neurons.iter().map(|name| parse(name)).collect();
+        let without = |sides: &Sides| match compared {
+            Compared::Texts => {
+                let needed: Vec<_> = report
+                    .neurons
+                    .iter()
+                    .filter(|it| it.effect_discovery > 0.0)
+                    .map(|it| parse(&it.neuron))
+                    .collect();
+                replaced(&sides.behaviour, &needed, 1.0)
+            }
+            _ => replaced(&sides.other, &[], 0.0),
+        };
+        let left = |sides: &Sides| {
+            let low = without(sides);
+            let full = replaced(&sides.behaviour, &[], 0.0);
+            (replaced(&sides.behaviour, &units, 1.0) - low) / (full - low)
+        };
+        assert!((group.remaining_discovery - left(&discovery)).abs() < 1e-8);
+        if let Some(found) = group.remaining {
+            assert!((found - left(&held_out)).abs() < 1e-8);
+        }
+    }
+}
+
+/// The model of known neurons asked by sets of prompts: the behaviour is that a word was seen, which one neuron tells.
+#[test]
+fn a_planted_neuron_is_found_by_sets_of_prompts() {
+    let config = ModelConfig {
+        n_layers: 1,
+        ..llama()
+    };
+    let mut weights = oracle::random_weights(&config, 3);
+    let planted = 7;
+    let word = 5;
+    let mut mlp = weights.mlp(0).expect("an MLP").as_ref().clone();
+    let (row, column) = mlp.down.strides();
+    let mut numbers = mlp.down.weight.to_vec();
+    // The direction of the word's embedding opens the planted neuron, and the neuron alone writes.
+    let word_row = weights.embedding.gather(&[word]);
+    let answer_row = match &weights.unembedding {
+        Some(map) => map.table.gather(&[9]),
+        None => weights.embedding.gather(&[9]),
+    };
+    for unit in 0..config.d_mlp {
+        for out in 0..config.d_model {
+            numbers[unit * row + out * column] = if unit == planted {
+                0.05 * answer_row[out]
+            } else {
+                0.0
+            };
+        }
+    }
+    mlp.down.weight = numbers.into();
+    for map in [Some(&mut mlp.up), mlp.gate.as_mut()].into_iter().flatten() {
+        let (row, column) = map.strides();
+        let mut numbers = map.weight.to_vec();
+        for input in 0..config.d_model {
+            numbers[input * row + planted * column] = word_row[input];
+        }
+        map.weight = numbers.into();
+    }
+    let mut attention = weights.attention(0).as_ref().clone();
+    attention.o.weight = vec![0.0; attention.o.weight.to_vec().len()].into();
+    weights.blocks = vec![Block {
+        attention,
+        mlp: Some(mlp),
+    }]
+    .into();
+    let prompt = |last: u32, seed: u32| {
+        let length = 2 + seed % 4;
+        let mut clean: Vec<u32> = (0..length).map(|at| (7 * seed + 3 * at) % 23).collect();
+        clean.push(last);
+        Example {
+            corrupt: clean.clone(),
+            answer: vec![9],
+            wrong: vec![2, 3],
+            at: vec![clean.len() - 1],
+            teacher_forced: false,
+            text: None,
+            clean,
+        }
+    };
+    let sides = |from: u32| Sides {
+        behaviour: (from..from + 12)
+            .map(|seed| prompt(word as u32, seed))
+            .collect(),
+        other: (from..from + 17)
+            .map(|seed| prompt(10 + seed % 9, seed))
+            .collect(),
+    };
+    let (discovery, held_out) = (sides(0), sides(50));
+    let task = NeuronTask {
+        discovery: &discovery,
+        held_out: &held_out,
+        compared: Compared::Sets,
+        metric: Metric::LogitDiff,
+        bootstrap: 100,
+        random_baselines: 4,
+    };
+    let question = Neurons {
+        remaining: 0.5,
+        ..Neurons::default()
+    };
+    let report = find_neurons((&weights, None), None, &task, &question, &Silent).expect("a report");
+    let first = &report.neurons[0];
+    assert_eq!(first.neuron, "m0.n7");
+    assert_eq!(first.verdict, Verdict::CorrelatedAndCausal);
+    assert!((first.association.auroc - 1.0).abs() < 1e-12);
+    assert!(
+        report.neurons[1..]
+            .iter()
+            .all(|it| it.effect.mean.abs() < 1e-9)
+    );
+    let group = report.group.expect("a group");
+    assert_eq!(group.neurons, ["m0.n7"]);
+    assert!(group.remaining.expect("a share") < 0.5);
+    assert!(group.random.iter().all(|share| (share - 1.0).abs() < 1e-9));
 }

@@ -32,16 +32,28 @@ pub(crate) fn kept_weights(graph: &ComputationGraph, mask: &EdgeMask) -> Vec<f64
 
 /// Runs one prompt. Edge `u -> v` carries `w o_u(run) + (1 - w) o_u(ablated)`. Returns logits by position and what
 /// every writer wrote in this run. `embedded` overrides the token embeddings.
-#[expect(
-    clippy::too_many_lines,
-    reason = "the whole run, plainly, in one place"
-)]
 pub(crate) fn run(
     weights: &Weights<f64>,
     graph: &ComputationGraph,
     embedded: &Rows,
     ablated: &Outputs,
     kept: &[f64],
+) -> (Rows, Outputs) {
+    run_changed(weights, graph, embedded, ablated, kept, &mut |_, _, _| {})
+}
+
+/// As [`run`], with the hidden units of every MLP shown and changed: `change(layer, position, units)`.
+#[expect(
+    clippy::too_many_lines,
+    reason = "the whole run, plainly, in one place"
+)]
+pub(crate) fn run_changed(
+    weights: &Weights<f64>,
+    graph: &ComputationGraph,
+    embedded: &Rows,
+    ablated: &Outputs,
+    kept: &[f64],
+    change: &mut dyn FnMut(usize, usize, &mut [f64]),
 ) -> (Rows, Outputs) {
     let config = &weights.config;
     let len = embedded.len();
@@ -200,7 +212,7 @@ pub(crate) fn run(
         let nodes = graph.neurons().get(&layer).cloned().unwrap_or_default();
         let mut mlp: Rows = Vec::new();
         let mut neurons: Vec<Rows> = vec![Vec::new(); nodes.len()];
-        for row in &mlp_reads {
+        for (position, row) in mlp_reads.iter().enumerate() {
             let normed = norm(config.norm, &weights.norm, row);
             let projected = apply(&weights.up, &normed);
             let mut hidden: Vec<f64> = match &weights.gate {
@@ -214,6 +226,7 @@ pub(crate) fn run(
                     .map(|x| activation(config.activation, *x))
                     .collect(),
             };
+            change(layer, position, &mut hidden);
             let unbiased = Linear {
                 bias: None,
                 ..weights.down.clone()
@@ -336,6 +349,19 @@ pub(crate) fn embed(weights: &Weights<f64>, tokens: &[u32]) -> Rows {
             row.iter().map(|value| scale * value).collect()
         })
         .collect()
+}
+
+/// The full model's logits on tokens with hidden units changed.
+pub(crate) fn logits_changed(
+    weights: &Weights<f64>,
+    graph: &ComputationGraph,
+    tokens: &[u32],
+    change: &mut dyn FnMut(usize, usize, &mut [f64]),
+) -> Rows {
+    let embedded = embed(weights, tokens);
+    let zeros = vec![vec![vec![0.0; weights.config.d_model]; tokens.len()]; graph.writers().len()];
+    let all = vec![1.0; graph.edge_count()];
+    run_changed(weights, graph, &embedded, &zeros, &all, change).0
 }
 
 /// The full model's run on tokens.

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use super::screen::{Unit, prompts};
+use super::screen::Unit;
+use super::task::Sides;
 use crate::analyze::text_of;
 use crate::engine::Transformer;
 use crate::error::Result;
 use crate::events::{Observer, phase};
 use crate::model::{Real, Tokenizer};
-use crate::task::Example;
 
 /// A token in its context.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,16 +27,16 @@ pub struct Context {
 /// When the observer interrupts.
 ///
 /// # Complexity
-/// Two forward passes.
+/// One forward pass over all prompts.
 pub(super) fn most_active<T: Real>(
     transformer: &Transformer<'_, T>,
     tokenizer: Option<&Tokenizer>,
-    examples: &[Example],
+    sides: &Sides,
     (units, count): (&[Unit], usize),
     observer: &dyn Observer,
 ) -> Result<Vec<Vec<Context>>> {
-    phase(observer, "contexts", 2 * examples.len() as u64);
-    let sequences: Vec<&[u32]> = prompts(examples).collect();
+    let sequences = sides.prompts();
+    phase(observer, "contexts", sequences.len() as u64);
     // Per neuron: activation, sequence and position, largest first.
     let mut best: Vec<Vec<(f64, usize, usize)>> = vec![Vec::new(); units.len()];
     // What a token's activation depends on: what is before it, or everything.

@@ -1,90 +1,149 @@
-//! The metric when neurons are replaced: exact, by circuits of the graph in which these neurons are nodes.
+//! The metric when neurons are replaced: exact, by runs in which their activations are set before the output projection of
+//! their MLP.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::screen::Unit;
-use crate::engine::{Ablation, AblationValues, Evaluator, ModelEvaluator, Transformer};
+use crate::engine::{AddAt, Donors, Resumable, Transformer};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
-use crate::graph::{ComputationGraph, EdgeMask, Granularity, NeuronNodes, Node};
 use crate::metric::Metric;
-use crate::model::{Real, Weights};
+use crate::model::Real;
 use crate::task::Example;
 
 /// How neurons are replaced, and what is measured then.
-pub(super) struct Replacement<'r, T> {
-    pub weights: &'r Weights<T>,
-    /// Bytes that runs may take, where they are bounded.
-    pub room: Option<usize>,
+#[derive(Clone, Copy)]
+pub(super) struct Replacement<'r, 't, T> {
+    pub transformer: &'r Transformer<'t, T>,
     pub metric: Metric,
-    pub ablation: Ablation,
-    /// The prompts whose clean runs means are taken over, or replacements drawn from.
-    pub prompts: &'r [Example],
+    pub by: By<'r>,
     pub observer: &'r dyn Observer,
 }
 
-impl<T: Real> Replacement<'_, T> {
+/// What takes the place of a neuron's activation.
+#[derive(Clone, Copy)]
+pub(super) enum By<'r> {
+    /// Nothing.
+    Zero,
+    /// Constants, `[n_layers][d_mlp]`, or `[n_layers][positions, d_mlp]` counted from the left.
+    Constants(&'r [Vec<f64>]),
+    /// Its activation at the same position of another prompt.
+    Donors(&'r Donors),
+}
+
+impl<T: Real> Replacement<'_, '_, T> {
     /// The metric of each example with each of some sets of neurons replaced, `[sets][examples]`.
     ///
     /// # Errors
-    /// When a number is not finite, a neuron cannot be a node, or the observer interrupts.
+    /// When a number is not finite, a prompt has no donor, or the observer interrupts.
     ///
     /// # Complexity
-    /// At most one forward pass for each set, and two to three more.
+    /// One forward pass, and one from the first layer of its neurons on for each set.
     pub(super) fn measure(
         &self,
         what: &str,
         examples: &[Example],
         sets: &[Vec<Unit>],
     ) -> Result<Vec<Vec<f64>>> {
-        phase(self.observer, what, sets.len() as u64);
-        let graph = graph_of(self.weights, sets.iter().flatten().copied())?;
-        let transformer = Transformer::new(self.weights, &graph).within(self.room);
-        let values = AblationValues::new(&transformer, self.prompts, self.ablation, self.observer)?;
-        let mut evaluator =
-            ModelEvaluator::new(&transformer, examples, self.metric, self.ablation, &values)?;
-        let mut measured = Vec::with_capacity(sets.len());
-        for batch in sets.chunks(evaluator.batch()) {
-            if self.observer.interrupted() {
-                return Err(Error::Interrupted);
+        phase(self.observer, what, (sets.len() * examples.len()) as u64);
+        let units: BTreeSet<Unit> = sets.iter().flatten().copied().collect();
+        let units: Vec<Unit> = units.into_iter().collect();
+        let mut measured = vec![Vec::with_capacity(examples.len()); sets.len()];
+        let mut done = 0;
+        for group in self.transformer.resumed_groups(examples) {
+            let donated = self.donated(group, &units)?;
+            let ready = Resumable::new(self.transformer, group, AddAt::Every)?;
+            for (set, measured) in sets.iter().zip(&mut measured) {
+                self.stop()?;
+                let set = set.iter().map(|&unit| {
+                    let donated = donated.get(&unit).cloned();
+                    (
+                        unit,
+                        donated.unwrap_or_else(|| self.constants(&ready, unit)),
+                    )
+                });
+                measured.extend(ready.units_set(self.metric, set)?);
+                done += group.len();
+                self.step(done);
             }
-            let circuits: Vec<EdgeMask> = batch.iter().map(|set| without(&graph, set)).collect();
-            measured.extend(evaluator.measure(&circuits)?);
-            self.observer.event(Event::Step {
-                done: measured.len() as u64,
-                note: String::new(),
-            });
         }
         Ok(measured)
     }
-}
 
-/// The graph in which some neurons are nodes.
-pub(super) fn graph_of<T: Real>(
-    weights: &Weights<T>,
-    neurons: impl Iterator<Item = Unit>,
-) -> Result<ComputationGraph> {
-    let mut nodes = NeuronNodes::new();
-    for (layer, neuron) in neurons {
-        nodes.entry(layer).or_default().push(neuron);
-    }
-    for neurons in nodes.values_mut() {
-        neurons.sort_unstable();
-        neurons.dedup();
-    }
-    ComputationGraph::new(&weights.config, &Granularity::default(), &nodes)
-}
-
-/// The full model without the edges of some neurons.
-fn without(graph: &ComputationGraph, neurons: &[Unit]) -> EdgeMask {
-    let mut kept = EdgeMask::full(graph);
-    for &(layer, neuron) in neurons {
-        let Some(writer) = graph.writer(Node::Neuron { layer, neuron }) else {
-            continue;
-        };
-        for reader in 0..graph.readers().len() {
-            if graph.edge(writer, reader).is_some() {
-                kept.remove(writer, reader);
+    /// The metric of each example with a neuron's activation multiplied by each of some factors, `[factors][examples]`.
+    ///
+    /// # Errors
+    /// When a number is not finite, or the observer interrupts.
+    ///
+    /// # Complexity
+    /// One forward pass, and one from the neuron's layer on for each factor.
+    pub(super) fn scaled(
+        &self,
+        examples: &[Example],
+        unit: Unit,
+        factors: &[f64],
+    ) -> Result<Vec<Vec<f64>>> {
+        let mut values = vec![Vec::with_capacity(examples.len()); factors.len()];
+        for group in self.transformer.resumed_groups(examples) {
+            let ready = Resumable::new(self.transformer, group, AddAt::Every)?;
+            // Nothing in front of the neuron depends on it, so this is its activation in every run.
+            let own: Vec<T> = ready.units(&[unit]).concat();
+            for (&factor, values) in factors.iter().zip(&mut values) {
+                self.stop()?;
+                let factor = T::from_f64(factor);
+                let scaled = own.iter().map(|&value| factor * value).collect();
+                values.extend(ready.units_set(self.metric, [(unit, scaled)])?);
             }
         }
+        Ok(values)
     }
-    kept
+
+    /// The activations of the donors of some examples, where there are donors.
+    fn donated(&self, examples: &[Example], units: &[Unit]) -> Result<BTreeMap<Unit, Vec<T>>> {
+        let By::Donors(donors) = self.by else {
+            return Ok(BTreeMap::new());
+        };
+        let donor = |example: &Example| {
+            let donor = donors.of(example).ok_or_else(|| {
+                Error::Bug("a prompt without a donor, which the job refuses".into())
+            })?;
+            // Read where the example is read, so that both have the same rows.
+            Ok(Example {
+                clean: donor.clean.clone(),
+                ..example.clone()
+            })
+        };
+        let given: Vec<Example> = examples.iter().map(donor).collect::<Result<_>>()?;
+        let ready = Resumable::new(self.transformer, &given, AddAt::Every)?;
+        Ok(units.iter().copied().zip(ready.units(units)).collect())
+    }
+
+    /// What a neuron is replaced by at the rows of its layer, where that does not depend on the prompt.
+    fn constants(&self, ready: &Resumable<'_, '_, T>, (layer, neuron): Unit) -> Vec<T> {
+        let d_mlp = self.transformer.config().d_mlp;
+        let rows = ready.unit_rows(layer).into_iter();
+        let at = |(_, position): (usize, usize)| match self.by {
+            By::Constants(constants) => {
+                let constants = &constants[layer];
+                let position = if constants.len() > d_mlp { position } else { 0 };
+                T::from_f64(constants[position * d_mlp + neuron])
+            }
+            By::Zero | By::Donors(_) => T::ZERO,
+        };
+        rows.map(at).collect()
+    }
+
+    fn stop(&self) -> Result<()> {
+        if self.observer.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        Ok(())
+    }
+
+    fn step(&self, done: usize) {
+        self.observer.event(Event::Step {
+            done: done as u64,
+            note: String::new(),
+        });
+    }
 }

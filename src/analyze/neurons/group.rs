@@ -9,7 +9,7 @@ use super::effects::Replacement;
 use super::screen::Unit;
 use crate::engine::mean;
 use crate::error::Result;
-use crate::evaluate::intervals;
+use crate::evaluate::intervals_of_sets;
 use crate::graph::Node;
 use crate::model::Real;
 use crate::task::Example;
@@ -19,11 +19,11 @@ use crate::task::Example;
 pub struct Group {
     /// Its neurons. None of them can be left out on the discovery prompts.
     pub neurons: Vec<String>,
-    /// Share of the behaviour that is left on the discovery prompts: (metric with the group replaced - metric on the
-    /// corrupt prompts) / (metric of the full model - metric on the corrupt prompts).
+    /// Share of the behaviour that is left on the discovery prompts: (metric with the group replaced - metric without the
+    /// behaviour) / (metric of the full model - metric without the behaviour). Without the behaviour are the corrupt prompts
+    /// or those of the other set; of texts, their own with all neurons measured replaced that they need.
     pub remaining_discovery: f64,
-    /// The same on the held-out prompts; none where the metric on their clean prompts is not above that on the corrupt
-    /// ones.
+    /// The same on the held-out prompts; none where their metric is not above that without the behaviour.
     pub remaining: Option<f64>,
     /// Its 95 % bootstrap interval.
     pub remaining_interval: Option<[f64; 2]>,
@@ -31,22 +31,23 @@ pub struct Group {
     pub random: Vec<f64>,
 }
 
-/// Neurons of random groups that are nodes at a time.
-const NODES: usize = 256;
 /// Least difference of the metric on clean and corrupt prompts of which shares are taken.
 const LEAST_RANGE: f64 = 1e-6;
 
 /// The metric without the behaviour and with it, per example.
+#[derive(Clone, Copy)]
 pub(super) struct Range<'r> {
-    pub corrupt: &'r [f64],
+    pub without: &'r [f64],
     pub full: &'r [f64],
+    /// Whether the values without it belong to those with it one by one.
+    pub paired: bool,
 }
 
 impl Range<'_> {
     /// The share of the behaviour that is left, where there is a behaviour.
     pub(super) fn remaining(&self, metric: &[f64]) -> Option<f64> {
-        let (corrupt, full) = (mean(self.corrupt), mean(self.full));
-        (full - corrupt >= LEAST_RANGE).then(|| (mean(metric) - corrupt) / (full - corrupt))
+        let (without, full) = (mean(self.without), mean(self.full));
+        (full - without >= LEAST_RANGE).then(|| (mean(metric) - without) / (full - without))
     }
 }
 
@@ -56,7 +57,7 @@ impl Range<'_> {
 /// # Complexity
 /// One measurement for each neuron, and for each round of leaving one out as many as the group has.
 pub(super) fn smallest<T: Real>(
-    replacement: &Replacement<'_, T>,
+    replacement: &Replacement<'_, '_, T>,
     examples: &[Example],
     range: &Range<'_>,
     order: &[Unit],
@@ -97,35 +98,36 @@ pub(super) fn smallest<T: Real>(
 
 /// Judges a group on other prompts, next to random groups.
 pub(super) fn judge<T: Real>(
-    replacement: &Replacement<'_, T>,
+    replacement: &Replacement<'_, '_, T>,
     examples: &[Example],
     range: &Range<'_>,
     (group, remaining_discovery): (Vec<Unit>, f64),
     (random, bootstrap): (usize, usize),
 ) -> Result<Group> {
-    let d_mlp = replacement.weights.config.d_mlp;
+    let d_mlp = replacement.transformer.config().d_mlp;
     let own = std::slice::from_ref(&group);
     let own = replacement.measure("the group on held-out prompts", examples, own)?;
     let own = &own[0];
     let sets: Vec<Vec<Unit>> = (0..random as u64)
         .filter_map(|seed| alike(&group, d_mlp, seed))
         .collect();
-    let mut random = Vec::with_capacity(sets.len());
-    // Each neuron is a node of the graph while its group is measured.
-    for sets in sets.chunks((NODES / group.len()).max(1)) {
-        let measured = replacement.measure("random groups", examples, sets)?;
-        random.extend(measured.iter().filter_map(|metric| range.remaining(metric)));
-    }
-    let statistic = |picks: &[usize]| {
-        let pick = |from: &[f64]| picks.iter().map(|&index| from[index]).collect::<Vec<_>>();
-        let (corrupt, full) = (pick(range.corrupt), pick(range.full));
-        let range = Range {
-            corrupt: &corrupt,
-            full: &full,
+    let measured = replacement.measure("random groups", examples, &sets)?;
+    let random = measured.iter().filter_map(|metric| range.remaining(metric));
+    let statistic = |picks: &[Vec<usize>]| {
+        let pick = |from: &[f64], picks: &[usize]| -> Vec<f64> {
+            picks.iter().map(|&index| from[index]).collect()
         };
-        vec![range.remaining(&pick(own))]
+        let (own_picks, without_picks) = (&picks[0], &picks[picks.len() - 1]);
+        let resampled = Range {
+            without: &pick(range.without, without_picks),
+            full: &pick(range.full, own_picks),
+            ..*range
+        };
+        vec![resampled.remaining(&pick(own, own_picks))]
     };
-    let interval = intervals(own.len(), bootstrap, 0, statistic)
+    let sizes = [own.len(), range.without.len()];
+    let sizes = &sizes[..if range.paired { 1 } else { 2 }];
+    let interval = intervals_of_sets(sizes, bootstrap, 0, statistic)
         .pop()
         .flatten();
     let name = |&(layer, neuron): &Unit| Node::Neuron { layer, neuron }.to_string();
@@ -134,7 +136,7 @@ pub(super) fn judge<T: Real>(
         remaining_discovery,
         remaining: range.remaining(own),
         remaining_interval: interval,
-        random,
+        random: random.collect(),
     })
 }
 
@@ -170,16 +172,18 @@ mod tests {
     }
 
     #[test]
-    fn what_remains_is_one_for_the_full_model_and_zero_for_the_corrupt_prompts() {
+    fn what_remains_is_one_for_the_full_model_and_zero_without_the_behaviour() {
         let range = Range {
-            corrupt: &[-1.0, -3.0],
+            without: &[-1.0, -3.0],
             full: &[4.0, 2.0],
+            paired: true,
         };
         assert_eq!(range.remaining(&[4.0, 2.0]), Some(1.0));
         assert_eq!(range.remaining(&[-2.0, -2.0]), Some(0.0));
         let turned = Range {
-            corrupt: range.full,
-            full: range.corrupt,
+            without: range.full,
+            full: range.without,
+            ..range
         };
         assert_eq!(turned.remaining(&[1.0, 1.0]), None);
     }

@@ -1,24 +1,28 @@
 //! What a neuron does: which MLP neurons' activation goes with a behaviour, and which of them the behaviour needs.
 //!
-//! The clean prompts of a task show the behaviour, the corrupt ones do not. All neurons of all layers are screened at
-//! once on the discovery prompts: by their activations on both kinds of prompts, and by attribution. The effect of the
-//! most promising is then measured by replacing each of them, on held-out prompts.
+//! The clean prompts of a task show the behaviour, the corrupt ones do not; or there are two sets of prompts that are no
+//! pairs. All neurons of all layers are screened at once on the discovery prompts: by their activations on both kinds of
+//! prompts, and by attribution. The effect of the most promising is then measured by replacing each of them, on held-out
+//! prompts.
 
 mod contexts;
 mod dose;
 mod effects;
 mod group;
+mod measured;
 mod parameters;
 mod report;
 mod run;
 mod screen;
 mod statistics;
+mod task;
 
 pub use contexts::Context;
 pub use dose::{DosePoint, DoseResponse, Trend};
 pub use group::Group;
 pub use parameters::{Neurons, Pool};
 pub use report::{NeuronFigures, NeuronReport, Verdict};
-pub use run::{NeuronTask, find_neurons};
+pub use run::find_neurons;
 pub(crate) use run::{least_room, no_neurons};
 pub use statistics::Association;
+pub use task::{Compared, NeuronTask, Sides};

@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::analyze::Mistakes;
 use crate::engine::Ablation;
 use crate::metric::Metric;
+use crate::task::PromptSets;
 
 /// Most neurons whose effect is measured.
 const MOST: usize = 1000;
@@ -20,6 +22,9 @@ const LARGEST_DOSE: f64 = 100.0;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Neurons {
+    /// Two sets of prompts that are no pairs, instead of a task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sets: Option<PromptSets>,
     /// Neurons whose effect is measured exactly: so many with the largest `|attribution|`, and so many with the largest
     /// `|correlation|`.
     pub top: usize,
@@ -52,6 +57,7 @@ pub enum Pool {
 impl Default for Neurons {
     fn default() -> Self {
         Self {
+            sets: None,
             top: 20,
             pool: Pool::Read,
             ablation: Ablation::Mean,
@@ -66,66 +72,53 @@ impl Default for Neurons {
 impl Neurons {
     /// Values that make no sense, each with its key in the spec.
     pub(crate) fn mistakes(&self, metric: Metric) -> Vec<(&'static str, String)> {
-        let mut found = Vec::new();
-        let mut require = |holds: bool, key: &'static str, problem: String| {
-            if !holds {
-                found.push((key, problem));
-            }
-        };
-        require(
-            metric.has_gradient() && !metric.needs_full_model(),
-            "metric",
+        let mut found = Mistakes::default();
+        found.require(metric.has_gradient() && !metric.needs_full_model(), "metric", || {
             format!(
                 "{metric:?} has no gradient on the clean run, by which neurons are screened\nhint: use metric: LogitDiff, \
                  ProbDiff or Nll"
-            ),
-        );
-        require(
-            (1..=MOST).contains(&self.top),
-            "analysis.Neurons.top",
-            format!("expected 1 to {MOST}, got {}", self.top),
-        );
+            )
+        });
+        found.within("analysis.Neurons.top", 1..=MOST, self.top);
         let fits = |dose: &f64| dose.is_finite() && dose.abs() <= LARGEST_DOSE;
-        require(
-            (2..=MOST_DOSES).contains(&self.doses.len()) && self.doses.iter().all(fits),
-            "analysis.Neurons.doses",
+        let doses = (2..=MOST_DOSES).contains(&self.doses.len()) && self.doses.iter().all(fits);
+        found.require(doses, "analysis.Neurons.doses", || {
             format!(
                 "expected 2 to {MOST_DOSES} factors of at most {LARGEST_DOSE}, got {:?}",
                 self.doses
-            ),
-        );
-        require(
-            self.doses.is_sorted_by(|one, next| one < next),
-            "analysis.Neurons.doses",
-            format!("expected ascending factors, got {:?}", self.doses),
-        );
-        require(
-            self.dosed <= MOST_CURVES,
-            "analysis.Neurons.dosed",
-            format!("expected at most {MOST_CURVES}, got {}", self.dosed),
-        );
-        require(
-            self.contexts <= MOST_CONTEXTS,
+            )
+        });
+        let ascending = self.doses.is_sorted_by(|one, next| one < next);
+        found.require(ascending, "analysis.Neurons.doses", || {
+            format!("expected ascending factors, got {:?}", self.doses)
+        });
+        found.within("analysis.Neurons.dosed", 0..=MOST_CURVES, self.dosed);
+        found.within(
             "analysis.Neurons.contexts",
-            format!("expected at most {MOST_CONTEXTS}, got {}", self.contexts),
+            0..=MOST_CONTEXTS,
+            self.contexts,
         );
-        require(
-            (0.0..1.0).contains(&self.remaining),
-            "analysis.Neurons.remaining",
+        let share = (0.0..1.0).contains(&self.remaining);
+        found.require(share, "analysis.Neurons.remaining", || {
             format!(
                 "expected at least 0 and less than 1, got {}",
                 self.remaining
-            ),
-        );
-        require(
-            !matches!(self.ablation, Ablation::Optimal(_) | Ablation::Patch),
-            "analysis.Neurons.ablation",
+            )
+        });
+        let replaces = !matches!(self.ablation, Ablation::Optimal(_) | Ablation::Patch);
+        found.require(replaces, "analysis.Neurons.ablation", || {
             format!(
                 "{:?} does not replace a neuron by what it does on other prompts\nhint: use ablation: Mean, MeanPositional, \
                  Resample() or Zero",
                 self.ablation
-            ),
-        );
-        found
+            )
+        });
+        if let Some(sets) = &self.sets {
+            let alone = !sets.answer.is_empty() || sets.wrong.is_empty();
+            found.require(alone, "analysis.Neurons.sets.wrong", || {
+                "wrong answers without right ones; give `answer` too".into()
+            });
+        }
+        found.0
     }
 }

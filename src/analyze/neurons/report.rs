@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::analyze::Effect;
 
-use super::{Association, Context, DoseResponse, Group};
+use super::{Association, Compared, Context, DoseResponse, Group};
 
 /// Share of the metric's size below which an effect is rounding.
 const ROUNDING: f64 = 1e-5;
@@ -12,13 +12,19 @@ const ROUNDING: f64 = 1e-5;
 /// The answer about a model's neurons.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NeuronReport {
-    /// Number of discovery pairs.
+    /// What the two kinds of prompts are to each other. Clean are those that show the behaviour, corrupt the others.
+    pub compared: Compared,
+    /// Number of clean discovery prompts.
     pub examples_discovery: usize,
-    /// Number of pairs that the effects are measured on.
+    /// Number of clean prompts that the effects are measured on.
     pub examples: usize,
-    /// Metric on their clean prompts.
+    /// Number of corrupt discovery prompts.
+    pub examples_other_discovery: usize,
+    /// Number of the other corrupt prompts.
+    pub examples_other: usize,
+    /// Metric on the clean prompts that the effects are measured on.
     pub metric_clean: f64,
-    /// Metric on their corrupt prompts, with the answers of the clean ones.
+    /// Metric on the corrupt prompts beside them: of pairs with the answers of the clean ones, of sets with their own.
     pub metric_corrupt: f64,
     /// Neurons screened: all of the model.
     pub neurons_screened: usize,
@@ -31,7 +37,7 @@ pub struct NeuronReport {
     /// The smallest group found without which the behaviour is gone.
     pub group: Option<Group>,
     /// Share of the behaviour that is left on the discovery prompts when all neurons measured are replaced; none where the
-    /// metric on the clean prompts is not above that on the corrupt ones.
+    /// metric on the clean prompts is not above that without the behaviour.
     pub remaining_without_all: Option<f64>,
     /// Remarks that belong to the result.
     pub warnings: Vec<String>,
@@ -48,12 +54,16 @@ pub struct NeuronFigures {
     pub mean_activation: f64,
     /// First-order estimate of its effect, on the discovery prompts.
     pub attribution: f64,
-    /// Drop of the metric when it is replaced, on the discovery prompts.
+    /// Drop of the metric when it is replaced, on the discovery prompts; of texts, how much more it drops than that of the
+    /// other texts.
     pub effect_discovery: f64,
     /// The same on the held-out prompts.
     pub effect: Effect,
     /// The same when it is set to zero.
     pub effect_zero: Effect,
+    /// Drop of the metric of the other held-out prompts when it is replaced; none for pairs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effect_other: Option<Effect>,
     /// What the figures say together.
     pub verdict: Verdict,
     /// Where it is most active.
@@ -112,6 +122,14 @@ impl Verdict {
 }
 
 impl NeuronReport {
+    /// What a group takes away: what its shares are shares of.
+    pub fn whole(&self) -> &'static str {
+        match self.compared {
+            Compared::Pairs | Compared::Sets => "the behaviour",
+            Compared::Texts => "what all neurons measured do for the texts",
+        }
+    }
+
     /// The answer in one line.
     pub fn finding(&self) -> String {
         let causal = |verdict| {
@@ -132,15 +150,17 @@ impl NeuronReport {
         };
         let group = match (&self.group, self.remaining_without_all) {
             (Some(group), _) => format!(
-                "; without {} neurons {} of the behaviour are left",
+                "; without {} neurons {} of {} are left",
                 group.neurons.len(),
-                left(group.remaining)
+                left(group.remaining),
+                self.whole()
             ),
             (None, Some(share)) => format!(
                 "; without all {} measured {} are left",
                 self.neurons.len(),
                 left(Some(share))
             ),
+            (None, None) if self.compared == Compared::Texts => String::new(),
             (None, None) => "; the model does not show the behaviour".into(),
         };
         format!(

@@ -2,43 +2,29 @@
 
 use super::contexts::most_active;
 use super::dose::{DosePoint, DoseResponse};
-use super::effects::{Replacement, graph_of};
+use super::effects::{By, Replacement};
 use super::group::{Group, Range, judge, smallest};
+use super::measured::{Effects, Measured};
 use super::parameters::Neurons;
 use super::report::{NeuronFigures, NeuronReport, Verdict};
 use super::screen::{self, Screen, Unit};
+use super::task::{Compared, NeuronTask};
 use crate::analyze::Effect;
-use crate::engine::{Ablation, Transformer, mean};
+use crate::engine::{Ablation, Donors, Transformer, mean};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
-use crate::graph::Node;
-use crate::metric::Metric;
+use crate::graph::{ComputationGraph, Granularity, NeuronNodes, Node};
 use crate::model::{ModelConfig, Real, Tokenizer, Weights};
 use crate::task::Example;
-
-/// The prompts and figures that an analysis of neurons works with.
-#[derive(Clone, Copy)]
-pub struct NeuronTask<'t> {
-    /// Pairs that neurons are found on.
-    pub discovery: &'t [Example],
-    /// Pairs that effects are measured on.
-    pub held_out: &'t [Example],
-    /// The measure of the behaviour.
-    pub metric: Metric,
-    /// Resamples of the bootstrap intervals.
-    pub bootstrap: usize,
-    /// Random groups to compare with.
-    pub random_baselines: usize,
-}
 
 /// Screens all neurons of a model, measures the most promising, and looks for the group that the behaviour needs.
 ///
 /// # Errors
-/// When a number is not finite, the model has no MLPs or norms their output, or the observer interrupts.
+/// When a number is not finite, the model has no MLPs, a prompt has no donor, or the observer interrupts.
 ///
 /// # Complexity
 /// About five forward passes and one backward pass over the discovery prompts; then at most one forward pass for each
-/// neuron measured, group tried and dose.
+/// neuron measured, group tried and dose. Effects on prompts that are no pairs are measured on both sets.
 pub fn find_neurons<T: Real>(
     (weights, room): (&Weights<T>, Option<usize>),
     tokenizer: Option<&Tokenizer>,
@@ -49,17 +35,11 @@ pub fn find_neurons<T: Real>(
     if let Some(problem) = no_neurons(&weights.config) {
         return Err(Error::Usage(problem.into()));
     }
-    let graph = graph_of(weights, std::iter::empty())?;
+    let graph = plain_graph(&weights.config)?;
     let beside = screen::bytes::<T>(&weights.config, task.discovery, question);
-    let screening = room.map(|room| room.saturating_sub(beside));
-    let transformer = Transformer::new(weights, &graph).within(screening);
-    let screen = Screen::new(
-        &transformer,
-        task.discovery,
-        task.metric,
-        question,
-        observer,
-    )?;
+    let room = room.map(|room| room.saturating_sub(beside));
+    let transformer = Transformer::new(weights, &graph).within(room);
+    let screen = Screen::new(&transformer, task, question, observer)?;
     let units = screen.candidates(question.top);
     let contexts = most_active(
         &transformer,
@@ -69,25 +49,22 @@ pub fn find_neurons<T: Real>(
         observer,
     )?;
 
-    // Means are over the prompts of both kinds.
-    let prompts: Vec<Example> = task
-        .discovery
-        .iter()
-        .cloned()
-        .chain(task.discovery.iter().map(Example::swapped))
-        .collect();
+    let donors = donors(task, question.ablation);
     let replacement = Replacement {
-        weights,
-        room,
+        transformer: &transformer,
         metric: task.metric,
-        ablation: question.ablation,
-        prompts: &prompts,
+        by: match &donors {
+            Some(donors) => By::Donors(donors),
+            None => By::Constants(&screen.reference),
+        },
         observer,
     };
     phase(observer, "metric on all prompts", 0);
-    let on_discovery = Measured::new(&transformer, task.discovery, task.metric, observer)?;
-    let on_held_out = Measured::new(&transformer, task.held_out, task.metric, observer)?;
-    let effects = Effects::new(&replacement, task, &units, [&on_discovery, &on_held_out])?;
+    let on_discovery = Measured::new(&transformer, task, task.discovery, observer)?;
+    let on_held_out = Measured::new(&transformer, task, task.held_out, observer)?;
+    let splits = [&on_discovery, &on_held_out];
+    let is_zero = question.ablation == Ablation::Zero;
+    let effects = Effects::new(&replacement, (task, is_zero), &units, splits)?;
     let mut figures: Vec<NeuronFigures> = Vec::with_capacity(units.len());
     for ((index, &(layer, neuron)), contexts) in units.iter().enumerate().zip(contexts) {
         let association = screen.associations[layer][neuron];
@@ -106,6 +83,7 @@ pub fn find_neurons<T: Real>(
             ),
             effect,
             effect_zero: effects.zero[index],
+            effect_other: effects.other.get(index).copied(),
             contexts,
         });
     }
@@ -113,23 +91,28 @@ pub fn find_neurons<T: Real>(
 
     let dosed = ordered(&units, |index| effects.discovery[index].abs());
     let doses = dose_responses(&replacement, task, question, &dosed)?;
-    let helpful = ordered(&units, |index| effects.discovery[index]);
-    let splits = [&on_discovery, &on_held_out];
+    let helpful = Helpful {
+        order: ordered(&units, |index| effects.discovery[index]),
+        needed: effects.discovery.iter().filter(|it| **it > 0.0).count(),
+    };
     let (group, remaining_without_all, mut warnings) =
         find_group(&replacement, (task, question), &helpful, splits)?;
     if figures.iter().any(|it| it.verdict == Verdict::Undecided) {
-        let warning = "effects have no interval (bootstrap is 0, or there is one held-out pair), so whether they are \
-                       causal is not decided";
+        let warning = "effects have no interval (bootstrap is 0, or there is one held-out prompt of a kind), so whether \
+                       they are causal is not decided";
         warnings.push(warning.to_owned());
     }
     for warning in &warnings {
         observer.event(Event::Warning(warning.clone()));
     }
     Ok(NeuronReport {
-        examples_discovery: task.discovery.len(),
-        examples: task.held_out.len(),
+        compared: task.compared,
+        examples_discovery: task.discovery.behaviour.len(),
+        examples: task.held_out.behaviour.len(),
+        examples_other_discovery: task.discovery.other.len(),
+        examples_other: task.held_out.other.len(),
         metric_clean: mean(&on_held_out.full),
-        metric_corrupt: mean(&on_held_out.corrupt),
+        metric_corrupt: mean(&on_held_out.other),
         neurons_screened: screen.len(),
         neurons_correlated: screen.correlated(),
         neurons: figures,
@@ -140,34 +123,65 @@ pub fn find_neurons<T: Real>(
     })
 }
 
+/// The neurons measured, by effect on the discovery prompts.
+struct Helpful {
+    order: Vec<Unit>,
+    /// Those of them, the first, without which the metric falls.
+    needed: usize,
+}
+
 /// The group that the behaviour needs, what is left without all neurons, and remarks.
 fn find_group<T: Real>(
-    replacement: &Replacement<'_, T>,
+    replacement: &Replacement<'_, '_, T>,
     (task, question): (&NeuronTask<'_>, &Neurons),
-    helpful: &Vec<Unit>,
+    helpful: &Helpful,
     [on_discovery, on_held_out]: [&Measured; 2],
 ) -> Result<(Option<Group>, Option<f64>, Vec<String>)> {
-    let all = std::slice::from_ref(helpful);
-    let all = replacement.measure("all neurons measured", task.discovery, all)?;
     let mut warnings = Vec::new();
-    let remaining_without_all = on_discovery.range().remaining(&all[0]);
+    // Nothing but the neurons themselves says how a model without the behaviour would score a text.
+    let without = |examples: &[Example], measured: &Measured| -> Result<Vec<f64>> {
+        if task.compared != Compared::Texts {
+            return Ok(measured.other.clone());
+        }
+        let needed = [helpful.order[..helpful.needed].to_vec()];
+        let measured = replacement.measure("all neurons that the texts need", examples, &needed)?;
+        Ok(measured.into_iter().flatten().collect())
+    };
+    let [discovery, held_out] = [task.discovery, task.held_out].map(|sides| &sides.behaviour[..]);
+    let lows = [
+        without(discovery, on_discovery)?,
+        without(held_out, on_held_out)?,
+    ];
+    let paired = task.compared != Compared::Sets;
+    let [on_discovery, on_held_out] =
+        [(on_discovery, &lows[0]), (on_held_out, &lows[1])].map(|(measured, without)| Range {
+            without,
+            full: &measured.full,
+            paired,
+        });
+    let all = std::slice::from_ref(&helpful.order);
+    let all = replacement.measure("all neurons measured", discovery, all)?;
+    let remaining_without_all = on_discovery.remaining(&all[0]);
     let group = if remaining_without_all.is_some() {
-        let (range, most) = (on_discovery.range(), question.remaining);
-        let found = smallest(replacement, task.discovery, &range, helpful, most)?;
+        let order = &helpful.order;
+        let found = smallest(
+            replacement,
+            discovery,
+            &on_discovery,
+            order,
+            question.remaining,
+        )?;
         let counts = (task.random_baselines, task.bootstrap);
-        let range = on_held_out.range();
-        let judged = found.map(|found| judge(replacement, task.held_out, &range, found, counts));
+        let judged = found.map(|found| judge(replacement, held_out, &on_held_out, found, counts));
         judged.transpose()?
     } else {
-        let warning = "the metric on the clean prompts is not above that on the corrupt ones: the model does not show \
-                       this behaviour, or clean and corrupt have the wrong roles";
-        warnings.push(warning.to_owned());
+        warnings.push(task.compared.no_behaviour().to_owned());
         None
     };
     if let Some(group) = &group {
         if group.remaining.is_none() {
-            let warning = "the metric on the held-out clean prompts is not above that on the corrupt ones, so what the \
-                           group leaves of the behaviour is not known there";
+            let warning = "the metric on the held-out prompts is not above that without the behaviour, so what the group \
+                           leaves of it is not known there";
             warnings.push(warning.to_owned());
         } else if group.random.len() < task.random_baselines {
             warnings.push(format!(
@@ -180,18 +194,18 @@ fn find_group<T: Real>(
     Ok((group, remaining_without_all, warnings))
 }
 
+/// Where neurons are replaced by those of other prompts: the discovery prompts of both kinds.
+fn donors(task: &NeuronTask<'_>, ablation: Ablation) -> Option<Donors> {
+    let Ablation::Resample(resample) = ablation else {
+        return None;
+    };
+    let prompts: Vec<Example> = task.discovery.all().cloned().collect();
+    Some(Donors::new(&prompts, resample))
+}
+
 /// Why a model's neurons cannot be analysed.
 pub(crate) fn no_neurons(config: &ModelConfig) -> Option<&'static str> {
-    if !config.has_mlps() {
-        Some("the model has no MLPs, so no neurons")
-    } else if config.post_norms {
-        Some(
-            "the model norms what its MLPs write, and the norm of a sum is not a sum: single neurons cannot be replaced \
-             in it",
-        )
-    } else {
-        None
-    }
+    (!config.has_mlps()).then_some("the model has no MLPs, so no neurons")
 }
 
 /// The least bytes of runs with which neurons can be analysed.
@@ -201,14 +215,18 @@ pub(crate) fn least_room<T: Real>(
     question: &Neurons,
 ) -> Result<usize> {
     let config = &weights.config;
-    // As many nodes as are measured at a time.
-    let count = (2 * question.top).min(config.n_layers * config.d_mlp);
-    let nodes = (0..count).map(|index| (index / config.d_mlp, index % config.d_mlp));
-    let graph = graph_of(weights, nodes)?;
+    let graph = plain_graph(config)?;
     let transformer = Transformer::new(weights, &graph);
-    let least = |examples| transformer.least_room(examples, question.ablation, 1);
-    let least = least(task.discovery).max(least(task.held_out));
-    Ok(least + screen::bytes::<T>(config, task.discovery, question))
+    let sides = [task.discovery, task.held_out];
+    let kinds = sides.iter().flat_map(|it| [&it.behaviour, &it.other]);
+    let least = kinds.map(|examples| transformer.least_room(examples, Ablation::Mean, 1));
+    let beside = screen::bytes::<T>(config, task.discovery, question);
+    Ok(least.max().unwrap_or(0) + beside)
+}
+
+/// The graph of plain runs, in which no neuron is a node.
+fn plain_graph(config: &ModelConfig) -> Result<ComputationGraph> {
+    ComputationGraph::new(config, &Granularity::default(), &NeuronNodes::new())
 }
 
 /// Neurons by what is largest of them.
@@ -218,112 +236,18 @@ fn ordered(units: &[Unit], size: impl Fn(usize) -> f64) -> Vec<Unit> {
     order.into_iter().map(|index| units[index]).collect()
 }
 
-/// Drops of the metric when single neurons are replaced.
-struct Effects {
-    discovery: Vec<f64>,
-    held_out: Vec<Effect>,
-    /// Set to zero, on the held-out prompts.
-    zero: Vec<Effect>,
-}
-
-impl Effects {
-    fn new<T: Real>(
-        replacement: &Replacement<'_, T>,
-        task: &NeuronTask<'_>,
-        units: &[Unit],
-        [on_discovery, on_held_out]: [&Measured; 2],
-    ) -> Result<Self> {
-        let single: Vec<Vec<Unit>> = units.iter().map(|&unit| vec![unit]).collect();
-        let discovery = replacement.measure("effects of neurons", task.discovery, &single)?;
-        let held_out = replacement.measure("effects, held out", task.held_out, &single)?;
-        let zero = if replacement.ablation == Ablation::Zero {
-            held_out.clone()
-        } else {
-            let zero = Replacement {
-                ablation: Ablation::Zero,
-                ..*replacement
-            };
-            zero.measure("effects of zero, held out", task.held_out, &single)?
-        };
-        let estimates = |measured: &[Vec<f64>]| {
-            let drops = measured.iter().map(|without| on_held_out.drop(without));
-            drops
-                .map(|drop| Effect::of(&drop, task.bootstrap))
-                .collect()
-        };
-        Ok(Self {
-            discovery: discovery
-                .iter()
-                .map(|without| mean(&on_discovery.drop(without)))
-                .collect(),
-            held_out: estimates(&held_out),
-            zero: estimates(&zero),
-        })
-    }
-}
-
-/// The metric on a split as it is.
-struct Measured {
-    full: Vec<f64>,
-    corrupt: Vec<f64>,
-}
-
-impl Measured {
-    fn new<T: Real>(
-        transformer: &Transformer<'_, T>,
-        examples: &[Example],
-        metric: Metric,
-        observer: &dyn Observer,
-    ) -> Result<Self> {
-        let corrupt: Vec<Example> = examples.iter().map(Example::swapped).collect();
-        Ok(Self {
-            full: transformer.clean_metric(examples, metric, observer)?,
-            corrupt: transformer.clean_metric(&corrupt, metric, observer)?,
-        })
-    }
-
-    /// By how much the metric falls without something.
-    fn drop(&self, without: &[f64]) -> Vec<f64> {
-        let pairs = self.full.iter().zip(without);
-        pairs.map(|(full, without)| full - without).collect()
-    }
-
-    /// The size of the metric.
-    fn size(&self) -> f64 {
-        mean(&self.full).abs().max(mean(&self.corrupt).abs())
-    }
-
-    fn range(&self) -> Range<'_> {
-        Range {
-            corrupt: &self.corrupt,
-            full: &self.full,
-        }
-    }
-}
-
 /// The curves of the first neurons of an order, on the held-out prompts.
 fn dose_responses<T: Real>(
-    replacement: &Replacement<'_, T>,
+    replacement: &Replacement<'_, '_, T>,
     task: &NeuronTask<'_>,
     question: &Neurons,
     order: &[Unit],
 ) -> Result<Vec<DoseResponse>> {
     let dosed = &order[..question.dosed.min(order.len())];
     phase(replacement.observer, "dose-response", dosed.len() as u64);
-    let graph = graph_of(replacement.weights, dosed.iter().copied())?;
-    let transformer = Transformer::new(replacement.weights, &graph).within(replacement.room);
     let mut curves = Vec::with_capacity(dosed.len());
     for &unit in dosed {
-        if replacement.observer.interrupted() {
-            return Err(Error::Interrupted);
-        }
-        let values = transformer.scaled_neuron(
-            task.held_out,
-            task.metric,
-            unit,
-            &question.doses,
-            replacement.observer,
-        )?;
+        let values = replacement.scaled(&task.held_out.behaviour, unit, &question.doses)?;
         let point = |(&factor, values): (&f64, &Vec<f64>)| DosePoint {
             factor,
             metric: Effect::of(values, task.bootstrap),

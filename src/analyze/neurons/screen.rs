@@ -4,10 +4,10 @@ use rayon::prelude::*;
 
 use super::parameters::{Neurons, Pool};
 use super::statistics::{Association, holm};
+use super::task::{Compared, NeuronTask, Sides};
 use crate::engine::{Ablation, HiddenUnits, Transformer};
 use crate::error::Result;
 use crate::events::{Observer, phase};
-use crate::metric::Metric;
 use crate::model::{ModelConfig, Real};
 use crate::task::Example;
 
@@ -18,35 +18,50 @@ pub(super) type Unit = (usize, usize);
 pub(super) struct Screen {
     /// Mean activation over all prompts and positions.
     pub means: Vec<Vec<f64>>,
+    /// What attribution compares activations with, and what takes their place where that is one value for all prompts:
+    /// `[n_layers][d_mlp]`, or `[n_layers][positions, d_mlp]`.
+    pub reference: Vec<Vec<f64>>,
     pub associations: Vec<Vec<Association>>,
     /// First-order estimate of the effect of replacing the neuron.
     pub attributions: Vec<Vec<f64>>,
 }
 
 impl Screen {
-    /// Screens the neurons on clean and corrupt prompts.
+    /// Screens the neurons on the discovery prompts of both kinds.
     ///
     /// # Errors
     /// When a number is not finite, or the observer interrupts.
     ///
     /// # Complexity
-    /// Three forward passes and one backward pass.
+    /// One forward pass over all prompts, and one with a backward pass over those that show the behaviour; over texts that
+    /// is over all of them.
     pub(super) fn new<T: Real>(
         transformer: &Transformer<'_, T>,
-        examples: &[Example],
-        metric: Metric,
+        task: &NeuronTask<'_>,
         question: &Neurons,
         observer: &dyn Observer,
     ) -> Result<Self> {
-        phase(observer, "activations", 2 * examples.len() as u64);
-        let mut pooled = Pooled::new(transformer, examples, question);
-        let sequences: Vec<&[u32]> = prompts(examples).collect();
+        let sides = task.discovery;
+        let sequences = sides.prompts();
+        phase(observer, "activations", sequences.len() as u64);
+        let mut pooled = Pooled::new(transformer, sides, question);
         transformer.hidden_units(&sequences, observer, |units| pooled.add(units))?;
-        phase(observer, "attribution of neurons", examples.len() as u64);
-        let attributions =
-            transformer.hidden_attribution(examples, metric, &pooled.reference(), observer)?;
+        let reference = pooled.reference();
+        let attribution = |examples: &[Example]| {
+            phase(observer, "attribution of neurons", examples.len() as u64);
+            transformer.hidden_attribution(examples, task.metric, &reference, observer)
+        };
+        let mut attributions = attribution(&sides.behaviour)?;
+        if task.compared == Compared::Texts {
+            let other = attribution(&sides.other)?;
+            let values = attributions.iter_mut().flatten();
+            for (value, other) in values.zip(other.iter().flatten()) {
+                *value -= other;
+            }
+        }
         Ok(Self {
             means: pooled.means(),
+            reference,
             associations: pooled.associations(),
             attributions,
         })
@@ -88,28 +103,18 @@ impl Screen {
     }
 }
 
-/// The clean prompts, then the corrupt ones.
-pub(super) fn prompts(examples: &[Example]) -> impl Iterator<Item = &[u32]> {
-    let clean = examples.iter().map(|example| &example.clean[..]);
-    clean.chain(examples.iter().map(|example| &example.corrupt[..]))
-}
-
 /// Bytes that screening these prompts takes besides its runs.
-pub(super) fn bytes<T: Real>(
-    config: &ModelConfig,
-    examples: &[Example],
-    question: &Neurons,
-) -> usize {
+pub(super) fn bytes<T: Real>(config: &ModelConfig, sides: &Sides, question: &Neurons) -> usize {
     let neurons = config.n_layers * config.d_mlp;
-    let pooled = 2 * examples.len() * size_of::<T>();
-    let sums = positions(examples, question) * size_of::<f64>();
-    neurons * (pooled + 2 * sums + size_of::<Association>() + 3 * size_of::<f64>())
+    let pooled = sides.all().count() * size_of::<T>();
+    let sums = positions(sides, question) * size_of::<f64>();
+    neurons * (pooled + 2 * sums + size_of::<Association>() + 4 * size_of::<f64>())
 }
 
 /// Positions that means are told apart by.
-fn positions(examples: &[Example], question: &Neurons) -> usize {
+fn positions(sides: &Sides, question: &Neurons) -> usize {
     match question.ablation {
-        Ablation::MeanPositional => prompts(examples).map(<[u32]>::len).max().unwrap_or(1),
+        Ablation::MeanPositional => sides.longest().max(1),
         _ => 1,
     }
 }
@@ -120,28 +125,30 @@ struct Pooled<T> {
     ablation: Ablation,
     /// The position that is taken of each prompt under [`Pool::Read`].
     read: Vec<usize>,
-    /// `[n_layers][prompts * d_mlp]`: those of the clean prompts, then those of the corrupt ones.
+    /// `[n_layers][prompts * d_mlp]`: of the prompts that show the behaviour, then of the others.
     values: Vec<Vec<T>>,
     /// Sums over all prompts, `[n_layers][positions, d_mlp]`, or over their positions too.
     sums: Vec<Vec<f64>>,
     /// How many rows each of these sums is over.
     counts: Vec<f64>,
     d_mlp: usize,
+    /// Number of prompts that show the behaviour.
+    behaviour: usize,
 }
 
 impl<T: Real> Pooled<T> {
-    fn new(transformer: &Transformer<'_, T>, examples: &[Example], question: &Neurons) -> Self {
+    fn new(transformer: &Transformer<'_, T>, sides: &Sides, question: &Neurons) -> Self {
         let config = transformer.config();
         let d_mlp = config.d_mlp;
-        let positions = positions(examples, question);
+        let positions = positions(sides, question);
         let mut counts = vec![0.0; positions];
-        for prompt in prompts(examples) {
+        for prompt in sides.prompts() {
             for position in 0..prompt.len() {
                 counts[if positions > 1 { position } else { 0 }] += 1.0;
             }
         }
         let last = |example: &Example| example.at.last().copied().unwrap_or(0);
-        let read: Vec<usize> = examples.iter().chain(examples).map(last).collect();
+        let read: Vec<usize> = sides.all().map(last).collect();
         Self {
             pool: question.pool,
             ablation: question.ablation,
@@ -150,6 +157,7 @@ impl<T: Real> Pooled<T> {
             counts,
             d_mlp,
             read,
+            behaviour: sides.behaviour.len(),
         }
     }
 
@@ -223,13 +231,12 @@ impl<T: Real> Pooled<T> {
     }
 
     fn associations(&self) -> Vec<Vec<Association>> {
-        let half = self.read.len() / 2;
         let of = |values: &[T], neuron: usize| {
             let own: Vec<f64> = values
                 .chunks_exact(self.d_mlp)
                 .map(|row| row[neuron].to_f64())
                 .collect();
-            Association::of(&own[..half], &own[half..])
+            Association::of(&own[..self.behaviour], &own[self.behaviour..])
         };
         let mut found: Vec<Vec<Association>> = self
             .values

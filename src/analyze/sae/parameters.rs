@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::analyze::Mistakes;
 use crate::engine::Representation;
 
 /// Most features.
@@ -139,47 +140,36 @@ impl Default for SaeKind {
 impl Sae {
     /// Values that make no sense, each with its key in the spec.
     pub(crate) fn mistakes(&self) -> Vec<(&'static str, String)> {
-        let mut found = Vec::new();
-        let mut require = |holds: bool, key: &'static str, problem: String| {
-            if !holds {
-                found.push((key, problem));
-            }
-        };
-        let mut range = |key, least: usize, most: usize, got: usize| {
-            require(
-                (least..=most).contains(&got),
-                key,
-                format!("expected {least} to {most}, got {got}"),
-            );
-        };
-        range("analysis.Sae.features", 2, MOST_FEATURES, self.features);
-        range("analysis.Sae.context", 2, 1 << 20, self.context);
-        range("analysis.Sae.batch", 1, 1 << 20, self.batch);
-        range("analysis.Sae.tokens", self.batch, MOST_TOKENS, self.tokens);
+        let mut found = Mistakes::default();
+        found.within("analysis.Sae.features", 2..=MOST_FEATURES, self.features);
+        found.within("analysis.Sae.context", 2..=1 << 20, self.context);
+        found.within("analysis.Sae.batch", 1..=1 << 20, self.batch);
+        found.within("analysis.Sae.tokens", self.batch..=MOST_TOKENS, self.tokens);
         if let Corpus::Sampled { tokens, .. } = self.text {
-            range(
+            let least = self.context.saturating_mul(2);
+            found.within(
                 "analysis.Sae.text.Sampled.tokens",
-                self.context.saturating_mul(2),
-                MOST_TOKENS,
+                least..=MOST_TOKENS,
                 tokens,
             );
         }
-        range("analysis.Sae.described", 0, 10_000, self.described);
-        range("analysis.Sae.contexts", 0, 100, self.contexts);
-        match self.kind {
-            SaeKind::TopK { k } => range("analysis.Sae.kind.TopK.k", 1, self.features, k),
-            SaeKind::BatchTopK { k } => range("analysis.Sae.kind.BatchTopK.k", 1, self.features, k),
-            _ => {}
+        found.within("analysis.Sae.described", 0..=10_000, self.described);
+        found.within("analysis.Sae.contexts", 0..=100, self.contexts);
+        let active = match self.kind {
+            SaeKind::TopK { k } => Some(("analysis.Sae.kind.TopK.k", k)),
+            SaeKind::BatchTopK { k } => Some(("analysis.Sae.kind.BatchTopK.k", k)),
+            _ => None,
+        };
+        if let Some((key, k)) = active {
+            found.within(key, 1..=self.features, k);
         }
-        require(
-            self.batch.saturating_mul(self.features) <= MOST_CODES,
-            "analysis.Sae.batch",
+        let codes = self.batch.saturating_mul(self.features);
+        found.require(codes <= MOST_CODES, "analysis.Sae.batch", || {
             format!(
                 "{} rows of {} features are more than {MOST_CODES} numbers at once; lower one of them",
                 self.batch, self.features
-            ),
-        );
-        let positive = |value: f64| value.is_finite() && value > 0.0;
+            )
+        });
         let prices = match self.kind {
             SaeKind::Relu { l1 } => vec![("analysis.Sae.kind.Relu.l1", l1)],
             SaeKind::Gated { l1 } => vec![("analysis.Sae.kind.Gated.l1", l1)],
@@ -191,17 +181,14 @@ impl Sae {
         };
         let numbers = [("analysis.Sae.learning_rate", self.learning_rate)];
         for (key, value) in numbers.into_iter().chain(prices) {
-            require(
-                positive(value),
-                key,
-                format!("expected a finite number above 0, got {value}"),
-            );
+            found.require(value.is_finite() && value > 0.0, key, || {
+                format!("expected a finite number above 0, got {value}")
+            });
         }
-        require(
-            self.text != Corpus::Files(Vec::new()),
-            "analysis.Sae.text.Files",
-            "expected at least one text file".into(),
-        );
-        found
+        let some_text = self.text != Corpus::Files(Vec::new());
+        found.require(some_text, "analysis.Sae.text.Files", || {
+            "expected at least one text file".into()
+        });
+        found.0
     }
 }

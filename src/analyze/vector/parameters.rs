@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::analyze::Mistakes;
 use crate::engine::AddAt;
 use crate::metric::Metric;
 use crate::task::TaskSource;
@@ -82,73 +83,47 @@ impl Default for Vector {
 impl Vector {
     /// Values that make no sense, each with its key in the spec.
     pub(crate) fn mistakes(&self, metric: Metric) -> Vec<(&'static str, String)> {
-        let mut found = Vec::new();
-        let mut require = |holds: bool, key: &'static str, problem: String| {
-            if !holds {
-                found.push((key, problem));
-            }
-        };
-        require(
-            !metric.needs_full_model(),
-            "metric",
+        let mut found = Mistakes::default();
+        found.require(!metric.needs_full_model(), "metric", || {
             format!(
                 "{metric:?} compares with the unchanged model, so it does not say whether the behaviour appears\nhint: use \
                  metric: LogitDiff, ProbDiff, Nll or Accuracy"
-            ),
-        );
-        let range = |what: &str, most: usize, got: usize| {
-            (
-                (1..=most).contains(&got),
-                format!("expected 1 to {most} {what}, got {got}"),
             )
-        };
-        let (key, (holds, problem)) = match self.from {
-            VectorFrom::Means { positions } => (
-                "analysis.Vector.from.Means.positions",
-                range("positions", MOST_POSITIONS, positions),
-            ),
-            VectorFrom::Heads { count } => (
-                "analysis.Vector.from.Heads.count",
-                range("heads", MOST_HEADS, count),
-            ),
-        };
-        require(holds, key, problem);
+        });
+        match self.from {
+            VectorFrom::Means { positions } => {
+                let key = "analysis.Vector.from.Means.positions";
+                found.within(key, 1..=MOST_POSITIONS, positions);
+            }
+            VectorFrom::Heads { count } => {
+                found.within("analysis.Vector.from.Heads.count", 1..=MOST_HEADS, count);
+            }
+        }
         let fits = |it: &f64| it.is_finite() && it.abs() <= LARGEST_STRENGTH && *it != 0.0;
-        require(
-            (1..=MOST_STRENGTHS).contains(&self.strengths.len())
-                && self.strengths.iter().all(fits)
-                && self.strengths.is_sorted_by(|one, next| one < next),
-            "analysis.Vector.strengths",
+        let strengths = (1..=MOST_STRENGTHS).contains(&self.strengths.len())
+            && self.strengths.iter().all(fits)
+            && self.strengths.is_sorted_by(|one, next| one < next);
+        found.require(strengths, "analysis.Vector.strengths", || {
             format!(
                 "expected 1 to {MOST_STRENGTHS} ascending numbers other than 0, none above {LARGEST_STRENGTH}, got {:?}",
                 self.strengths
-            ),
-        );
-        require(
-            self.layers.is_sorted_by(|one, next| one < next),
-            "analysis.Vector.layers",
-            format!("expected ascending layers, got {:?}", self.layers),
-        );
-        for (key, most, got) in [
-            ("analysis.Vector.samples", MOST_SAMPLES, self.samples),
-            ("analysis.Vector.tokens", MOST_TOKENS, self.tokens),
-        ] {
-            require(
-                got <= most,
-                key,
-                format!("expected at most {most}, got {got}"),
-            );
-        }
-        require(
-            self.says.iter().all(|text| !text.trim().is_empty()),
-            "analysis.Vector.says",
-            "an empty text is in every sample; remove it".into(),
-        );
-        require(
-            self.says.is_empty() || (self.samples > 0 && self.tokens > 0),
-            "analysis.Vector.says",
-            "samples or tokens is 0, so that nothing is said".into(),
-        );
-        found
+            )
+        });
+        let ascending = self.layers.is_sorted_by(|one, next| one < next);
+        found.require(ascending, "analysis.Vector.layers", || {
+            format!("expected ascending layers, got {:?}", self.layers)
+        });
+        found.within("analysis.Vector.samples", 0..=MOST_SAMPLES, self.samples);
+        found.within("analysis.Vector.tokens", 0..=MOST_TOKENS, self.tokens);
+        let key = "analysis.Vector.says";
+        let say_something = self.says.iter().all(|text| !text.trim().is_empty());
+        found.require(say_something, key, || {
+            "an empty text is in every sample; remove it".into()
+        });
+        let are_said = self.says.is_empty() || (self.samples > 0 && self.tokens > 0);
+        found.require(are_said, key, || {
+            "samples or tokens is 0, so that nothing is said".into()
+        });
+        found.0
     }
 }

@@ -2,8 +2,10 @@
 
 mod edit;
 mod lens;
+mod neurons;
 mod patchscope;
 mod relation;
+mod repl;
 mod trace;
 
 use std::path::PathBuf;
@@ -13,7 +15,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use self::relation::RelationArgs;
 pub(crate) use edit::EditArgs;
 pub(crate) use lens::{AttentionArgs, LensArgs, ResidualArgs};
+pub(crate) use neurons::NeuronsArgs;
 pub(crate) use patchscope::PatchscopeArgs;
+pub(crate) use repl::ReplArgs;
 pub(crate) use trace::TraceArgs;
 
 /// Finds the circuit inside a transformer language model that does a task.
@@ -71,7 +75,7 @@ pub(crate) enum Command {
     Attention(AttentionArgs),
     /// Show how the residual stream grows, and which parts write into a direction.
     Residual(ResidualArgs),
-    /// Find the MLP neurons whose activation goes with a task, and those it needs.
+    /// Find the MLP neurons whose activation goes with a behaviour, and those it needs.
     Neurons(NeuronsArgs),
     /// Take one token's direction out of the stream and put another's in.
     Edit(EditArgs),
@@ -85,6 +89,8 @@ pub(crate) enum Command {
     Trace(TraceArgs),
     /// Find the direction of the residual stream that carries a behaviour; add it and take it out.
     Vector(VectorArgs),
+    /// Try prompts, replace parts of the model and add vectors, line by line; `help` shows the commands.
+    Repl(ReplArgs),
     /// Time the engine's work on a model and prompts, and compare it with the limits of this machine.
     Bench(BenchArgs),
     /// List the built-in models and those in the local cache.
@@ -229,23 +235,6 @@ pub(crate) struct AskedArgs {
     /// Name of the spec [default: the command and the kind of task].
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct NeuronsArgs {
-    #[command(flatten)]
-    pub(crate) asked: AskedArgs,
-    /// Neurons whose effect is measured: so many by attribution, and so many by correlation.
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub(crate) top: usize,
-    /// What counts of a neuron's activations on a prompt: `Read` (the last position read), `Max` or `Mean`.
-    #[arg(long, value_name = "POOL", default_value = "Read")]
-    pub(crate) pool: String,
-    /// What a neuron is replaced by: `Mean`, `MeanPositional`, `Zero` or `Resample(seed: 0)`.
-    #[arg(long, value_name = "ABLATION", default_value = "Mean")]
-    pub(crate) ablation: String,
-    #[command(flatten)]
-    pub(crate) batch: BatchArgs,
 }
 
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 mod args;
 mod commands;
 mod output;
+mod repl;
 mod table;
 mod ui;
 

@@ -36,6 +36,18 @@ pub(crate) fn stop_on_ctrl_c() {
     }
 }
 
+/// Lets Ctrl-C ask running work to stop, as often as it is pressed; the program itself goes on.
+pub(crate) fn interrupt_on_ctrl_c() {
+    if ctrlc::set_handler(|| STOP.set()).is_err() {
+        output::message(&output::warning_text("Ctrl-C will end the program at once"));
+    }
+}
+
+/// Lets work begin after other work was stopped.
+pub(crate) fn go_on() {
+    STOP.clear();
+}
+
 /// The progress of a batch.
 #[derive(Debug)]
 pub(crate) struct BatchUi {

@@ -7,6 +7,7 @@ mod csv;
 mod json_lines;
 mod mib;
 mod prompt_json;
+pub(super) mod prompts;
 
 use std::path::Path;
 
@@ -25,8 +26,7 @@ pub(super) type Rows = Vec<(usize, Result<Row, String>)>;
 pub(super) fn rows(path: &Path, bytes: &[u8]) -> Result<Rows, String> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let body = bytes.trim_ascii_end();
-    let ending = path.extension().and_then(|ending| ending.to_str());
-    let (rows, row) = match ending.map(str::to_ascii_lowercase).as_deref() {
+    let (rows, row) = match ending(path).as_deref() {
         Some("json") => (prompt_json::rows(text(body)?)?, "a prompt into `prompts`"),
         Some("csv") => (csv::rows(text(body)?)?, "one line per row below the header"),
         _ => (json_lines::rows(body), "one JSON object per line"),
@@ -35,6 +35,12 @@ pub(super) fn rows(path: &Path, bytes: &[u8]) -> Result<Rows, String> {
         return Err(format!("the file has no rows; write {row}"));
     }
     Ok(rows)
+}
+
+/// What the name of a file ends in, in small letters.
+fn ending(path: &Path) -> Option<String> {
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    ending.map(str::to_ascii_lowercase)
 }
 
 fn text(body: &[u8]) -> Result<&str, String> {

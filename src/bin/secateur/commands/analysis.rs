@@ -93,7 +93,13 @@ struct Looked<'a> {
 impl Looked<'_> {
     /// Runs the spec with these keys.
     fn run(&self, keys: &str, batch: &BatchArgs, quiet: bool) -> Result<u8> {
-        let kind = || kind_of(self.command, self.task.unwrap_or(self.without_task));
+        let kind = || {
+            format!(
+                "{}-{}",
+                self.command,
+                kind_of(self.task.unwrap_or(self.without_task))
+            )
+        };
         let name = self.name.map_or_else(kind, str::to_owned);
         let task = self
             .task
@@ -102,12 +108,6 @@ impl Looked<'_> {
         let text = format!("(format: 1, name: {name:?}, models: [{model:?}]{task}, {keys})");
         run_text(&text, batch, quiet)
     }
-}
-
-/// A name of a spec: the command, and the kind of task.
-fn kind_of(command: &str, task: &str) -> String {
-    let kind = task.split('(').next().unwrap_or_default();
-    format!("{command}-{}", kind.trim().to_lowercase())
 }
 
 /// Text from files, or drawn from the model.
@@ -124,11 +124,37 @@ fn corpus(files: &[std::path::PathBuf], sampled: usize, seed: u64) -> String {
 
 /// `secateur neurons`.
 pub(crate) fn neurons(args: &NeuronsArgs, quiet: bool) -> Result<u8> {
-    let question = format!(
-        "Neurons(top: {}, pool: {}, ablation: {})",
-        args.top, args.pool, args.ablation
+    let (of, key, sets) = match (&args.task, &args.behaviour, &args.other) {
+        (_, Some(behaviour), Some(other)) => {
+            let stem = behaviour.file_stem().unwrap_or_default();
+            let sets = format!(
+                "sets: (behaviour: {:?}, other: {:?}, answer: {:?}, wrong: {:?}), ",
+                behaviour.display().to_string(),
+                other.display().to_string(),
+                args.answer,
+                args.wrong
+            );
+            (stem.display().to_string(), String::new(), sets)
+        }
+        (task, ..) => {
+            let task = task.as_deref().unwrap_or_default();
+            (kind_of(task), format!("task: {task}, "), String::new())
+        }
+    };
+    let own_text = args.task.is_none() && args.wrong.is_empty();
+    let metric = args.metric.as_deref();
+    let text = format!(
+        "(format: 1, name: {:?}, models: [{:?}], {key}metric: {}, held_out: {:?}, analysis: Neurons({sets}top: {}, pool: {}, \
+         ablation: {}))",
+        args.name.clone().unwrap_or_else(|| format!("neurons-{of}")),
+        args.model,
+        metric.unwrap_or(if own_text { "Nll" } else { "LogitDiff" }),
+        args.held_out,
+        args.top,
+        args.pool,
+        args.ablation
     );
-    ask("neurons", &args.asked, &question, &args.batch, quiet)
+    run_text(&text, &args.batch, quiet)
 }
 
 /// `secateur vector`.
@@ -152,15 +178,19 @@ pub(super) fn ask(
     batch: &BatchArgs,
     quiet: bool,
 ) -> Result<u8> {
-    let name = asked
-        .name
-        .clone()
-        .unwrap_or_else(|| kind_of(kind, &asked.task));
+    let name = asked.name.clone();
+    let name = name.unwrap_or_else(|| format!("{kind}-{}", kind_of(&asked.task)));
     let text = format!(
         "(format: 1, name: {name:?}, models: [{:?}], task: {}, metric: {}, held_out: {:?}, analysis: {question})",
         asked.model, asked.task, asked.metric, asked.held_out
     );
     run_text(&text, batch, quiet)
+}
+
+/// The kind of a task, in small letters.
+fn kind_of(task: &str) -> String {
+    let kind = task.split('(').next().unwrap_or_default();
+    kind.trim().to_lowercase()
 }
 
 /// `secateur sae`.

@@ -1,0 +1,12 @@
+//! `secateur repl`: a prompt at which prompts are tried, parts of the model replaced and vectors added.
+//!
+//! Every line that runs the model is a spec with `analysis: Prompt(..)`, which is printed with the answer. Lines come from a
+//! terminal, with completion and history, or from a pipe.
+
+mod command;
+mod editor;
+mod session;
+
+pub(crate) use command::{Command, HELP};
+pub(crate) use editor::Lines;
+pub(crate) use session::{Next, Session};
