@@ -1,6 +1,7 @@
 //! Questions besides the one for a circuit, answered on the same engine, models and tasks.
 
 mod effect;
+pub mod feature_circuit;
 pub mod neurons;
 pub mod sae;
 pub mod vector;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::Tokenizer;
 
 pub use effect::Effect;
+pub use feature_circuit::FeatureCircuit;
 pub use neurons::Neurons;
 pub use sae::Sae;
 pub use vector::Vector;
@@ -17,6 +19,8 @@ pub use vector::Vector;
 /// A question about a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Analysis {
+    /// Which features of sparse autoencoders a behaviour needs.
+    FeatureCircuit(FeatureCircuit),
     /// Which neurons' activation goes with a behaviour, and which neurons it needs.
     Neurons(Neurons),
     /// Which features a layer holds.

@@ -5,8 +5,10 @@ use std::ops::Range;
 use super::intervention::{Intervention, Site, at_layer, at_split_mlp};
 use super::kernels::rows;
 use super::layout::Layout;
+use super::splice::Splice;
 use super::steer::Steering;
 use super::transformer::{MlpInner, Prefix, Transformer};
+use crate::graph::Representation;
 use crate::model::Real;
 
 /// Everything a full run computed. `places` are the points where readers read: `2 l` is the attention of layer
@@ -36,6 +38,21 @@ pub(crate) struct LayerRun<T> {
     pub inner: Option<MlpInner<T>>,
 }
 
+impl<T> LayerRun<T> {
+    /// A block that was not run.
+    pub(crate) fn nothing() -> Self {
+        Self {
+            q: Vec::new(),
+            k: Vec::new(),
+            v: Vec::new(),
+            z: Vec::new(),
+            mlp: Vec::new(),
+            neurons: Vec::new(),
+            inner: None,
+        }
+    }
+}
+
 /// What is changed in a run.
 #[derive(Clone, Copy)]
 pub(crate) struct Changes<'c, T> {
@@ -43,6 +60,8 @@ pub(crate) struct Changes<'c, T> {
     pub interventions: &'c [Intervention<T>],
     /// What is done to the stream.
     pub steering: Option<&'c Steering<T>>,
+    /// What is done to representations as they are computed.
+    pub splice: Option<&'c dyn Splice<T>>,
 }
 
 impl<T> Changes<'_, T> {
@@ -51,6 +70,13 @@ impl<T> Changes<'_, T> {
         Self {
             interventions: &[],
             steering: None,
+            splice: None,
+        }
+    }
+
+    fn splice(&self, layer: usize, of: Representation, rows: &mut [T]) {
+        if let Some(splice) = self.splice {
+            splice.splice(layer, of, rows);
         }
     }
 }
@@ -93,7 +119,7 @@ impl<T: Real> Transformer<'_, T> {
         }
         let changes = Changes {
             interventions,
-            steering: None,
+            ..Changes::none()
         };
         self.blocks(0..config.n_layers, layout, (x, prefix), keep_inner, changes)
     }
@@ -120,6 +146,7 @@ impl<T: Real> Transformer<'_, T> {
                 let width = config.n_heads * config.d_head;
                 intervention.set(config.d_head, width, &mut z);
             }
+            changes.splice(layer, Representation::Heads, &mut z);
             if reads_only {
                 x = rows::gather(&x, config.d_model, &layout.reads);
             }
@@ -138,12 +165,14 @@ impl<T: Real> Transformer<'_, T> {
             }
             streams.push(mlp_in);
             if config.has_mlps() {
+                changes.splice(layer, Representation::Mlp, &mut mlp_total);
                 rows::add(&mut x, &mlp_total);
             }
             if let Some(steering) = changes.steering {
                 steering.after_write(config.d_model, &mut x);
                 steering.after_layer(layer, layout, reads_only, &mut x);
             }
+            changes.splice(layer, Representation::Stream, &mut x);
             layers.push(LayerRun { q, k, v, z, ..run });
         }
         streams.push(x);
@@ -196,15 +225,7 @@ impl<T: Real> Transformer<'_, T> {
     /// An MLP's writers from its input stream, and the sum of all they write (free output bias included); nothing
     /// where there is no MLP.
     pub(crate) fn mlp_run(&self, layer: usize, x: &[T], keep_inner: bool) -> (LayerRun<T>, Vec<T>) {
-        let mut run = LayerRun {
-            q: Vec::new(),
-            k: Vec::new(),
-            v: Vec::new(),
-            z: Vec::new(),
-            mlp: Vec::new(),
-            neurons: Vec::new(),
-            inner: None,
-        };
+        let mut run = LayerRun::nothing();
         let Some(mlp) = self.weights.mlp(layer) else {
             return (run, Vec::new());
         };

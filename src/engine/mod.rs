@@ -32,6 +32,7 @@ mod residual;
 mod resume;
 mod session;
 mod site;
+mod splice;
 mod steer;
 mod sums;
 pub mod timing;
@@ -47,10 +48,12 @@ pub use resample::Donors;
 pub use residual::Residuals;
 pub use resume::Resumable;
 pub use session::ModelEvaluator;
-pub use site::Representation;
+pub use splice::{Splice, Spliced, Start, Taped};
 pub use steer::{AddAt, HeadShape, Steering};
 pub use transformer::Transformer;
 pub use values::AblationValues;
+
+pub use crate::graph::Representation;
 
 /// Examples whose values are summed as one block, and the unit in which examples are grouped.
 pub(crate) const BLOCK: usize = 16;

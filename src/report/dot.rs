@@ -85,6 +85,8 @@ fn node_line(node: &FigureNode) -> String {
         Node::Neuron { .. } => {
             "shape=ellipse, style=filled, fillcolor=\"#FFF9E8\", fontsize=8, height=0.2, width=0.3"
         }
+        Node::Feature { .. } => "shape=ellipse, style=filled, fillcolor=\"#EAF4EC\"",
+        Node::Error { .. } => "shape=box, style=\"filled,dashed\", fillcolor=\"#F2F2F2\"",
         Node::Head { .. } => {
             let Some(ports) = node.ports else {
                 return format!(
@@ -94,7 +96,11 @@ fn node_line(node: &FigureNode) -> String {
             return head_line(node, ports);
         }
     };
-    format!("\"{name}\" [{style}];")
+    let about = node.about.as_ref();
+    let about = about.map_or_else(String::new, |about| {
+        format!(", tooltip={}", dot_string(about))
+    });
+    format!("\"{name}\" [{style}{about}];")
 }
 
 /// A head with its three inputs along the bottom.

@@ -7,6 +7,7 @@ mod compare;
 mod csv;
 mod dot;
 mod eap_json;
+mod feature_circuit;
 mod figure;
 mod json;
 pub mod layout;
@@ -26,6 +27,10 @@ pub use compare::{Comparison, compare_csv, compare_latex, compare_markdown, comp
 pub use csv::{curve_csv, edges_csv};
 pub use dot::{Dot, to_dot};
 pub use eap_json::{EapEdge, EapGraph, Imported, to_eap_json};
+pub use feature_circuit::{
+    FeatureStamp, feature_circuit_text, feature_edges_csv, feature_nodes_csv, features_figure,
+    features_ron,
+};
 pub use figure::{Figure, FigureEdge, FigureNode, Port};
 pub use json::{Provenance, REPORT_FORMAT, figure_warnings, report_json, trace_lines};
 pub use neurons::{doses_svg, neurons_csv, neurons_text};

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::job::{Contents, Listening};
 use super::plan::Job;
 use super::record::{AnalysisSummary, Summary};
-use super::{neurons_job, provenance, sae_job, vector_job};
+use super::{feature_circuit_job, neurons_job, provenance, sae_job, vector_job};
 use crate::analyze::Analysis;
 use crate::error::{Error, Result};
 use crate::model::{LoadedModel, ModelConfig};
@@ -48,6 +48,7 @@ pub(super) fn run(
         observer,
     };
     let answer = match &spec.analysis {
+        Analysis::FeatureCircuit(question) => feature_circuit_job::answer(&asked, question)?,
         Analysis::Neurons(question) => neurons_job::answer(&asked, question)?,
         Analysis::Sae(question) => sae_job::answer(&asked, question)?,
         Analysis::Vector(question) => vector_job::answer(&asked, question)?,

@@ -5,6 +5,7 @@ mod batch;
 mod bench;
 mod circuit_job;
 mod eval;
+mod feature_circuit_job;
 mod files;
 mod golden;
 mod job;

@@ -71,21 +71,33 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
     });
     check.at_most("random_baselines", spec.random_baselines, MAX_BASELINES);
     check.at_most("bootstrap", spec.bootstrap, MAX_BOOTSTRAP);
+    let owned = |found: Vec<(&'static str, String)>| -> Vec<(String, String)> {
+        let found = found.into_iter();
+        found
+            .map(|(key, problem)| (key.to_owned(), problem))
+            .collect()
+    };
     let found = match &spec.analysis {
-        Analysis::Neurons(neurons) => neurons.mistakes(spec.metric),
+        Analysis::FeatureCircuit(features) => {
+            for file in features.files() {
+                check.data_file("analysis.FeatureCircuit.dictionaries", &file);
+            }
+            features.mistakes(spec.metric)
+        }
+        Analysis::Neurons(neurons) => owned(neurons.mistakes(spec.metric)),
         Analysis::Sae(sae) => {
             for file in sae.text.files() {
                 check.data_file("analysis.Sae.text.Files", file);
             }
-            sae.mistakes()
+            owned(sae.mistakes())
         }
         Analysis::Vector(vector) => {
             check.vector_data(vector);
-            vector.mistakes(spec.metric)
+            owned(vector.mistakes(spec.metric))
         }
     };
     for (key, problem) in found {
-        check.add(&KeyPath::new(key), problem);
+        check.add(&KeyPath::new(&key), problem);
     }
     check.in_order()
 }

@@ -12,6 +12,7 @@ mod determinism;
 mod engine;
 mod exact;
 mod family_scores;
+mod feature_circuit;
 mod golden;
 mod graph;
 mod layering;

@@ -8,8 +8,7 @@ use secateur::graph::{ComputationGraph, EdgeMask, Node, Qkv, Reader};
 use secateur::model::{Linear, Table, Weights};
 use secateur::task::Example;
 
-pub(crate) use self::parts::dot;
-use self::parts::{activation, add, apply, cap, norm, rotate, sees};
+pub(crate) use self::parts::{activation, add, apply, cap, dot, norm, rotate, sees};
 pub(crate) use self::random::{
     gpt2, llama, paired_examples, random_examples, random_mask, random_weights,
 };

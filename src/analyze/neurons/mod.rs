@@ -15,6 +15,7 @@ mod screen;
 mod statistics;
 
 pub use contexts::Context;
+pub(in crate::analyze) use contexts::keep_most_active;
 pub use dose::{DosePoint, DoseResponse, Trend};
 pub use group::Group;
 pub use parameters::{Neurons, Pool};

@@ -1,8 +1,12 @@
 //! The command line.
 
+mod feature_circuit;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use feature_circuit::FeatureCircuitArgs;
 
 /// Finds the circuit inside a transformer language model that does a task.
 ///
@@ -59,6 +63,8 @@ pub(crate) enum Command {
     Sae(SaeArgs),
     /// Find the direction of the residual stream that carries a behaviour; add it and take it out.
     Vector(VectorArgs),
+    /// Find the features of sparse autoencoders that a task needs, and how they act on each other.
+    FeatureCircuit(FeatureCircuitArgs),
     /// Time the engine's work on a model and prompts, and compare it with the limits of this machine.
     Bench(BenchArgs),
     /// List the built-in models and those in the local cache.

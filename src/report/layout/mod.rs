@@ -201,6 +201,7 @@ fn size(node: &Node, ports: bool, (edges_in, edges_out): (usize, usize)) -> (f64
         }
         Node::Mlp { .. } => (name.max(44.0).max(fan(5.0, edges_in.max(edges_out))), 24.0),
         Node::Neuron { .. } => (text_width(&node.to_string(), 9.0) + 10.0, 16.0),
+        Node::Feature { .. } | Node::Error { .. } => (name, 20.0),
         Node::Head { .. } => (
             name.max(54.0).max(fan(5.0, edges_in.max(edges_out))),
             if ports { 20.0 + PORT_HEIGHT } else { 24.0 },

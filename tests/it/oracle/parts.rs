@@ -2,7 +2,7 @@
 
 use secateur::model::{Activation, Linear, ModelConfig, Norm, NormWeights, Positions};
 
-pub(super) fn apply(map: &Linear<f64>, x: &[f64]) -> Vec<f64> {
+pub(crate) fn apply(map: &Linear<f64>, x: &[f64]) -> Vec<f64> {
     (0..map.outputs)
         .map(|output| {
             let sum: f64 = (0..map.inputs)
@@ -20,7 +20,7 @@ pub(super) fn apply(map: &Linear<f64>, x: &[f64]) -> Vec<f64> {
         .collect()
 }
 
-pub(super) fn norm(kind: Norm, weights: &NormWeights<f64>, x: &[f64]) -> Vec<f64> {
+pub(crate) fn norm(kind: Norm, weights: &NormWeights<f64>, x: &[f64]) -> Vec<f64> {
     let count = x.len() as f64;
     let (mean, eps) = match kind {
         Norm::LayerNorm { eps } => (x.iter().sum::<f64>() / count, eps),
@@ -37,7 +37,7 @@ pub(super) fn norm(kind: Norm, weights: &NormWeights<f64>, x: &[f64]) -> Vec<f64
         .collect()
 }
 
-pub(super) fn activation(kind: Activation, x: f64) -> f64 {
+pub(crate) fn activation(kind: Activation, x: f64) -> f64 {
     match kind {
         Activation::Relu => x.max(0.0),
         Activation::Silu => x / (1.0 + (-x).exp()),
@@ -49,7 +49,7 @@ pub(super) fn activation(kind: Activation, x: f64) -> f64 {
     }
 }
 
-pub(super) fn rotate(config: &ModelConfig, layer: usize, x: &mut [f64], position: usize) {
+pub(crate) fn rotate(config: &ModelConfig, layer: usize, x: &mut [f64], position: usize) {
     let Positions::Rotary {
         theta,
         dims,
@@ -76,14 +76,14 @@ pub(super) fn rotate(config: &ModelConfig, layer: usize, x: &mut [f64], position
     }
 }
 
-pub(super) fn sees(config: &ModelConfig, layer: usize, query: usize, key: usize) -> bool {
+pub(crate) fn sees(config: &ModelConfig, layer: usize, query: usize, key: usize) -> bool {
     let local = config.attention.local.as_ref();
     let local = local.filter(|local| local.layers.contains(&layer));
     (config.attention.bidirectional || key <= query)
         && local.is_none_or(|local| key + local.window > query)
 }
 
-pub(super) fn cap(cap: Option<f64>, value: f64) -> f64 {
+pub(crate) fn cap(cap: Option<f64>, value: f64) -> f64 {
     cap.map_or(value, |cap| cap * (value / cap).tanh())
 }
 
@@ -91,7 +91,7 @@ pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
 
-pub(super) fn add(target: &mut [f64], source: &[f64]) {
+pub(crate) fn add(target: &mut [f64], source: &[f64]) {
     for (target, source) in target.iter_mut().zip(source) {
         *target += source;
     }

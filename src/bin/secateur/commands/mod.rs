@@ -46,6 +46,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Neurons(args) => analysis::neurons(args, cli.quiet),
         Command::Sae(args) => analysis::sae(args, cli.quiet),
         Command::Vector(args) => analysis::vector(args, cli.quiet),
+        Command::FeatureCircuit(args) => analysis::feature_circuit(args, cli.quiet),
         Command::Bench(args) => bench::bench(args),
         Command::Models => models::models(),
         Command::Completions { shell } => completions::completions(*shell),
