@@ -4,6 +4,8 @@ mod adam;
 pub mod attention;
 pub mod edit;
 mod effect;
+pub mod feature_circuit;
+mod files;
 pub mod lens;
 mod mistakes;
 pub mod neurons;
@@ -26,6 +28,7 @@ use crate::model::Tokenizer;
 pub use attention::AttentionRoles;
 pub use edit::Edit;
 pub use effect::Effect;
+pub use feature_circuit::FeatureCircuit;
 pub use lens::Lens;
 use mistakes::Mistakes;
 pub use neurons::Neurons;
@@ -45,6 +48,8 @@ pub enum Analysis {
     Attention(AttentionRoles),
     /// What prompts say with a token's direction exchanged for another's.
     Edit(Edit),
+    /// Which features of sparse autoencoders a behaviour needs.
+    FeatureCircuit(FeatureCircuit),
     /// What a model would say after each layer.
     Lens(Lens),
     /// Which neurons' activation goes with a behaviour, and which neurons it needs.

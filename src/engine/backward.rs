@@ -20,6 +20,7 @@ use super::kernels::norm::Normalised;
 use super::kernels::{activation, norm, rows};
 use super::layout::{Layout, Segment};
 use super::transformer::{Prefix, Transformer};
+use crate::graph::Representation;
 use crate::model::{NormWeights, Real};
 
 /// How a sink wants the gradients of heads' readers.
@@ -70,6 +71,14 @@ pub(crate) trait GradientSink<T>: Sync {
     /// Gradient at the hidden units of an MLP, `[query rows, d_mlp]`.
     fn hidden(&mut self, _layer: usize, _gradient: &[T]) {}
 
+    /// Whether the gradient at a representation is wanted.
+    fn wants_representation(&self, _layer: usize, _of: Representation) -> bool {
+        false
+    }
+
+    /// Gradient at a representation, `[query rows, width]`; what is left of it is pulled back further.
+    fn representation(&mut self, _layer: usize, _of: Representation, _gradient: &mut [T]) {}
+
     /// Gradient at the values that an intervention set, by its number.
     fn intervention(&mut self, _index: usize, _gradient: &[T]) {}
 
@@ -102,9 +111,33 @@ impl<T: Real> Transformer<'_, T> {
     ) {
         let logits = self.graph.readers().len() - 1;
         sink.readers(&[logits], std::slice::from_ref(&final_gradient), true);
-        let mut stream = final_gradient;
         let lowest = sink.lowest_layer();
-        for layer in (lowest..self.config().n_layers).rev() {
+        let layers = lowest..self.config().n_layers;
+        let stream = self.backward_blocks(tape, layers, final_gradient, sink);
+        if lowest > 0 {
+            return;
+        }
+        let config = self.config();
+        for (index, intervention) in tape.interventions.iter().enumerate() {
+            if matches!(intervention.site, Site::Input | Site::Positions) {
+                let at = intervention.gradient(config.d_head, config.d_model, &stream);
+                sink.intervention(index, &at);
+            }
+        }
+    }
+
+    /// Pulls the gradient at the stream that leaves some blocks back to the stream that enters them.
+    pub(crate) fn backward_blocks(
+        &self,
+        tape: &Tape<'_, T>,
+        layers: Range<usize>,
+        mut stream: Vec<T>,
+        sink: &mut dyn GradientSink<T>,
+    ) -> Vec<T> {
+        for layer in layers.rev() {
+            if sink.wants_representation(layer, Representation::Stream) {
+                sink.representation(layer, Representation::Stream, &mut stream);
+            }
             let mut upstream = stream.clone();
             if let Some(at_mlp) = self.mlp_backward(tape, layer, &stream, sink) {
                 rows::add(&mut stream, &at_mlp);
@@ -119,16 +152,7 @@ impl<T: Real> Transformer<'_, T> {
             stream = self.attention_backward(tape, layer, &upstream, stream, sink);
             sink.stream(layer, &stream);
         }
-        if lowest > 0 {
-            return;
-        }
-        let config = self.config();
-        for (index, intervention) in tape.interventions.iter().enumerate() {
-            if matches!(intervention.site, Site::Input | Site::Positions) {
-                let at = intervention.gradient(config.d_head, config.d_model, &stream);
-                sink.intervention(index, &at);
-            }
-        }
+        stream
     }
 
     fn mlp_backward(
@@ -143,6 +167,9 @@ impl<T: Real> Transformer<'_, T> {
         let reader = self.layers[layer].mlp?;
         let inner = tape.run.layers[layer].inner.as_ref()?;
         let mut upstream = Cow::Borrowed(upstream);
+        if sink.wants_representation(layer, Representation::Mlp) {
+            sink.representation(layer, Representation::Mlp, upstream.to_mut());
+        }
         for (index, intervention) in at_layer(tape.interventions, layer, true) {
             let gradient = upstream.to_mut();
             let taken = intervention.take_gradient(config.d_head, config.d_model, gradient);
@@ -231,6 +258,9 @@ impl<T: Real> Transformer<'_, T> {
         let (d_model, d_head) = (config.d_model, config.d_head);
         let block = self.weights.attention(layer);
         let mut z_gradient = pull_outputs(&block.o, upstream);
+        if sink.wants_representation(layer, Representation::Heads) {
+            sink.representation(layer, Representation::Heads, &mut z_gradient);
+        }
         for (index, intervention) in at_layer(tape.interventions, layer, false) {
             let taken = intervention.take_gradient(d_head, block.o.inputs, &mut z_gradient);
             sink.intervention(index, &taken);

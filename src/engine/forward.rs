@@ -5,8 +5,10 @@ use std::ops::Range;
 use super::intervention::{Intervention, Site, at_hidden, at_layer, at_split_mlp};
 use super::kernels::rows;
 use super::layout::Layout;
+use super::splice::Splice;
 use super::steer::Steering;
 use super::transformer::{MlpInner, Prefix, Transformer};
+use crate::graph::Representation;
 use crate::model::Real;
 
 /// Everything a full run computed. `places` are the points where readers read: `2 l` is the attention of layer
@@ -44,6 +46,8 @@ pub(crate) struct Changes<'c, T> {
     pub interventions: &'c [Intervention<T>],
     /// What is done to the stream.
     pub steering: Option<&'c Steering<T>>,
+    /// What is done to representations as they are computed.
+    pub splice: Option<&'c dyn Splice<T>>,
 }
 
 impl<T> Changes<'_, T> {
@@ -52,6 +56,13 @@ impl<T> Changes<'_, T> {
         Self {
             interventions: &[],
             steering: None,
+            splice: None,
+        }
+    }
+
+    fn splice(&self, layer: usize, of: Representation, rows: &mut [T]) {
+        if let Some(splice) = self.splice {
+            splice.splice(layer, of, rows);
         }
     }
 }
@@ -94,7 +105,7 @@ impl<T: Real> Transformer<'_, T> {
         }
         let changes = Changes {
             interventions,
-            steering: None,
+            ..Changes::none()
         };
         self.blocks(0..config.n_layers, layout, (x, prefix), keep_inner, changes)
     }
@@ -121,6 +132,7 @@ impl<T: Real> Transformer<'_, T> {
                 let width = config.n_heads * config.d_head;
                 intervention.set(config.d_head, width, &mut z);
             }
+            changes.splice(layer, Representation::Heads, &mut z);
             if reads_only {
                 x = rows::gather(&x, config.d_model, &layout.reads);
             }
@@ -139,12 +151,14 @@ impl<T: Real> Transformer<'_, T> {
             }
             streams.push(mlp_in);
             if config.has_mlps() {
+                changes.splice(layer, Representation::Mlp, &mut mlp_total);
                 rows::add(&mut x, &mlp_total);
             }
             if let Some(steering) = changes.steering {
                 steering.after_write(config.d_model, &mut x);
                 steering.after_layer(layer, layout, reads_only, &mut x);
             }
+            changes.splice(layer, Representation::Stream, &mut x);
             layers.push(LayerRun { q, k, v, z, ..run });
         }
         streams.push(x);

@@ -3,9 +3,9 @@
 //! The numbers are upper bounds by the sizes of what is allocated. They decide only which whole examples are run together
 //! and which runs are made again instead of kept, never a bit of a result.
 
-use super::Ablation;
 use super::chunk::examples_per_chunk;
 use super::transformer::Transformer;
+use super::{Ablation, BLOCK};
 use crate::model::Real;
 use crate::task::{Example, SubjectPrompt};
 
@@ -209,6 +209,22 @@ impl<T: Real> Transformer<'_, T> {
             keep_derived,
             circuits: ((spare.saturating_sub(used)) / circuit + 1).min(circuits),
         }
+    }
+
+    /// Bytes that runs of some examples with changed representations take, of whole blocks of them and with gradients;
+    /// `width` numbers are kept of each row, and `rows` rows of circuits are run together.
+    pub(crate) fn spliced_bytes(&self, examples: &[Example], width: usize, rows: usize) -> usize {
+        let w = self.widths();
+        let extent = Extent::of(examples, false);
+        let together = BLOCK.min(examples.len());
+        let tokens: usize = examples.iter().map(|it| it.clean.len()).sum();
+        let rows = rows.max(together * extent.tokens);
+        let circuits = rows * (w.streams + w.layers + w.work) * w.number;
+        let work = circuits.max(self.gradient_bytes(extent, together, 1));
+        let kept = tokens * (width + 3 * self.config().d_model) * w.number;
+        with_gaps(
+            kept + work + 3 * rows * extent.reads * w.logits * w.number / extent.tokens.max(1),
+        )
     }
 
     /// How many examples have room for a plain run together, with gradients where they are wanted; at most `most`.

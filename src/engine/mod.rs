@@ -38,6 +38,7 @@ mod residual;
 mod resume;
 mod session;
 mod site;
+mod splice;
 mod steer;
 mod streams;
 mod subjects;
@@ -60,13 +61,15 @@ pub use resample::Donors;
 pub use residual::Residuals;
 pub use resume::Resumable;
 pub use session::ModelEvaluator;
-pub use site::Representation;
+pub use splice::{Splice, Spliced, Start, Taped};
 pub use steer::{AddAt, HeadShape, Steering};
 pub use streams::{Looked, Part, Place};
 pub use subjects::Subjects;
 pub use token_vector::TokenVector;
 pub use transformer::Transformer;
 pub use values::AblationValues;
+
+pub use crate::graph::Representation;
 
 /// Examples whose values are summed as one block, and the unit in which examples are grouped.
 pub(crate) const BLOCK: usize = 16;

@@ -276,7 +276,7 @@ fn site<T: Real>(transformer: &Transformer<'_, T>, writer: usize) -> Site {
             index: writer - transformer.layers[layer].mlp_writer - 1,
         },
         Node::Position => Site::Positions,
-        Node::Input | Node::Logits => Site::Input,
+        _ => Site::Input,
     }
 }
 
@@ -301,7 +301,7 @@ impl<T: Real> Means<T> {
                 let index = writer - transformer.layers[layer].mlp_writer - 1;
                 (Part::Neurons(layer), index..index + 1)
             }
-            Node::Input | Node::Position | Node::Logits => whole(Part::Source(writer)),
+            _ => whole(Part::Source(writer)),
         }
     }
 

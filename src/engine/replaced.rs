@@ -64,7 +64,7 @@ impl<'t, 'a, T: Real> PromptRun<'t, 'a, T> {
         }
         let changes = Changes {
             interventions: &sets,
-            steering: None,
+            ..Changes::none()
         };
         let layers = 0..transformer.config().n_layers;
         let run = transformer.blocks(layers, &layout, (x, &Prefix::default()), true, changes);

@@ -245,7 +245,7 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
         }
         let changes = Changes {
             interventions: &set,
-            steering: None,
+            ..Changes::none()
         };
         let rest = layers.start..config.n_layers;
         let run = self

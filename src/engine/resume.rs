@@ -205,20 +205,33 @@ impl<'t, 'a, T: Real> Resumable<'t, 'a, T> {
         let layout = self.layout.repeat(copies);
         let changes = Changes {
             interventions,
-            steering: None,
+            ..Changes::none()
         };
         let layers = self.transformer.config().n_layers;
         let run =
             self.transformer
                 .blocks(layer..layers, &layout, (x, &self.prefix), false, changes);
         let finals = run.streams.last().map_or(&[][..], Vec::as_slice);
+        let prompts = (&self.layout, self.examples);
+        self.transformer
+            .metric_of_copies(metric, prompts, copies, finals)
+    }
+}
+
+impl<T: Real> Transformer<'_, T> {
+    /// The metric of each of some copies of the prompts, `[copies][examples]`, from the final stream of all; the layout is
+    /// that of one copy.
+    pub(super) fn metric_of_copies(
+        &self,
+        metric: Metric,
+        (layout, examples): (&Layout, &[Example]),
+        copies: usize,
+        finals: &[T],
+    ) -> Result<Vec<Vec<f64>>> {
         let each = finals.len() / copies.max(1);
-        let values = finals.chunks_exact(each.max(1)).map(|finals| {
-            let values =
-                self.transformer
-                    .metric_values(metric, &self.layout, self.examples, finals, &[]);
-            finite(values)
-        });
+        let values = finals
+            .chunks_exact(each.max(1))
+            .map(|finals| finite(self.metric_values(metric, layout, examples, finals, &[])));
         values.collect()
     }
 }

@@ -7,19 +7,8 @@ use super::kernels::rows;
 use super::layout::Layout;
 use super::transformer::{Prefix, Transformer};
 use crate::error::{Error, Result};
+use crate::graph::Representation;
 use crate::model::Real;
-
-/// A representation of a layer.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub enum Representation {
-    /// The stream that leaves the layer.
-    #[default]
-    Stream,
-    /// What its MLP writes.
-    Mlp,
-    /// The results of its heads before `W_O`, side by side.
-    Heads,
-}
 
 impl<T: Real> Transformer<'_, T> {
     /// Numbers of a representation at a position.
@@ -102,7 +91,7 @@ impl<T: Real> Transformer<'_, T> {
                 }];
                 let changes = Changes {
                     interventions: &set,
-                    steering: None,
+                    ..Changes::none()
                 };
                 self.blocks(0..layers, &layout, (x, &prefix), false, changes)
             }

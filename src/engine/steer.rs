@@ -290,8 +290,8 @@ impl<T: Real> Transformer<'_, T> {
         }
         steering.after_write(self.config().d_model, &mut x);
         let changes = Changes {
-            interventions: &[],
             steering: Some(steering),
+            ..Changes::none()
         };
         let layers = 0..self.config().n_layers;
         self.blocks(layers, layout, (x, prefix), false, changes)

@@ -102,6 +102,23 @@ impl ComputationGraph {
         Ok(builder)
     }
 
+    /// The graph of writers that are kept or ablated as a whole: each has one edge, to `logits`.
+    pub fn of_writers(writers: Vec<Node>) -> Self {
+        let mut graph = Self {
+            granularity: Granularity::default(),
+            neurons: NeuronNodes::new(),
+            before: Vec::new(),
+            readers: Vec::new(),
+            first_reader: Vec::new(),
+            first_edge: Vec::new(),
+            outputs: Vec::new(),
+            writers,
+        };
+        graph.add_reader(Reader::Logits, graph.writers.len(), Vec::new());
+        graph.number_edges();
+        graph
+    }
+
     fn add_layer(&mut self, config: &ModelConfig, layer: usize) {
         let (heads, group) = (config.n_heads, config.group_size());
         let before = self.writers.len();

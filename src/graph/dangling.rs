@@ -4,7 +4,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Dfs, Reversed, VisitMap, Visitable, Walker};
 
 use super::computation::{Link, Place};
-use super::{ComputationGraph, EdgeMask, Node};
+use super::{ComputationGraph, EdgeMask};
 
 /// Which parts without a path count as dangling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,13 +53,17 @@ impl ComputationGraph {
         self.reaching_logits(kept).readers
     }
 
-    /// The parts with a path from `input` (or `pos`) through kept edges.
+    /// The parts with a path from writers that no reader computes (`input`, `pos`) through kept edges.
     pub fn reached_from_input(&self, kept: &EdgeMask) -> Alive {
         let graph = self.digraph(kept);
-        let is_source =
-            |&index: &usize| matches!(self.writers()[index], Node::Input | Node::Position);
-        let sources = (0..self.writers().len())
-            .filter(is_source)
+        let mut computed = vec![false; self.writers().len()];
+        for reader in 0..self.readers().len() {
+            for &writer in self.outputs(reader) {
+                computed[writer] = true;
+            }
+        }
+        let sources = (0..computed.len())
+            .filter(|&writer| !computed[writer])
             .map(NodeIndex::new);
         let mut seen = graph.visit_map();
         for source in sources {

@@ -6,6 +6,7 @@ mod dangling;
 mod granularity;
 mod mask;
 mod node;
+mod representation;
 
 pub use circuit::{Circuit, EdgeScores, ranking};
 pub use computation::{ComputationGraph, Link, NeuronNodes, Place};
@@ -15,3 +16,4 @@ pub use granularity::{
 };
 pub use mask::EdgeMask;
 pub use node::{Node, Qkv, Reader};
+pub use representation::Representation;

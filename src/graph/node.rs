@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use super::Representation;
+
 /// A node of the computation graph. All but [`Node::Logits`] write to the residual stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Node {
@@ -28,6 +30,23 @@ pub enum Node {
         layer: usize,
         /// Hidden unit, from 0.
         neuron: usize,
+    },
+    /// A feature of a sparse autoencoder, `r3.f17`: of the stream that leaves a layer (`r`), of its MLP (`m`) or its heads
+    /// (`a`). No node of a model's own graph.
+    Feature {
+        /// Layer, from 0.
+        layer: usize,
+        /// The representation that the autoencoder is of.
+        of: Representation,
+        /// Feature, from 0.
+        feature: usize,
+    },
+    /// What a sparse autoencoder leaves of its representation, `r3.error`.
+    Error {
+        /// Layer, from 0.
+        layer: usize,
+        /// The representation that the autoencoder is of.
+        of: Representation,
     },
     /// The final norm and unembedding, `logits`.
     Logits,
@@ -68,14 +87,21 @@ pub enum Reader {
 }
 
 impl Node {
-    /// The layer of a head, MLP or neuron.
+    /// The layer of a head, MLP, neuron, feature or error.
     pub fn layer(&self) -> Option<usize> {
         match *self {
-            Self::Head { layer, .. } | Self::Mlp { layer } | Self::Neuron { layer, .. } => {
-                Some(layer)
-            }
+            Self::Head { layer, .. }
+            | Self::Mlp { layer }
+            | Self::Neuron { layer, .. }
+            | Self::Feature { layer, .. }
+            | Self::Error { layer, .. } => Some(layer),
             Self::Input | Self::Position | Self::Logits => None,
         }
+    }
+
+    /// Whether it is a feature or an error of a sparse autoencoder.
+    pub fn is_of_dictionary(&self) -> bool {
+        matches!(self, Self::Feature { .. } | Self::Error { .. })
     }
 }
 
@@ -109,6 +135,10 @@ impl fmt::Display for Node {
             Self::Head { layer, head } => write!(out, "a{layer}.h{head}"),
             Self::Mlp { layer } => write!(out, "m{layer}"),
             Self::Neuron { layer, neuron } => write!(out, "m{layer}.n{neuron}"),
+            Self::Feature { layer, of, feature } => {
+                write!(out, "{}{layer}.f{feature}", of.letter())
+            }
+            Self::Error { layer, of } => write!(out, "{}{layer}.error", of.letter()),
             Self::Logits => out.write_str("logits"),
         }
     }
@@ -150,6 +180,28 @@ impl FromStr for Node {
             }
             digits.parse().map_err(|_| bad())
         };
+        let of = match first.chars().next() {
+            Some('a') => Some(Representation::Heads),
+            Some('m') => Some(Representation::Mlp),
+            Some('r') => Some(Representation::Stream),
+            _ => None,
+        };
+        if let (Some(of), Some(second)) = (of, second) {
+            let layer = || number(first, of.letter());
+            if second == "error" {
+                return Ok(Self::Error {
+                    layer: layer()?,
+                    of,
+                });
+            }
+            if second.starts_with('f') {
+                return Ok(Self::Feature {
+                    layer: layer()?,
+                    of,
+                    feature: number(second, 'f')?,
+                });
+            }
+        }
         match (first.chars().next(), second) {
             (Some('a'), Some(head)) => Ok(Self::Head {
                 layer: number(first, 'a')?,
@@ -216,12 +268,15 @@ mod tests {
 
     proptest! {
         #[test]
-        fn names_round_trip(layer in 0usize..200, index in 0usize..5000, kind in 0..5) {
+        fn names_round_trip(layer in 0usize..200, index in 0usize..5000, kind in 0..9) {
+            let of = [Representation::Heads, Representation::Mlp, Representation::Stream][index % 3];
             let node = match kind {
                 0 => Node::Input,
                 1 => Node::Head { layer, head: index },
                 2 => Node::Mlp { layer },
                 3 => Node::Neuron { layer, neuron: index },
+                4 | 5 => Node::Feature { layer, of, feature: index },
+                6 | 7 => Node::Error { layer, of },
                 _ => Node::Logits,
             };
             prop_assert_eq!(node.to_string().parse::<Node>(), Ok(node));

@@ -84,6 +84,8 @@ fn node_line(node: &FigureNode) -> String {
         Node::Neuron { .. } => {
             "shape=ellipse, style=filled, fillcolor=\"#FFF9E8\", fontsize=8, height=0.2, width=0.3"
         }
+        Node::Feature { .. } => "shape=ellipse, style=filled, fillcolor=\"#EAF4EC\"",
+        Node::Error { .. } => "shape=box, style=\"filled,dashed\", fillcolor=\"#F2F2F2\"",
         Node::Head { .. } => {
             if let Some(ports) = node.ports {
                 return head_line(node, ports);
@@ -91,11 +93,15 @@ fn node_line(node: &FigureNode) -> String {
             "shape=box, style=\"rounded,filled\", fillcolor=\"#EEF3F8\""
         }
     };
+    let about = node.about.as_ref();
+    let about = about.map_or_else(String::new, |about| {
+        format!(", tooltip={}", dot_string(about))
+    });
     if let Some(role) = &node.role {
         let label = format!("{name}<BR/><FONT POINT-SIZE=\"8\">{}</FONT>", xml(role));
-        return format!("\"{name}\" [{style}, label=<{label}>];");
+        return format!("\"{name}\" [{style}, label=<{label}>{about}];");
     }
-    format!("\"{name}\" [{style}];")
+    format!("\"{name}\" [{style}{about}];")
 }
 
 /// A head with its three inputs along the bottom.

@@ -39,6 +39,8 @@ pub struct FigureNode {
     pub role: Option<String>,
     /// Whether it writes in the circuit; a group's first head may be drawn only for the group's k and v.
     pub writes: bool,
+    /// What is known of it.
+    pub about: Option<String>,
 }
 
 /// Which input of a node an edge enters.
@@ -224,6 +226,7 @@ impl Figure {
                 ports: head.filter(|_| !whole).map(|_| [false; 3]),
                 role: None,
                 writes,
+                about: None,
             });
         }
         self.nodes.sort_by_key(|node| (node.rank, node.node));
@@ -270,12 +273,13 @@ pub(super) fn width_of(share: f64) -> f64 {
 }
 
 /// Row from the bottom before empty rows are left out.
-fn row(node: &Node) -> usize {
+pub(super) fn row(node: &Node) -> usize {
     match *node {
         Node::Input | Node::Position => 0,
         Node::Head { layer, .. } => 3 * layer + 1,
         Node::Mlp { layer } => 3 * layer + 2,
         Node::Neuron { layer, .. } => 3 * layer + 3,
+        Node::Feature { layer, of, .. } | Node::Error { layer, of } => 3 * layer + 1 + of as usize,
         Node::Logits => usize::MAX,
     }
 }

@@ -10,6 +10,7 @@ mod dot;
 mod eap_json;
 mod edit;
 mod effect;
+mod feature_circuit;
 mod figure;
 mod heat_map;
 mod json;
@@ -43,6 +44,10 @@ pub use csv::{curve_csv, edges_csv};
 pub use dot::{Dot, to_dot};
 pub use eap_json::{EapEdge, EapGraph, Imported, to_eap_json};
 pub use edit::{edit_csv, edit_svg, edit_text};
+pub use feature_circuit::{
+    FeatureStamp, feature_circuit_text, feature_edges_csv, feature_nodes_csv, features_figure,
+    features_ron,
+};
 pub use figure::{Figure, FigureEdge, FigureNode, Port};
 pub use heat_map::{Colours, HeatCell, HeatMap};
 pub use json::{Provenance, REPORT_FORMAT, figure_warnings, report_json, trace_lines};

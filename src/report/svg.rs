@@ -219,7 +219,12 @@ fn draw_node(out: &mut Text, node: &FigureNode, area: &NodeBox) {
         Node::Head { .. } => ("#FFFFFF", 6.0, 11.0),
         Node::Mlp { .. } => ("#FFF1CC", 0.0, 11.0),
         Node::Neuron { .. } => ("#FFF9E8", area.height / 2.0, 9.0),
+        Node::Feature { .. } => ("#EAF4EC", area.height / 2.0, 11.0),
+        Node::Error { .. } => ("#F2F2F2", 0.0, 11.0),
     };
+    if let Some(about) = &node.about {
+        out.line(format_args!("<g><title>{}</title>", xml(about)));
+    }
     let dash = if node.writes {
         ""
     } else {
@@ -255,6 +260,9 @@ fn draw_node(out: &mut Text, node: &FigureNode, area: &NodeBox) {
             area.bottom() - strip - ROLE_HEIGHT + ROLE_FONT - 2.0,
             xml(role)
         ));
+    }
+    if node.about.is_some() {
+        out.line(format_args!("</g>"));
     }
     let Some(ports) = node.ports else { return };
     for part in [Qkv::Q, Qkv::K, Qkv::V] {
@@ -319,11 +327,17 @@ impl Entry {
 fn legend(figure: &Figure, width: f64) -> Vec<Entry> {
     let mut entries: Vec<(&'static str, f64, &'static str, String)> = Vec::new();
     let used = |port: Port| figure.edges.iter().any(|edge| edge.port == port);
+    let of_features = figure.nodes.iter().any(|it| it.node.is_of_dictionary());
+    let only = if of_features {
+        "attribution through what it enters"
+    } else {
+        "into MLP or logits"
+    };
     let ports = [
         (Port::Part(Qkv::Q), "into q"),
         (Port::Part(Qkv::K), "into k"),
         (Port::Part(Qkv::V), "into v"),
-        (Port::Only, "into MLP or logits"),
+        (Port::Only, only),
     ];
     for (port, label) in ports {
         if used(port) {

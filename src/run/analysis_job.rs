@@ -8,8 +8,8 @@ use super::job::{Contents, Listening};
 use super::plan::Job;
 use super::record::{AnalysisSummary, Summary};
 use super::{
-    attention_job, edit_job, lens_job, neurons_job, patchscope_job, prompt_job, provenance,
-    relation_job, residual_job, sae_job, tracing_job, vector_job,
+    attention_job, edit_job, feature_circuit_job, lens_job, neurons_job, patchscope_job,
+    prompt_job, provenance, relation_job, residual_job, sae_job, tracing_job, vector_job,
 };
 use crate::analyze::Analysis;
 use crate::error::{Error, Result};
@@ -53,6 +53,7 @@ pub(super) fn run(
     let answer = match &spec.analysis {
         Analysis::Attention(question) => attention_job::answer(&asked, question)?,
         Analysis::Edit(question) => edit_job::answer(&asked, question)?,
+        Analysis::FeatureCircuit(question) => feature_circuit_job::answer(&asked, question)?,
         Analysis::Lens(question) => lens_job::answer(&asked, question)?,
         Analysis::Neurons(question) => neurons_job::answer(&asked, question)?,
         Analysis::Patchscope(question) => patchscope_job::answer(&asked, question)?,

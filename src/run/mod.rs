@@ -7,6 +7,7 @@ mod bench;
 mod circuit_job;
 mod edit_job;
 mod eval;
+mod feature_circuit_job;
 mod files;
 mod golden;
 mod job;

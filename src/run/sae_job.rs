@@ -7,7 +7,7 @@ use super::memory::Bound;
 use super::text::contexts;
 use super::{provenance, sae_checkpoint};
 use crate::analyze::Sae;
-use crate::analyze::sae::{Progress, Rows, TextRows, Training, measure};
+use crate::analyze::sae::{Dictionary, Progress, Rows, TextRows, Training, measure};
 use crate::engine::{Representation, Transformer};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
@@ -26,22 +26,7 @@ const ROUND_ROWS: usize = 16_384;
 pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
     let (spec, model, observer) = (asked.spec, asked.model, asked.observer);
     let config = model.config();
-    if question.layer >= config.n_layers {
-        return Err(Error::Usage(format!(
-            "there is no layer {}: the model has {}, counted from 0",
-            question.layer, config.n_layers
-        )));
-    }
-    if question.of == Representation::Mlp && !config.has_mlps() {
-        return Err(Error::model(&model.name, "the model has no MLPs"));
-    }
-    if let Some(problem) = no_text(config) {
-        return Err(Error::model(&model.name, problem));
-    }
-    if let Some(bound) = Bound::new::<f32>(model, None) {
-        let width = config.d_model.max(config.n_heads * config.d_head);
-        bound.check(bytes(question, width, config.d_vocab))?;
-    }
+    possible(asked, question)?;
     let graph = ComputationGraph::new(config, &Granularity::default(), &BTreeMap::new())?;
     let transformer = Transformer::new(&model.weights, &graph);
     let contexts = contexts(asked, (&question.text, question.context), &transformer)?;
@@ -56,7 +41,8 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
         asked.spec_line(),
         model.hash
     );
-    let mut training = train(asked, question, (&transformer, training_text), &inputs)?;
+    let text = (&transformer, training_text);
+    let mut training = train(asked, question, text, Some(&inputs))?;
     let tokenizer = model.tokenizer.as_ref();
     let dictionary = &training.dictionary;
     let measured = (dictionary, question);
@@ -100,6 +86,44 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
     })
 }
 
+/// An autoencoder trained as part of another job, without checkpoints, and the hash of the text.
+///
+/// # Errors
+/// When the model or the text cannot be used, or the observer interrupts.
+pub(super) fn trained(
+    asked: &Asked<'_>,
+    question: &Sae,
+    transformer: &Transformer<'_, f32>,
+) -> Result<(Dictionary<f32>, String)> {
+    possible(asked, question)?;
+    let contexts = contexts(asked, (&question.text, question.context), transformer)?;
+    let training = train(asked, question, (transformer, &contexts), None)?;
+    Ok((training.dictionary, hash_of(&contexts)))
+}
+
+/// Refuses what the model does not have, and work that takes too much memory.
+fn possible(asked: &Asked<'_>, question: &Sae) -> Result<()> {
+    let model = asked.model;
+    let config = model.config();
+    if question.layer >= config.n_layers {
+        return Err(Error::Usage(format!(
+            "there is no layer {}: the model has {}, counted from 0",
+            question.layer, config.n_layers
+        )));
+    }
+    if question.of == Representation::Mlp && !config.has_mlps() {
+        return Err(Error::model(&model.name, "the model has no MLPs"));
+    }
+    if let Some(problem) = no_text(config) {
+        return Err(Error::model(&model.name, problem));
+    }
+    if let Some(bound) = Bound::new::<f32>(model, None) {
+        let width = config.d_model.max(config.n_heads * config.d_head);
+        bound.check(bytes(question, width, config.d_vocab))?;
+    }
+    Ok(())
+}
+
 /// Bytes that training takes besides the model: weights, moments and gradients; codes of a batch; rows of a round.
 fn bytes(question: &Sae, width: usize, d_vocab: usize) -> usize {
     let parts = [
@@ -117,12 +141,12 @@ fn bytes(question: &Sae, width: usize, d_vocab: usize) -> usize {
     numbers.saturating_mul(size_of::<f32>())
 }
 
-/// Trains from where a run with the same inputs stopped, or from the start.
+/// Trains from where a run with the same inputs stopped, or from the start; without inputs, no state is written down.
 fn train(
     asked: &Asked<'_>,
     question: &Sae,
     (transformer, contexts): (&Transformer<'_, f32>, &[Vec<u32>]),
-    inputs: &str,
+    inputs: Option<&str>,
 ) -> Result<Training<f32>> {
     let observer = asked.observer;
     let per_round = (ROUND_ROWS / question.context).max(1);
@@ -142,7 +166,7 @@ fn train(
     };
     let folder = &asked.job.folder;
     let width = Rows::<f32>::width(&rows);
-    let found = sae_checkpoint::read(folder, question, width, inputs);
+    let found = inputs.and_then(|inputs| sae_checkpoint::read(folder, question, width, inputs));
     let mut training = found.unwrap_or_else(|| Training::new(question, width));
     phase(observer, "training", rounds as u64);
     while training.rounds.len() < rounds {
@@ -162,7 +186,9 @@ fn train(
                 problem: "its loss is not finite; lower learning_rate, unless the layer holds nothing but zeros".into(),
             });
         }
-        sae_checkpoint::write(folder, &training, inputs)?;
+        if let Some(inputs) = inputs {
+            sae_checkpoint::write(folder, &training, inputs)?;
+        }
         observer.event(Event::Step {
             done: number as u64 + 1,
             note: format!("loss {:.3}, {:.1} active", last.reconstruction, last.l0),

@@ -1,18 +1,21 @@
 //! Values a spec can hold that make no sense, and files that are not there: all of them at once.
 
+mod analysis;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::files::folder_of;
 use super::position::{KeyPath, position_of};
-use super::{AnalysisSpec, Evaluate, Precision, RunSpec, SpecFile};
-use crate::analyze::{Analysis, Lens, Neurons, Residual, Vector};
+use super::{Evaluate, RunSpec, SpecFile};
 use crate::discover::{Method, Select};
 use crate::engine::Ablation;
 use crate::error::{Error, Result, SpecMistake};
 use crate::graph::Mlps;
 use crate::model::{added, builtin_models};
 use crate::task::{InContext, Induction, MOST_SHOTS, TaskSource};
+
+pub(super) use analysis::analysis_mistakes;
 
 /// Fewest and most pairs a generator is asked for.
 const PAIRS: std::ops::RangeInclusive<usize> = 2..=1_000_000;
@@ -40,116 +43,6 @@ pub(super) fn mistakes(spec: &RunSpec, text: &str, file: &Path) -> Vec<SpecMista
     check.evaluation(&spec.evaluate);
     check.neurons(&spec.granularity.mlps);
     check.outputs(spec);
-    check.in_order()
-}
-
-/// The same of an analysis spec.
-pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) -> Vec<SpecMistake> {
-    let mut check = Check::new(text, file);
-    check.format_and_name(spec.format, &spec.name);
-    check.models(&spec.models);
-    match (&spec.task, &spec.analysis) {
-        (Some(_), Analysis::Sae(_)) => check.require(false, "task", || {
-            "an autoencoder is trained on `text` and needs no task; leave it out".into()
-        }),
-        (task, Analysis::Lens(Lens { texts, .. }) | Analysis::Residual(Residual { texts, .. })) => {
-            check.task_or_texts(task.as_ref(), texts);
-        }
-        (Some(_), Analysis::Neurons(Neurons { sets: Some(_), .. })) => {
-            check.require(false, "task", || {
-                "the prompts are those of `sets`, which needs no task; leave one of them out".into()
-            });
-        }
-        (Some(_), Analysis::Prompt(_)) => check.require(false, "task", || {
-            "the question is about one prompt and needs no task; leave it out".into()
-        }),
-        (Some(_), Analysis::Relation(_)) => check.require(false, "task", || {
-            "a relation has its prompts in `data` and needs no task; leave it out".into()
-        }),
-        (Some(task), _) => check.task(task),
-        (
-            None,
-            Analysis::Attention(_)
-            | Analysis::Prompt(_)
-            | Analysis::Neurons(Neurons { sets: Some(_), .. }),
-        ) => {}
-        (None, Analysis::Relation(_)) => {
-            check.require(spec.held_out > 0.0, "held_out", || {
-                "expected more than 0: a relation is judged on held-out subjects".into()
-            });
-        }
-        (None, Analysis::Sae(_)) => {
-            check.require(spec.held_out > 0.0, "held_out", || {
-                "expected more than 0: figures of an autoencoder are of held-out text".into()
-            });
-            check.require(spec.precision == Precision::F32, "precision", || {
-                "expected F32: autoencoders are trained in single precision".into()
-            });
-        }
-        (None, Analysis::Patchscope(_)) => {}
-        (None, _) => check.require(false, "task", || {
-            "missing: the clean prompts of a task show the behaviour, the corrupt ones do not"
-                .into()
-        }),
-    }
-    check.require((0.0..1.0).contains(&spec.held_out), "held_out", || {
-        format!("expected at least 0 and less than 1, got {}", spec.held_out)
-    });
-    check.at_most("random_baselines", spec.random_baselines, MAX_BASELINES);
-    check.at_most("bootstrap", spec.bootstrap, MAX_BOOTSTRAP);
-    let found = match &spec.analysis {
-        Analysis::Attention(attention) => attention.mistakes(spec.task.is_some()),
-        Analysis::Edit(edit) => {
-            if let Some(file) = &edit.text {
-                check.data_file("analysis.Edit.text", file);
-            }
-            edit.mistakes()
-        }
-        Analysis::Lens(lens) => {
-            for file in lens.files() {
-                check.data_file("analysis.Lens.tuned", file);
-            }
-            lens.mistakes(spec.held_out)
-        }
-        Analysis::Neurons(neurons) => {
-            if let Some(sets) = &neurons.sets {
-                check.data_file("analysis.Neurons.sets.behaviour", &sets.behaviour);
-                check.data_file("analysis.Neurons.sets.other", &sets.other);
-            }
-            neurons.mistakes(spec.metric)
-        }
-        Analysis::Patchscope(patchscope) => {
-            if let Some(file) = patchscope.files() {
-                check.data_file("analysis.Patchscope.mapping.Ridge.text", file);
-            }
-            patchscope.mistakes(spec.task.is_some())
-        }
-        Analysis::Prompt(prompt) => prompt.mistakes(),
-        Analysis::Relation(relation) => {
-            check.data_file("analysis.Relation.data", &relation.data);
-            relation.mistakes()
-        }
-        Analysis::Residual(residual) => {
-            for file in residual.files() {
-                check.data_file("analysis.Residual.directions", file);
-            }
-            residual.mistakes()
-        }
-        Analysis::Sae(sae) => {
-            for file in sae.text.files() {
-                check.data_file("analysis.Sae.text.Files", file);
-            }
-            sae.mistakes()
-        }
-        Analysis::Tracing(tracing) => tracing.mistakes(),
-        Analysis::Vector(vector) => {
-            check.vector_data(vector);
-            vector.mistakes(spec.metric)
-        }
-    };
-    for (key, problem) in found {
-        check.add(&KeyPath::new(key), problem);
-    }
     check.in_order()
 }
 
@@ -247,20 +140,6 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// Of what looks at the prompts of a task, or at texts.
-    fn task_or_texts(&mut self, task: Option<&TaskSource>, texts: &[String]) {
-        self.require(task.is_some() || !texts.is_empty(), "task", || {
-            "missing: expected a task whose prompts are looked at, or `texts` in the analysis"
-                .into()
-        });
-        self.require(task.is_none() || texts.is_empty(), "task", || {
-            "the prompts of a task are looked at, or `texts`; leave one of them out".into()
-        });
-        if let Some(task) = task {
-            self.task(task);
-        }
-    }
-
     fn task_at(&mut self, key: &str, task: &TaskSource) {
         let (kind, pairs) = match task {
             TaskSource::Ioi(task) => ("Ioi", task.pairs),
@@ -283,15 +162,6 @@ impl<'a> Check<'a> {
         }
         if let TaskSource::InContext(InContext { shots, .. }) = task {
             self.at_most(&format!("{key}.InContext.shots"), *shots, MOST_SHOTS);
-        }
-    }
-
-    fn vector_data(&mut self, vector: &Vector) {
-        if let Some(task) = &vector.add_to {
-            self.task_at("analysis.Vector.add_to", task);
-        }
-        if let Some(path) = &vector.text {
-            self.data_file("analysis.Vector.text", path);
         }
     }
 

@@ -55,26 +55,14 @@ impl Spec {
     }
 
     /// The files that it takes prompts and text from, relative to the spec file.
-    pub fn data_files(&self) -> Vec<&Path> {
-        let mut files: Vec<&Path> = self.task().and_then(TaskSource::file).into_iter().collect();
+    pub fn data_files(&self) -> Vec<PathBuf> {
+        let task = self.task().and_then(TaskSource::file);
+        let mut files: Vec<PathBuf> = task.map(Path::to_owned).into_iter().collect();
         if let Self::Analysis(spec) = self {
-            match &spec.analysis {
-                Analysis::Attention(_) | Analysis::Prompt(_) | Analysis::Tracing(_) => {}
-                Analysis::Edit(edit) => files.extend(edit.text.as_deref()),
-                Analysis::Lens(lens) => files.extend(lens.files()),
-                Analysis::Neurons(neurons) => {
-                    let sets = neurons.sets.iter();
-                    files.extend(sets.flat_map(|sets| [&*sets.behaviour, &*sets.other]));
-                }
-                Analysis::Patchscope(patchscope) => files.extend(patchscope.files()),
-                Analysis::Relation(relation) => files.push(&relation.data),
-                Analysis::Residual(residual) => files.extend(residual.files()),
-                Analysis::Sae(sae) => files.extend(sae.text.files().iter().map(PathBuf::as_path)),
-                Analysis::Vector(vector) => {
-                    files.extend(vector.add_to.as_ref().and_then(TaskSource::file));
-                    files.extend(vector.text.as_deref());
-                }
-            }
+            let other = spec.analysis.other_task().and_then(TaskSource::file);
+            files.extend(other.map(Path::to_owned));
+            let of_analysis = spec.analysis.files().into_iter();
+            files.extend(of_analysis.map(|(_, file)| file));
         }
         files
     }

@@ -466,3 +466,125 @@ fn autoencoders_are_trained_on_files_and_on_other_representations() {
         );
     }
 }
+
+#[test]
+fn circuits_of_features_are_found_with_dictionaries_of_the_program() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let train = [
+        "--features",
+        "64",
+        "--kind",
+        "TopK(k: 6)",
+        "--context",
+        "24",
+    ];
+    let tokens = ["--sampled", "4000", "--tokens", "30000"];
+    done(&secateur(
+        folder.path(),
+        &[
+            &["sae", "builtin:toy-llama", "--layer", "1"][..],
+            &train,
+            &tokens,
+        ]
+        .concat(),
+    ));
+    let own = "Train((layer: 0, of: Mlp, kind: TopK(k: 6), features: 48, text: Sampled(tokens: 3000, seed: 0), tokens: 20000, \
+               context: 24))";
+    let arguments = [
+        "feature-circuit",
+        "builtin:toy-llama",
+        "--task",
+        "Agreement(pairs: 48, seed: 0)",
+        "--dictionary",
+        "results/sae-1/toy-llama",
+        "--dictionary",
+        own,
+        "--keep",
+        "Faithfulness(0.8)",
+    ];
+    let output = secateur(folder.path(), &arguments);
+    let spec = text(&output.stderr);
+    let spec = spec
+        .lines()
+        .find_map(|line| line.strip_prefix("as a spec file: "));
+    let spec = spec.expect("a spec").to_owned();
+    let report = done(&output);
+    for part in [
+        "Stream of layer 1",
+        "Mlp of layer 0",
+        "without its errors",
+        "all but the circuit",
+        "its errors, random features",
+        "most active at",
+        "logits",
+    ] {
+        assert!(report.contains(part), "{part}: {report}");
+    }
+    let results = folder.path().join("results/features-agreement/toy-llama");
+    let bytes = |file: &str| fs_err::read(results.join(file)).expect("a file");
+    let svg = text(&bytes("features.svg"));
+    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>") && !svg.contains("NaN"));
+    assert!(text(&bytes("features.dot")).contains("\"logits\""));
+    let report: serde_json::Value = serde_json::from_slice(&bytes("report.json")).expect("JSON");
+    let share = |of: &str| report[of]["value"].as_f64().expect("a share");
+    assert_eq!(report["target_reached"], true);
+    assert!(report["faithfulness_discovery"].as_f64() >= Some(0.8));
+    assert!(share("faithfulness") > 0.6, "{report}");
+    assert!(share("complement") < share("faithfulness"));
+    assert_eq!(report["random"].as_array().expect("random sets").len(), 20);
+    let ron = text(&bytes("features.ron"));
+    let first = report["nodes"][0]["node"].as_str().expect("a node");
+    assert!(ron.contains(&format!("\"{first}\"")), "{ron}");
+
+    // The spec that it printed gives the same bytes on one thread; a dictionary that changed is another input.
+    fs_err::write(folder.path().join("same.ron"), spec).expect("a file");
+    let files = [
+        "report.json",
+        "features.ron",
+        "features.svg",
+        "nodes.csv",
+        "edges.csv",
+    ];
+    let before = files.map(bytes);
+    let one = ["run", "same.ron", "--force", "--threads", "1"];
+    done(&secateur(folder.path(), &one));
+    assert_eq!(files.map(bytes), before);
+    assert!(done(&secateur(folder.path(), &["run", "same.ron"])).contains("already done"));
+    let weights = folder
+        .path()
+        .join("results/sae-1/toy-llama/sae_weights.safetensors");
+    let mut changed = fs_err::read(&weights).expect("weights");
+    *changed.last_mut().expect("weights") ^= 1;
+    fs_err::write(&weights, changed).expect("a file");
+    assert!(!done(&secateur(folder.path(), &["run", "same.ron"])).contains("already done"));
+}
+
+#[test]
+fn mistakes_about_circuits_of_features_are_reported_together() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let spec = r#"(format: 1, name: "x", models: ["builtin:toy-llama"], task: Agreement(pairs: 8), metric: Kl,
+        analysis: FeatureCircuit(
+            dictionaries: [Load("nowhere"), Train((layer: 0, features: 1, text: Sampled(tokens: 3000, seed: 0), tokens: 2000))],
+            method: Acdc(tau: 0.1), keep: Top(0), ablation: MeanPositional, edge_pairs: 0))"#;
+    fs_err::write(folder.path().join("bad.ron"), spec).expect("a file");
+    refused(
+        &secateur(folder.path(), &["run", "bad.ron"]),
+        2,
+        &[
+            "cfg.json",
+            "sae_weights.safetensors",
+            "`features` of Train(..): expected 2",
+            "leave `keep` out",
+            "keep.Top: expected at least 1",
+            "MeanPositional does not replace features",
+            "edge_pairs",
+            "Kl has no gradient",
+        ],
+    );
+    let gone = r#"(format: 1, name: "x", models: ["builtin:toy-llama"], task: Agreement(pairs: 8),
+        analysis: FeatureCircuit(dictionaries: [Train((layer: 9, features: 16, kind: TopK(k: 2),
+            text: Sampled(tokens: 3000, seed: 0), tokens: 2000))]))"#;
+    fs_err::write(folder.path().join("gone.ron"), gone).expect("a file");
+    let output = secateur(folder.path(), &["run", "gone.ron"]);
+    refused(&output, 2, &["there is no layer 9"]);
+}

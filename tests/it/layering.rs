@@ -26,7 +26,8 @@ const MAY_NAME: [(&str, &[&str]); 14] = [
     (
         "analyze",
         &[
-            "engine", "error", "evaluate", "events", "graph", "metric", "model", "task",
+            "discover", "engine", "error", "evaluate", "events", "graph", "metric", "model",
+            "score", "task",
         ],
     ),
     (

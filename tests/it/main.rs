@@ -16,6 +16,7 @@ mod edit;
 mod engine;
 mod exact;
 mod family_scores;
+mod feature_circuit;
 mod golden;
 mod graph;
 mod layering;

@@ -9,8 +9,7 @@ use secateur::graph::{ComputationGraph, EdgeMask, Node, Qkv, Reader};
 use secateur::model::{Linear, Table, Weights};
 use secateur::task::Example;
 
-use self::parts::activation;
-pub(crate) use self::parts::{add, apply, cap, dot, norm, rotate, sees};
+pub(crate) use self::parts::{activation, add, apply, cap, dot, norm, rotate, sees};
 pub(crate) use self::random::{
     gpt2, llama, paired_examples, random_examples, random_mask, random_weights,
 };

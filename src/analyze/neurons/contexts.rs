@@ -52,7 +52,7 @@ pub(super) fn most_active<T: Real>(
                 for (position, row) in rows.clone().enumerate() {
                     let activation = shown.units[row * width + neuron].to_f64();
                     let found = (activation, sequence, position);
-                    insert(best, found, count, |sequence, position| {
+                    keep_most_active(best, found, count, |sequence, position| {
                         let tokens = sequences[sequence];
                         (position, if causal { &tokens[..=position] } else { tokens })
                     });
@@ -73,7 +73,7 @@ pub(super) fn most_active<T: Real>(
 }
 
 /// Keeps the `count` farthest from zero; of equal contexts the first.
-fn insert<'s>(
+pub(in crate::analyze) fn keep_most_active<'s>(
     best: &mut Vec<(f64, usize, usize)>,
     new: (f64, usize, usize),
     count: usize,

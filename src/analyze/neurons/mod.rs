@@ -18,6 +18,7 @@ mod statistics;
 mod task;
 
 pub use contexts::Context;
+pub(in crate::analyze) use contexts::keep_most_active;
 pub use dose::{DosePoint, DoseResponse, Trend};
 pub use group::Group;
 pub use parameters::{Neurons, Pool};

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod edit;
+mod feature_circuit;
 mod lens;
 mod neurons;
 mod patchscope;
@@ -14,6 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use self::relation::RelationArgs;
 pub(crate) use edit::EditArgs;
+pub(crate) use feature_circuit::FeatureCircuitArgs;
 pub(crate) use lens::{AttentionArgs, LensArgs, ResidualArgs};
 pub(crate) use neurons::NeuronsArgs;
 pub(crate) use patchscope::PatchscopeArgs;
@@ -89,6 +91,8 @@ pub(crate) enum Command {
     Trace(TraceArgs),
     /// Find the direction of the residual stream that carries a behaviour; add it and take it out.
     Vector(VectorArgs),
+    /// Find the features of sparse autoencoders that a task needs, and how they act on each other.
+    FeatureCircuit(FeatureCircuitArgs),
     /// Try prompts, replace parts of the model and add vectors, line by line; `help` shows the commands.
     Repl(ReplArgs),
     /// Time the engine's work on a model and prompts, and compare it with the limits of this machine.

@@ -214,6 +214,7 @@ fn size(figure_node: &FigureNode, (edges_in, edges_out): (usize, usize)) -> (f64
             text_width(&node.to_string(), 9.0).max(text_width(role, ROLE_FONT)) + 10.0,
             16.0 + role_height,
         ),
+        Node::Feature { .. } | Node::Error { .. } => (name, 20.0 + role_height),
         Node::Head { .. } => (
             name.max(54.0).max(fan(5.0, edges_in.max(edges_out))),
             role_height + if ports { 20.0 + PORT_HEIGHT } else { 24.0 },

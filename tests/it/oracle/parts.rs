@@ -37,7 +37,7 @@ pub(crate) fn norm(kind: Norm, weights: &NormWeights<f64>, x: &[f64]) -> Vec<f64
         .collect()
 }
 
-pub(super) fn activation(kind: Activation, x: f64) -> f64 {
+pub(crate) fn activation(kind: Activation, x: f64) -> f64 {
     match kind {
         Activation::Relu => x.max(0.0),
         Activation::Silu => x / (1.0 + (-x).exp()),

@@ -8,8 +8,8 @@ use secateur::spec::{SpecFile, check_any_spec};
 
 use super::run::run_jobs;
 use crate::args::{
-    AskedArgs, AttentionArgs, BatchArgs, LensArgs, NeuronsArgs, RelationArgs, ResidualArgs,
-    SaeArgs, VectorArgs,
+    AskedArgs, AttentionArgs, BatchArgs, FeatureCircuitArgs, LensArgs, NeuronsArgs, RelationArgs,
+    ResidualArgs, SaeArgs, VectorArgs,
 };
 use crate::output;
 
@@ -155,6 +155,28 @@ pub(crate) fn neurons(args: &NeuronsArgs, quiet: bool) -> Result<u8> {
         args.ablation
     );
     run_text(&text, &args.batch, quiet)
+}
+
+/// `secateur feature-circuit`.
+pub(crate) fn feature_circuit(args: &FeatureCircuitArgs, quiet: bool) -> Result<u8> {
+    let dictionaries = args.dictionary.iter().map(|it| {
+        if it.trim_start().starts_with("Train(") {
+            it.clone()
+        } else {
+            format!("Load({it:?})")
+        }
+    });
+    let dictionaries: Vec<String> = dictionaries.collect();
+    let keep = args.keep.as_ref();
+    let keep = keep.map_or_else(String::new, |keep| format!(", keep: {keep}"));
+    let question = format!(
+        "FeatureCircuit(dictionaries: [{}], method: {}, ablation: {}, edges: {}{keep})",
+        dictionaries.join(", "),
+        args.method,
+        args.ablation,
+        args.edges
+    );
+    ask("features", &args.asked, &question, &args.batch, quiet)
 }
 
 /// `secateur vector`.

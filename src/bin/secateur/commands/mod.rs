@@ -57,6 +57,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Sae(args) => analysis::sae(args, cli.quiet),
         Command::Trace(args) => trace::trace(args, cli.quiet),
         Command::Vector(args) => analysis::vector(args, cli.quiet),
+        Command::FeatureCircuit(args) => analysis::feature_circuit(args, cli.quiet),
         Command::Repl(args) => repl::repl(args, cli.quiet),
         Command::Bench(args) => bench::bench(args),
         Command::Models => models::models(),

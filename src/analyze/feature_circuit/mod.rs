@@ -1,0 +1,20 @@
+//! Which features of sparse autoencoders a behaviour needs: circuits whose nodes are features and what the autoencoders
+//! leave (Marks et al., arXiv:2403.19647).
+
+mod contexts;
+mod decomposition;
+mod edges;
+mod evaluator;
+mod judge;
+mod parameters;
+mod placed;
+mod report;
+mod run;
+
+pub use edges::{FeatureEdge, feature_edges};
+pub use evaluator::{FeatureEvaluator, Replacement};
+pub use parameters::{DictionarySource, FeatureCircuit, Keep};
+pub use placed::{Placed, Placements};
+pub use report::{DictionaryFigures, FeatureCircuitReport, NodeFigures, Share};
+pub(crate) use run::bytes_of;
+pub use run::{FeatureTask, find_features};

@@ -1,0 +1,244 @@
+//! What can be asked of a circuit of features.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::analyze::Sae;
+use crate::discover::{Method, Search, Select, Target};
+use crate::engine::Ablation;
+use crate::graph::{Dangling, Prune};
+use crate::metric::Metric;
+use crate::score::EapIgActivations;
+
+/// Most dictionaries.
+const MOST_DICTIONARIES: usize = 200;
+/// Most steps of integrated gradients.
+const MOST_STEPS: usize = 1000;
+/// Largest faithfulness asked for.
+const MOST_FAITHFUL: f64 = 1.5;
+/// Most nodes, edges and contexts that are described.
+const MOST_DESCRIBED: usize = 10_000;
+
+/// Which features a behaviour needs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FeatureCircuit {
+    /// The autoencoders whose features are nodes, each of another representation.
+    pub dictionaries: Vec<DictionarySource>,
+    /// How nodes are scored, as edges of circuits are.
+    #[serde(default = "default_method")]
+    pub method: Method,
+    /// Which nodes are kept; with `Acdc` its threshold decides.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep: Option<Keep>,
+    /// What replaces a node that is not kept: `Patch`, `Mean` or `Zero`.
+    #[serde(default = "default_ablation")]
+    pub ablation: Ablation,
+    /// Nodes of the circuit whose exact effect is measured and whose contexts are shown: those with the largest `|score|`.
+    #[serde(default = "default_described")]
+    pub described: usize,
+    /// Contexts shown of each of them: those of the prompts where it is most active.
+    #[serde(default = "default_contexts")]
+    pub contexts: usize,
+    /// Edges reported: those with the largest `|score|`.
+    #[serde(default = "default_edges")]
+    pub edges: usize,
+    /// Discovery pairs that edges are scored on.
+    #[serde(default = "default_edge_pairs")]
+    pub edge_pairs: usize,
+}
+
+/// Where an autoencoder comes from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum DictionarySource {
+    /// Trained by the job.
+    Train(Sae),
+    /// A folder with `cfg.json` and `sae_weights.safetensors`, as `secateur sae` writes them.
+    Load(PathBuf),
+}
+
+/// Which nodes are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub enum Keep {
+    /// The fewest found that reach this faithfulness.
+    Faithfulness(f64),
+    /// So many with the largest `|score|`.
+    Top(usize),
+    /// Those with `|score|` of at least this.
+    Threshold(f64),
+}
+
+fn default_method() -> Method {
+    Method::EapIgActivations(EapIgActivations { steps: 10 })
+}
+
+fn default_ablation() -> Ablation {
+    Ablation::Patch
+}
+
+fn default_described() -> usize {
+    30
+}
+
+fn default_contexts() -> usize {
+    3
+}
+
+fn default_edges() -> usize {
+    100
+}
+
+fn default_edge_pairs() -> usize {
+    16
+}
+
+impl FeatureCircuit {
+    /// The search for the nodes that are kept.
+    pub fn search(&self) -> Search {
+        let keep = self.keep.unwrap_or(Keep::Faithfulness(0.9));
+        let (select, target) = match keep {
+            Keep::Faithfulness(faithfulness) => (None, Some(Target { faithfulness })),
+            Keep::Top(count) => {
+                let select = Select::TopN {
+                    edges: Some(count),
+                    share: None,
+                };
+                (Some(select), None)
+            }
+            Keep::Threshold(least) => (Some(Select::Threshold(least)), None),
+        };
+        Search {
+            method: self.method.clone(),
+            select,
+            target,
+            // A node is the one edge that it has.
+            prune: Prune::Edges,
+            dangling: Dangling::NoPathToLogits,
+        }
+    }
+
+    /// The files that it takes autoencoders and text from.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
+        for source in &self.dictionaries {
+            match source {
+                DictionarySource::Train(sae) => files.extend(sae.text.files().iter().cloned()),
+                DictionarySource::Load(folder) => {
+                    files.extend(["cfg.json", "sae_weights.safetensors"].map(|it| folder.join(it)));
+                }
+            }
+        }
+        files
+    }
+
+    /// Values that make no sense, each with its key in the spec.
+    pub(crate) fn mistakes(&self, metric: Metric) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        let mut require = |holds: bool, key: &str, problem: String| {
+            if !holds {
+                let key = if key == "metric" {
+                    key.to_owned()
+                } else {
+                    format!("analysis.FeatureCircuit.{key}")
+                };
+                found.push((key, problem));
+            }
+        };
+        require(
+            metric.has_gradient() && !metric.needs_full_model(),
+            "metric",
+            format!(
+                "{metric:?} has no gradient on the clean run, by which features and their edges are scored\nhint: use \
+                 metric: LogitDiff, ProbDiff or Nll"
+            ),
+        );
+        let count = self.dictionaries.len();
+        require(
+            (1..=MOST_DICTIONARIES).contains(&count),
+            "dictionaries",
+            format!("expected 1 to {MOST_DICTIONARIES}, got {count}"),
+        );
+        let steps = match &self.method {
+            Method::EapIg(method) => Some(method.steps),
+            Method::EapIgActivations(method) => Some(method.steps),
+            _ => None,
+        };
+        require(
+            steps.is_none_or(|steps| (1..=MOST_STEPS).contains(&steps)),
+            &format!("method.{}.steps", self.method.name()),
+            format!("expected 1 to {MOST_STEPS}, got {}", steps.unwrap_or(0)),
+        );
+        if let Method::Acdc(acdc) = &self.method {
+            require(
+                acdc.tau.is_finite(),
+                "method.Acdc.tau",
+                format!("expected a finite number, got {}", acdc.tau),
+            );
+            require(
+                acdc.order.is_own(),
+                "method.Acdc.order",
+                "features have no list of edges; leave it out".into(),
+            );
+            require(
+                self.keep.is_none(),
+                "keep",
+                "with Acdc, tau decides which features stay\nhint: leave `keep` out".into(),
+            );
+        }
+        match self.keep {
+            Some(Keep::Faithfulness(wanted)) => require(
+                wanted > 0.0 && wanted <= MOST_FAITHFUL,
+                "keep.Faithfulness",
+                format!("expected more than 0 and at most {MOST_FAITHFUL}, got {wanted}"),
+            ),
+            Some(Keep::Top(count)) => {
+                require(count >= 1, "keep.Top", "expected at least 1, got 0".into())
+            }
+            Some(Keep::Threshold(least)) => require(
+                least >= 0.0 && least.is_finite(),
+                "keep.Threshold",
+                format!("expected a finite number of at least 0, got {least}"),
+            ),
+            None => {}
+        }
+        require(
+            matches!(
+                self.ablation,
+                Ablation::Patch | Ablation::Mean | Ablation::Zero
+            ),
+            "ablation",
+            format!(
+                "{:?} does not replace features\nhint: use ablation: Patch, Mean or Zero",
+                self.ablation
+            ),
+        );
+        for (key, got) in [
+            ("described", self.described),
+            ("contexts", self.contexts),
+            ("edges", self.edges),
+        ] {
+            require(
+                got <= MOST_DESCRIBED,
+                key,
+                format!("expected at most {MOST_DESCRIBED}, got {got}"),
+            );
+        }
+        require(
+            self.edges == 0 || self.edge_pairs >= 1,
+            "edge_pairs",
+            "expected at least 1, got 0\nhint: edges: 0 leaves edges out".into(),
+        );
+        for source in &self.dictionaries {
+            if let DictionarySource::Train(sae) = source {
+                let own = sae.mistakes().into_iter();
+                found.extend(own.map(|(key, problem)| {
+                    let part = key.trim_start_matches("analysis.Sae.");
+                    let problem = format!("`{part}` of Train(..): {problem}");
+                    ("analysis.FeatureCircuit.dictionaries".to_owned(), problem)
+                }));
+            }
+        }
+        found
+    }
+}

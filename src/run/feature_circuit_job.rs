@@ -1,0 +1,162 @@
+//! The analysis of features as a job: autoencoders loaded or trained, then the circuit.
+
+use std::collections::BTreeMap;
+
+use super::analysis_job::{Answer, Asked, some_discovery};
+use super::job::load_examples;
+use super::memory::{self, Bound};
+use super::pipeline::misfit;
+use super::sae_job;
+use crate::analyze::FeatureCircuit;
+use crate::analyze::feature_circuit::{
+    DictionarySource, FeatureCircuitReport, FeatureTask, Placed, Placements, bytes_of,
+    find_features,
+};
+use crate::analyze::sae::load_dictionary;
+use crate::engine::Transformer;
+use crate::error::{Error, Result};
+use crate::graph::{ComputationGraph, Granularity};
+use crate::model::{Real, Weights};
+use crate::report::{
+    FeatureStamp, feature_circuit_text, feature_edges_csv, feature_nodes_csv, features_figure,
+    features_ron, to_dot, to_svg,
+};
+use crate::spec::Precision;
+use crate::task::{Dataset, Prompts};
+
+/// Which features the behaviour of the task needs.
+///
+/// # Errors
+/// When the model, the data or a dictionary cannot be used, or the observer interrupts.
+pub(super) fn answer(asked: &Asked<'_>, question: &FeatureCircuit) -> Result<Answer> {
+    let (spec, model) = (asked.spec, asked.model);
+    let task = (asked.task()?, Prompts::Pairs);
+    let dataset = load_examples(task, spec.prepend_bos, model, asked.job.spec.base())?;
+    for (index, example) in dataset.examples.iter().enumerate() {
+        if let Some(problem) = misfit(spec.metric, None, example) {
+            let row = format!("{}, row {}", dataset.source, index + 1);
+            return Err(Error::data(row, problem));
+        }
+    }
+    let (placed, hashes) = dictionaries(asked, question)?;
+    let mut report = match spec.precision {
+        Precision::F32 => {
+            let bound = Bound::new::<f32>(model, None);
+            features((&model.weights, bound), asked, question, (placed, &dataset))?
+        }
+        Precision::F64 => {
+            let weights = memory::cast::<f64>(model);
+            let bound = Bound::new(model, Some(&weights));
+            let placed = placed.iter().map(Placed::cast).collect();
+            features((&weights, bound), asked, question, (placed, &dataset))?
+        }
+    };
+    asked.observer.add_to(&mut report.warnings);
+    let data_hash = format!("{} {}", dataset.hash(), hashes.join(" "));
+    let title = asked.title();
+    let about = format!(
+        "{}, {:?}, {:?}, {:?}",
+        dataset.source, spec.metric, question.method, question.ablation
+    );
+    let mut files = BTreeMap::new();
+    let mut add = |name: &'static str, text: String| files.insert(name, text.into_bytes());
+    add(
+        "report.txt",
+        feature_circuit_text(&report, &format!("{title}: {about}")),
+    );
+    add("nodes.csv", feature_nodes_csv(&report));
+    add("edges.csv", feature_edges_csv(&report));
+    let figure = features_figure(&report, &title, &about)?;
+    add("features.dot", to_dot(&figure));
+    add("features.svg", to_svg(&figure));
+    let stamp = FeatureStamp {
+        model: &asked.job.model_name,
+        model_hash: &model.hash,
+        spec: &asked.spec_line(),
+        data_hash: &data_hash,
+    };
+    add("features.ron", features_ron(&report, &stamp)?);
+    files.insert("report.json", asked.json(&report, &data_hash)?);
+    Ok(Answer {
+        files,
+        finding: report.finding(),
+        warnings: report.warnings,
+    })
+}
+
+/// The autoencoders, trained one after the other where they are to be, with what each depends on.
+fn dictionaries(
+    asked: &Asked<'_>,
+    question: &FeatureCircuit,
+) -> Result<(Vec<Placed<f32>>, Vec<String>)> {
+    let model = asked.model;
+    let graph = ComputationGraph::new(model.config(), &Granularity::default(), &BTreeMap::new())?;
+    let transformer = Transformer::new(&model.weights, &graph);
+    let mut placed = Vec::new();
+    let mut hashes = Vec::new();
+    for source in &question.dictionaries {
+        match source {
+            DictionarySource::Train(sae) => {
+                let (dictionary, hash) = sae_job::trained(asked, sae, &transformer)?;
+                placed.push(Placed {
+                    layer: sae.layer,
+                    of: sae.of,
+                    dictionary,
+                });
+                hashes.push(hash);
+            }
+            DictionarySource::Load(folder) => {
+                let loaded = load_dictionary(&asked.job.spec.base().join(folder))?;
+                placed.push(Placed {
+                    layer: loaded.layer,
+                    of: loaded.of,
+                    dictionary: loaded.dictionary,
+                });
+                hashes.push(loaded.hash);
+            }
+        }
+    }
+    Ok((placed, hashes))
+}
+
+fn features<T: Real>(
+    (weights, bound): (&Weights<T>, Option<Bound>),
+    asked: &Asked<'_>,
+    question: &FeatureCircuit,
+    (placed, dataset): (Vec<Placed<T>>, &Dataset),
+) -> Result<FeatureCircuitReport> {
+    let (spec, model) = (asked.spec, asked.model);
+    let placements = Placements::new(placed)?;
+    let (discovery, held_out) = dataset.split(spec.held_out);
+    some_discovery(discovery.len(), dataset)?;
+    let task = FeatureTask {
+        held_out: if held_out.is_empty() {
+            &discovery
+        } else {
+            &held_out
+        },
+        discovery: &discovery,
+        metric: spec.metric,
+        bootstrap: spec.bootstrap,
+        random_baselines: spec.random_baselines,
+    };
+    let graph = ComputationGraph::new(&weights.config, &Granularity::default(), &BTreeMap::new())?;
+    let transformer = Transformer::new(weights, &graph);
+    if let Some(bound) = bound {
+        bound.check(bytes_of(&transformer, &placements, &task))?;
+    }
+    let tokenizer = model.tokenizer.as_ref();
+    let mut report = find_features(
+        &transformer,
+        tokenizer,
+        &placements,
+        &task,
+        question,
+        asked.observer,
+    )?;
+    if held_out.is_empty() {
+        let warning = "held_out is 0: the figures are on the pairs by which the circuit was found";
+        report.warnings.push(warning.into());
+    }
+    Ok(report)
+}
