@@ -84,7 +84,7 @@ impl<'t, 'a, T: Real> PromptRun<'t, 'a, T> {
         let finals = self.run.streams.last().map_or(&[][..], Vec::as_slice);
         let last = finals.len() - self.transformer.config().d_model;
         let found = self.transformer.log_probs(&finals[last..]);
-        let found: Vec<f64> = found.into_iter().map(|value| value.to_f64()).collect();
+        let found: Vec<f64> = found.into_iter().map(Real::to_f64).collect();
         if found.iter().any(|value| value.is_nan()) {
             return Err(Error::NotFinite {
                 node: "logits".into(),

@@ -81,6 +81,28 @@ pub fn neurons_text(report: &NeuronReport, about: &str) -> String {
     }
     out.0 += &table(&header, &rows, 2);
     out.line(format_args!(""));
+    group_lines(&mut out, report);
+    for dose in &report.doses {
+        let points = dose
+            .points
+            .iter()
+            .map(|point| format!("{} x {}", short(point.metric.mean), short(point.factor)));
+        out.line(format_args!(
+            "{} scaled: {} ({})",
+            dose.neuron,
+            points.collect::<Vec<_>>().join(", "),
+            match dose.trend {
+                crate::analyze::neurons::Trend::Rising => "rising",
+                crate::analyze::neurons::Trend::Falling => "falling",
+                crate::analyze::neurons::Trend::Mixed => "mixed",
+            }
+        ));
+    }
+    out.0
+}
+
+/// What a group takes away.
+fn group_lines(out: &mut Text, report: &NeuronReport) {
     match &report.group {
         Some(group) => {
             out.line(format_args!(
@@ -116,23 +138,6 @@ pub fn neurons_text(report: &NeuronReport, about: &str) -> String {
             )),
         },
     }
-    for dose in &report.doses {
-        let points = dose
-            .points
-            .iter()
-            .map(|point| format!("{} x {}", short(point.metric.mean), short(point.factor)));
-        out.line(format_args!(
-            "{} scaled: {} ({})",
-            dose.neuron,
-            points.collect::<Vec<_>>().join(", "),
-            match dose.trend {
-                crate::analyze::neurons::Trend::Rising => "rising",
-                crate::analyze::neurons::Trend::Falling => "falling",
-                crate::analyze::neurons::Trend::Mixed => "mixed",
-            }
-        ));
-    }
-    out.0
 }
 
 fn with_interval(effect: &Effect) -> String {

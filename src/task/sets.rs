@@ -55,9 +55,10 @@ impl PromptSets {
                 let place = format!("{}, prompt {}", path.display(), index + 1);
                 let (other, texts) = first.get_or_insert_with(|| (place.clone(), prompt.is_text));
                 if *texts != prompt.is_text {
-                    let (with, without) = match prompt.is_text {
-                        true => (&*other, &place),
-                        false => (&place, &*other),
+                    let (with, without) = if prompt.is_text {
+                        (&*other, &place)
+                    } else {
+                        (&place, &*other)
                     };
                     return Err(Error::data(
                         with.clone(),

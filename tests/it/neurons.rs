@@ -10,7 +10,7 @@ use secateur::engine::{Ablation, AddAt, Resumable, Transformer, mean};
 use secateur::events::Silent;
 use secateur::graph::{ComputationGraph, Granularity, NeuronNodes, Node};
 use secateur::metric::Metric;
-use secateur::model::{Block, ModelConfig, Weights, load_model};
+use secateur::model::{Block, ModelConfig, Table, Unembedding, Weights, load_model};
 use secateur::task::Example;
 
 use crate::oracle::{self, gpt2, llama};
@@ -636,19 +636,26 @@ fn a_planted_neuron_is_found_by_sets_of_prompts() {
     let mut mlp = weights.mlp(0).expect("an MLP").as_ref().clone();
     let (row, column) = mlp.down.strides();
     let mut numbers = mlp.down.weight.to_vec();
-    // The direction of the word's embedding opens the planted neuron, and the neuron alone writes.
+    // The first number of the stream is the answer's logit, which the embeddings leave alone.
+    let d_model = config.d_model;
+    let all: Vec<usize> = (0..config.d_vocab).collect();
+    let mut embeddings = weights.embedding.gather(&all);
+    for row in embeddings.chunks_exact_mut(d_model) {
+        row[0] = 0.0;
+    }
+    weights.embedding = Table::new(embeddings, d_model);
+    let mut rows = vec![0.0; config.d_vocab * d_model];
+    rows[9 * d_model] = 1.0;
+    weights.unembedding = Some(Unembedding {
+        table: Table::new(rows, d_model),
+        bias: None,
+    });
+    // The direction of the word's embedding opens the planted neuron, which alone writes, and writes the answer.
     let word_row = weights.embedding.gather(&[word]);
-    let answer_row = match &weights.unembedding {
-        Some(map) => map.table.gather(&[9]),
-        None => weights.embedding.gather(&[9]),
-    };
     for unit in 0..config.d_mlp {
-        for out in 0..config.d_model {
-            numbers[unit * row + out * column] = if unit == planted {
-                0.05 * answer_row[out]
-            } else {
-                0.0
-            };
+        for out in 0..d_model {
+            let writes = unit == planted && out == 0;
+            numbers[unit * row + out * column] = if writes { 0.01 } else { 0.0 };
         }
     }
     mlp.down.weight = numbers.into();

@@ -17,7 +17,7 @@ pub(in crate::task) fn rows(path: &Path, bytes: &[u8]) -> Result<Rows, String> {
     let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
     let body = text(bytes.trim_ascii_end())?;
     let row: fn(&str) -> Result<Row, String> = match ending(path).as_deref() {
-        Some("txt") => |line| Ok(pair(json!(line.trim_end_matches('\r')))),
+        Some("txt") => |line| Ok(pair(&json!(line.trim_end_matches('\r')))),
         _ => object,
     };
     let lines = body.split('\n').enumerate();
@@ -29,7 +29,7 @@ pub(in crate::task) fn rows(path: &Path, bytes: &[u8]) -> Result<Rows, String> {
     Ok(rows)
 }
 
-fn pair(prompt: Value) -> Row {
+fn pair(prompt: &Value) -> Row {
     let keys = ["clean", "corrupt"].map(str::to_owned);
     keys.into_iter().map(|key| (key, prompt.clone())).collect()
 }
@@ -48,6 +48,6 @@ fn object(line: &str) -> Result<Row, String> {
         ));
     }
     let prompt = row.remove("prompt").ok_or("`prompt` is missing; add it")?;
-    row.extend(pair(prompt));
+    row.extend(pair(&prompt));
     Ok(row)
 }
