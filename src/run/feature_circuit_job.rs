@@ -21,7 +21,7 @@ use crate::report::{
     FeatureStamp, feature_circuit_text, feature_edges_csv, feature_nodes_csv, features_figure,
     features_ron, to_dot, to_svg,
 };
-use crate::spec::Precision;
+use crate::spec::{Precision, ron_line};
 use crate::task::{Dataset, Prompts};
 
 /// Which features the behaviour of the task needs.
@@ -55,8 +55,11 @@ pub(super) fn answer(asked: &Asked<'_>, question: &FeatureCircuit) -> Result<Ans
     let data_hash = format!("{} {}", dataset.hash(), hashes.join(" "));
     let title = asked.title();
     let about = format!(
-        "{}, {:?}, {:?}, {:?}",
-        dataset.source, spec.metric, question.method, question.ablation
+        "{}, {:?}, {}, {:?}",
+        dataset.source,
+        spec.metric,
+        ron_line(&question.method),
+        question.ablation
     );
     let mut files = BTreeMap::new();
     let mut add = |name: &'static str, text: String| files.insert(name, text.into_bytes());

@@ -488,8 +488,8 @@ fn circuits_of_features_are_found_with_dictionaries_of_the_program() {
         ]
         .concat(),
     ));
-    let own = "Train((layer: 0, of: Mlp, kind: TopK(k: 6), features: 48, text: Sampled(tokens: 3000, seed: 0), tokens: 20000, \
-               context: 24))";
+    let own = "Train(layer: 0, of: Mlp, kind: TopK(k: 6), features: 48, text: Sampled(tokens: 3000, seed: 0), tokens: 20000, \
+               context: 24)";
     let arguments = [
         "feature-circuit",
         "builtin:toy-llama",
@@ -564,7 +564,7 @@ fn mistakes_about_circuits_of_features_are_reported_together() {
     let folder = tempfile::tempdir().expect("a folder");
     let spec = r#"(format: 1, name: "x", models: ["builtin:toy-llama"], task: Agreement(pairs: 8), metric: Kl,
         analysis: FeatureCircuit(
-            dictionaries: [Load("nowhere"), Train((layer: 0, features: 1, text: Sampled(tokens: 3000, seed: 0), tokens: 2000))],
+            dictionaries: [Load("nowhere"), Train(layer: 0, features: 1, text: Sampled(tokens: 3000, seed: 0), tokens: 2000)],
             method: Acdc(tau: 0.1), keep: Top(0), ablation: MeanPositional, edge_pairs: 0))"#;
     fs_err::write(folder.path().join("bad.ron"), spec).expect("a file");
     refused(
@@ -582,8 +582,8 @@ fn mistakes_about_circuits_of_features_are_reported_together() {
         ],
     );
     let gone = r#"(format: 1, name: "x", models: ["builtin:toy-llama"], task: Agreement(pairs: 8),
-        analysis: FeatureCircuit(dictionaries: [Train((layer: 9, features: 16, kind: TopK(k: 2),
-            text: Sampled(tokens: 3000, seed: 0), tokens: 2000))]))"#;
+        analysis: FeatureCircuit(dictionaries: [Train(layer: 9, features: 16, kind: TopK(k: 2),
+            text: Sampled(tokens: 3000, seed: 0), tokens: 2000)]))"#;
     fs_err::write(folder.path().join("gone.ron"), gone).expect("a file");
     let output = secateur(folder.path(), &["run", "gone.ron"]);
     refused(&output, 2, &["there is no layer 9"]);

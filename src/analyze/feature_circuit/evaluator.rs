@@ -14,7 +14,7 @@ use crate::model::Real;
 use crate::task::Example;
 
 /// Rows that are run together, at least where there are circuits enough.
-pub(super) const BATCH_ROWS: usize = 2048;
+pub(super) const BATCH_ROWS: usize = 1024;
 /// Most circuits in one batch.
 const MAX_BATCH: usize = 32;
 

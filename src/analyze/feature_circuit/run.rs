@@ -18,6 +18,8 @@ use crate::task::Example;
 
 /// Nodes between which edges are scored at most: those with the largest `|score|`.
 const MOST_LINKED: usize = 200;
+/// Share of the variance on the prompts below which a dictionary comes with a warning.
+const LEAST_EXPLAINED: f64 = 0.5;
 /// Share of the largest `|score|` below which an edge is rounding.
 const ROUNDING: f64 = 1e-5;
 
@@ -233,6 +235,20 @@ fn warnings(
             "the faithfulness asked for was not reached on the discovery pairs: all nodes are kept"
                 .into(),
         );
+    }
+    for it in &report.dictionaries {
+        if let Some(explained) = it
+            .variance_explained
+            .filter(|share| *share < LEAST_EXPLAINED)
+        {
+            warnings.push(format!(
+                "the dictionary of {:?} of layer {} explains {:.0} % of the variance on these prompts, so its error is most of \
+                 what is there",
+                it.of,
+                it.layer,
+                100.0 * explained
+            ));
+        }
     }
     let Some(faithfulness) = report.faithfulness.value else {
         warnings.push(

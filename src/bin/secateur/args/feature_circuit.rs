@@ -8,7 +8,7 @@ use super::{AskedArgs, BatchArgs};
 pub(crate) struct FeatureCircuitArgs {
     #[command(flatten)]
     pub(crate) asked: AskedArgs,
-    /// A sparse autoencoder: a folder as `secateur sae` writes it, or 'Train((layer: 1, features: 256, text: ..))' with the
+    /// A sparse autoencoder: a folder as `secateur sae` writes it, or 'Train(layer: 1, features: 256, text: ..)' with the
     /// keys of `Sae` in specs; may be given several times, for different representations.
     #[arg(long, value_name = "DICTIONARY", required = true)]
     pub(crate) dictionary: Vec<String>,
