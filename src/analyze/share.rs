@@ -72,7 +72,7 @@ mod tests {
                 );
             }
         }
-        assert!((Share::of((0..10).map(|it| it < 3)).interval[0] - 0.107_789).abs() < 1e-6);
+        assert!((Share::of((0..10).map(|it| it < 3)).interval[0] - 0.107_791).abs() < 1e-6);
         let [low, high] = Share::of([]).interval;
         assert!(low <= 0.0 && high >= 1.0);
     }
