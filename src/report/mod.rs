@@ -3,38 +3,56 @@
 
 mod any_circuit;
 mod circuit_file;
+mod collapse;
 mod compare;
 mod csv;
+mod curves;
 mod dot;
 mod eap_json;
 mod figure;
 mod heat_map;
 mod json;
+mod latex;
 pub mod layout;
 mod limits;
 mod neurons;
+mod paper;
+#[cfg(feature = "pictures")]
+mod picture;
 mod plot;
 mod sae;
 mod scores;
+mod show;
+mod style;
 mod svg;
 mod table;
 mod text;
+#[cfg(feature = "pictures")]
+mod tikz;
 mod vector;
 
 pub use any_circuit::AnyCircuit;
 pub use circuit_file::{CIRCUIT_FORMAT, CircuitFile, EdgeEntry, ModelStamp};
 pub use compare::{Comparison, compare_csv, compare_latex, compare_markdown, compare_text};
 pub use csv::{curve_csv, edges_csv};
+pub use curves::{curve_svg, heads_svg, roc_svg, scores_svg};
 pub use dot::{Dot, to_dot};
 pub use eap_json::{EapEdge, EapGraph, Imported, to_eap_json};
-pub use figure::{Figure, FigureEdge, FigureNode, Port};
+pub use figure::{Detail, Figure, FigureEdge, FigureNode, FigureOptions, Port};
 pub use heat_map::{Colours, HeatCell, HeatMap};
 pub use json::{Provenance, REPORT_FORMAT, figure_warnings, report_json, trace_lines};
 pub use neurons::{doses_svg, neurons_csv, neurons_text};
+pub use paper::{PaperBaseline, PaperPoint, PaperReport, PaperResult, numbers_tex, result_names};
+#[cfg(feature = "pictures")]
+pub use picture::{MOST_PIXELS, Pdf, Png, outlined, to_pdf, to_png};
 pub use sae::{LensStamp, density_svg, sae_csv, sae_lens, sae_text, training_svg};
 pub use scores::scores_safetensors;
+pub use show::{Branch, ShowLook, ShowOptions, circuit_tree, show_json, show_text};
+pub use style::{Direction, Style, Theme};
 pub use svg::{Svg, to_svg};
 pub use table::table;
+#[cfg(feature = "pictures")]
+pub use tikz::{Tikz, to_tikz};
 pub use vector::{
     VectorStamp, samples_text, vector_csv, vector_safetensors, vector_svg, vector_text,
 };
@@ -52,13 +70,22 @@ pub trait Exporter: Sync {
     /// The drawing.
     ///
     /// # Errors
-    /// When the file describes no circuit.
-    fn export(&self, file: &CircuitFile) -> Result<Vec<u8>>;
+    /// When the file describes no circuit, or an option is impossible.
+    fn export(&self, file: &CircuitFile, options: &FigureOptions) -> Result<Vec<u8>>;
 }
 
 /// The formats, in the order of the help text.
 pub fn exporters() -> &'static [&'static dyn Exporter] {
-    &[&Dot, &Svg]
+    &[
+        &Dot,
+        &Svg,
+        #[cfg(feature = "pictures")]
+        &Pdf,
+        #[cfg(feature = "pictures")]
+        &Png,
+        #[cfg(feature = "pictures")]
+        &Tikz,
+    ]
 }
 
 /// The format of this name.

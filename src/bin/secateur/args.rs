@@ -1,8 +1,12 @@
 //! The command line.
 
+mod figures;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub(crate) use figures::{FigureArgs, PictureArg, RenderArgs, ShowArgs, style};
 
 /// Finds the circuit inside a transformer language model that does a task.
 ///
@@ -44,8 +48,12 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Compare results across models and methods.
     Compare(CompareArgs),
-    /// Draw a circuit.
+    /// Draw a circuit, or convert a plot.
     Render(RenderArgs),
+    /// Draw results for a paper: circuits, curves, and their numbers as LaTeX commands.
+    Figure(FigureArgs),
+    /// Print a circuit as a tree, from the logits down.
+    Show(ShowArgs),
     /// Show the shape of a model and the size of its graph, from its headers only.
     Inspect(InspectArgs),
     /// Write the logits at the last position of token rows.
@@ -124,18 +132,6 @@ pub(crate) struct CompareArgs {
     pub(crate) results: Vec<PathBuf>,
     /// Folder for the tables as files: text, CSV, Markdown and LaTeX.
     #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RenderArgs {
-    /// The circuit: circuit.ron, or a JSON file in EAP-IG's format.
-    pub(crate) circuit: PathBuf,
-    /// The format.
-    #[arg(long, value_name = "F", value_parser = formats())]
-    pub(crate) format: String,
-    /// The file to write [default: standard output].
-    #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }
 
@@ -444,9 +440,4 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(_) => Err("expected at most 4096".into()),
         Err(error) => Err(format!("{error}")),
     }
-}
-
-fn formats() -> clap::builder::PossibleValuesParser {
-    let names = secateur::report::exporters().iter();
-    names.map(|format| format.name()).collect::<Vec<_>>().into()
 }

@@ -5,12 +5,14 @@ mod bench;
 mod compare;
 mod completions;
 mod eval;
+mod figure;
 mod inspect;
 mod logits;
 mod models;
 mod parity;
 mod render;
 mod run;
+mod show;
 
 use clap::Parser;
 use secateur::Result;
@@ -40,6 +42,8 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Eval(args) => eval::eval(args, cli.quiet),
         Command::Compare(args) => compare::compare(args),
         Command::Render(args) => render::render(args, cli.quiet),
+        Command::Figure(args) => figure::figure(args, cli.quiet),
+        Command::Show(args) => show::show(args, cli.quiet),
         Command::Inspect(args) => inspect::inspect(args),
         Command::Logits(args) => logits::logits(args),
         Command::Parity(args) => parity::parity(args),

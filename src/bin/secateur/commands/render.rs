@@ -1,29 +1,90 @@
-//! `secateur render`: draws a circuit.
+//! `secateur render`: draws a circuit, or converts a plot.
 
-use secateur::Result;
-use secateur::report::{AnyCircuit, exporter};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use secateur::report::{
+    AnyCircuit, CircuitFile, FigureOptions, exporter, outlined, to_pdf, to_png, to_tikz,
+};
 use secateur::run::{read_circuit_text, write_file};
+use secateur::{Error, Result};
 
-use crate::args::RenderArgs;
+use crate::args::{RenderArgs, style};
 use crate::output;
 
 pub(crate) fn render(args: &RenderArgs, quiet: bool) -> Result<u8> {
-    let text = read_circuit_text(&args.circuit)?;
     let name = args.circuit.display().to_string();
-    let file = match AnyCircuit::parse(&text, &name)? {
-        AnyCircuit::Own(file) => *file,
-        AnyCircuit::Eap(graph) => {
-            let (file, notes) = graph.drawing()?;
-            for note in notes.iter().filter(|_| !quiet) {
-                output::message(&output::warning_text(note));
-            }
-            file
-        }
+    if args.outlines && args.format != "svg" {
+        return Err(Error::Usage(
+            "--outlines is for --format svg; pdf and png need no fonts, tikz takes LaTeX's".into(),
+        ));
+    }
+    if args.width.is_some() && args.format != "png" {
+        return Err(Error::Usage(
+            "--width is for --format png; other formats have no pixels".into(),
+        ));
+    }
+    let bytes = if name.to_ascii_lowercase().ends_with(".svg") {
+        convert(&read_circuit_text(&args.circuit)?, &name, args)?
+    } else {
+        let options = FigureOptions {
+            style: style(args.theme, args.direction),
+            detail: args.detail.into(),
+            roles: roles(args.roles.as_deref())?,
+            pixels: args.width,
+        };
+        let file = circuit(&args.circuit, quiet)?;
+        exporter(&args.format)?.export(&file, &options)?
     };
-    let bytes = exporter(&args.format)?.export(&file)?;
+    let bytes = if args.outlines {
+        outlined(&String::from_utf8_lossy(&bytes), &name)?.into_bytes()
+    } else {
+        bytes
+    };
     match &args.out {
         Some(path) => write_file(path, &bytes)?,
         None => output::data(&bytes)?,
     }
     Ok(0)
+}
+
+/// A circuit file of either kind, with what it lacks as warnings.
+pub(super) fn circuit(path: &Path, quiet: bool) -> Result<CircuitFile> {
+    let name = path.display().to_string();
+    match AnyCircuit::parse(&read_circuit_text(path)?, &name)? {
+        AnyCircuit::Own(file) => Ok(*file),
+        AnyCircuit::Eap(graph) => {
+            let (file, notes) = graph.drawing()?;
+            for note in notes.iter().filter(|_| !quiet) {
+                output::message(&output::warning_text(note));
+            }
+            Ok(file)
+        }
+    }
+}
+
+/// Labels of nodes from a JSON object.
+pub(super) fn roles(path: Option<&Path>) -> Result<BTreeMap<String, String>> {
+    let Some(path) = path else {
+        return Ok(BTreeMap::new());
+    };
+    serde_json::from_str(&read_circuit_text(path)?).map_err(|error| {
+        Error::data(
+            path.display().to_string(),
+            format!("not a JSON object of node names and roles: {error}"),
+        )
+    })
+}
+
+/// A plot in another format.
+fn convert(svg: &str, name: &str, args: &RenderArgs) -> Result<Vec<u8>> {
+    match &args.format[..] {
+        "svg" => Ok(svg.as_bytes().to_vec()),
+        "pdf" => to_pdf(svg, name),
+        "png" => to_png(svg, name, args.width),
+        "tikz" => to_tikz(svg, name).map(String::into_bytes),
+        other => Err(Error::Usage(format!(
+            "{name} is a picture, not a circuit; {other} needs a circuit file"
+        ))),
+    }
 }
