@@ -26,7 +26,7 @@ pub(super) fn collapse(figure: &mut Figure, detail: Detail) {
         other => other,
     };
     match detail {
-        Detail::Edges | Detail::Fitting => return,
+        Detail::Edges | Detail::Fitting => {}
         Detail::Nodes => {
             join_edges(figure);
             note(figure, "edges between two nodes drawn as one");
@@ -110,7 +110,7 @@ fn join_edges(figure: &mut Figure) {
     for edge in std::mem::take(&mut figure.edges) {
         members.entry((edge.from, edge.to)).or_default().push(edge);
     }
-    figure.edges = members.into_values().map(join).collect();
+    figure.edges = members.values().map(|edges| join(edges)).collect();
     for node in &mut figure.nodes {
         node.ports = None;
     }
@@ -119,7 +119,7 @@ fn join_edges(figure: &mut Figure) {
 }
 
 /// One line for some edges: as wide as they are together, with the sign of their sum.
-fn join(edges: Vec<FigureEdge>) -> FigureEdge {
+fn join(edges: &[FigureEdge]) -> FigureEdge {
     let first = edges[0].clone();
     if edges.len() == 1 {
         return first;

@@ -37,8 +37,7 @@ pub(super) fn plain_latex(words: &str) -> String {
             '>' => out.push_str("$>$"),
             '|' => out.push_str("$|$"),
             '"' => out.push_str("''"),
-            'Ð' | 'ð' | 'Þ' | 'þ' | '÷' => out.push('?'),
-            'À'..='ÿ' => out.push(character),
+            'À'..='ÿ' if !"ÐðÞþ÷".contains(character) => out.push(character),
             other if other.is_ascii() => out += &latex_text(&other.to_string()),
             _ => out.push('?'),
         }

@@ -190,32 +190,28 @@ pub fn show_text(file: &CircuitFile, tree: &Branch, look: ShowLook) -> String {
     let bar = look.columns.saturating_sub(used).min(BAR);
     let mut out = heading(file, look.columns);
     for (row, score) in rows.iter().zip(&scores) {
-        let mut line = format!(
-            "{}{}",
-            row.tree,
-            " ".repeat(names - text_columns(&row.tree))
-        );
         let colour = colour(row);
-        let port = row.port.map_or_else(|| " ".into(), |port| port.to_string());
         let painted = |text: String| match colour {
             Some(colour) if look.coloured => format!("\u{1b}[{colour}m{text}\u{1b}[0m"),
             _ => text,
         };
-        line += &format!(
-            "  {}  {}",
+        let port = row.port.map_or_else(|| " ".into(), |port| port.to_string());
+        let length = row
+            .score
+            .filter(|_| largest > 0.0 && bar >= 4)
+            .map(|score| {
+                let length = (score.abs() / largest * bar as f64).ceil() as usize;
+                length.clamp(1, bar)
+            });
+        let space = " ".repeat(names - text_columns(&row.tree));
+        let cells = [
+            format!("{}{space}", row.tree),
             painted(port),
-            painted(format!("{score:>numbers$}"))
-        );
-        if let Some(score) = row.score
-            && largest > 0.0
-            && bar >= 4
-        {
-            let length = (score.abs() / largest * bar as f64).ceil() as usize;
-            line += &format!("  {}", painted("▪".repeat(length.clamp(1, bar))));
-        }
-        if !row.note.is_empty() {
-            line += &format!("  {}", row.note);
-        }
+            painted(format!("{score:>numbers$}")),
+            length.map_or_else(String::new, |length| painted("▪".repeat(length))),
+            row.note.clone(),
+        ];
+        let line = cells.join("  ");
         let line = if look.coloured {
             line
         } else {

@@ -61,7 +61,7 @@ pub(super) const NAME: f64 = 11.0;
 pub(super) const NEURON_NAME: f64 = 9.0;
 pub(super) const ROLE: f64 = 8.0;
 /// Height of a role's line.
-pub(super) const ROLE_HEIGHT: f64 = 10.0;
+pub(super) const ROLE_HEIGHT: f64 = 11.0;
 
 /// A box, or an edge passing a rank.
 pub(super) struct Item {

@@ -134,6 +134,9 @@ fn path(route: &Route, arrow: f64, direction: Direction) -> String {
             arrives
         };
         let bend = (arrives - along) * 0.5;
+        if stop > 0 && (to - across).abs() < 0.05 && bend.abs() < 0.05 {
+            continue;
+        }
         path.extend([
             "C".into(),
             point(across, along + bend, direction),
