@@ -1,6 +1,7 @@
 //! Several results side by side: terminal text, CSV, Markdown, LaTeX.
 
 use super::csv::{field, number};
+use super::latex::latex_text;
 use super::table::table;
 use super::text::{Text, one_line};
 
@@ -134,21 +135,4 @@ pub fn compare_latex(rows: &[Comparison]) -> String {
     out.line(format_args!("\\bottomrule"));
     out.line(format_args!("\\end{{tabular}}"));
     out.0
-}
-
-fn latex_text(text: &str) -> String {
-    let mut out = String::new();
-    for character in text.chars() {
-        match character {
-            '\\' => out.push_str("\\textbackslash{}"),
-            '~' => out.push_str("\\textasciitilde{}"),
-            '^' => out.push_str("\\textasciicircum{}"),
-            '&' | '%' | '$' | '#' | '_' | '{' | '}' => {
-                out.push('\\');
-                out.push(character);
-            }
-            other => out.push(other),
-        }
-    }
-    out
 }

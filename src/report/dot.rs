@@ -1,8 +1,10 @@
 //! `circuit.dot`: a circuit for Graphviz, input at the bottom, one row per layer.
 
-use super::Exporter;
-use super::figure::{Figure, FigureEdge, FigureNode, Port};
+use super::figure::{Figure, FigureEdge, FigureNode, FigureOptions, Port};
+use super::style::{Direction, Palette};
 use super::text::{Text, dot_string, short, xml};
+use super::{CircuitFile, Exporter};
+use crate::error::Result;
 use crate::graph::{Node, Qkv};
 
 /// Writes DOT, for Graphviz.
@@ -18,22 +20,30 @@ impl Exporter for Dot {
         "Graphviz source"
     }
 
-    fn draw(&self, figure: &Figure) -> Vec<u8> {
-        to_dot(figure).into_bytes()
+    fn export(&self, file: &CircuitFile, options: &FigureOptions) -> Result<Vec<u8>> {
+        Figure::with(file, options).map(|figure| to_dot(&figure).into_bytes())
     }
 }
 
 /// A figure as DOT.
 pub fn to_dot(figure: &Figure) -> String {
+    let palette = figure.style.theme.palette();
+    let direction = match figure.style.direction {
+        Direction::Up => "BT",
+        Direction::Right => "LR",
+    };
     let mut out = Text::default();
     out.line(format_args!("digraph circuit {{"));
     out.line(format_args!(
-        "  graph [rankdir=BT, ranksep=0.5, nodesep=0.2, labelloc=t, fontname=\"Helvetica\", fontsize=12, label=<<B>{}</B><BR/>{}>];",
+        "  graph [rankdir={direction}, ranksep=0.5, nodesep=0.2, labelloc=t, fontname=\"Helvetica\", fontsize=12, bgcolor=\"{}\", fontcolor=\"{}\", label=<<B>{}</B><BR/>{}>];",
+        palette.ground,
+        palette.ink,
         label_text(&figure.title),
         label_text(&figure.caption)
     ));
     out.line(format_args!(
-        "  node [fontname=\"Helvetica\", fontsize=11, margin=\"0.08,0.04\", height=0.3, width=0.5];"
+        "  node [fontname=\"Helvetica\", fontsize=11, margin=\"0.08,0.04\", height=0.3, width=0.5, color=\"{0}\", fontcolor=\"{0}\"];",
+        palette.ink
     ));
     out.line(format_args!("  edge [arrowsize=0.6];"));
     let ranks: Vec<Vec<&FigureNode>> = (0..figure.rank_count())
@@ -46,7 +56,7 @@ pub fn to_dot(figure: &Figure) -> String {
         out.line(format_args!("  {{"));
         out.line(format_args!("    rank=same;"));
         for node in rank {
-            out.line(format_args!("    {}", node_line(node)));
+            out.line(format_args!("    {}", node_line(node, palette)));
         }
         out.line(format_args!("  }}"));
     }
@@ -59,7 +69,7 @@ pub fn to_dot(figure: &Figure) -> String {
         }
     }
     for edge in &figure.edges {
-        out.line(format_args!("  {}", edge_line(figure, edge)));
+        out.line(format_args!("  {}", edge_line(figure, edge, palette)));
     }
     out.line(format_args!("}}"));
     out.0
@@ -73,44 +83,60 @@ fn label_text(text: &str) -> String {
     xml(text)
 }
 
-fn node_line(node: &FigureNode) -> String {
-    let name = node.node;
-    let style = match name {
-        Node::Input | Node::Position | Node::Logits => {
-            "shape=box, style=\"rounded,filled,bold\", fillcolor=\"#E6E6E6\""
-        }
-        Node::Mlp { .. } if node.writes => "shape=box, style=filled, fillcolor=\"#FFF4D6\"",
-        Node::Mlp { .. } => "shape=box, style=\"filled,dashed\", fillcolor=\"#FFF4D6\"",
-        Node::Neuron { .. } => {
-            "shape=ellipse, style=filled, fillcolor=\"#FFF9E8\", fontsize=8, height=0.2, width=0.3"
-        }
-        Node::Feature { .. } => "shape=ellipse, style=filled, fillcolor=\"#EAF4EC\"",
-        Node::Error { .. } => "shape=box, style=\"filled,dashed\", fillcolor=\"#F2F2F2\"",
-        Node::Head { .. } => {
-            if let Some(ports) = node.ports {
-                return head_line(node, ports);
-            }
-            "shape=box, style=\"rounded,filled\", fillcolor=\"#EEF3F8\""
-        }
-    };
-    let about = node.about.as_ref();
-    let about = about.map_or_else(String::new, |about| {
-        format!(", tooltip={}", dot_string(about))
+/// Name and role, as the inside of an HTML-like label.
+fn words(node: &FigureNode) -> String {
+    let role = node.role.as_ref().map_or_else(String::new, |role| {
+        format!("<BR/><FONT POINT-SIZE=\"8\">{}</FONT>", xml(role))
     });
-    if let Some(role) = &node.role {
-        let label = format!("{name}<BR/><FONT POINT-SIZE=\"8\">{}</FONT>", xml(role));
-        return format!("\"{name}\" [{style}, label=<{label}>{about}];");
-    }
-    format!("\"{name}\" [{style}{about}];")
+    format!("{}{role}", xml(&node.label))
 }
 
-/// A head with its three inputs along the bottom.
-fn head_line(node: &FigureNode, ports: [bool; 3]) -> String {
+fn node_line(node: &FigureNode, palette: &Palette) -> String {
+    let dashed = if node.writes { "" } else { ",dashed" };
+    let style = match (node.node, node.ports) {
+        (Node::Head { .. }, Some(ports)) => return head_line(node, ports, palette),
+        (Node::Input | Node::Position | Node::Logits, _) => format!(
+            "shape=box, style=\"rounded,filled,bold\", fillcolor=\"{}\"",
+            palette.end
+        ),
+        (Node::Mlp { .. }, _) => format!(
+            "shape=box, style=\"filled{dashed}\", fillcolor=\"{}\"",
+            palette.mlp
+        ),
+        (Node::Neuron { .. }, _) => format!(
+            "shape=ellipse, style=filled, fillcolor=\"{}\", fontsize=8, height=0.2, width=0.3",
+            palette.neuron
+        ),
+        (Node::Feature { .. }, _) => format!(
+            "shape=ellipse, style=filled, fillcolor=\"{}\"",
+            palette.feature
+        ),
+        (Node::Error { .. }, _) => format!(
+            "shape=box, style=\"filled,dashed\", fillcolor=\"{}\"",
+            palette.error
+        ),
+        (Node::Head { .. }, None) => format!(
+            "shape=box, style=\"rounded,filled{dashed}\", fillcolor=\"{}\"",
+            palette.head
+        ),
+    };
+    let about = node.about.as_ref().map_or_else(String::new, |about| {
+        format!(", tooltip={}", dot_string(about))
+    });
+    format!(
+        "\"{}\" [{style}, label=<{}>{about}];",
+        node.node,
+        words(node)
+    )
+}
+
+/// A head with its three inputs where edges arrive.
+fn head_line(node: &FigureNode, ports: [bool; 3], palette: &Palette) -> String {
     let cell = |part: Qkv| {
         let colour = if ports[part as usize] {
-            Port::Part(part).colour()
+            palette.line(Port::Part(part))
         } else {
-            "#BFBFBF"
+            palette.unused[1]
         };
         let letter = part.letter();
         format!(
@@ -123,20 +149,26 @@ fn head_line(node: &FigureNode, ports: [bool; 3]) -> String {
     } else {
         "ROUNDED,DASHED"
     };
-    let role = node.role.as_ref().map_or_else(String::new, |role| {
-        format!("<BR/><FONT POINT-SIZE=\"8\">{}</FONT>", xml(role))
-    });
     format!(
-        "\"{0}\" [shape=plain, label=<<TABLE BORDER=\"1\" STYLE=\"{style}\" CELLBORDER=\"0\" CELLSPACING=\"0\" CELLPADDING=\"2\" BGCOLOR=\"#EEF3F8\"><TR><TD COLSPAN=\"3\">{0}{role}</TD></TR><TR>{cells}</TR></TABLE>>];",
-        node.node
+        "\"{}\" [shape=plain, label=<<TABLE BORDER=\"1\" STYLE=\"{style}\" CELLBORDER=\"0\" CELLSPACING=\"0\" CELLPADDING=\"2\" BGCOLOR=\"{}\"><TR><TD COLSPAN=\"3\">{}</TD></TR><TR>{cells}</TR></TABLE>>];",
+        node.node,
+        palette.head,
+        words(node)
     )
 }
 
-fn edge_line(figure: &Figure, edge: &FigureEdge) -> String {
+fn edge_line(figure: &Figure, edge: &FigureEdge, palette: &Palette) -> String {
     let (from, to) = (figure.nodes[edge.from].node, figure.nodes[edge.to].node);
+    let side = match figure.style.direction {
+        Direction::Up => 's',
+        Direction::Right => 'w',
+    };
     let port = match edge.port {
-        Port::Part(part) => format!(":{}:s", part.letter()),
-        Port::Only | Port::Inside => String::new(),
+        // Lines joined into one keep the colour of their input; the box then has no ports.
+        Port::Part(part) if figure.nodes[edge.to].ports.is_some() => {
+            format!(":{}:{side}", part.letter())
+        }
+        _ => String::new(),
     };
     let style = match edge.port {
         Port::Inside => ", style=dotted, arrowhead=none",
@@ -149,7 +181,7 @@ fn edge_line(figure: &Figure, edge: &FigureEdge) -> String {
     format!(
         "\"{from}\" -> \"{to}\"{port} [penwidth={:.2}, color=\"{}\"{style}{score}, tooltip={}];",
         figure.line_width(edge),
-        edge.colour(),
+        edge.colour(palette),
         dot_string(&edge.tooltip)
     )
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::csv::{field, number};
 use super::figure::{Figure, FigureEdge, FigureNode, Port, row};
+use super::style::Style;
 use super::table::table;
 use super::text::{Text, clip, one_line, short, thousands};
 use crate::analyze::feature_circuit::{FeatureCircuitReport, FeatureEdge, NodeFigures, Share};
@@ -269,6 +270,7 @@ pub fn features_figure(report: &FeatureCircuitReport, title: &str, about: &str) 
         .into_iter()
         .map(|(node, about)| FigureNode {
             node,
+            label: node.to_string(),
             rank: rows.partition_point(|&other| other < row(&node)),
             group: None,
             ports: None,
@@ -314,5 +316,7 @@ pub fn features_figure(report: &FeatureCircuitReport, title: &str, about: &str) 
         nodes,
         edges,
         grouped: false,
+        bundled: false,
+        style: Style::default(),
     })
 }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::CircuitFile;
+use super::collapse::collapse;
+use super::style::{Palette, Style};
 use super::text::{clip, short, thousands};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, KeyValue, Node, Qkv, Reader};
 
 /// A circuit as a figure.
@@ -22,24 +24,58 @@ pub struct Figure {
     pub largest: f64,
     /// Whether k and v are shared by the heads of a group.
     pub grouped: bool,
+    /// Whether edges of a writer share a line until they have to part.
+    pub bundled: bool,
+    /// Colours and direction.
+    pub style: Style,
+}
+
+/// What a figure shows beside the circuit, and how.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct FigureOptions {
+    /// Colours and direction.
+    pub style: Style,
+    /// How much is drawn of large circuits.
+    pub detail: Detail,
+    /// Labels below the names of nodes, by name, such as `induction` for `a5.h1`.
+    pub roles: BTreeMap<String, Vec<String>>,
+    /// Width in pixels, of pictures that have them; by default twice the figure's.
+    pub pixels: Option<u32>,
+}
+
+/// How much of a circuit is drawn.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// As much as can be made out: every edge up to 250 of them, edges between two nodes as one up to 500 and 120 nodes,
+    /// a layer's heads as one beyond.
+    #[default]
+    Fitting,
+    /// Every edge.
+    Edges,
+    /// Edges between two nodes as one.
+    Nodes,
+    /// The heads of a layer as one node.
+    Layers,
 }
 
 /// A node of a figure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FigureNode {
-    /// Which node.
+    /// Which node; of several drawn as one, the first.
     pub node: Node,
+    /// Its name, or that of the nodes drawn as one.
+    pub label: String,
+    /// What it does, where that is said.
+    pub role: Option<String>,
     /// Row from the bottom: `input` is 0; rows without nodes are left out.
     pub rank: usize,
     /// The key/value group, for heads under `kv: Group` with groups of several heads.
     pub group: Option<(usize, usize)>,
     /// Which of q, k, v have a kept edge; `None` for nodes with a single input.
     pub ports: Option<[bool; 3]>,
-    /// What it does, where that is known.
-    pub role: Option<String>,
     /// Whether it writes in the circuit; a group's first head may be drawn only for the group's k and v.
     pub writes: bool,
-    /// What is known of it.
+    /// What is known of it, as a tooltip.
     pub about: Option<String>,
 }
 
@@ -50,6 +86,8 @@ pub enum Port {
     Part(Qkv),
     /// The only input of a node.
     Only,
+    /// Several inputs of a node: edges drawn as one.
+    Several,
     /// From an MLP to one of its neurons: the same input, not an edge.
     Inside,
 }
@@ -73,30 +111,16 @@ pub struct FigureEdge {
 const MOST_EDGES: usize = 1_500;
 /// Characters of a node's roles.
 const LONGEST_ROLE: usize = 40;
-
-/// Line colour of negative scores; with the ports' colours from Okabe and Ito's colour-blind-safe palette.
-pub(super) const NEGATIVE: &str = "#D55E00";
-
-impl Port {
-    /// Colour of lines and arrowheads.
-    pub(super) fn colour(self) -> &'static str {
-        match self {
-            Self::Part(Qkv::Q) => "#0072B2",
-            Self::Part(Qkv::K) => "#CC79A7",
-            Self::Part(Qkv::V) => "#009E73",
-            Self::Only => "#4D4D4D",
-            Self::Inside => "#8C8C8C",
-        }
-    }
-}
+/// Circuits of more edges are drawn with bundled lines.
+const BUNDLED: usize = 80;
 
 impl FigureEdge {
     /// Colour of the line: the port's, or that of negative scores.
-    pub(super) fn colour(&self) -> &'static str {
+    pub(super) fn colour(&self, palette: &Palette) -> &'static str {
         if self.is_negative() {
-            NEGATIVE
+            palette.negative
         } else {
-            self.port.colour()
+            palette.line(self.port)
         }
     }
 
@@ -107,11 +131,31 @@ impl FigureEdge {
 }
 
 impl Figure {
-    /// The figure of a circuit file. Of circuits of more than 1,500 edges the strongest are drawn.
+    /// The figure of a circuit file, as [`Figure::with`] without options.
     ///
     /// # Errors
     /// When the file describes no circuit.
     pub fn new(file: &CircuitFile) -> Result<Self> {
+        Self::with(file, &FigureOptions::default())
+    }
+
+    /// The figure of a circuit file. Of large circuits, edges and then nodes are drawn as one, and the strongest only;
+    /// the caption says so.
+    ///
+    /// # Errors
+    /// When the file describes no circuit, or roles name a node that the model does not have.
+    pub fn with(file: &CircuitFile, options: &FigureOptions) -> Result<Self> {
+        let mut figure = Self::whole(file, options)?;
+        collapse(&mut figure, options.detail);
+        if figure.edges.len() > MOST_EDGES {
+            figure.keep_strongest(MOST_EDGES);
+        }
+        figure.bundled = figure.edges.len() > BUNDLED;
+        Ok(figure)
+    }
+
+    /// Every edge of a circuit.
+    fn whole(file: &CircuitFile, options: &FigureOptions) -> Result<Self> {
         let (graph, circuit) = file.circuit()?;
         let group = match file.granularity.kv {
             KeyValue::Group => file.model.config.group_size(),
@@ -124,20 +168,11 @@ impl Figure {
             edges: Vec::new(),
             largest: 0.0,
             grouped: false,
+            bundled: false,
+            style: options.style,
         };
-        let mut kept = circuit.kept.edges(&graph);
-        if kept.len() > MOST_EDGES {
-            let scores = circuit.scores.as_deref().unwrap_or_default();
-            let strength = |edge: usize| scores.get(edge).map_or(0.0, |score| score.abs());
-            kept.sort_by(|&a, &b| strength(b).total_cmp(&strength(a)).then(a.cmp(&b)));
-            kept.truncate(MOST_EDGES);
-            kept.sort_unstable();
-            figure.caption = format!(
-                "{} · the {} strongest drawn",
-                figure.caption,
-                thousands(MOST_EDGES)
-            );
-        }
+        check_roles(&graph, &options.roles)?;
+        let kept = circuit.kept.edges(&graph);
         let index = figure.add_nodes(&graph, &kept, group);
         for edge in kept {
             let (writer, reader) = graph.ends(edge);
@@ -176,19 +211,70 @@ impl Figure {
             });
         }
         figure.link_neurons(&index);
-        Ok(figure)
-    }
-
-    /// The same figure with the roles of nodes, given by their names.
-    #[must_use]
-    pub fn with_roles(mut self, roles: &BTreeMap<String, Vec<String>>) -> Self {
-        for node in &mut self.nodes {
-            let known = roles.get(&node.node.to_string());
-            node.role = known
+        for node in &mut figure.nodes {
+            node.role = options
+                .roles
+                .get(&node.label)
                 .filter(|roles| !roles.is_empty())
                 .map(|roles| clip(&roles.join(", "), LONGEST_ROLE));
         }
-        self
+        Ok(figure)
+    }
+
+    /// Drops all but the strongest edges and the nodes that only dropped edges had; the caption says so.
+    pub(super) fn keep_strongest(&mut self, count: usize) {
+        let before = self.edges.len();
+        let strength = |edge: &FigureEdge| edge.score.map_or(0.0, f64::abs);
+        let mut order: Vec<usize> = (0..before).collect();
+        order.sort_by(|&a, &b| {
+            let strengths = strength(&self.edges[b]).total_cmp(&strength(&self.edges[a]));
+            strengths.then(a.cmp(&b))
+        });
+        let mut kept = vec![false; before];
+        for &edge in &order[..count.min(before)] {
+            kept[edge] = true;
+        }
+        let mut kept = kept.into_iter();
+        self.edges.retain(|_| kept.next().unwrap_or(false));
+        self.drop_bare_nodes();
+        self.caption = format!(
+            "{} · the\u{a0}{}\u{a0}strongest of {}\u{a0}lines drawn",
+            self.caption,
+            thousands(count),
+            thousands(before)
+        );
+    }
+
+    /// Drops nodes without edges, but for the ends, and ranks without nodes.
+    fn drop_bare_nodes(&mut self) {
+        let mut used = vec![false; self.nodes.len()];
+        for edge in &self.edges {
+            used[edge.from] = true;
+            used[edge.to] = true;
+        }
+        let mut place = vec![0; self.nodes.len()];
+        let mut nodes = Vec::new();
+        for (index, node) in std::mem::take(&mut self.nodes).into_iter().enumerate() {
+            place[index] = nodes.len();
+            if used[index] || matches!(node.node, Node::Input | Node::Logits) {
+                nodes.push(node);
+            }
+        }
+        self.nodes = nodes;
+        for edge in &mut self.edges {
+            (edge.from, edge.to) = (place[edge.from], place[edge.to]);
+        }
+        self.close_ranks();
+    }
+
+    /// Leaves out ranks without nodes.
+    pub(super) fn close_ranks(&mut self) {
+        let mut ranks: Vec<usize> = self.nodes.iter().map(|node| node.rank).collect();
+        ranks.sort_unstable();
+        ranks.dedup();
+        for node in &mut self.nodes {
+            node.rank = ranks.partition_point(|&rank| rank < node.rank);
+        }
     }
 
     fn add_nodes(
@@ -219,12 +305,13 @@ impl Figure {
             };
             self.nodes.push(FigureNode {
                 node,
+                label: node.to_string(),
+                role: None,
                 rank: rows.partition_point(|&other| other < row(&node)),
                 group: head
                     .filter(|_| group > 1 && !whole)
                     .map(|(layer, head)| (layer, head / group)),
                 ports: head.filter(|_| !whole).map(|_| [false; 3]),
-                role: None,
                 writes,
                 about: None,
             });
@@ -264,6 +351,25 @@ impl Figure {
             .map(|node| node.rank + 1)
             .max()
             .unwrap_or(0)
+    }
+}
+
+/// Refuses roles of nodes that there are not.
+fn check_roles(graph: &ComputationGraph, roles: &BTreeMap<String, Vec<String>>) -> Result<()> {
+    let mut names: Vec<String> = graph.writers().iter().map(ToString::to_string).collect();
+    names.extend(
+        graph
+            .readers()
+            .iter()
+            .map(|reader| reader.node().to_string()),
+    );
+    names.sort_unstable();
+    match roles.keys().find(|name| names.binary_search(name).is_err()) {
+        Some(name) => Err(Error::Usage(format!(
+            "roles: the model has no node `{}`; nodes are named as in the circuit, such as `a1.h0` or `m2`",
+            clip(name, 60)
+        ))),
+        None => Ok(()),
     }
 }
 

@@ -4,8 +4,10 @@
 mod any_circuit;
 mod attention;
 mod circuit_file;
+mod collapse;
 mod compare;
 mod csv;
+mod curves;
 mod dot;
 mod eap_json;
 mod edit;
@@ -14,13 +16,17 @@ mod feature_circuit;
 mod figure;
 mod heat_map;
 mod json;
+mod latex;
 pub mod layout;
 mod lens;
 mod lens_maps;
 mod limits;
 mod neurons;
 mod page;
+mod paper;
 mod patchscope;
+#[cfg(feature = "pictures")]
+mod picture;
 mod plot;
 mod prompt;
 mod relation;
@@ -28,10 +34,14 @@ mod residual;
 mod roles;
 mod sae;
 mod scores;
+mod show;
+mod style;
 mod svg;
 mod table;
 mod tensor_file;
 mod text;
+#[cfg(feature = "pictures")]
+mod tikz;
 mod tracing;
 mod tuned_lens;
 mod vector;
@@ -41,6 +51,7 @@ pub use attention::{attention_csv, attention_html, attention_svg, attention_text
 pub use circuit_file::{CIRCUIT_FORMAT, CircuitFile, EdgeEntry, ModelStamp};
 pub use compare::{Comparison, compare_csv, compare_latex, compare_markdown, compare_text};
 pub use csv::{curve_csv, edges_csv};
+pub use curves::{curve_svg, heads_svg, roc_svg, scores_svg};
 pub use dot::{Dot, to_dot};
 pub use eap_json::{EapEdge, EapGraph, Imported, to_eap_json};
 pub use edit::{edit_csv, edit_svg, edit_text};
@@ -48,7 +59,7 @@ pub use feature_circuit::{
     FeatureStamp, feature_circuit_text, feature_edges_csv, feature_nodes_csv, features_figure,
     features_ron,
 };
-pub use figure::{Figure, FigureEdge, FigureNode, Port};
+pub use figure::{Detail, Figure, FigureEdge, FigureNode, FigureOptions, Port};
 pub use heat_map::{Colours, HeatCell, HeatMap};
 pub use json::{Provenance, REPORT_FORMAT, figure_warnings, report_json, trace_lines};
 pub use lens::{
@@ -56,9 +67,12 @@ pub use lens::{
 };
 pub use lens_maps::{attribution_svg, lens_html, lens_svg, tuned_lens_svg};
 pub use neurons::{doses_svg, neurons_csv, neurons_text};
+pub use paper::{PaperBaseline, PaperPoint, PaperReport, PaperResult, numbers_tex, result_names};
 pub use patchscope::{
     grid_csv, grid_svg, patchscope_text, precision_svg, surprisal_svg, told_text,
 };
+#[cfg(feature = "pictures")]
+pub use picture::{MOST_PIXELS, Pdf, Png, outlined, to_pdf, to_png};
 pub use prompt::{prompt_csv, prompt_text};
 pub use relation::{ranks_svg, relation_csv, relation_svg, relation_text, subjects_csv};
 pub use residual::{
@@ -68,8 +82,12 @@ pub use residual::{
 pub use roles::{parse_roles, roles_json};
 pub use sae::{LensStamp, density_svg, sae_csv, sae_lens, sae_text, training_svg};
 pub use scores::scores_safetensors;
+pub use show::{Branch, ShowLook, ShowOptions, circuit_tree, show_json, show_text};
+pub use style::{Direction, Style, Theme};
 pub use svg::{Svg, to_svg};
 pub use table::table;
+#[cfg(feature = "pictures")]
+pub use tikz::{Tikz, to_tikz};
 pub use tracing::{traced_prompt_svg, tracing_csv, tracing_svg, tracing_text};
 pub use tuned_lens::{parse_tuned_lens, tuned_lens_safetensors};
 pub use vector::{
@@ -86,21 +104,25 @@ pub trait Exporter: Sync {
     /// What it is, in a few words.
     fn about(&self) -> &'static str;
 
-    /// The drawing of a figure.
-    fn draw(&self, figure: &Figure) -> Vec<u8>;
-
     /// The drawing of a circuit file.
     ///
     /// # Errors
-    /// When the file describes no circuit.
-    fn export(&self, file: &CircuitFile) -> Result<Vec<u8>> {
-        Figure::new(file).map(|figure| self.draw(&figure))
-    }
+    /// When the file describes no circuit, or an option is impossible.
+    fn export(&self, file: &CircuitFile, options: &FigureOptions) -> Result<Vec<u8>>;
 }
 
 /// The formats, in the order of the help text.
 pub fn exporters() -> &'static [&'static dyn Exporter] {
-    &[&Dot, &Svg]
+    &[
+        &Dot,
+        &Svg,
+        #[cfg(feature = "pictures")]
+        &Pdf,
+        #[cfg(feature = "pictures")]
+        &Png,
+        #[cfg(feature = "pictures")]
+        &Tikz,
+    ]
 }
 
 /// The format of this name.

@@ -1,6 +1,6 @@
 //! Line plots as SVG: axes with round ticks, a line with error bars for each series, a legend.
 
-use super::text::{Text, one_line, short, text_width, xml};
+use super::text::{Text, one_line, short, text_width, thousands, wrap, xml};
 
 /// Colours that people with any common colour vision tell apart (Okabe and Ito).
 const COLOURS: [&str; 7] = [
@@ -38,6 +38,15 @@ pub(super) struct PlotPoint {
     pub interval: Option<[f64; 2]>,
 }
 
+/// How a plot differs from lines with error bars on linear axes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Look {
+    pub log_x: bool,
+    pub log_y: bool,
+    /// Intervals as bands, and dots only where there are few.
+    pub bands: bool,
+}
+
 /// One axis: from number to place.
 pub(super) struct Axis {
     pub ticks: Vec<f64>,
@@ -48,6 +57,8 @@ pub(super) struct Axis {
     /// Places of `low` and `high`.
     from: f64,
     to: f64,
+    /// Whether equal ratios are equally far apart.
+    log: bool,
 }
 
 impl Axis {
@@ -75,12 +86,87 @@ impl Axis {
             step,
             from,
             to,
+            log: false,
+        }
+    }
+
+    /// A logarithmic axis that holds the positive ones of some numbers, with ticks at powers of ten, and at twice and
+    /// five times these when there are few.
+    fn logarithmic(numbers: impl Iterator<Item = f64>, from: f64, to: f64) -> Self {
+        let positive = numbers.filter(|number| number.is_finite() && *number > 0.0);
+        let (low, high) = positive.fold((f64::INFINITY, 0.0), |(low, high), number| {
+            (f64::min(low, number), f64::max(high, number))
+        });
+        let (low, high) = if low <= high {
+            (low, high)
+        } else {
+            (1.0, 10.0)
+        };
+        let first = (low.log10() + 1e-9).floor() as i32;
+        let last = ((high.log10() - 1e-9).ceil() as i32).max(first + 1);
+        let factors: &[f64] = if last - first > 2 {
+            &[1.0]
+        } else {
+            &[1.0, 2.0, 5.0]
+        };
+        let mut ticks: Vec<f64> = (first..last)
+            .flat_map(|power| {
+                factors
+                    .iter()
+                    .map(move |factor| factor * 10.0_f64.powi(power))
+            })
+            .chain([10.0_f64.powi(last)])
+            .collect();
+        // The frame ends at the ticks around the numbers.
+        let start = ticks
+            .iter()
+            .rposition(|&tick| tick <= low * (1.0 + 1e-9))
+            .unwrap_or(0);
+        let end = ticks
+            .iter()
+            .position(|&tick| tick >= high * (1.0 - 1e-9))
+            .unwrap_or(ticks.len() - 1);
+        ticks = ticks[start..=end.max(start + 1).min(ticks.len() - 1)].to_vec();
+        // No more labels than have room.
+        let every = ticks.len().div_ceil(9);
+        let (low, high) = (ticks[0], ticks[ticks.len() - 1]);
+        let ticks = ticks.into_iter().step_by(every).collect();
+        Self {
+            ticks,
+            step: 0.0,
+            low,
+            high,
+            from,
+            to,
+            log: true,
         }
     }
 
     /// Where a number is.
     pub(super) fn place(&self, number: f64) -> f64 {
-        self.from + (number - self.low) / (self.high - self.low) * (self.to - self.from)
+        let share = if self.log {
+            // What is not positive is at the end.
+            let clamped = number.max(self.low);
+            (clamped / self.low).ln() / (self.high / self.low).ln()
+        } else {
+            (number - self.low) / (self.high - self.low)
+        };
+        self.from + share * (self.to - self.from)
+    }
+
+    /// The text of a tick.
+    fn label(&self, tick: f64) -> String {
+        if !self.log {
+            return label(tick, self.step);
+        }
+        if (1.0..1e7).contains(&tick) {
+            return thousands(tick.round() as usize);
+        }
+        let power = (tick.log10() + 1e-9).floor() as i32;
+        if (-3..0).contains(&power) {
+            return format!("{tick:.*}", power.unsigned_abs() as usize);
+        }
+        format!("{tick:.0e}").replace('-', "\u{2212}")
     }
 }
 
@@ -96,25 +182,36 @@ fn round_step(least: f64) -> f64 {
 }
 
 impl Plot {
-    /// The plot as SVG.
+    /// The plot as SVG: lines with error bars on linear axes.
     pub(super) fn svg(&self) -> String {
+        self.drawn(Look::default())
+    }
+
+    /// The plot as SVG.
+    pub(super) fn drawn(&self, look: Look) -> String {
         let points = || self.series.iter().flat_map(|series| &series.points);
         let ys = points().flat_map(|point| {
             let [low, high] = point.interval.unwrap_or([point.y; 2]);
             [point.y, low, high]
         });
         let ys = ys.chain(self.reference.iter().map(|(_, y)| *y));
-        let y = Axis::new(ys, HEIGHT - BOTTOM, TOP);
-        let tick_width = y
-            .ticks
-            .iter()
-            .map(|&tick| text_width(&label(tick, y.step), 10.0));
+        let y = if look.log_y {
+            Axis::logarithmic(ys, HEIGHT - BOTTOM, TOP)
+        } else {
+            Axis::new(ys, HEIGHT - BOTTOM, TOP)
+        };
+        let tick_width = y.ticks.iter().map(|&tick| text_width(&y.label(tick), 10.0));
         let left = 34.0 + tick_width.fold(0.0, f64::max);
         let names = self.series.iter().map(|series| &series.name[..]);
         let names = names.chain(self.reference.iter().map(|(name, _)| &name[..]));
         let legend = names.map(|name| text_width(name, 10.0)).fold(0.0, f64::max) + 36.0;
         let right = WIDTH - 12.0;
-        let x = Axis::new(points().map(|point| point.x), left, right);
+        let xs = points().map(|point| point.x);
+        let x = if look.log_x {
+            Axis::logarithmic(xs, left, right)
+        } else {
+            Axis::new(xs, left, right)
+        };
         let width = WIDTH + legend;
 
         let mut out = Text::default();
@@ -124,10 +221,19 @@ impl Plot {
         out.line(format_args!(
             "<rect width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>"
         ));
-        out.line(format_args!(
-            "<text x=\"16\" y=\"24\" font-size=\"14\" font-weight=\"bold\">{}</text>",
-            xml(&one_line(&self.title))
-        ));
+        // Of two lines at most, which is what there is room for above the frame.
+        let title = wrap(&one_line(&self.title), 14.0, width - 32.0);
+        for (row, line) in title.iter().take(2).enumerate() {
+            let y = if title.len() > 1 {
+                17.0 + 16.0 * row as f64
+            } else {
+                24.0
+            };
+            out.line(format_args!(
+                "<text x=\"16\" y=\"{y:.0}\" font-size=\"14\" font-weight=\"bold\">{}</text>",
+                xml(line)
+            ));
+        }
         self.axes(&mut out, &x, &y);
         if let Some((_, value)) = &self.reference {
             let at = y.place(*value);
@@ -137,7 +243,7 @@ impl Plot {
             ));
         }
         for (index, series) in self.series.iter().enumerate() {
-            series.draw(&mut out, COLOURS[index % COLOURS.len()], &x, &y);
+            series.draw(&mut out, COLOURS[index % COLOURS.len()], &x, &y, look);
         }
         self.legend(&mut out);
         out.line(format_args!("</svg>"));
@@ -155,7 +261,7 @@ impl Plot {
                 "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
                 x.from - 6.0,
                 at + 3.5,
-                label(tick, y.step)
+                y.label(tick)
             ));
         }
         for &tick in &x.ticks {
@@ -168,7 +274,7 @@ impl Plot {
             out.line(format_args!(
                 "<text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
                 y.from + 16.0,
-                label(tick, x.step)
+                x.label(tick)
             ));
         }
         out.line(format_args!(
@@ -211,19 +317,25 @@ impl Plot {
 }
 
 impl Series {
-    fn draw(&self, out: &mut Text, colour: &str, x: &Axis, y: &Axis) {
+    fn draw(&self, out: &mut Text, colour: &str, x: &Axis, y: &Axis, look: Look) {
         let finite = self.points.iter().filter(|point| point.y.is_finite());
         let places: Vec<String> = finite
             .clone()
             .map(|point| format!("{:.1},{:.1}", x.place(point.x), y.place(point.y)))
             .collect();
+        if look.bands {
+            self.band(out, colour, x, y);
+        }
         out.line(format_args!(
             "<polyline points=\"{}\" fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.6\"/>",
             places.join(" ")
         ));
+        if look.bands && places.len() > MOST_DOTS {
+            return;
+        }
         for point in finite {
             let at = x.place(point.x);
-            if let Some([low, high]) = point.interval {
+            if let Some([low, high]) = point.interval.filter(|_| !look.bands) {
                 let (low, high) = (y.place(low), y.place(high));
                 out.line(format_args!(
                     "<path d=\"M {at:.1} {low:.1} V {high:.1} M {:.1} {low:.1} h 6 M {:.1} {high:.1} h 6\" stroke=\"{colour}\" stroke-width=\"1\" fill=\"none\"/>",
@@ -236,6 +348,35 @@ impl Series {
                 y.place(point.y),
                 xml(&self.name),
                 short(point.y)
+            ));
+        }
+    }
+}
+
+/// Points of a line whose points have dots, where bands show the intervals.
+const MOST_DOTS: usize = 40;
+
+impl Series {
+    /// The intervals of neighbouring points as an area.
+    fn band(&self, out: &mut Text, colour: &str, x: &Axis, y: &Axis) {
+        let ends: Vec<(f64, [f64; 2])> = self
+            .points
+            .iter()
+            .filter_map(|point| Some((x.place(point.x), point.interval?)))
+            .collect();
+        let lower = ends.iter().map(|&(at, [low, _])| (at, y.place(low)));
+        let upper = ends
+            .iter()
+            .rev()
+            .map(|&(at, [_, high])| (at, y.place(high)));
+        let corners: Vec<String> = lower
+            .chain(upper)
+            .map(|(x, y)| format!("{x:.1},{y:.1}"))
+            .collect();
+        if ends.len() > 1 {
+            out.line(format_args!(
+                "<polygon points=\"{}\" fill=\"{colour}\" fill-opacity=\"0.16\"/>",
+                corners.join(" ")
             ));
         }
     }

@@ -70,6 +70,11 @@ pub(super) fn dot_string(text: &str) -> String {
     out
 }
 
+/// Columns that a line takes in a terminal, of characters one column wide.
+pub(super) fn text_columns(text: &str) -> usize {
+    text.chars().count()
+}
+
 /// An integer with thousands separators.
 pub(super) fn thousands(number: usize) -> String {
     let digits = number.to_string();
@@ -107,7 +112,8 @@ pub(super) fn text_width(text: &str, font_size: f64) -> f64 {
         'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '|' | '\'' | ' ' | '\u{a0}' | '(' | ')' | '['
         | ']' => 0.4,
         'm' | 'w' | 'M' | 'W' | '@' | '%' => 1.0,
-        other if other.is_ascii_uppercase() => 0.76,
+        '+' | '=' | '<' | '>' | '~' | '^' | '#' | '&' => 0.8,
+        other if other.is_ascii_uppercase() => 0.78,
         other if other.is_ascii() => 0.64,
         _ => 1.05,
     };

@@ -11,8 +11,9 @@ use crate::error::Result;
 use crate::evaluate::{Evaluation, Figures};
 use crate::model::LoadedModel;
 use crate::report::{
-    CIRCUIT_FORMAT, CircuitFile, ModelStamp, Provenance, REPORT_FORMAT, curve_csv, edges_csv,
-    exporter, figure_warnings, report_json, scores_safetensors, to_eap_json, trace_lines,
+    CIRCUIT_FORMAT, CircuitFile, FigureOptions, ModelStamp, Provenance, REPORT_FORMAT, curve_csv,
+    edges_csv, exporter, figure_warnings, report_json, scores_safetensors, to_eap_json,
+    trace_lines,
 };
 use crate::spec::{Output, Precision, RunSpec, ron_line};
 use crate::task::{Dataset, Prompts};
@@ -134,8 +135,14 @@ fn contents(
     }
     for output in &spec.outputs {
         match output {
-            Output::Dot => add("circuit.dot", exporter("dot")?.export(file)?),
-            Output::Svg => add("circuit.svg", exporter("svg")?.export(file)?),
+            Output::Dot => add(
+                "circuit.dot",
+                exporter("dot")?.export(file, &FigureOptions::default())?,
+            ),
+            Output::Svg => add(
+                "circuit.svg",
+                exporter("svg")?.export(file, &FigureOptions::default())?,
+            ),
             // The pipeline warns of it.
             Output::Json if nodes_unknown_to_eap_ig(&outcome.graph).is_some() => None,
             Output::Json => {

@@ -53,5 +53,5 @@ pub use provenance::VERSION;
 pub use record::{
     AnalysisSummary, CircuitSummary, Circumstances, Inputs, RESULT_FORMAT, RunRecord, Summary,
 };
-pub use results::read_results;
+pub use results::{read_paper_results, read_results};
 pub use roofline::{Roofline, roofline};

@@ -1,5 +1,6 @@
 //! Results on disk, read back for comparison.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -7,14 +8,33 @@ use serde::Deserialize;
 
 use super::eval::read_circuit_text;
 use crate::error::{Error, Result};
-use crate::report::CircuitFile;
-use crate::report::Comparison;
+use crate::report::{CircuitFile, Comparison, PaperReport, PaperResult};
 
 /// The results in these folders and below them, in order of their paths.
 ///
 /// # Errors
 /// When a folder holds no result, or a result cannot be read.
 pub fn read_results(folders: &[PathBuf]) -> Result<Vec<Comparison>> {
+    let read = |folder: &Path| read_result(&folder.join(REPORT), &folder.join(CIRCUIT));
+    result_folders(folders)?.iter().map(|it| read(it)).collect()
+}
+
+/// The same results with all that figures show.
+///
+/// # Errors
+/// When a folder holds no result, or a result cannot be read.
+pub fn read_paper_results(folders: &[PathBuf]) -> Result<Vec<PaperResult>> {
+    let folders = result_folders(folders)?;
+    folders
+        .iter()
+        .map(|folder| read_paper_result(folder))
+        .collect()
+}
+
+const REPORT: &str = "report.json";
+const CIRCUIT: &str = "circuit.ron";
+
+fn result_folders(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut results = Vec::new();
     for folder in folders {
         if !folder.is_dir() {
@@ -35,10 +55,9 @@ pub fn read_results(folders: &[PathBuf]) -> Result<Vec<Comparison>> {
     Ok(results)
 }
 
-fn collect(folder: &Path, results: &mut Vec<Comparison>) -> Result<()> {
-    let (report, circuit) = (folder.join("report.json"), folder.join("circuit.ron"));
-    if report.is_file() && circuit.is_file() {
-        results.push(read_result(&report, &circuit)?);
+fn collect(folder: &Path, results: &mut Vec<PathBuf>) -> Result<()> {
+    if folder.join(REPORT).is_file() && folder.join(CIRCUIT).is_file() {
+        results.push(folder.to_owned());
     }
     let mut inner = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -49,6 +68,51 @@ fn collect(folder: &Path, results: &mut Vec<Comparison>) -> Result<()> {
     }
     inner.sort();
     inner.iter().try_for_each(|folder| collect(folder, results))
+}
+
+fn read_circuit(path: &Path) -> Result<CircuitFile> {
+    CircuitFile::from_ron(&read_circuit_text(path)?, &path.display().to_string())
+}
+
+fn read_paper_result(folder: &Path) -> Result<PaperResult> {
+    let report = folder.join(REPORT);
+    let name = report.display().to_string();
+    let table = folder.join("edges.csv");
+    let file = read_circuit(&folder.join(CIRCUIT))?;
+    let scores = if table.is_file() {
+        read_scores(&table, file.edges_total)?
+    } else {
+        None
+    };
+    Ok(PaperResult {
+        file,
+        report: PaperReport::parse(&read_circuit_text(&report)?, &name)?,
+        scores,
+    })
+}
+
+/// A row of edges.csv; other columns are ignored.
+#[derive(Deserialize)]
+struct Row {
+    edge: String,
+    score: Option<f64>,
+}
+
+/// Every edge's score, where the table has all edges with scores.
+fn read_scores(table: &Path, edges: usize) -> Result<Option<BTreeMap<String, f64>>> {
+    let mut scores = BTreeMap::new();
+    let mut reader = csv::Reader::from_reader(fs::File::open(table)?);
+    for row in reader.deserialize() {
+        let row: Row =
+            row.map_err(|error| Error::data(table.display().to_string(), error.to_string()))?;
+        if let Some(score) = row.score.filter(|score| score.is_finite()) {
+            scores.insert(row.edge, score);
+        }
+        if scores.len() > edges {
+            break;
+        }
+    }
+    Ok((scores.len() == edges).then_some(scores))
 }
 
 /// The figures of `report.json` that a comparison shows; others are ignored.
@@ -70,8 +134,7 @@ struct Random {
 fn read_result(report: &Path, circuit: &Path) -> Result<Comparison> {
     let figures: Report = serde_json::from_str(&read_circuit_text(report)?)
         .map_err(|error| Error::data(report.display().to_string(), error.to_string()))?;
-    let name = circuit.display().to_string();
-    let file = CircuitFile::from_ron(&read_circuit_text(circuit)?, &name)?;
+    let file = read_circuit(circuit)?;
     Ok(Comparison {
         name: file.name,
         model: file.model.name,

@@ -372,6 +372,54 @@ fn a_circuit_can_be_evaluated_drawn_and_compared() {
     let output = secateur(folder.path(), &["compare", "results", "--out", "tables"]);
     assert!(text(&output.stdout).contains("toy-gpt2"));
     assert!(folder.path().join("tables/compare.csv").is_file());
+    check_figures(folder.path(), circuit);
+}
+
+/// A circuit printed, and a folder of results drawn for a paper.
+fn check_figures(folder: &Path, circuit: &str) {
+    let output = secateur(folder, &["show", circuit, "--depth", "2"]);
+    let tree = text(&output.stdout);
+    assert!(tree.contains("\nlogits") && tree.contains("└─ "), "{tree}");
+    assert!(!tree.contains('\u{1b}'), "{tree}");
+    let output = secateur(folder, &["show", circuit, "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(json["node"], "logits");
+    let arguments = [
+        "figure",
+        "results",
+        "--out",
+        "paper",
+        "--reference",
+        circuit,
+    ];
+    let output = secateur(folder, &arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    for line in text(&output.stdout).lines() {
+        assert!(folder.join(line).is_file(), "{line}");
+    }
+    for name in [
+        "circuit-a.pdf",
+        "heads-a.pdf",
+        "curve.pdf",
+        "scores.pdf",
+        "roc.pdf",
+    ] {
+        let bytes = fs_err::read(folder.join("paper").join(name)).unwrap();
+        assert!(bytes.starts_with(b"%PDF-"), "{name}");
+    }
+    let numbers = fs_err::read_to_string(folder.join("paper/numbers.tex")).unwrap();
+    assert!(numbers.contains("\\newcommand{\\aEdges}{"), "{numbers}");
+    let wrong = [
+        &["render", circuit, "--format", "svg", "--width", "100"][..],
+        &["render", circuit, "--format", "pdf", "--outlines"],
+    ];
+    for arguments in wrong {
+        assert_eq!(
+            secateur(folder, arguments).status.code(),
+            Some(2),
+            "{arguments:?}"
+        );
+    }
 }
 
 #[test]

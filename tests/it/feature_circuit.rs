@@ -591,7 +591,13 @@ fn planted_features_are_found_by_every_method() {
             assert!(value(&report.complement).abs() < 1e-9);
             assert!(mean(&report.random).abs() < 0.5, "{:?}", report.random);
         } else {
-            assert!(report.faithfulness_discovery >= Some(0.99 - 1e-9));
+            assert!(
+                report.faithfulness_discovery >= Some(0.99 - 1e-9),
+                "{}: {:?} with {} nodes",
+                question.method.name(),
+                report.faithfulness_discovery,
+                report.nodes.len()
+            );
         }
         assert!(!report.edges.is_empty());
         for edge in &report.edges {

@@ -5,8 +5,11 @@
 mod drawing;
 mod eap;
 mod heat_map;
+mod paper;
+mod pictures;
 mod ron_file;
 mod scores;
+mod show;
 mod tables;
 mod xml;
 

@@ -2,6 +2,7 @@
 
 mod edit;
 mod feature_circuit;
+mod figures;
 mod lens;
 mod neurons;
 mod patchscope;
@@ -16,6 +17,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use self::relation::RelationArgs;
 pub(crate) use edit::EditArgs;
 pub(crate) use feature_circuit::FeatureCircuitArgs;
+pub(crate) use figures::{FigureArgs, PictureArg, RenderArgs, ShowArgs, style};
 pub(crate) use lens::{AttentionArgs, LensArgs, ResidualArgs};
 pub(crate) use neurons::NeuronsArgs;
 pub(crate) use patchscope::PatchscopeArgs;
@@ -62,8 +64,12 @@ pub(crate) enum Command {
     Eval(EvalArgs),
     /// Compare results across models and methods.
     Compare(CompareArgs),
-    /// Draw a circuit.
+    /// Draw a circuit, or convert a plot.
     Render(RenderArgs),
+    /// Draw results for a paper: circuits, curves, and their numbers as LaTeX commands.
+    Figure(FigureArgs),
+    /// Print a circuit as a tree, from the logits down.
+    Show(ShowArgs),
     /// Show the shape of a model and the size of its graph, from its headers only.
     Inspect(InspectArgs),
     /// Write the logits at the last position of token rows.
@@ -160,21 +166,6 @@ pub(crate) struct CompareArgs {
     pub(crate) results: Vec<PathBuf>,
     /// Folder for the tables as files: text, CSV, Markdown and LaTeX.
     #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct RenderArgs {
-    /// The circuit: circuit.ron, or a JSON file in EAP-IG's format.
-    pub(crate) circuit: PathBuf,
-    /// The format.
-    #[arg(long, value_name = "F", value_parser = formats())]
-    pub(crate) format: String,
-    /// What heads do, as `attention` writes it: they are labelled by it.
-    #[arg(long, value_name = "ROLES.json")]
-    pub(crate) roles: Option<PathBuf>,
-    /// The file to write [default: standard output].
-    #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }
 
@@ -466,9 +457,4 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(_) => Err("expected at most 4096".into()),
         Err(error) => Err(format!("{error}")),
     }
-}
-
-fn formats() -> clap::builder::PossibleValuesParser {
-    let names = secateur::report::exporters().iter();
-    names.map(|format| format.name()).collect::<Vec<_>>().into()
 }

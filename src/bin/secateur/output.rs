@@ -47,6 +47,27 @@ fn labelled(label: &str, text: impl std::fmt::Display) -> String {
 
 /// Whether messages may be coloured.
 fn coloured() -> bool {
+    std::io::stderr().is_terminal() && !colours_refused()
+}
+
+/// Whether data for people may be coloured.
+pub(crate) fn data_is_coloured() -> bool {
+    std::io::stdout().is_terminal() && !colours_refused()
+}
+
+/// By the user, or by a terminal that can do nothing.
+fn colours_refused() -> bool {
     let refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    !refused && std::io::stderr().is_terminal()
+    refused || std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb")
+}
+
+/// Columns for data for people: `COLUMNS`, or those of the terminal; as many as needed elsewhere.
+pub(crate) fn columns() -> usize {
+    let named = std::env::var("COLUMNS").ok();
+    let named = named.and_then(|columns| columns.parse().ok());
+    let terminal = || console::Term::stdout().size_checked();
+    named
+        .or_else(|| terminal().map(|(_, columns)| usize::from(columns)))
+        .filter(|&columns| columns > 0)
+        .unwrap_or(usize::MAX)
 }

@@ -227,10 +227,12 @@ fn show(bar: &ProgressBar, event: Event) {
             bar.set_prefix(name);
             bar.set_message("");
             if total == 0 {
-                bar.set_style(style("  {spinner} {prefix} {msg}"));
+                bar.set_style(style("  {spinner} {prefix} {wide_msg}"));
             } else {
                 bar.set_length(total);
-                bar.set_style(style("  {bar:24} {pos}/{len} {prefix}, {eta} left {msg}"));
+                bar.set_style(style(
+                    "  {bar:24} {pos}/{len} {prefix}, {eta} left {wide_msg}",
+                ));
             }
             bar.enable_steady_tick(Duration::from_millis(200));
         }

@@ -5,11 +5,15 @@ mod coordinates;
 mod order;
 mod routes;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::figure::{Figure, FigureNode, Port};
+use super::style::Direction;
 use super::text::text_width;
 use crate::graph::Node;
 
-/// Positions of everything in a figure; y grows downwards.
+/// Positions of everything in a figure; y grows downwards. Within the layout, "along" is the direction from input to
+/// logits, and "across" the other one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layout {
     /// Width of the drawing.
@@ -35,13 +39,14 @@ pub struct NodeBox {
     pub height: f64,
 }
 
-/// The course of an edge: cubic Bezier curves between ranks, straight lines past them.
+/// The course of an edge: cubic Bezier curves between ranks, straight lines past them. In a figure drawn upwards,
+/// across is x and along is y; in one drawn to the right, across is y and along is x.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Route {
-    /// Where the edge leaves its writer.
+    /// Where the edge leaves its writer: across, along.
     pub start: (f64, f64),
-    /// For each rank passed, and at last the reader: x, the y where the edge arrives from below and the y where it
-    /// goes on.
+    /// For each rank passed, and at last the reader: the place across, the place along where the edge arrives, and that
+    /// where it goes on.
     pub stops: Vec<(f64, f64, f64)>,
 }
 
@@ -49,16 +54,20 @@ pub struct Route {
 const NODE_GAP: f64 = 16.0;
 /// Space between a box and an edge that passes it.
 const PASS_GAP: f64 = 10.0;
-/// Height of the ports' strip of a head.
+/// Height of the ports' strip of a head; its width where ports are below each other.
 pub(super) const PORT_HEIGHT: f64 = 11.0;
-/// Height and font size of a node's role.
-pub(super) const ROLE_HEIGHT: f64 = 10.0;
-pub(super) const ROLE_FONT: f64 = 8.0;
+/// Font sizes of names, of neurons' names, and of roles.
+pub(super) const NAME: f64 = 11.0;
+pub(super) const NEURON_NAME: f64 = 9.0;
+pub(super) const ROLE: f64 = 8.0;
+/// Height of a role's line.
+pub(super) const ROLE_HEIGHT: f64 = 11.0;
 
 /// A box, or an edge passing a rank.
 pub(super) struct Item {
     /// The node; `None` for an edge passing by.
     node: Option<usize>,
+    /// Extent across.
     width: f64,
     /// Items of one block stay side by side.
     block: usize,
@@ -125,45 +134,57 @@ impl Layers {
             below: Vec::new(),
             above: Vec::new(),
         };
-        let mut degree = vec![(0, 0); figure.nodes.len()];
-        for edge in &figure.edges {
-            degree[edge.from].1 += 1;
-            degree[edge.to].0 += 1;
-        }
+        let fans = fans(figure);
         for (index, node) in figure.nodes.iter().enumerate() {
-            let (width, _) = size(node, degree[index]);
+            let width = extent(node, fans[index], figure.style.direction).0;
             let first = figure
                 .nodes
                 .iter()
                 .position(|other| node.group.is_some() && other.group == node.group);
             layers.add_item(node.rank, Some(index), width, first.unwrap_or(index));
         }
+        // Where edges of a writer pass a rank together.
+        let mut passes = BTreeMap::<(usize, usize), usize>::new();
+        let mut shared = BTreeMap::<(usize, usize), usize>::new();
         for edge in &figure.edges {
             let (low, high) = (figure.nodes[edge.from].rank, figure.nodes[edge.to].rank);
             let mut chain = Vec::new();
             let mut from = edge.from;
             for rank in low + 1..=high {
                 let last = rank == high;
+                let width = figure.line_width(edge);
                 let to = if last {
                     edge.to
+                } else if let Some(&pass) = passes.get(&(edge.from, rank)) {
+                    layers.items[pass].width = layers.items[pass].width.max(width);
+                    pass
                 } else {
                     let block = layers.items.len();
-                    layers.add_item(rank, None, figure.line_width(edge), block)
+                    let item = layers.add_item(rank, None, width, block);
+                    if figure.bundled {
+                        passes.insert((edge.from, rank), item);
+                    }
+                    item
                 };
                 let loose = usize::from(from == edge.from) + usize::from(last);
-                chain.push(layers.segments.len());
-                layers.above[from].push(layers.segments.len());
-                layers.below[to].push(layers.segments.len());
-                layers.segments.push(Segment {
-                    from,
-                    to,
-                    offset: if last {
-                        port_offset(edge.port, layers.items[to].width)
-                    } else {
-                        0.0
-                    },
-                    weight: [8.0, 2.0, 1.0][loose],
-                });
+                let known = shared.get(&(from, to)).copied().filter(|_| !last);
+                chain.push(known.unwrap_or_else(|| {
+                    let segment = layers.segments.len();
+                    layers.above[from].push(segment);
+                    layers.below[to].push(segment);
+                    layers.segments.push(Segment {
+                        from,
+                        to,
+                        offset: if last {
+                            port_offset(edge.port, layers.items[to].width)
+                        } else {
+                            0.0
+                        },
+                        weight: [8.0, 2.0, 1.0][loose],
+                    });
+                    shared.insert((from, to), segment);
+                    segment
+                }));
                 from = to;
             }
             layers.chains.push(chain);
@@ -194,30 +215,52 @@ impl Layers {
     }
 }
 
-/// Width and height of a node with this many edges in and out.
-fn size(figure_node: &FigureNode, (edges_in, edges_out): (usize, usize)) -> (f64, f64) {
-    let (node, ports) = (&figure_node.node, figure_node.ports.is_some());
-    let role = figure_node.role.as_deref().unwrap_or_default();
-    let role_height = if role.is_empty() { 0.0 } else { ROLE_HEIGHT };
-    let name = text_width(&node.to_string(), 11.0).max(text_width(role, ROLE_FONT)) + 14.0;
-    let fan = |step: f64, edges: usize| (step * edges as f64 + 10.0).min(220.0);
-    match node {
-        Node::Input | Node::Position | Node::Logits => (
-            name.max(72.0).max(fan(7.0, edges_in.max(edges_out))),
-            24.0 + role_height,
-        ),
-        Node::Mlp { .. } => (
-            name.max(44.0).max(fan(5.0, edges_in.max(edges_out))),
-            24.0 + role_height,
-        ),
-        Node::Neuron { .. } => (
-            text_width(&node.to_string(), 9.0).max(text_width(role, ROLE_FONT)) + 10.0,
-            16.0 + role_height,
-        ),
-        Node::Feature { .. } | Node::Error { .. } => (name, 20.0 + role_height),
-        Node::Head { .. } => (
-            name.max(54.0).max(fan(5.0, edges_in.max(edges_out))),
-            role_height + if ports { 20.0 + PORT_HEIGHT } else { 24.0 },
+/// How many lines arrive at every node and leave it.
+fn fans(figure: &Figure) -> Vec<(usize, usize)> {
+    let mut fans = vec![(0, 0); figure.nodes.len()];
+    let mut trunks = BTreeSet::new();
+    for edge in &figure.edges {
+        fans[edge.to].0 += 1;
+        let far = figure.nodes[edge.to].rank > figure.nodes[edge.from].rank + 1;
+        if !(figure.bundled && far) || trunks.insert(edge.from) {
+            fans[edge.from].1 += 1;
+        }
+    }
+    fans
+}
+
+/// Extent across and along of a node with this many edges in and out.
+fn extent(
+    node: &FigureNode,
+    (edges_in, edges_out): (usize, usize),
+    direction: Direction,
+) -> (f64, f64) {
+    let role = node.role.as_deref();
+    let role_width = role.map_or(0.0, |role| text_width(role, ROLE) + 10.0);
+    let role_height = role.map_or(0.0, |_| ROLE_HEIGHT);
+    let name = |size: f64, space: f64| (text_width(&node.label, size) + space).max(role_width);
+    let fan = |step: f64| (step * edges_in.max(edges_out) as f64 + 10.0).min(220.0);
+    // Of the box without edges.
+    let (width, height, step) = match node.node {
+        Node::Input | Node::Position | Node::Logits => (name(NAME, 14.0).max(72.0), 24.0, 7.0),
+        Node::Mlp { .. } => (name(NAME, 14.0).max(44.0), 24.0, 5.0),
+        Node::Neuron { .. } => (name(NEURON_NAME, 10.0), 16.0, 0.0),
+        Node::Feature { .. } | Node::Error { .. } => (name(NAME, 14.0), 20.0, 0.0),
+        Node::Head { .. } => (name(NAME, 14.0).max(54.0), 24.0, 5.0),
+    };
+    let (ports_along, ports_across) = if node.ports.is_some() {
+        (PORT_HEIGHT, 3.0 * PORT_HEIGHT + 3.0)
+    } else {
+        (0.0, 0.0)
+    };
+    match direction {
+        Direction::Up => {
+            let least = if node.ports.is_some() { 20.0 } else { height };
+            (width.max(fan(step)), least + ports_along + role_height)
+        }
+        Direction::Right => (
+            (height + role_height).max(ports_across).max(fan(step)),
+            width + ports_along,
         ),
     }
 }
@@ -226,6 +269,6 @@ fn size(figure_node: &FigureNode, (edges_in, edges_out): (usize, usize)) -> (f64
 pub(super) fn port_offset(port: Port, width: f64) -> f64 {
     match port {
         Port::Part(part) => (part as usize as f64 - 1.0) * width / 3.0,
-        Port::Only | Port::Inside => 0.0,
+        Port::Only | Port::Several | Port::Inside => 0.0,
     }
 }

@@ -1,12 +1,14 @@
-//! Vertical coordinates, and the points where edges leave, pass and arrive.
+//! Places along the figure, and the points where edges leave, pass and arrive.
 
-use super::{Layers, Layout, NodeBox, Route, port_offset, size};
+use super::{Layers, Layout, NodeBox, Route, extent, port_offset};
 use crate::report::figure::{Figure, Port};
+use crate::report::style::Direction;
 
 /// Space above and below the figure, and at its right.
 const MARGIN: f64 = 16.0;
-/// Space at the left, for the names of the layers.
+/// Space for the names of the layers: at the left, and above a figure drawn to the right.
 const LEFT: f64 = 64.0;
+const ABOVE: f64 = 30.0;
 
 /// Boxes and routes from the items' centres.
 pub(super) fn draw(figure: &Figure, layers: &Layers, mut x: Vec<f64>) -> Layout {
@@ -16,32 +18,56 @@ pub(super) fn draw(figure: &Figure, layers: &Layers, mut x: Vec<f64>) -> Layout 
     };
     let items = 0..layers.items.len();
     let least = items.clone().map(|item| sides(item, &x).0);
-    let shift = LEFT - least.fold(f64::INFINITY, f64::min);
+    let direction = figure.style.direction;
+    let names = match direction {
+        Direction::Up => LEFT,
+        Direction::Right => ABOVE,
+    };
+    let shift = names - least.fold(f64::INFINITY, f64::min);
     for x in &mut x {
         *x += shift;
     }
     let most = items.map(|item| sides(item, &x).1);
-    let width = most.fold(0.0, f64::max) + MARGIN;
+    let across = most.fold(0.0, f64::max) + MARGIN;
 
-    let height_of = |node: usize| {
-        let node = &figure.nodes[node];
-        size(node, (0, 0)).1
+    let length_of = |node: usize| extent(&figure.nodes[node], (0, 0), direction).1;
+    let rows = rows(layers, &x, length_of);
+    let along = rows.last().map_or(0.0, |row| row.0) + MARGIN;
+    // `rows` are measured from the input on; y grows downwards.
+    let place = |row: f64| match direction {
+        Direction::Up => along - row,
+        Direction::Right => row,
     };
-    let rows = rows(layers, &x, height_of);
-    let height = rows.last().map_or(0.0, |row| row.0) + MARGIN;
-    // y measured from the top; `rows` from the bottom.
     let boxes: Vec<NodeBox> = (0..figure.nodes.len())
         .map(|node| {
-            let (top, bottom) = rows[figure.nodes[node].rank];
-            let own = height_of(node);
-            NodeBox {
-                x: x[node],
-                y: height - f64::midpoint(top, bottom) - own / 2.0,
-                width: layers.items[node].width,
-                height: own,
+            let (end, start) = rows[figure.nodes[node].rank];
+            let middle = place(f64::midpoint(start, end));
+            let (width, length) = (layers.items[node].width, length_of(node));
+            match direction {
+                Direction::Up => NodeBox {
+                    x: x[node],
+                    y: middle - length / 2.0,
+                    width,
+                    height: length,
+                },
+                Direction::Right => NodeBox {
+                    x: middle,
+                    y: x[node] - width / 2.0,
+                    width: length,
+                    height: width,
+                },
             }
         })
         .collect();
+    // Where edges leave a node, and where they arrive.
+    let upper = |node: usize| match direction {
+        Direction::Up => boxes[node].y,
+        Direction::Right => boxes[node].right(),
+    };
+    let lower = |node: usize| match direction {
+        Direction::Up => boxes[node].bottom(),
+        Direction::Right => boxes[node].left(),
+    };
     let leave = departures(layers, &x);
     let arrive = arrivals(figure, layers, &x);
     let routes = layers
@@ -54,18 +80,22 @@ pub(super) fn draw(figure: &Figure, layers: &Layers, mut x: Vec<f64>) -> Layout 
             for (step, &segment) in chain.iter().enumerate() {
                 let to = layers.segments[segment].to;
                 if layers.items[to].node.is_none() {
-                    let (top, bottom) = rows[figure.nodes[ends.from].rank + step + 1];
-                    stops.push((x[to], height - bottom, height - top));
+                    let (far, near) = rows[figure.nodes[ends.from].rank + step + 1];
+                    stops.push((x[to], place(near), place(far)));
                 }
             }
-            let end = boxes[ends.to].bottom();
+            let end = lower(ends.to);
             stops.push((arrive[edge], end, end));
             Route {
-                start: (leave[edge], boxes[ends.from].y),
+                start: (leave[edge], upper(ends.from)),
                 stops,
             }
         })
         .collect();
+    let (width, height) = match direction {
+        Direction::Up => (across, along),
+        Direction::Right => (along, across),
+    };
     Layout {
         width,
         height,
@@ -74,13 +104,13 @@ pub(super) fn draw(figure: &Figure, layers: &Layers, mut x: Vec<f64>) -> Layout 
     }
 }
 
-/// Upper and lower side of every rank, measured upwards from the bottom of the figure.
-fn rows(layers: &Layers, x: &[f64], height_of: impl Fn(usize) -> f64) -> Vec<(f64, f64)> {
+/// End and start of every rank, measured along from the input's side of the figure.
+fn rows(layers: &Layers, x: &[f64], length_of: impl Fn(usize) -> f64) -> Vec<(f64, f64)> {
     let mut rows = Vec::with_capacity(layers.ranks.len());
     let mut bottom = MARGIN;
     for rank in &layers.ranks {
         let nodes = rank.iter().filter_map(|&item| layers.items[item].node);
-        let height = nodes.map(&height_of).fold(0.0, f64::max);
+        let height = nodes.map(&length_of).fold(0.0, f64::max);
         rows.push((bottom + height, bottom));
         // Edges that go far sideways need more height to stay readable.
         let furthest = rank
@@ -96,28 +126,26 @@ fn rows(layers: &Layers, x: &[f64], height_of: impl Fn(usize) -> f64) -> Vec<(f6
     rows
 }
 
-/// Where each edge leaves the upper side of its writer.
+/// Where each edge leaves its writer; edges that begin as one line leave at one place.
 fn departures(layers: &Layers, x: &[f64]) -> Vec<f64> {
-    let mut at = vec![0.0; layers.chains.len()];
-    let first = |edge: usize| {
-        let segment = &layers.segments[layers.chains[edge][0]];
-        (segment.from, x[segment.to] + segment.offset)
-    };
+    let mut at = vec![0.0; layers.segments.len()];
+    let goal = |segment: usize| x[layers.segments[segment].to] + layers.segments[segment].offset;
     let mut by_writer = vec![Vec::new(); layers.items.len()];
-    for edge in 0..layers.chains.len() {
-        by_writer[first(edge).0].push(edge);
+    for chain in &layers.chains {
+        by_writer[layers.segments[chain[0]].from].push(chain[0]);
     }
-    for (item, edges) in by_writer.iter_mut().enumerate() {
-        edges.sort_by(|&a, &b| first(a).1.total_cmp(&first(b).1).then(a.cmp(&b)));
-        let places = spread(x[item], layers.items[item].width - 14.0, edges.len(), 9.0);
-        for (&edge, place) in edges.iter().zip(places) {
-            at[edge] = place;
+    for (item, lines) in by_writer.iter_mut().enumerate() {
+        lines.sort_by(|&a, &b| goal(a).total_cmp(&goal(b)).then(a.cmp(&b)));
+        lines.dedup();
+        let places = spread(x[item], layers.items[item].width - 14.0, lines.len(), 9.0);
+        for (&line, place) in lines.iter().zip(places) {
+            at[line] = place;
         }
     }
-    at
+    layers.chains.iter().map(|chain| at[chain[0]]).collect()
 }
 
-/// Where each edge enters the lower side of its reader: spread over its port.
+/// Where each edge enters its reader: spread over its port.
 fn arrivals(figure: &Figure, layers: &Layers, x: &[f64]) -> Vec<f64> {
     let mut at = vec![0.0; layers.chains.len()];
     let mut by_port = std::collections::BTreeMap::<(usize, Port), Vec<usize>>::new();
@@ -133,7 +161,7 @@ fn arrivals(figure: &Figure, layers: &Layers, x: &[f64]) -> Vec<f64> {
         let width = layers.items[node].width;
         let room = match port {
             Port::Part(_) => width / 3.0 - 8.0,
-            Port::Only | Port::Inside => width - 16.0,
+            Port::Only | Port::Several | Port::Inside => width - 16.0,
         };
         let centre = x[node] + port_offset(port, width);
         for (&edge, place) in edges.iter().zip(spread(centre, room, edges.len(), 7.0)) {

@@ -5,7 +5,9 @@ use std::process::{Command, Stdio};
 use proptest::prelude::*;
 use secateur::graph::{Circuit, ComputationGraph, EdgeMask, Granularity, NeuronNodes};
 use secateur::report::layout::{Layout, NodeBox};
-use secateur::report::{CircuitFile, Figure, exporter, exporters, to_dot, to_svg};
+use secateur::report::{
+    CircuitFile, Detail, Figure, FigureOptions, exporter, exporters, to_dot, to_svg,
+};
 
 use super::{any_circuit, config, file, small, xml};
 
@@ -31,7 +33,14 @@ fn roles_label_the_nodes_of_a_drawing() {
     let head = head.expect("a head").node.to_string();
     let long = "a very long role that would not fit under a head";
     let roles = [(head, vec!["induction".to_owned(), long.to_owned()])].into();
-    let figure = plain.clone().with_roles(&roles);
+    let with = |roles| {
+        let options = FigureOptions {
+            roles,
+            ..FigureOptions::default()
+        };
+        Figure::with(&small_file(), &options).unwrap()
+    };
+    let figure = with(roles);
     let labelled: Vec<&str> = figure
         .nodes
         .iter()
@@ -54,7 +63,7 @@ fn roles_label_the_nodes_of_a_drawing() {
     );
     // Without roles nothing changes.
     assert_eq!(
-        to_svg(&plain.clone().with_roles(&std::collections::BTreeMap::new())),
+        to_svg(&with(std::collections::BTreeMap::new())),
         to_svg(&plain)
     );
 }
@@ -64,7 +73,10 @@ fn a_wrong_format_lists_those_there_are() {
     assert!(exporters().iter().all(|format| !format.about().is_empty()));
     assert_eq!(exporter("svg").unwrap().name(), "svg");
     let error = exporter("bmp").err().unwrap().to_string();
-    assert_eq!(error, "there is no format `bmp`; there are dot, svg");
+    assert_eq!(
+        error,
+        "there is no format `bmp`; there are dot, svg, pdf, png, tikz"
+    );
 }
 
 /// Splits DOT into statements outside of quotes and HTML-like labels; fails where one has no end.
@@ -167,7 +179,7 @@ fn points(layout: &Layout, edge: usize) -> Vec<(f64, f64)> {
 }
 
 #[test]
-fn a_full_graph_draws_its_strongest_edges() {
+fn a_full_graph_draws_its_strongest_edges_where_all_are_asked_for() {
     let config = config(6, 8, 1);
     let graph =
         ComputationGraph::new(&config, &Granularity::default(), &NeuronNodes::new()).unwrap();
@@ -176,10 +188,15 @@ fn a_full_graph_draws_its_strongest_edges() {
         kept: EdgeMask::full(&graph),
         scores: Some(scores),
     };
-    let figure = Figure::new(&file(&config, &graph, &circuit)).unwrap();
+    let options = FigureOptions {
+        detail: Detail::Edges,
+        ..FigureOptions::default()
+    };
+    let figure = Figure::with(&file(&config, &graph, &circuit), &options).unwrap();
     assert!(graph.edge_count() > 1_500);
     assert_eq!(figure.edges.len(), 1_500);
-    assert!(figure.caption.ends_with("the 1,500 strongest drawn"));
+    let caption = figure.caption.replace('\u{a0}', " ");
+    assert!(caption.contains("the 1,500 strongest of"), "{caption}");
     let strongest = figure.edges.last().unwrap();
     assert!(strongest.tooltip.starts_with("m5->logits"));
     assert_eq!(xml::check(&to_svg(&figure)), Ok(()));

@@ -6,6 +6,7 @@ mod compare;
 mod completions;
 mod edit;
 mod eval;
+mod figure;
 mod inspect;
 mod logits;
 mod models;
@@ -14,6 +15,7 @@ mod patchscope;
 mod render;
 mod repl;
 mod run;
+mod show;
 mod trace;
 
 use clap::Parser;
@@ -44,6 +46,8 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Eval(args) => eval::eval(args, cli.quiet),
         Command::Compare(args) => compare::compare(args),
         Command::Render(args) => render::render(args, cli.quiet),
+        Command::Figure(args) => figure::figure(args, cli.quiet),
+        Command::Show(args) => show::show(args, cli.quiet),
         Command::Inspect(args) => inspect::inspect(args),
         Command::Logits(args) => logits::logits(args),
         Command::Parity(args) => parity::parity(args),

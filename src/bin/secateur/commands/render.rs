@@ -1,42 +1,99 @@
-//! `secateur render`: draws a circuit.
+//! `secateur render`: draws a circuit, or converts a plot.
 
-use secateur::Result;
-use secateur::report::{AnyCircuit, Figure, exporter, parse_roles};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use secateur::report::{
+    AnyCircuit, CircuitFile, FigureOptions, exporter, outlined, parse_roles, to_pdf, to_png,
+    to_tikz,
+};
 use secateur::run::{read_circuit_text, write_file};
+use secateur::{Error, Result};
 
-use crate::args::RenderArgs;
+use crate::args::{RenderArgs, style};
 use crate::output;
 
 pub(crate) fn render(args: &RenderArgs, quiet: bool) -> Result<u8> {
-    let text = read_circuit_text(&args.circuit)?;
     let name = args.circuit.display().to_string();
-    let file = match AnyCircuit::parse(&text, &name)? {
-        AnyCircuit::Own(file) => *file,
-        AnyCircuit::Eap(graph) => {
-            let (file, notes) = graph.drawing()?;
-            for note in notes.iter().filter(|_| !quiet) {
-                output::message(&output::warning_text(note));
-            }
-            file
-        }
-    };
-    let mut figure = Figure::new(&file)?;
-    if let Some(path) = &args.roles {
-        let name = path.display().to_string();
-        let roles = parse_roles(&read_circuit_text(path)?, &name)?;
-        if roles.model_hash != file.model.hash && !quiet {
-            let note = format!(
-                "{name} is of {}, the circuit of {}",
-                roles.model, file.model.name
-            );
-            output::message(&output::warning_text(&note));
-        }
-        figure = figure.with_roles(&roles.roles);
+    if args.outlines && args.format != "svg" {
+        return Err(Error::Usage(
+            "--outlines is for --format svg; pdf and png need no fonts, tikz takes LaTeX's".into(),
+        ));
     }
-    let bytes = exporter(&args.format)?.draw(&figure);
+    if args.width.is_some() && args.format != "png" {
+        return Err(Error::Usage(
+            "--width is for --format png; other formats have no pixels".into(),
+        ));
+    }
+    let bytes = if name.to_ascii_lowercase().ends_with(".svg") {
+        convert(&read_circuit_text(&args.circuit)?, &name, args)?
+    } else {
+        let file = circuit(&args.circuit, quiet)?;
+        let options = FigureOptions {
+            style: style(args.theme, args.direction),
+            detail: args.detail.into(),
+            roles: roles(args.roles.as_deref(), &file, quiet)?,
+            pixels: args.width,
+        };
+        exporter(&args.format)?.export(&file, &options)?
+    };
+    let bytes = if args.outlines {
+        outlined(&String::from_utf8_lossy(&bytes), &name)?.into_bytes()
+    } else {
+        bytes
+    };
     match &args.out {
         Some(path) => write_file(path, &bytes)?,
         None => output::data(&bytes)?,
     }
     Ok(0)
+}
+
+/// A circuit file of either kind, with what it lacks as warnings.
+pub(super) fn circuit(path: &Path, quiet: bool) -> Result<CircuitFile> {
+    let name = path.display().to_string();
+    match AnyCircuit::parse(&read_circuit_text(path)?, &name)? {
+        AnyCircuit::Own(file) => Ok(*file),
+        AnyCircuit::Eap(graph) => {
+            let (file, notes) = graph.drawing()?;
+            for note in notes.iter().filter(|_| !quiet) {
+                output::message(&output::warning_text(note));
+            }
+            Ok(file)
+        }
+    }
+}
+
+/// Labels of nodes as `attention` writes them, with a note when they are of another model than the circuit.
+pub(super) fn roles(
+    path: Option<&Path>,
+    file: &CircuitFile,
+    quiet: bool,
+) -> Result<BTreeMap<String, Vec<String>>> {
+    let Some(path) = path else {
+        return Ok(BTreeMap::new());
+    };
+    let name = path.display().to_string();
+    let roles = parse_roles(&read_circuit_text(path)?, &name)?;
+    if roles.model_hash != file.model.hash && !quiet {
+        let note = format!(
+            "{name} is of {}, the circuit of {}",
+            roles.model, file.model.name
+        );
+        output::message(&output::warning_text(&note));
+    }
+    Ok(roles.roles)
+}
+
+/// A plot in another format.
+fn convert(svg: &str, name: &str, args: &RenderArgs) -> Result<Vec<u8>> {
+    match &args.format[..] {
+        "svg" => Ok(svg.as_bytes().to_vec()),
+        "pdf" => to_pdf(svg, name),
+        "png" => to_png(svg, name, args.width),
+        "tikz" => to_tikz(svg, name).map(String::into_bytes),
+        other => Err(Error::Usage(format!(
+            "{name} is a picture, not a circuit; {other} needs a circuit file"
+        ))),
+    }
 }

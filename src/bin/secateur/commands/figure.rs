@@ -1,0 +1,93 @@
+//! `secateur figure`: pictures and numbers of results, for a paper.
+
+use fs_err as fs;
+use secateur::report::{
+    FigureOptions, curve_svg, exporter, heads_svg, numbers_tex, result_names, roc_svg, scores_svg,
+    to_pdf, to_png, to_tikz,
+};
+use secateur::run::{read_paper_results, write_file};
+use secateur::{Error, Result};
+
+use super::render;
+use crate::args::{FigureArgs, PictureArg, style};
+use crate::output;
+
+pub(crate) fn figure(args: &FigureArgs, quiet: bool) -> Result<u8> {
+    let results = read_paper_results(&args.results)?;
+    let names = result_names(&results);
+    for (place, name) in names.iter().enumerate() {
+        if names[..place].contains(name) {
+            return Err(Error::Usage(format!(
+                "two results are named `{name}`; give their specs other names"
+            )));
+        }
+    }
+    let numbers = numbers_tex(&results)?;
+    let mut files = vec![("numbers.tex".to_owned(), numbers.into_bytes())];
+    for (result, name) in results.iter().zip(&names) {
+        let options = FigureOptions {
+            style: style(args.theme, args.direction),
+            roles: render::roles(args.roles.as_deref(), &result.file, quiet)?,
+            ..FigureOptions::default()
+        };
+        let format = args.format.exporter_name();
+        let bytes = exporter(format)?.export(&result.file, &options)?;
+        files.push((args.format.file(&format!("circuit-{name}")), bytes));
+        if let Some(svg) = heads_svg(result) {
+            let stem = format!("heads-{name}");
+            files.push((args.format.file(&stem), args.format.picture(svg, &stem)?));
+        }
+    }
+    let mut plots = vec![
+        ("curve", curve_svg(&results)),
+        ("scores", scores_svg(&results)),
+    ];
+    if let Some(reference) = &args.reference {
+        let reference = render::circuit(reference, quiet)?;
+        plots.push(("roc", Some(roc_svg(&results, &reference)?)));
+    }
+    for (stem, svg) in plots {
+        match svg {
+            Some(svg) => files.push((args.format.file(stem), args.format.picture(svg, stem)?)),
+            None if quiet => {}
+            None => output::message(&output::warning_text(&format!(
+                "no {stem}: no result has one; `evaluate: (curve: true)` and a method that scores give it"
+            ))),
+        }
+    }
+    fs::create_dir_all(&args.out)?;
+    for (name, bytes) in &files {
+        write_file(&args.out.join(name), bytes)?;
+        output::data(format!("{}\n", args.out.join(name).display()).as_bytes())?;
+    }
+    Ok(0)
+}
+
+impl PictureArg {
+    fn exporter_name(self) -> &'static str {
+        match self {
+            Self::Pdf => "pdf",
+            Self::Tikz => "tikz",
+            Self::Svg => "svg",
+            Self::Png => "png",
+        }
+    }
+
+    /// The name of a file that holds such a picture.
+    fn file(self, stem: &str) -> String {
+        let extension = match self {
+            Self::Tikz => "tex",
+            other => other.exporter_name(),
+        };
+        format!("{stem}.{extension}")
+    }
+
+    fn picture(self, svg: String, name: &str) -> Result<Vec<u8>> {
+        match self {
+            Self::Svg => Ok(svg.into_bytes()),
+            Self::Pdf => to_pdf(&svg, name),
+            Self::Png => to_png(&svg, name, None),
+            Self::Tikz => to_tikz(&svg, name).map(String::into_bytes),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Our SVG as PDF, PNG and SVG with outlined text. The font is part of the program, so that the same figure gives the
+//! same bytes on every machine.
+
+use std::sync::Arc;
+
+use resvg::{tiny_skia, usvg};
+
+use super::figure::{Figure, FigureOptions};
+use super::{CircuitFile, Exporter, to_svg};
+use crate::error::{Error, Result};
+
+/// Pixels of a PNG at most, in both directions together.
+pub const MOST_PIXELS: u64 = 200_000_000;
+
+/// Writes PDF, with lines as lines and text as text.
+#[derive(Debug)]
+pub struct Pdf;
+
+impl Exporter for Pdf {
+    fn name(&self) -> &'static str {
+        "pdf"
+    }
+
+    fn about(&self) -> &'static str {
+        "vector graphics with an embedded font, for LaTeX"
+    }
+
+    fn export(&self, file: &CircuitFile, options: &FigureOptions) -> Result<Vec<u8>> {
+        to_pdf(&to_svg(&Figure::with(file, options)?), &file.name)
+    }
+}
+
+/// Writes PNG.
+#[derive(Debug)]
+pub struct Png;
+
+impl Exporter for Png {
+    fn name(&self) -> &'static str {
+        "png"
+    }
+
+    fn about(&self) -> &'static str {
+        "pixels"
+    }
+
+    fn export(&self, file: &CircuitFile, options: &FigureOptions) -> Result<Vec<u8>> {
+        let svg = to_svg(&Figure::with(file, options)?);
+        to_png(&svg, &file.name, options.pixels)
+    }
+}
+
+/// A picture's parts, with text laid out in our font. `name` is for messages.
+///
+/// # Errors
+/// When the text is no SVG.
+pub(super) fn parse(svg: &str, name: &str) -> Result<usvg::Tree> {
+    let mut options = usvg::Options {
+        // Nothing outside of the text is read.
+        image_href_resolver: usvg::ImageHrefResolver {
+            resolve_data: Box::new(|_, _, _| None),
+            resolve_string: Box::new(|_, _| None),
+        },
+        ..usvg::Options::default()
+    };
+    let fonts = options.fontdb_mut();
+    for font in [
+        dejavu::sans_condensed::regular(),
+        dejavu::sans_condensed::bold(),
+    ] {
+        fonts.load_font_source(usvg::fontdb::Source::Binary(Arc::new(font)));
+    }
+    let families = fonts.faces().flat_map(|face| &face.families);
+    let family = families.map(|(name, _)| name.clone()).next();
+    let family = family.ok_or_else(|| Error::Bug("the embedded font has no name".into()))?;
+    fonts.set_sans_serif_family(family.clone());
+    options.font_family = family;
+    usvg::Tree::from_str(svg, &options)
+        .map_err(|error| Error::data(name, format!("not an SVG picture: {error}")))
+}
+
+/// An SVG picture as PDF, a pixel as a point. `name` is for messages.
+///
+/// # Errors
+/// When the text is no SVG.
+pub fn to_pdf(svg: &str, name: &str) -> Result<Vec<u8>> {
+    let tree = parse(svg, name)?;
+    svg2pdf::to_pdf(
+        &tree,
+        svg2pdf::ConversionOptions::default(),
+        svg2pdf::PageOptions::default(),
+    )
+    .map_err(|error| Error::data(name, format!("cannot be written as PDF: {error}")))
+}
+
+/// An SVG picture as PNG, this many pixels wide, by default twice its size. `name` is for messages.
+///
+/// # Errors
+/// When the text is no SVG, or the picture would have no pixels or more than [`MOST_PIXELS`].
+pub fn to_png(svg: &str, name: &str, width: Option<u32>) -> Result<Vec<u8>> {
+    let tree = parse(svg, name)?;
+    let size = tree.size();
+    let width = width.unwrap_or((2.0 * size.width()).ceil() as u32);
+    let scale = f64::from(width) / f64::from(size.width());
+    let height = (f64::from(size.height()) * scale).ceil();
+    if width == 0 || f64::from(width) * height > MOST_PIXELS as f64 {
+        return Err(Error::Usage(format!(
+            "a picture of {width} x {height:.0} pixels cannot be drawn; at most {MOST_PIXELS} pixels can"
+        )));
+    }
+    let mut pixels = tiny_skia::Pixmap::new(width, height as u32)
+        .ok_or_else(|| Error::Bug(format!("no pixmap of {width} x {height}")))?;
+    let transform = tiny_skia::Transform::from_scale(scale as f32, scale as f32);
+    resvg::render(&tree, transform, &mut pixels.as_mut());
+    pixels
+        .encode_png()
+        .map_err(|error| Error::Bug(format!("PNG: {error}")))
+}
+
+/// An SVG picture with text as outlines, which looks the same wherever it is shown. `name` is for messages.
+///
+/// # Errors
+/// When the text is no SVG.
+pub fn outlined(svg: &str, name: &str) -> Result<String> {
+    let options = usvg::WriteOptions {
+        preserve_text: false,
+        coordinates_precision: 2,
+        transforms_precision: 4,
+        ..usvg::WriteOptions::default()
+    };
+    Ok(parse(svg, name)?.to_string(&options))
+}
