@@ -2,7 +2,7 @@
 
 use super::csv::{field, number};
 use super::latex::latex_text;
-use super::table::table;
+use super::table::table_within;
 use super::text::{Text, one_line};
 
 /// One result in a comparison.
@@ -61,10 +61,10 @@ impl Comparison {
     }
 }
 
-/// An aligned table for terminals.
-pub fn compare_text(rows: &[Comparison]) -> String {
+/// An aligned table for terminals of so many columns, or a paragraph for each result where it is wider.
+pub fn compare_text(rows: &[Comparison], columns: usize) -> String {
     let cells: Vec<Vec<String>> = rows.iter().map(|row| row.cells().to_vec()).collect();
-    table(&HEADINGS, &cells, WORDS)
+    table_within(&HEADINGS, &cells, WORDS, columns)
 }
 
 /// A table for other programs, with all digits; undefined figures are empty.

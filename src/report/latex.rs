@@ -24,7 +24,7 @@ pub(super) fn plain_latex(words: &str) -> String {
     for character in words.chars() {
         match character {
             '\u{a0}' => out.push('~'),
-            '·' => out.push_str("\\textperiodcentered{}"),
+            '·' => out.push_str("$\\cdot$"),
             '…' => out.push_str("\\dots{}"),
             '\u{2212}' => out.push_str("$-$"),
             '\u{2013}' => out.push_str("--"),

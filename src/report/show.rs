@@ -25,7 +25,7 @@ pub struct Branch {
     /// Edges into this node that are not listed: weaker ones, or all of them below the depth.
     pub unlisted: usize,
     /// Where its input comes from.
-    pub inputs: Vec<Branch>,
+    pub inputs: Vec<Self>,
 }
 
 /// What of a circuit is listed.
@@ -174,7 +174,7 @@ const BAR: usize = 16;
 /// The tree as aligned text with a line for the circuit above it.
 pub fn show_text(file: &CircuitFile, tree: &Branch, look: ShowLook) -> String {
     let mut rows = Vec::new();
-    rows.push(row(String::new(), tree));
+    rows.push(row("", tree));
     add_rows(tree, "", &mut rows);
     let names = rows.iter().map(|row| text_columns(&row.tree));
     let names = names.max().unwrap_or(0);
@@ -257,7 +257,7 @@ fn heading(file: &CircuitFile, columns: usize) -> String {
     lines.join("\n") + "\n\n"
 }
 
-fn row(tree: String, branch: &Branch) -> Row {
+fn row(tree: &str, branch: &Branch) -> Row {
     let note = match (branch.repeated, branch.unlisted) {
         (true, _) => "listed above".into(),
         (false, 0) => String::new(),
@@ -282,7 +282,7 @@ fn add_rows(branch: &Branch, indent: &str, rows: &mut Vec<Row>) {
         } else {
             ("├─ ", "│  ")
         };
-        rows.push(row(format!("{indent}{twig}"), input));
+        rows.push(row(&format!("{indent}{twig}"), input));
         add_rows(input, &format!("{indent}{space}"), rows);
     }
 }

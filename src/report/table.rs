@@ -29,6 +29,27 @@ pub fn table(header: &[&str], rows: &[Vec<String>], left: usize) -> String {
     text
 }
 
+/// The same where it is no wider than `columns`; else a paragraph for each row, a line for each cell.
+pub(super) fn table_within(
+    header: &[&str],
+    rows: &[Vec<String>],
+    left: usize,
+    columns: usize,
+) -> String {
+    let whole = table(header, rows, left);
+    if whole.lines().all(|line| line.chars().count() <= columns) {
+        return whole;
+    }
+    let widest = header.iter().map(|name| name.chars().count()).max();
+    let widest = widest.unwrap_or(0);
+    let paragraphs = rows.iter().map(|row| {
+        let lines = header.iter().zip(row);
+        let lines = lines.map(|(name, cell)| format!("{name:<widest$}  {cell}\n"));
+        lines.collect::<String>()
+    });
+    paragraphs.collect::<Vec<_>>().join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -43,6 +64,17 @@ mod tests {
         spec       edges
         ioi           12
         induction      3
+        ");
+        assert_eq!(
+            table_within(&["spec", "edges"], &rows, 1, 16),
+            table(&["spec", "edges"], &rows, 1)
+        );
+        insta::assert_snapshot!(table_within(&["spec", "edges"], &rows, 1, 15), @r"
+        spec   ioi
+        edges  12
+
+        spec   induction
+        edges  3
         ");
     }
 }

@@ -1,4 +1,4 @@
-//! Our SVG as a TikZ picture: lines as paths, text set by LaTeX in its own font. It needs the package `tikz` alone.
+//! Our SVG as a `TikZ` picture: lines as paths, text set by LaTeX in its own font. It needs the package `tikz` alone.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ use super::text::Text;
 use super::{CircuitFile, Exporter, to_svg};
 use crate::error::Result;
 
-/// Writes TikZ.
+/// Writes `TikZ`.
 #[derive(Debug)]
 pub struct Tikz;
 
@@ -193,7 +193,7 @@ fn place(transform: Transform, mut point: Point) -> String {
     format!("({:.2},{:.2})", point.x, point.y)
 }
 
-/// The segments of a path in TikZ's words.
+/// The segments of a path in `TikZ`'s words.
 fn outline(path: &usvg::Path) -> String {
     let transform = path.abs_transform();
     let at = |point: Point| place(transform, point);

@@ -17,9 +17,7 @@ pub(super) fn draw(
     palette: &Palette,
 ) {
     let (fill, round, size) = match node.node {
-        Node::Input | Node::Position | Node::Logits => {
-            (palette.end, area.height.min(area.width) / 2.0, NAME)
-        }
+        Node::Input | Node::Position | Node::Logits => (palette.end, 12.0, NAME),
         Node::Head { .. } => (palette.head, 6.0, NAME),
         Node::Mlp { .. } => (palette.mlp, 0.0, NAME),
         Node::Neuron { .. } => (palette.neuron, area.height / 2.0, NEURON_NAME),

@@ -108,7 +108,7 @@ fn every_committed_circuit_is_readable_and_can_be_drawn() {
         for name in ["dot", "svg"] {
             let drawing = secateur::report::exporter(name)
                 .unwrap()
-                .export(&file)
+                .export(&file, &secateur::report::FigureOptions::default())
                 .unwrap();
             assert!(!drawing.is_empty());
         }

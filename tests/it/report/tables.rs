@@ -163,7 +163,7 @@ fn results_stand_side_by_side() {
         row("a|b_\"c\",\n50%", "Acdc(tau: 0.02)", None),
     ];
     let tables = [
-        compare_text(&rows),
+        compare_text(&rows, usize::MAX),
         compare_csv(&rows),
         compare_markdown(&rows),
         compare_latex(&rows),

@@ -9,11 +9,11 @@ use crate::output;
 
 pub(crate) fn compare(args: &CompareArgs) -> Result<u8> {
     let rows = read_results(&args.results)?;
-    output::data(compare_text(&rows).as_bytes())?;
+    output::data(compare_text(&rows, output::columns()).as_bytes())?;
     if let Some(folder) = &args.out {
         fs_err::create_dir_all(folder)?;
         for (name, table) in [
-            ("compare.txt", compare_text(&rows)),
+            ("compare.txt", compare_text(&rows, usize::MAX)),
             ("compare.csv", compare_csv(&rows)),
             ("compare.md", compare_markdown(&rows)),
             ("compare.tex", compare_latex(&rows)),
