@@ -40,6 +40,7 @@ pub(in crate::spec) fn analysis_mistakes(
         (
             None,
             Analysis::Attention(_)
+            | Analysis::Patchscope(_)
             | Analysis::Prompt(_)
             | Analysis::Neurons(Neurons { sets: Some(_), .. }),
         ) => {}
@@ -56,7 +57,6 @@ pub(in crate::spec) fn analysis_mistakes(
                 "expected F32: autoencoders are trained in single precision".into()
             });
         }
-        (None, Analysis::Patchscope(_)) => {}
         (None, _) => check.require(false, "task", || {
             "missing: the clean prompts of a task show the behaviour, the corrupt ones do not"
                 .into()

@@ -10,6 +10,10 @@ use secateur::task::Example;
 use crate::oracle::{self, Rows, activation, add, apply, cap, dot, norm, rotate, sees};
 
 /// The logits of a prompt at every position; `change` is called with every representation as it is computed.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one plain pass, to be read from top to bottom"
+)]
 pub(super) fn logits(
     weights: &Weights<f64>,
     tokens: &[u32],
@@ -61,13 +65,13 @@ pub(super) fn logits(
                 };
                 let scores: Vec<f64> = keys.iter().map(score).collect();
                 let total: f64 = scores.iter().sum();
-                for column in kv..kv + d_head {
+                z.extend((kv..kv + d_head).map(|column| {
                     let products = keys
                         .iter()
                         .zip(&scores)
                         .map(|(&key, score)| score * v[key][column]);
-                    z.push(products.sum::<f64>() / total);
-                }
+                    products.sum::<f64>() / total
+                }));
             }
         }
         change((layer, Representation::Heads), &mut z);

@@ -14,7 +14,7 @@ use super::{config, file, small, xml};
 
 /// A circuit of the strongest so many edges of a model of some size, with scores of both signs; the same every time.
 fn circuit_of(edges: usize, layers: usize, heads: usize) -> CircuitFile {
-    let config = config(layers, heads, if heads % 2 == 0 { 2 } else { 1 });
+    let config = config(layers, heads, if heads.is_multiple_of(2) { 2 } else { 1 });
     let graph =
         ComputationGraph::new(&config, &Granularity::default(), &NeuronNodes::new()).unwrap();
     let count = graph.edge_count();
@@ -68,7 +68,11 @@ fn texts(svg: &str) -> (usvg::Tree, Vec<(String, usvg::Rect)>) {
             match node {
                 usvg::Node::Group(group) => groups.push(group),
                 usvg::Node::Text(text) => {
-                    let words: Vec<&str> = text.chunks().iter().map(|it| it.text()).collect();
+                    let words: Vec<&str> = text
+                        .chunks()
+                        .iter()
+                        .map(resvg::usvg::TextChunk::text)
+                        .collect();
                     found.push((words.concat(), text.abs_bounding_box()));
                 }
                 _ => {}

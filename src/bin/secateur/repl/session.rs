@@ -218,7 +218,8 @@ impl Session {
         let mut lines = String::new();
         for tokens in [&report.tokens, &report.tokens_compare] {
             for (position, token) in tokens.iter().enumerate() {
-                lines += &format!("{position:>4} {:>8} {:?}\n", token.id, token.text);
+                let line = format!("{position:>4} {:>8} {:?}\n", token.id, token.text);
+                lines.push_str(&line);
             }
         }
         output::data(lines.as_bytes())
