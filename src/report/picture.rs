@@ -89,7 +89,31 @@ pub fn to_pdf(svg: &str, name: &str) -> Result<Vec<u8>> {
         svg2pdf::ConversionOptions::default(),
         svg2pdf::PageOptions::default(),
     )
+    .map(|pdf| in_order(&pdf))
     .map_err(|error| Error::data(name, format!("cannot be written as PDF: {error}")))
+}
+
+/// A PDF whose resources are in order: they come in that of a hash table, another in each run. Entries trade places within
+/// their object, so no object moves.
+fn in_order(pdf: &[u8]) -> Vec<u8> {
+    let mut lines: Vec<&[u8]> = pdf.split(|byte| *byte == b'\n').collect();
+    let is_entry = |line: &[u8]| {
+        let line = line.trim_ascii_start();
+        line.starts_with(b"/") && line.ends_with(b" 0 R")
+    };
+    let (mut from, mut in_stream) = (0, false);
+    while from < lines.len() {
+        match lines[from] {
+            b"stream" => in_stream = true,
+            b"endstream" => in_stream = false,
+            _ => {}
+        }
+        let entries = lines[from..].iter().take_while(|line| is_entry(line));
+        let count = if in_stream { 0 } else { entries.count() };
+        lines[from..from + count].sort_unstable();
+        from += count.max(1);
+    }
+    lines.join(&b'\n')
 }
 
 /// An SVG picture as PNG, this many pixels wide, by default twice its size. `name` is for messages.
