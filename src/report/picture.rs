@@ -78,7 +78,7 @@ pub(super) fn parse(svg: &str, name: &str) -> Result<usvg::Tree> {
         .map_err(|error| Error::data(name, format!("not an SVG picture: {error}")))
 }
 
-/// An SVG picture as PDF, a pixel as a point. `name` is for messages.
+/// An SVG picture as PDF, a pixel as a point, its text as outlines. `name` is for messages.
 ///
 /// # Errors
 /// When the text is no SVG.
@@ -86,7 +86,11 @@ pub fn to_pdf(svg: &str, name: &str) -> Result<Vec<u8>> {
     let tree = parse(svg, name)?;
     svg2pdf::to_pdf(
         &tree,
-        svg2pdf::ConversionOptions::default(),
+        svg2pdf::ConversionOptions {
+            // Embedded fonts get their numbers in the order of a hash table.
+            embed_text: false,
+            ..svg2pdf::ConversionOptions::default()
+        },
         svg2pdf::PageOptions::default(),
     )
     .map(|pdf| in_order(&pdf))
