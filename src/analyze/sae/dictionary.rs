@@ -68,6 +68,55 @@ impl<T: Real> Dictionary<T> {
         }
     }
 
+    /// The norm of every feature's decoder row.
+    pub fn decoder_norms(&self) -> Vec<f64> {
+        let rows = self.decoder.chunks_exact(self.width);
+        let squares = rows.map(|row| row.iter().map(|value| value.to_f64().powi(2)).sum::<f64>());
+        squares.map(f64::sqrt).collect()
+    }
+
+    /// Of every feature, the norm of what a code of one adds to a reconstruction in units of the inputs.
+    pub fn units(&self) -> Vec<f64> {
+        let norms = self.decoder_norms().into_iter();
+        norms.map(|norm| norm / self.scale).collect()
+    }
+
+    /// What a feature's code of one adds to a reconstruction in units of the inputs, `[width]`.
+    pub fn direction(&self, feature: usize) -> Vec<f64> {
+        let row = &self.decoder[feature * self.width..(feature + 1) * self.width];
+        row.iter()
+            .map(|value| value.to_f64() / self.scale)
+            .collect()
+    }
+
+    /// Whether every weight is finite.
+    pub fn is_finite(&self) -> bool {
+        let parts = [
+            &self.encoder,
+            &self.encoder_bias,
+            &self.decoder,
+            &self.decoder_bias,
+            &self.sparsity,
+        ];
+        parts.into_iter().flatten().all(|value| value.is_finite())
+    }
+
+    /// The same weights in another precision.
+    pub fn cast<U: Real>(&self) -> Dictionary<U> {
+        let cast = |values: &[T]| values.iter().map(|it| U::from_f64(it.to_f64())).collect();
+        Dictionary {
+            kind: self.kind,
+            width: self.width,
+            features: self.features,
+            scale: self.scale,
+            encoder: cast(&self.encoder),
+            encoder_bias: cast(&self.encoder_bias),
+            decoder: cast(&self.decoder),
+            decoder_bias: cast(&self.decoder_bias),
+            sparsity: cast(&self.sparsity),
+        }
+    }
+
     /// Puts a feature's threshold, or the scale and bias of its magnitude, back to where they start.
     pub(super) fn reset_sparsity(&mut self, feature: usize) {
         match self.kind {
@@ -180,7 +229,12 @@ impl<T: Real> Dictionary<T> {
 
     /// Reconstructions of inputs, as they come.
     pub fn reconstruct(&self, inputs: &[T]) -> Vec<T> {
-        let mut out = self.decode(&self.encode(&self.scaled(inputs)));
+        self.outputs(&self.encode(&self.scaled(inputs)))
+    }
+
+    /// Reconstructions of codes in units of the inputs, `[rows, width]`.
+    pub fn outputs(&self, codes: &[T]) -> Vec<T> {
+        let mut out = self.decode(codes);
         let scale = T::from_f64(1.0 / self.scale);
         for value in &mut out {
             *value *= scale;

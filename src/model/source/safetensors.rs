@@ -80,6 +80,19 @@ impl SafetensorsFiles {
         Ok(opened)
     }
 
+    /// Opens one file of a folder and checks its header.
+    ///
+    /// # Errors
+    /// When it is missing, truncated or malformed.
+    pub(crate) fn open_one(folder: &Folder, name: &str) -> Result<Self> {
+        let mut opened = Self {
+            files: Vec::new(),
+            tensors: BTreeMap::new(),
+        };
+        opened.add(folder.file(name), folder.require(name)?, |_| true)?;
+        Ok(opened)
+    }
+
     fn add(&mut self, file: String, bytes: Bytes, wanted: impl Fn(&str) -> bool) -> Result<()> {
         let views = SafeTensors::deserialize(&bytes).map_err(|error| {
             let problem = format!(
