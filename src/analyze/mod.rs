@@ -3,6 +3,7 @@
 mod effect;
 pub mod neurons;
 pub mod sae;
+mod samples;
 pub mod vector;
 
 use serde::{Deserialize, Serialize};

@@ -70,6 +70,12 @@ pub(crate) trait GradientSink<T>: Sync {
     /// Gradient at the hidden units of an MLP, `[query rows, d_mlp]`.
     fn hidden(&mut self, _layer: usize, _gradient: &[T]) {}
 
+    /// Gradient at the stream that leaves a layer, which is that at what its MLP writes; only the rows read in the last.
+    fn leaving(&mut self, _layer: usize, _gradient: &[T]) {}
+
+    /// Gradient at the results of a layer's heads before `W_O`, `[query rows, n_heads * d_head]`.
+    fn results(&mut self, _layer: usize, _gradient: &[T]) {}
+
     /// Gradient at the values that an intervention set, by its number.
     fn intervention(&mut self, _index: usize, _gradient: &[T]) {}
 }
@@ -96,6 +102,7 @@ impl<T: Real> Transformer<'_, T> {
         sink.readers(&[logits], std::slice::from_ref(&final_gradient), true);
         let mut stream = final_gradient;
         for layer in (0..self.config().n_layers).rev() {
+            sink.leaving(layer, &stream);
             let mut upstream = stream.clone();
             if let Some(at_mlp) = self.mlp_backward(tape, layer, &stream, sink) {
                 rows::add(&mut stream, &at_mlp);
@@ -218,6 +225,7 @@ impl<T: Real> Transformer<'_, T> {
         let (d_model, d_head) = (config.d_model, config.d_head);
         let block = self.weights.attention(layer);
         let mut z_gradient = pull_outputs(&block.o, upstream);
+        sink.results(layer, &z_gradient);
         for (index, intervention) in at_layer(tape.interventions, layer, false) {
             let taken = intervention.take_gradient(d_head, block.o.inputs, &mut z_gradient);
             sink.intervention(index, &taken);

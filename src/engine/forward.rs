@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::intervention::{Intervention, Site, at_layer, at_split_mlp};
 use super::kernels::rows;
 use super::layout::Layout;
+use super::site::{Representation, Rewrite};
 use super::steer::Steering;
 use super::transformer::{MlpInner, Prefix, Transformer};
 use crate::model::Real;
@@ -43,6 +44,8 @@ pub(crate) struct Changes<'c, T> {
     pub interventions: &'c [Intervention<T>],
     /// What is done to the stream.
     pub steering: Option<&'c Steering<T>>,
+    /// What is made of a layer's representation.
+    pub rewrite: Option<Rewrite<'c, T>>,
 }
 
 impl<T> Changes<'_, T> {
@@ -51,6 +54,7 @@ impl<T> Changes<'_, T> {
         Self {
             interventions: &[],
             steering: None,
+            rewrite: None,
         }
     }
 }
@@ -93,7 +97,7 @@ impl<T: Real> Transformer<'_, T> {
         }
         let changes = Changes {
             interventions,
-            steering: None,
+            ..Changes::none()
         };
         self.blocks(0..config.n_layers, layout, (x, prefix), keep_inner, changes)
     }
@@ -109,6 +113,12 @@ impl<T: Real> Transformer<'_, T> {
     ) -> FullRun<T> {
         let config = self.config();
         let interventions = changes.interventions;
+        let rewrite = |layer: usize, of: Representation, data: &mut [T]| {
+            let here = changes.rewrite.filter(|it| it.at == (layer, of));
+            if let Some(rewrite) = here {
+                (rewrite.change)(data, &layout.read_rows(self.reads_only(layer)));
+            }
+        };
         let mut streams = Vec::with_capacity(2 * which.len() + 1);
         let mut layers = Vec::with_capacity(which.len());
         for layer in which {
@@ -120,6 +130,7 @@ impl<T: Real> Transformer<'_, T> {
                 let width = config.n_heads * config.d_head;
                 intervention.set(config.d_head, width, &mut z);
             }
+            rewrite(layer, Representation::Heads, &mut z);
             if reads_only {
                 x = rows::gather(&x, config.d_model, &layout.reads);
             }
@@ -136,6 +147,7 @@ impl<T: Real> Transformer<'_, T> {
             for (_, intervention) in at_layer(interventions, layer, true) {
                 intervention.set(config.d_head, config.d_model, &mut mlp_total);
             }
+            rewrite(layer, Representation::Mlp, &mut mlp_total);
             streams.push(mlp_in);
             if config.has_mlps() {
                 rows::add(&mut x, &mlp_total);
@@ -144,6 +156,7 @@ impl<T: Real> Transformer<'_, T> {
                 steering.after_write(config.d_model, &mut x);
                 steering.after_layer(layer, layout, reads_only, &mut x);
             }
+            rewrite(layer, Representation::Stream, &mut x);
             layers.push(LayerRun { q, k, v, z, ..run });
         }
         streams.push(x);

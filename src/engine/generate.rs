@@ -3,7 +3,9 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
+use super::forward::LayerRun;
 use super::layout::Layout;
 use super::steer::Steering;
 use super::transformer::{Prefix, Transformer};
@@ -21,6 +23,8 @@ pub struct Continuation {
     /// With a seed tokens are drawn by their probabilities, for each prompt from a stream of its own; without, the most
     /// likely one is taken.
     pub seed: Option<u64>,
+    /// The number of the first prompt's stream; the others follow. So texts drawn in several calls are those of one.
+    pub stream: u64,
 }
 
 impl<T: Real> Transformer<'_, T> {
@@ -41,84 +45,74 @@ impl<T: Real> Transformer<'_, T> {
         steering: &Steering<T>,
         observer: &dyn Observer,
     ) -> Result<Vec<Vec<u32>>> {
-        let n_ctx = self.config().n_ctx;
+        let config = self.config();
+        let (n_ctx, d_out) = (config.n_ctx, config.d_out());
         let mut found: Vec<Vec<u32>> = vec![Vec::new(); prompts.len()];
-        let mut draws: Vec<Option<ChaCha8Rng>> = (0..prompts.len() as u64)
+        // Prompts that are still continued, each with its stream of draws.
+        let mut open: Vec<(usize, Option<ChaCha8Rng>)> = (0..prompts.len())
             .map(|prompt| {
-                let mut rng = ChaCha8Rng::seed_from_u64(continuation.seed?);
-                rng.set_stream(prompt);
-                Some(rng)
+                let rng = continuation.seed.map(|seed| {
+                    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                    rng.set_stream(continuation.stream.wrapping_add(prompt as u64));
+                    rng
+                });
+                (prompt, rng)
             })
             .collect();
-        // Prompts that are still continued.
-        let mut open: Vec<usize> = (0..prompts.len()).collect();
         let last: Vec<[usize; 1]> = prompts.iter().map(|it| [it.len() - 1]).collect();
         let mut layout = Layout::whole(prompts.iter().zip(&last).map(|(&it, at)| (it, &at[..])));
         let mut tokens: Vec<u32> = prompts.concat();
-        let mut prefix = Prefix::default();
-        for _ in 0..continuation.tokens {
+        let longest = prompts.iter().map(|it| it.len()).max().unwrap_or(0);
+        let room = longest.saturating_add(continuation.tokens).min(n_ctx);
+        let mut cache = Cache::new(prompts.len(), room, self);
+        for step in 0..continuation.tokens {
             if observer.interrupted() {
                 return Err(Error::Interrupted);
             }
-            let run = self.steered(&layout, self.embed(tokens), &prefix, steering);
+            let prefix = if step == 0 {
+                &Prefix::default()
+            } else {
+                &cache.prefix
+            };
+            let run = self.steered(&layout, self.embed(tokens), prefix, steering);
             let finals = run.streams.last().map_or(&[][..], Vec::as_slice);
             let logits = self.logits(finals);
+            let chosen: Vec<u32> = logits
+                .par_chunks_exact(d_out)
+                .zip(&mut open)
+                .map(|(logits, (_, rng))| match rng {
+                    Some(rng) => drawn(logits, rng),
+                    None => most_likely(logits),
+                })
+                .collect::<Result<_>>()?;
             let mut kept = Vec::new();
             let mut next = Vec::new();
-            for (index, logits) in logits.chunks_exact(self.config().d_out()).enumerate() {
-                let token = match &mut draws[open[index]] {
-                    Some(rng) => drawn(logits, rng)?,
-                    None => most_likely(logits)?,
-                };
+            for (index, &token) in chosen.iter().enumerate() {
                 let full = layout.segments[index].positions() >= n_ctx;
                 if Some(token) == continuation.stop {
                     continue;
                 }
-                found[open[index]].push(token);
-                if !full && (token as usize) < self.config().d_vocab {
+                found[open[index].0].push(token);
+                if !full && (token as usize) < config.d_vocab {
                     kept.push(index);
                     next.push(token);
                 }
             }
-            if kept.is_empty() {
+            if kept.is_empty() || step + 1 == continuation.tokens {
                 break;
             }
-            let kv = run.layers.iter().map(|run| (&run.k[..], &run.v[..]));
-            (layout, prefix) = self.with_next_token(&layout, &prefix, kv, &kept);
-            open = kept.iter().map(|&index| open[index]).collect();
+            for &index in &kept {
+                cache.append(open[index].0, &layout, index, &run.layers);
+            }
+            layout = layout.next(kept.iter().map(|&index| (index, open[index].0 * room)));
+            let mut index = 0;
+            open.retain(|_| {
+                index += 1;
+                kept.binary_search(&(index - 1)).is_ok()
+            });
             tokens = next;
         }
         Ok(found)
-    }
-
-    /// One more position of the sequences kept: all before it is the prefix.
-    fn with_next_token<'r>(
-        &self,
-        layout: &Layout,
-        prefix: &Prefix<T>,
-        kv: impl Iterator<Item = (&'r [T], &'r [T])>,
-        kept: &[usize],
-    ) -> (Layout, Prefix<T>) {
-        let config = self.config();
-        let width = config.n_kv_heads * config.d_head;
-        let mut longer = Prefix::default();
-        let append = |old: Option<&Vec<T>>, new: &[T]| {
-            let mut rows = Vec::new();
-            for &index in kept {
-                let segment = &layout.segments[index];
-                if let Some(old) = old {
-                    let from = segment.prefix_row * width;
-                    rows.extend_from_slice(&old[from..from + segment.start * width]);
-                }
-                rows.extend_from_slice(&new[segment.rows.start * width..segment.rows.end * width]);
-            }
-            rows
-        };
-        for (layer, (k, v)) in kv.enumerate() {
-            longer.k.push(append(prefix.k.get(layer), k));
-            longer.v.push(append(prefix.v.get(layer), v));
-        }
-        (layout.next(kept), longer)
     }
 
     /// The negative log-probability of every token of some sequences but their first, in nats.
@@ -161,6 +155,43 @@ impl<T: Real> Transformer<'_, T> {
     }
 }
 
+/// Keys and values of sequences that grow, each with room for all its positions, so that none is ever moved.
+struct Cache<T> {
+    prefix: Prefix<T>,
+    /// Positions of a sequence.
+    room: usize,
+    /// Numbers of a position.
+    width: usize,
+}
+
+impl<T: Real> Cache<T> {
+    fn new(sequences: usize, room: usize, transformer: &Transformer<'_, T>) -> Self {
+        let config = transformer.config();
+        let width = config.n_kv_heads * config.d_head;
+        let layers = || vec![vec![T::ZERO; sequences * room * width]; config.n_layers];
+        Self {
+            prefix: Prefix {
+                k: layers(),
+                v: layers(),
+            },
+            room,
+            width,
+        }
+    }
+
+    /// Adds the rows of a segment to a sequence.
+    fn append(&mut self, sequence: usize, layout: &Layout, index: usize, run: &[LayerRun<T>]) {
+        let segment = &layout.segments[index];
+        let to = (sequence * self.room + segment.start) * self.width;
+        let from = segment.rows.start * self.width..segment.rows.end * self.width;
+        let to = to..to + from.len();
+        for (layer, run) in run.iter().enumerate() {
+            self.prefix.k[layer][to.clone()].copy_from_slice(&run.k[from.clone()]);
+            self.prefix.v[layer][to.clone()].copy_from_slice(&run.v[from.clone()]);
+        }
+    }
+}
+
 /// The token with the largest logit; the first of several.
 fn most_likely<T: Real>(logits: &[T]) -> Result<u32> {
     let mut best = 0;
@@ -178,12 +209,12 @@ fn most_likely<T: Real>(logits: &[T]) -> Result<u32> {
 /// A token drawn by its probability.
 fn drawn<T: Real>(logits: &[T], rng: &mut ChaCha8Rng) -> Result<u32> {
     let most = most_likely(logits)?;
-    let largest = logits[most as usize].to_f64();
-    let weights = logits.iter().map(|logit| (logit.to_f64() - largest).exp());
-    let total: f64 = weights.clone().sum();
+    let largest = logits[most as usize];
+    let weights: Vec<T> = logits.iter().map(|&it| (it - largest).exp()).collect();
+    let total: f64 = weights.iter().map(|weight| weight.to_f64()).sum();
     let mut left = rng.random::<f64>() * total;
-    for (token, weight) in weights.enumerate() {
-        left -= weight;
+    for (token, weight) in weights.iter().enumerate() {
+        left -= weight.to_f64();
         if left < 0.0 {
             return Ok(token as u32);
         }

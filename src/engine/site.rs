@@ -1,8 +1,10 @@
 //! One representation of a layer: taken at every position of text, and put back changed.
 
+use std::fmt;
+use std::sync::Arc;
+
 use super::chunk::check_finite;
 use super::forward::{Changes, FullRun};
-use super::intervention::{Intervention, Site};
 use super::kernels::rows;
 use super::layout::Layout;
 use super::transformer::{Prefix, Transformer};
@@ -19,6 +21,50 @@ pub enum Representation {
     Mlp,
     /// The results of its heads before `W_O`, side by side.
     Heads,
+}
+
+/// What is made of a representation: of its rows, `[rows, width]`, and the numbers of those that are read.
+type Change<T> = dyn Fn(&mut [T], &[usize]) + Send + Sync;
+
+/// A change of a layer's representation, made in every run that is steered by it.
+#[derive(Clone)]
+pub struct Rewriting<T> {
+    at: (usize, Representation),
+    change: Arc<Change<T>>,
+}
+
+impl<T> Rewriting<T> {
+    /// A change of the rows of a layer's representation, `[rows, width]`; it also gets the numbers of the rows that are
+    /// read. In the last layer there are only these.
+    pub fn new(
+        at: (usize, Representation),
+        change: impl Fn(&mut [T], &[usize]) + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            at,
+            change: Arc::new(change),
+        }
+    }
+
+    pub(crate) fn borrowed(&self) -> Rewrite<'_, T> {
+        Rewrite {
+            at: self.at,
+            change: &*self.change,
+        }
+    }
+}
+
+impl<T> fmt::Debug for Rewriting<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rewriting {:?}", self.at)
+    }
+}
+
+/// A change of a layer's representation in one run.
+#[derive(Clone, Copy)]
+pub(crate) struct Rewrite<'c, T> {
+    pub at: (usize, Representation),
+    pub change: &'c (dyn Fn(&mut [T], &[usize]) + Sync),
 }
 
 impl<T: Real> Transformer<'_, T> {
@@ -68,45 +114,26 @@ impl<T: Real> Transformer<'_, T> {
     /// As [`Self::representation`]; when `change` gives another number of values.
     ///
     /// # Complexity
-    /// One forward pass, and for heads and MLPs one more up to the layer.
+    /// One forward pass.
     pub fn losses_with(
         &self,
         sequences: &[&[u32]],
-        (layer, representation): (usize, Representation),
-        change: impl Fn(&[T]) -> Vec<T>,
+        at: (usize, Representation),
+        change: impl Fn(&[T]) -> Vec<T> + Sync,
     ) -> Result<Vec<f64>> {
         let contexts: Vec<&[u32]> = sequences.iter().map(|it| &it[..it.len() - 1]).collect();
         let (layout, x) = self.read_everywhere(&contexts);
-        let prefix = Prefix::default();
-        let first = (x.clone(), &prefix);
-        let mut run = self.blocks(0..layer + 1, &layout, first, false, Changes::none());
-        let changed = change(&taken(&mut run, representation));
-        let layers = self.config().n_layers;
-        let run = match representation {
-            Representation::Stream => {
-                let rest = layer + 1..layers;
-                self.blocks(rest, &layout, (changed, &prefix), false, Changes::none())
-            }
-            Representation::Mlp | Representation::Heads => {
-                let site = match representation {
-                    Representation::Heads => Site::Heads {
-                        layer,
-                        heads: 0..self.config().n_heads,
-                    },
-                    _ => Site::Mlp { layer },
-                };
-                let set = [Intervention {
-                    site,
-                    rows: 0..layout.rows(),
-                    values: changed,
-                }];
-                let changes = Changes {
-                    interventions: &set,
-                    steering: None,
-                };
-                self.blocks(0..layers, &layout, (x, &prefix), false, changes)
-            }
+        let replace = |data: &mut [T], _: &[usize]| data.copy_from_slice(&change(data));
+        let changes = Changes {
+            rewrite: Some(Rewrite {
+                at,
+                change: &replace,
+            }),
+            ..Changes::none()
         };
+        let prefix = Prefix::default();
+        let layers = 0..self.config().n_layers;
+        let run = self.blocks(layers, &layout, (x, &prefix), false, changes);
         let finals = run.streams.last().map_or(&[][..], Vec::as_slice);
         let log_probs = self.log_probs(finals);
         let mut rows = log_probs.chunks_exact(self.config().d_out());

@@ -17,12 +17,15 @@ mod parity;
 #[doc(hidden)]
 mod pipeline;
 mod plan;
+mod profile;
 mod provenance;
 mod record;
 mod results;
 mod roofline;
 mod sae_checkpoint;
 mod sae_job;
+mod sae_text;
+mod sae_train;
 mod step_clock;
 mod vector_job;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::files::folder_of;
 use super::position::{KeyPath, position_of};
 use super::{AnalysisSpec, Evaluate, Precision, RunSpec, SpecFile};
-use crate::analyze::{Analysis, Vector};
+use crate::analyze::{Analysis, Sae, Vector};
 use crate::discover::{Method, Select};
 use crate::engine::Ablation;
 use crate::error::{Error, Result, SpecMistake};
@@ -49,18 +49,8 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
     check.format_and_name(spec.format, &spec.name);
     check.models(&spec.models);
     match (&spec.task, &spec.analysis) {
-        (Some(_), Analysis::Sae(_)) => check.require(false, "task", || {
-            "an autoencoder is trained on `text` and needs no task; leave it out".into()
-        }),
         (Some(task), _) => check.task(task),
-        (None, Analysis::Sae(_)) => {
-            check.require(spec.held_out > 0.0, "held_out", || {
-                "expected more than 0: figures of an autoencoder are of held-out text".into()
-            });
-            check.require(spec.precision == Precision::F32, "precision", || {
-                "expected F32: autoencoders are trained in single precision".into()
-            });
-        }
+        (None, Analysis::Sae(_)) => {}
         (None, _) => check.require(false, "task", || {
             "missing: the clean prompts of a task show the behaviour, the corrupt ones do not"
                 .into()
@@ -74,10 +64,8 @@ pub(super) fn analysis_mistakes(spec: &AnalysisSpec, text: &str, file: &Path) ->
     let found = match &spec.analysis {
         Analysis::Neurons(neurons) => neurons.mistakes(spec.metric),
         Analysis::Sae(sae) => {
-            for file in sae.text.files() {
-                check.data_file("analysis.Sae.text.Files", file);
-            }
-            sae.mistakes()
+            check.autoencoder(spec, sae);
+            sae.mistakes(spec.task.is_some().then_some(spec.metric))
         }
         Analysis::Vector(vector) => {
             check.vector_data(vector);
@@ -215,6 +203,26 @@ impl<'a> Check<'a> {
         }
         if let Some(path) = &vector.text {
             self.data_file("analysis.Vector.text", path);
+        }
+    }
+
+    fn autoencoder(&mut self, spec: &AnalysisSpec, sae: &Sae) {
+        let trained = sae.load.is_none();
+        self.require(spec.held_out > 0.0 || !trained, "held_out", || {
+            "expected more than 0: figures of an autoencoder are of held-out text".into()
+        });
+        self.require(spec.precision == Precision::F32, "precision", || {
+            "expected F32: autoencoders are of single precision".into()
+        });
+        for file in sae.text.files() {
+            self.data_file("analysis.Sae.text.Files", file);
+        }
+        for file in sae
+            .files()
+            .iter()
+            .filter(|it| !sae.text.files().contains(it))
+        {
+            self.data_file("analysis.Sae.load", file);
         }
     }
 
@@ -403,7 +411,7 @@ fn name_problem(name: &str) -> Option<&'static str> {
 
 /// Why a model reference cannot be right, as far as a look at the file system tells.
 fn model_problem(reference: &str, base: &Path) -> Option<String> {
-    let (reference, mut vectors) = added::split(reference);
+    let (reference, mut vectors) = added::split(reference, base);
     let missing = vectors.find_map(|vector| {
         let file = added::file(vector, base);
         (!file.is_file()).then(|| {
@@ -448,7 +456,7 @@ fn model_problem(reference: &str, base: &Path) -> Option<String> {
 
 /// Equal for references to the same model.
 pub(crate) fn model_key(reference: &str, base: &Path) -> PathBuf {
-    let alone = added::split(reference).0;
+    let alone = added::split(reference, base).0;
     if alone != reference {
         let key = model_key(alone, base).display().to_string();
         return PathBuf::from(key + &reference[alone.len()..]);

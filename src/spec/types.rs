@@ -55,15 +55,17 @@ impl Spec {
     }
 
     /// The files that it takes prompts and text from, relative to the spec file.
-    pub fn data_files(&self) -> Vec<&Path> {
-        let mut files: Vec<&Path> = self.task().and_then(TaskSource::file).into_iter().collect();
+    pub fn data_files(&self) -> Vec<PathBuf> {
+        let task = self.task().and_then(TaskSource::file);
+        let mut files: Vec<PathBuf> = task.map(Path::to_owned).into_iter().collect();
         if let Self::Analysis(spec) = self {
             match &spec.analysis {
                 Analysis::Neurons(_) => {}
-                Analysis::Sae(sae) => files.extend(sae.text.files().iter().map(PathBuf::as_path)),
+                Analysis::Sae(sae) => files.extend(sae.files()),
                 Analysis::Vector(vector) => {
-                    files.extend(vector.add_to.as_ref().and_then(TaskSource::file));
-                    files.extend(vector.text.as_deref());
+                    let add_to = vector.add_to.as_ref().and_then(TaskSource::file);
+                    files.extend(add_to.map(Path::to_owned));
+                    files.extend(vector.text.clone());
                 }
             }
         }
@@ -89,7 +91,7 @@ pub struct AnalysisSpec {
     pub name: String,
     /// Models; each is one job.
     pub models: Vec<String>,
-    /// The prompts: clean ones show the behaviour, corrupt ones do not. Only `Sae` needs none.
+    /// The prompts: clean ones show the behaviour, corrupt ones do not. `Sae` may have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskSource>,
     /// The measure of the behaviour.

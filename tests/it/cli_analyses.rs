@@ -466,3 +466,320 @@ fn autoencoders_are_trained_on_files_and_on_other_representations() {
         );
     }
 }
+
+/// Trained, then loaded from its folder: the same figures. Prompts in features, and features on a task beside random ones.
+#[test]
+fn dictionaries_are_loaded_and_used() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let trained = "results/sae-1/toy-llama";
+    done(&secateur(
+        folder,
+        &[&SAE[..], &["--sampled", "2400"]].concat(),
+    ));
+    let use_it = |out: &str, more: &[&str]| {
+        let first = [
+            "sae",
+            "builtin:toy-llama",
+            "--load",
+            trained,
+            "--sampled",
+            "2400",
+            "--context",
+            "24",
+            "--out",
+            out,
+        ];
+        secateur(folder, &[&first[..], more].concat())
+    };
+    let asked = [
+        "--task",
+        TASK,
+        "--top",
+        "6",
+        "--prompt",
+        "The war lasted from the year 1732 to the year 17",
+    ];
+    let report = done(&use_it("used", &asked));
+    for part in [
+        "loaded, trained on toy-llama",
+        "token  ",
+        "features are active on 12 discovery pairs",
+        "random, mean size",
+        "times its mean activation added",
+        "  added    ",
+    ] {
+        assert!(report.contains(part), "{part}: {report}");
+    }
+    let used = folder.join("used/sae-toy-llama/toy-llama");
+    let json = |path: &Path| -> serde_json::Value {
+        serde_json::from_slice(&fs_err::read(path.join("report.json")).expect("a report"))
+            .expect("JSON")
+    };
+    let found = json(&used);
+    // All of the text is measured, not a tenth of it.
+    assert_eq!(found["rows"], 2400);
+    assert!(found["variance_explained"].as_f64() > Some(0.7), "{found}");
+    assert!((found["l0"].as_f64().expect("a number") - 8.0).abs() < 0.5);
+    let token = &found["decomposed"][0]["tokens"][5];
+    assert!(
+        token["active"].as_u64() <= Some(8) && token["error"].as_f64() < Some(1.0),
+        "{token}"
+    );
+    let effects = &found["effects"];
+    assert_eq!(effects["features"].as_array().map(Vec::len), Some(6));
+    assert_eq!(effects["random"].as_array().map(Vec::len), Some(20));
+    let size = |kind: usize| effects["mean_size"][kind][0].as_f64().expect("a mean");
+    assert!(size(0) > 2.0 * size(1), "{effects}");
+    let first = &effects["features"][0]["effects"][0]["held_out"]["interval"];
+    assert!(first.as_array().is_some_and(|it| it.len() == 2), "{first}");
+    for (file, least) in [
+        ("prompts.csv", 20),
+        ("effects.csv", 26 * 4 + 1),
+        ("samples.txt", 3),
+    ] {
+        let lines = text(&fs_err::read(used.join(file)).expect("a file"))
+            .lines()
+            .count();
+        assert!(lines >= least, "{file}: {lines}");
+    }
+    let svg = text(&fs_err::read(used.join("effects.svg")).expect("a plot"));
+    assert!(svg.starts_with("<svg") && !svg.contains("NaN"));
+    assert!(!used.join("cfg.json").exists() && !used.join("training.svg").exists());
+
+    // Little memory and one thread change no byte.
+    done(&use_it(
+        "small",
+        &[&asked[..], &["--memory", "0.06", "--threads", "1"]].concat(),
+    ));
+    let small = folder.join("small/sae-toy-llama/toy-llama");
+    for file in ["report.json", "effects.csv", "prompts.csv", "samples.txt"] {
+        let [one, other] =
+            [&used, &small].map(|path| fs_err::read(path.join(file)).expect("a file"));
+        assert!(one == other, "{file}");
+    }
+    refused(
+        &use_it("used", &["--memory", "0.001"]),
+        2,
+        &["GB of memory are too little"],
+    );
+
+    // Another dictionary is another input; one of another model is refused, and so is what makes no sense.
+    let weights = folder.join(trained).join("sae_weights.safetensors");
+    let again = done(&use_it("used", &asked));
+    assert!(again.contains("sae-toy-llama"), "{again}");
+    let mut bytes = fs_err::read(&weights).expect("weights");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 0x80;
+    fs_err::write(&weights, bytes).expect("weights");
+    done(&use_it("used", &asked));
+    assert_ne!(json(&used)["loaded"]["hash"], found["loaded"]["hash"]);
+    let other = [
+        "sae",
+        "builtin:toy-gpt2",
+        "--load",
+        trained,
+        "--sampled",
+        "600",
+        "--context",
+        "24",
+    ];
+    let width = |model: &str| {
+        let shape = done(&secateur(folder, &["inspect", model, "--json"]));
+        let shape: serde_json::Value = serde_json::from_str(&shape).expect("JSON");
+        shape["config"]["d_model"].clone()
+    };
+    if width("builtin:toy-gpt2") == width("builtin:toy-llama") {
+        done(&secateur(folder, &other));
+    } else {
+        refused(&secateur(folder, &other), 3, &["belongs to another model"]);
+    }
+    refused(
+        &use_it("used", &["--layer", "1"]),
+        2,
+        &["cannot be used with"],
+    );
+    refused(
+        &use_it("used", &["--task", TASK, "--metric", "Kl"]),
+        2,
+        &["metric", "no gradient"],
+    );
+    refused(
+        &use_it("used", &["--task", TASK, "--changes", "[Scale(1e9)]"]),
+        2,
+        &["analysis.Sae.effects.changes"],
+    );
+    let spec = |rest: &str| {
+        let text = format!(
+            "(format: 1, name: \"x\", models: [\"builtin:toy-llama\"], analysis: Sae(text: Sampled(tokens: 600, seed: 0), {rest}))"
+        );
+        fs_err::write(folder.join("x.ron"), text).expect("a file");
+        secateur(folder, &["run", "x.ron"])
+    };
+    refused(
+        &spec("load: \"nowhere\""),
+        2,
+        &["analysis.Sae.load", "no such file"],
+    );
+    refused(
+        &spec("features: 8"),
+        2,
+        &[
+            "analysis.Sae.layer: missing",
+            "analysis.Sae.tokens: missing",
+        ],
+    );
+    refused(
+        &spec(&format!("load: {trained:?}, layer: 1, kind: TopK(k: 3)")),
+        2,
+        &[
+            "analysis.Sae.layer: a dictionary that is loaded",
+            "analysis.Sae.kind: a dictionary",
+        ],
+    );
+    refused(
+        &spec(&format!("load: {trained:?}, context: 24, prompts: [\"\"]")),
+        3,
+        &["analysis.Sae.prompts, number 1", "0 tokens"],
+    );
+}
+
+/// Training within little memory ends with the same bytes, and its record says where the time went.
+#[test]
+fn training_does_not_depend_on_memory() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let train = |out: &str, more: &[&str]| {
+        let first = ["--sampled", "1200", "--tokens", "40000", "--out", out];
+        let output = secateur(
+            folder,
+            &[&SAE[..8], &["--context", "24"], &first, more].concat(),
+        );
+        done(&output);
+        folder.join(out).join("sae-1/toy-llama")
+    };
+    let (large, small) = (train("large", &[]), train("small", &["--memory", "0.07"]));
+    for file in ["report.json", "sae_weights.safetensors", "features.csv"] {
+        let [one, other] =
+            [&large, &small].map(|path| fs_err::read(path.join(file)).expect("a file"));
+        assert!(one == other, "{file}");
+    }
+    let record = fs_err::read(large.join("run.json")).expect("a record");
+    let record: serde_json::Value = serde_json::from_slice(&record).expect("JSON");
+    let circumstances = &record["circumstances"];
+    let seconds = circumstances["seconds"].as_object().expect("parts");
+    for part in [
+        "text",
+        "training: forward",
+        "training: gradient",
+        "training: Adam",
+        "figures",
+    ] {
+        assert!(seconds[part].as_f64() > Some(0.0), "{part}: {seconds:?}");
+    }
+    let total: f64 = seconds.values().filter_map(serde_json::Value::as_f64).sum();
+    assert!(Some(total) <= circumstances["wall_seconds"].as_f64());
+}
+
+/// `eval`, `parity` and `bench` run models with vectors, and a model whose name holds a plus is a model.
+#[test]
+fn all_commands_take_models_with_vectors() {
+    let (folder, _) = with_vector();
+    let folder = folder.path();
+    let file = "results/vector-greaterthan/toy-llama/vector.safetensors";
+    let spec = format!(
+        "(format: 1, name: \"c\", models: [\"builtin:toy-llama\"], task: {TASK}, metric: LogitDiff, ablation: Patch, \
+         method: Eap(), select: TopN(edges: 60), evaluate: (curve: false, random_baselines: 0), outputs: [])"
+    );
+    fs_err::write(folder.join("c.ron"), spec).expect("a file");
+    done(&secateur(folder, &["run", "c.ron"]));
+    let circuit = "results/c/toy-llama/circuit.ron";
+    let faithfulness = |model: &str| {
+        let arguments = [
+            "eval", circuit, "--spec", "c.ron", "--model", model, "--json",
+        ];
+        let report: serde_json::Value =
+            serde_json::from_str(&done(&secateur(folder, &arguments))).expect("JSON");
+        let found = report["faithfulness"]["value"]
+            .as_f64()
+            .or(report["faithfulness"].as_f64());
+        found.unwrap_or_else(|| panic!("{report}"))
+    };
+    let plain = faithfulness("builtin:toy-llama");
+    let with = faithfulness(&format!("builtin:toy-llama + {file}@1:3"));
+    let both = faithfulness(&format!("builtin:toy-llama + {file}@1:3 + {file}@1:-3"));
+    assert!((with - plain).abs() > 1e-4, "{with}, {plain}");
+    assert!((both - plain).abs() < 1e-3, "{both}, {plain}");
+    let missing = [
+        "eval",
+        circuit,
+        "--spec",
+        "c.ron",
+        "--model",
+        "builtin:toy-llama + no.safetensors@1",
+    ];
+    refused(&secateur(folder, &missing), 3, &["no.safetensors"]);
+
+    // A model of another program, in a folder with a plus in its name; a vector of its width.
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/families/gpt2");
+    let model = folder.join("mine + yours");
+    fs_err::create_dir(&model).expect("a folder");
+    for file in ["config.json", "model.safetensors"] {
+        fs_err::copy(fixtures.join(file), model.join(file)).expect("a file");
+    }
+    let golden = fixtures.join("golden.safetensors").display().to_string();
+    let vector: Vec<u8> = (0..24)
+        .flat_map(|at| (0.5 * at as f32).sin().to_le_bytes())
+        .collect();
+    let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![24], &vector);
+    let view = [("vector", view.expect("a vector"))];
+    let bytes = safetensors::serialize(view, None).expect("a file");
+    fs_err::write(folder.join("v + w.safetensors"), &bytes).expect("a file");
+    fs_err::write(folder.join("v.safetensors"), &bytes).expect("a file");
+    let parity = |model: &str, add: &[&str]| {
+        let first = ["parity", model, "--golden", &golden];
+        secateur(folder, &[&first[..], add].concat())
+    };
+    done(&parity("mine + yours", &[]));
+    done(&parity("mine + yours", &["--add", "v.safetensors@0:0"]));
+    done(&parity(
+        "mine + yours + v.safetensors@0:1 + v.safetensors@0:-1",
+        &[],
+    ));
+    for changed in [
+        parity("mine + yours", &["--add", "v.safetensors@0:2"]),
+        parity("mine + yours + v.safetensors@0:2", &[]),
+    ] {
+        assert_eq!(changed.status.code(), Some(4), "{}", text(&changed.stderr));
+    }
+    refused(&parity("mine + ours", &[]), 3, &["mine"]);
+    refused(
+        &parity("mine + yours", &["--add", "v.safetensors@9"]),
+        3,
+        &["a layer from 0 to 2"],
+    );
+
+    let row = "{\"clean\": [1, 2, 3], \"corrupt\": [1, 5, 3], \"answer\": [6], \"wrong\": [7]}\n";
+    fs_err::write(folder.join("rows.jsonl"), row.repeat(4)).expect("a file");
+    let bench = |add: &str| {
+        let first = [
+            "bench",
+            "mine + yours",
+            "--rows",
+            "rows.jsonl",
+            "--work",
+            "forward,eap",
+        ];
+        secateur(
+            folder,
+            &[&first[..], &["--repeat", "1", "--json", "--add", add]].concat(),
+        )
+    };
+    let report = done(&bench("v.safetensors@1:2"));
+    assert_eq!(report.lines().count(), 2, "{report}");
+    refused(
+        &bench("v.safetensors@1:x"),
+        3,
+        &["expected a number behind the colon"],
+    );
+}

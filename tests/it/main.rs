@@ -24,6 +24,8 @@ mod oracle;
 mod order;
 mod report;
 mod sae;
+mod sae_files;
+mod sae_use;
 mod selection;
 mod shapes;
 mod specs;

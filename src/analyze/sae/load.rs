@@ -12,6 +12,8 @@ use crate::model::{Folder, SafetensorsFiles, TensorSource, Tensors};
 
 const CONFIG: &str = "cfg.json";
 const WEIGHTS: &str = "sae_weights.safetensors";
+/// The files of a dictionary.
+pub(super) const FILES: [&str; 2] = [CONFIG, WEIGHTS];
 /// The factors of a kind of training that `SAELens` had before version 6.
 const SCALING_FACTORS: [&str; 2] = ["scaling_factor", "finetuning_scaling_factor"];
 

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::change::FeatureEffects;
+use super::load::FILES;
 use crate::engine::Representation;
+use crate::metric::Metric;
 
 /// Most features.
 const MOST_FEATURES: usize = 1 << 20;
@@ -17,30 +20,36 @@ const MOST_TOKENS: usize = 10_000_000_000;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sae {
+    /// A folder with a dictionary, which is then not trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<PathBuf>,
     /// The layer.
-    pub layer: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<usize>,
     /// What of it.
-    #[serde(default)]
-    pub of: Representation,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<Representation>,
     /// The kind of autoencoder.
-    #[serde(default)]
-    pub kind: SaeKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<SaeKind>,
     /// Number of features.
-    pub features: usize,
-    /// The text to train on, read again from the start as often as needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<usize>,
+    /// The text to train on, read again from the start as often as needed, and to measure on.
     pub text: Corpus,
     /// Tokens trained on.
-    pub tokens: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<usize>,
     /// Tokens of a context.
     #[serde(default = "default_context")]
     pub context: usize,
     /// Rows of a training step.
-    #[serde(default = "default_batch")]
-    pub batch: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
     /// Adam's learning rate.
-    #[serde(default = "default_learning_rate")]
-    pub learning_rate: f64,
-    /// Seed of the weights and of the order of rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// Seed of the weights, of the order of rows, and of random features.
     #[serde(default)]
     pub seed: u64,
     /// Features that are described.
@@ -49,6 +58,32 @@ pub struct Sae {
     /// Contexts shown of each of them: those where it is most active.
     #[serde(default = "default_contexts")]
     pub contexts: usize,
+    /// Prompts that are decomposed into features and error.
+    #[serde(default)]
+    pub prompts: Vec<String>,
+    /// Features shown of each of their tokens.
+    #[serde(default = "default_shown")]
+    pub shown: usize,
+    /// What is done to features on a task.
+    #[serde(default)]
+    pub effects: FeatureEffects,
+}
+
+/// How a dictionary is trained.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Recipe {
+    /// The kind of autoencoder.
+    pub kind: SaeKind,
+    /// Number of features.
+    pub features: usize,
+    /// Tokens trained on.
+    pub tokens: usize,
+    /// Rows of a training step.
+    pub batch: usize,
+    /// Adam's learning rate.
+    pub learning_rate: f64,
+    /// Seed of the weights and of the order of rows.
+    pub seed: u64,
 }
 
 /// Where text comes from.
@@ -79,12 +114,8 @@ fn default_context() -> usize {
     128
 }
 
-fn default_batch() -> usize {
-    1024
-}
-
-fn default_learning_rate() -> f64 {
-    1e-3
+fn default_shown() -> usize {
+    5
 }
 
 fn default_described() -> usize {
@@ -137,8 +168,98 @@ impl Default for SaeKind {
 }
 
 impl Sae {
-    /// Values that make no sense, each with its key in the spec.
-    pub(crate) fn mistakes(&self) -> Vec<(&'static str, String)> {
+    /// The files that it reads: text, and those of a dictionary.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let dictionary = self.load.iter();
+        let dictionary = dictionary.flat_map(|folder| FILES.map(|file| folder.join(file)));
+        dictionary
+            .chain(self.text.files().iter().cloned())
+            .collect()
+    }
+
+    /// How it is trained, where it is not loaded. What a spec has to name is 0 where it does not.
+    pub fn recipe(&self) -> Option<Recipe> {
+        self.load.is_none().then(|| Recipe {
+            kind: self.kind.unwrap_or_default(),
+            features: self.features.unwrap_or(0),
+            tokens: self.tokens.unwrap_or(0),
+            batch: self.batch.unwrap_or(1024),
+            learning_rate: self.learning_rate.unwrap_or(1e-3),
+            seed: self.seed,
+        })
+    }
+
+    /// Values that make no sense, each with its key in the spec. With a task, `metric` measures what features do.
+    pub(crate) fn mistakes(&self, metric: Option<Metric>) -> Vec<(&'static str, String)> {
+        let mut found = match self.recipe() {
+            Some(recipe) => self
+                .missing()
+                .chain(self.recipe_mistakes(&recipe))
+                .collect(),
+            None => self.superfluous(),
+        };
+        let mut range = |key, least: usize, most: usize, got: usize| {
+            if !(least..=most).contains(&got) {
+                found.push((key, format!("expected {least} to {most}, got {got}")));
+            }
+        };
+        range("analysis.Sae.context", 2, 1 << 20, self.context);
+        if let Corpus::Sampled { tokens, .. } = self.text {
+            range(
+                "analysis.Sae.text.Sampled.tokens",
+                self.context.saturating_mul(2),
+                MOST_TOKENS,
+                tokens,
+            );
+        }
+        range("analysis.Sae.described", 0, 10_000, self.described);
+        range("analysis.Sae.contexts", 0, 100, self.contexts);
+        range("analysis.Sae.prompts", 0, 1000, self.prompts.len());
+        range("analysis.Sae.shown", 1, 1000, self.shown);
+        if self.text == Corpus::Files(Vec::new()) {
+            let problem = "expected at least one text file".into();
+            found.push(("analysis.Sae.text.Files", problem));
+        }
+        if let Some(metric) = metric {
+            found.extend(self.effects.mistakes(metric));
+        }
+        found
+    }
+
+    /// What training needs and the spec does not name.
+    fn missing(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let keys = [
+            ("analysis.Sae.layer", self.layer.is_none()),
+            ("analysis.Sae.features", self.features.is_none()),
+            ("analysis.Sae.tokens", self.tokens.is_none()),
+        ];
+        let missing = keys.into_iter().filter(|(_, missing)| *missing);
+        missing.map(|(key, _)| {
+            (
+                key,
+                "missing: training needs it; or `load` a dictionary".into(),
+            )
+        })
+    }
+
+    /// What is not asked of a dictionary that is loaded.
+    fn superfluous(&self) -> Vec<(&'static str, String)> {
+        let keys = [
+            ("analysis.Sae.layer", self.layer.is_some()),
+            ("analysis.Sae.of", self.of.is_some()),
+            ("analysis.Sae.kind", self.kind.is_some()),
+            ("analysis.Sae.features", self.features.is_some()),
+            ("analysis.Sae.tokens", self.tokens.is_some()),
+            ("analysis.Sae.batch", self.batch.is_some()),
+            ("analysis.Sae.learning_rate", self.learning_rate.is_some()),
+        ];
+        let named = keys.into_iter().filter(|(_, named)| *named);
+        let problem = "a dictionary that is loaded is not trained, and its files say where it belongs; leave it out";
+        named.map(|(key, _)| (key, problem.into())).collect()
+    }
+
+    /// Values with which nothing can be trained; what is missing is said elsewhere.
+    fn recipe_mistakes(&self, recipe: &Recipe) -> Vec<(&'static str, String)> {
         let mut found = Vec::new();
         let mut require = |holds: bool, key: &'static str, problem: String| {
             if !holds {
@@ -152,35 +273,29 @@ impl Sae {
                 format!("expected {least} to {most}, got {got}"),
             );
         };
-        range("analysis.Sae.features", 2, MOST_FEATURES, self.features);
-        range("analysis.Sae.context", 2, 1 << 20, self.context);
-        range("analysis.Sae.batch", 1, 1 << 20, self.batch);
-        range("analysis.Sae.tokens", self.batch, MOST_TOKENS, self.tokens);
-        if let Corpus::Sampled { tokens, .. } = self.text {
-            range(
-                "analysis.Sae.text.Sampled.tokens",
-                self.context.saturating_mul(2),
-                MOST_TOKENS,
-                tokens,
-            );
+        range("analysis.Sae.batch", 1, 1 << 20, recipe.batch);
+        if let Some(features) = self.features {
+            range("analysis.Sae.features", 2, MOST_FEATURES, features);
         }
-        range("analysis.Sae.described", 0, 10_000, self.described);
-        range("analysis.Sae.contexts", 0, 100, self.contexts);
-        match self.kind {
-            SaeKind::TopK { k } => range("analysis.Sae.kind.TopK.k", 1, self.features, k),
-            SaeKind::BatchTopK { k } => range("analysis.Sae.kind.BatchTopK.k", 1, self.features, k),
+        if let Some(tokens) = self.tokens {
+            range("analysis.Sae.tokens", recipe.batch, MOST_TOKENS, tokens);
+        }
+        let most = self.features.unwrap_or(MOST_FEATURES);
+        match recipe.kind {
+            SaeKind::TopK { k } => range("analysis.Sae.kind.TopK.k", 1, most, k),
+            SaeKind::BatchTopK { k } => range("analysis.Sae.kind.BatchTopK.k", 1, most, k),
             _ => {}
         }
         require(
-            self.batch.saturating_mul(self.features) <= MOST_CODES,
+            recipe.batch.saturating_mul(recipe.features) <= MOST_CODES,
             "analysis.Sae.batch",
             format!(
                 "{} rows of {} features are more than {MOST_CODES} numbers at once; lower one of them",
-                self.batch, self.features
+                recipe.batch, recipe.features
             ),
         );
         let positive = |value: f64| value.is_finite() && value > 0.0;
-        let prices = match self.kind {
+        let prices = match recipe.kind {
             SaeKind::Relu { l1 } => vec![("analysis.Sae.kind.Relu.l1", l1)],
             SaeKind::Gated { l1 } => vec![("analysis.Sae.kind.Gated.l1", l1)],
             SaeKind::JumpRelu { l0, bandwidth } => vec![
@@ -189,7 +304,7 @@ impl Sae {
             ],
             SaeKind::TopK { .. } | SaeKind::BatchTopK { .. } => Vec::new(),
         };
-        let numbers = [("analysis.Sae.learning_rate", self.learning_rate)];
+        let numbers = [("analysis.Sae.learning_rate", recipe.learning_rate)];
         for (key, value) in numbers.into_iter().chain(prices) {
             require(
                 positive(value),
@@ -197,11 +312,6 @@ impl Sae {
                 format!("expected a finite number above 0, got {value}"),
             );
         }
-        require(
-            self.text != Corpus::Files(Vec::new()),
-            "analysis.Sae.text.Files",
-            "expected at least one text file".into(),
-        );
         found
     }
 }

@@ -1,0 +1,155 @@
+//! The text that dictionaries are trained and measured on: from files, or drawn from the model.
+
+use std::path::Path;
+
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::analysis_job::{Asked, known};
+use crate::analyze::Sae;
+use crate::analyze::sae::Corpus;
+use crate::engine::{Continuation, Steering, Transformer};
+use crate::error::{Error, Result};
+use crate::events::{Event, Observer, phase};
+use crate::model::{PrependBos, Tokenizer};
+
+/// Contexts drawn from the model at a time, at most: each step is a product of as many rows with all weights.
+const DRAWN_TOGETHER: usize = 256;
+/// Largest text file, in bytes.
+const LARGEST_TEXT: u64 = 1 << 30;
+
+/// The text in contexts of equal length.
+///
+/// # Errors
+/// When it cannot be read or is too short, or the observer interrupts.
+pub(super) fn contexts(
+    asked: &Asked<'_>,
+    question: &Sae,
+    transformer: &Transformer<'_, f32>,
+) -> Result<Vec<Vec<u32>>> {
+    let config = asked.model.config();
+    if question.context > config.n_ctx {
+        return Err(Error::Usage(format!(
+            "context is {}, and the model reads at most {} tokens",
+            question.context, config.n_ctx
+        )));
+    }
+    let tokenizer = asked.model.tokenizer.as_ref();
+    let bos = tokenizer.map_or_else(
+        || Ok(Vec::new()),
+        |it| it.encode("", asked.spec.prepend_bos),
+    )?;
+    let contexts = match &question.text {
+        Corpus::Files(files) => {
+            let tokenizer = asked.model.require_tokenizer()?;
+            let mut tokens = Vec::new();
+            for file in files {
+                let path = asked.job.spec.base().join(file);
+                let read = read(&path, tokenizer)?;
+                known(&read, config, &path.display().to_string())?;
+                tokens.extend(read);
+            }
+            let length = question.context.saturating_sub(bos.len()).max(1);
+            let contexts = tokens.chunks_exact(length);
+            contexts.map(|it| [&bos[..], it].concat()).collect()
+        }
+        Corpus::Sampled { tokens, seed } => {
+            let count = tokens.div_ceil(question.context);
+            let size = (count, question.context);
+            drawn(transformer, &bos, size, *seed, asked.observer)?
+        }
+    };
+    if contexts.len() < 2 {
+        return Err(Error::data(
+            "the text",
+            format!(
+                "it is shorter than two contexts of {} tokens",
+                question.context
+            ),
+        ));
+    }
+    Ok(contexts)
+}
+
+fn read(path: &Path, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+    let name = path.display().to_string();
+    if fs_err::metadata(path)?.len() > LARGEST_TEXT {
+        return Err(Error::data(
+            name,
+            "larger than 1 GiB; split it into several files",
+        ));
+    }
+    let text =
+        String::from_utf8(fs_err::read(path)?).map_err(|_| Error::data(&name, "not UTF-8 text"))?;
+    tokenizer.encode(&text, PrependBos::Never)
+}
+
+/// Contexts that begin with a random token and go on as the model does: each depends on the seed and its number alone.
+fn drawn(
+    transformer: &Transformer<'_, f32>,
+    bos: &[u32],
+    (count, length): (usize, usize),
+    seed: u64,
+    observer: &dyn Observer,
+) -> Result<Vec<Vec<u32>>> {
+    phase(observer, "drawing text from the model", count as u64);
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let vocabulary = transformer.d_vocab() as u32;
+    let together = transformer.drawn_together(length, DRAWN_TOGETHER);
+    // All groups about as large, as small ones are slow.
+    let together = count.div_ceil(count.div_ceil(together).max(1));
+    let mut contexts: Vec<Vec<u32>> = Vec::with_capacity(count);
+    while contexts.len() < count {
+        let starts: Vec<Vec<u32>> = (0..together.min(count - contexts.len()))
+            .map(|_| [bos, &[rng.random_range(0..vocabulary)]].concat())
+            .collect();
+        let starts: Vec<&[u32]> = starts.iter().map(Vec::as_slice).collect();
+        let continuation = Continuation {
+            tokens: length - starts[0].len(),
+            stop: None,
+            seed: Some(seed.wrapping_add(1)),
+            stream: contexts.len() as u64,
+        };
+        let found = transformer.generate(&starts, continuation, &Steering::none(), observer)?;
+        let whole = starts.iter().zip(&found);
+        contexts.extend(whole.map(|(start, rest)| [start, &rest[..]].concat()));
+        observer.event(Event::Step {
+            done: contexts.len() as u64,
+            note: String::new(),
+        });
+    }
+    Ok(contexts)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::events::Silent;
+    use crate::graph::{ComputationGraph, Granularity};
+
+    /// How many contexts are drawn together, which memory decides, is not to be seen in them.
+    #[test]
+    fn text_does_not_depend_on_how_much_is_drawn_together() {
+        let model = crate::model::load_model("builtin:toy-llama", Path::new(".")).unwrap();
+        let config = model.config();
+        let granularity = Granularity::default();
+        let graph = ComputationGraph::new(config, &granularity, &BTreeMap::new()).unwrap();
+        let draw = |room| {
+            let transformer = Transformer::new(&model.weights, &graph).within(room);
+            let together = transformer.drawn_together(12, DRAWN_TOGETHER);
+            let text = drawn(&transformer, &[1], (23, 12), 4, &Silent).unwrap();
+            (together, text)
+        };
+        let (all, text) = draw(None);
+        assert_eq!(all, DRAWN_TOGETHER);
+        assert!(text.iter().all(|it| it.len() == 12 && it[0] == 1));
+        assert_ne!(text[0], text[1]);
+        for (room, most) in [(1, 1), (1 << 18, 20)] {
+            let (together, found) = draw(Some(room));
+            assert!(together <= most, "{together}");
+            assert_eq!(found, text);
+        }
+    }
+}
