@@ -1,8 +1,9 @@
 //! `circuit.dot`: a circuit for Graphviz, input at the bottom, one row per layer.
 
-use super::Exporter;
 use super::figure::{Figure, FigureEdge, FigureNode, Port};
 use super::text::{Text, dot_string, short, xml};
+use super::{CircuitFile, Exporter};
+use crate::error::Result;
 use crate::graph::{Node, Qkv};
 
 /// Writes DOT, for Graphviz.
@@ -18,8 +19,8 @@ impl Exporter for Dot {
         "Graphviz source"
     }
 
-    fn draw(&self, figure: &Figure) -> Vec<u8> {
-        to_dot(figure).into_bytes()
+    fn draw(&self, _file: &CircuitFile, figure: &Figure) -> Result<Vec<u8>> {
+        Ok(to_dot(figure).into_bytes())
     }
 }
 

@@ -12,13 +12,13 @@ mod edit;
 mod effect;
 mod figure;
 mod heat_map;
+mod html;
 mod json;
 pub mod layout;
 mod lens;
 mod lens_maps;
 mod limits;
 mod neurons;
-mod page;
 mod patchscope;
 mod plot;
 mod prompt;
@@ -45,6 +45,10 @@ pub use eap_json::{EapEdge, EapGraph, Imported, to_eap_json};
 pub use edit::{edit_csv, edit_svg, edit_text};
 pub use figure::{Figure, FigureEdge, FigureNode, Port};
 pub use heat_map::{Colours, HeatCell, HeatMap};
+pub use html::{
+    AttentionExample, AttentionExamples, CircuitPage, HeadAttention, Html, MOST_PAGE_EDGES,
+    PageStamp, PromptText, RunDetails, analysis_html, circuit_html, compare_html,
+};
 pub use json::{Provenance, REPORT_FORMAT, figure_warnings, report_json, trace_lines};
 pub use lens::{
     attribution_csv, lens_csv, lens_kl_svg, lens_probability_svg, lens_text, tuned_csv,
@@ -81,21 +85,24 @@ pub trait Exporter: Sync {
     /// What it is, in a few words.
     fn about(&self) -> &'static str;
 
-    /// The drawing of a figure.
-    fn draw(&self, figure: &Figure) -> Vec<u8>;
+    /// The drawing of a circuit file, whose figure is given.
+    ///
+    /// # Errors
+    /// When the file describes no circuit.
+    fn draw(&self, file: &CircuitFile, figure: &Figure) -> Result<Vec<u8>>;
 
     /// The drawing of a circuit file.
     ///
     /// # Errors
     /// When the file describes no circuit.
     fn export(&self, file: &CircuitFile) -> Result<Vec<u8>> {
-        Figure::new(file).map(|figure| self.draw(&figure))
+        Figure::new(file).and_then(|figure| self.draw(file, &figure))
     }
 }
 
 /// The formats, in the order of the help text.
 pub fn exporters() -> &'static [&'static dyn Exporter] {
-    &[&Dot, &Svg]
+    &[&Dot, &Svg, &Html]
 }
 
 /// The format of this name.

@@ -1,9 +1,10 @@
 //! `circuit.svg`: a circuit drawn for papers. Plain SVG 1.1, no scripts, no style sheets, no fonts of its own.
 
-use super::Exporter;
 use super::figure::{Figure, FigureEdge, FigureNode, NEGATIVE, Port, width_of};
 use super::layout::{Layout, NodeBox, PORT_HEIGHT, ROLE_FONT, ROLE_HEIGHT, Route, port_offset};
 use super::text::{Text, one_line, short, text_width, wrap, xml};
+use super::{CircuitFile, Exporter};
+use crate::error::Result;
 use crate::graph::{Node, Qkv};
 
 /// Writes SVG.
@@ -19,8 +20,8 @@ impl Exporter for Svg {
         "vector graphics"
     }
 
-    fn draw(&self, figure: &Figure) -> Vec<u8> {
-        to_svg(figure).into_bytes()
+    fn draw(&self, _file: &CircuitFile, figure: &Figure) -> Result<Vec<u8>> {
+        Ok(to_svg(figure).into_bytes())
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::circuit_page;
 use super::job::{Contents, Listening, load_examples};
 use super::pipeline::{Outcome, find_circuit, nodes_unknown_to_eap_ig};
 use super::plan::Job;
@@ -37,7 +38,7 @@ pub(super) fn run(
     observer.add_to(&mut outcome.warnings);
     let file = circuit_file(job, spec, model, &dataset, &outcome);
     Ok(Contents {
-        files: contents(spec, &file, &outcome)?,
+        files: contents(spec, model, &file, &outcome)?,
         summary: Summary::Circuit(summary(&outcome)),
     })
 }
@@ -114,6 +115,7 @@ pub(super) fn named_figures(evaluation: &Evaluation) -> BTreeMap<String, f64> {
 /// All files of a result but the record, by name.
 fn contents(
     spec: &RunSpec,
+    model: &LoadedModel,
     file: &CircuitFile,
     outcome: &Outcome,
 ) -> Result<BTreeMap<String, Vec<u8>>> {
@@ -136,6 +138,10 @@ fn contents(
         match output {
             Output::Dot => add("circuit.dot", exporter("dot")?.export(file)?),
             Output::Svg => add("circuit.svg", exporter("svg")?.export(file)?),
+            Output::Html => add(
+                "report.html",
+                circuit_page::page(spec, model, file, outcome)?.into_bytes(),
+            ),
             // The pipeline warns of it.
             Output::Json if nodes_unknown_to_eap_ig(&outcome.graph).is_some() => None,
             Output::Json => {

@@ -33,7 +33,7 @@ pub(crate) fn render(args: &RenderArgs, quiet: bool) -> Result<u8> {
         }
         figure = figure.with_roles(&roles.roles);
     }
-    let bytes = exporter(&args.format)?.draw(&figure);
+    let bytes = exporter(&args.format)?.draw(&file, &figure)?;
     match &args.out {
         Some(path) => write_file(path, &bytes)?,
         None => output::data(&bytes)?,
