@@ -5,6 +5,7 @@
 mod drawing;
 mod eap;
 mod heat_map;
+mod html;
 mod ron_file;
 mod scores;
 mod tables;

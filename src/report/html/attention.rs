@@ -25,7 +25,7 @@ pub struct HeadAttention {
     pub head: String,
     /// For each prompt one character for each query and key, row by row.
     ///
-    /// Units: in 64 steps from 0 to 1, written as [`level`] does.
+    /// Units: in 64 steps from 0, `A`, to 1, `_`.
     pub patterns: Vec<String>,
 }
 

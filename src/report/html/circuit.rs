@@ -13,8 +13,17 @@ use crate::graph::{Circuit, ComputationGraph};
 use crate::report::text::{one_line, thousands};
 use crate::report::{CircuitFile, Exporter, Figure, figure_warnings, to_svg};
 
-const SCRIPT: &str = include_str!("circuit.js");
-const CONTROLS: &str = include_str!("circuit.html");
+/// The parts share their names, in this order.
+const SCRIPT: &str = concat!(
+    include_str!("circuit_page/data.js"),
+    include_str!("circuit_page/sizes.js"),
+    include_str!("circuit_page/draw.js"),
+    include_str!("circuit_page/show.js"),
+    include_str!("circuit_page/move.js"),
+    include_str!("circuit_page/details.js"),
+    include_str!("circuit_page/controls.js"),
+);
+const CONTROLS: &str = include_str!("circuit_page/controls.html");
 
 /// A circuit, and what a run knows beside it.
 #[derive(Debug)]

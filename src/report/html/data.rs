@@ -112,9 +112,11 @@ impl<'a> PageData<'a> {
         let mut edges = EdgeData::default();
         for &edge in &chosen {
             let (writer, reader) = graph.ends(edge);
+            let is_kept = circuit.kept.contains(writer, reader);
             let reader = graph.readers()[reader];
             edges.from.push(nodes[&graph.writers()[writer]]);
             edges.to.push(nodes[&reader.node()]);
+            edges.kept.push(if is_kept { '1' } else { '0' });
             edges.port.push(match reader {
                 Reader::Head {
                     part: Some(Qkv::Q), ..
@@ -129,9 +131,6 @@ impl<'a> PageData<'a> {
             });
             edges.score.push(scores.map(|scores| scores[edge] as f32));
             edges.rank.push(ranks.get(&edge).copied());
-            let (writer, reader) = graph.ends(edge);
-            let kept = circuit.kept.contains(writer, reader);
-            edges.kept.push(if kept { '1' } else { '0' });
         }
         if !effects.is_empty() {
             let effects = chosen.iter().map(|edge| effects.get(edge).copied());

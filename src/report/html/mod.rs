@@ -1,6 +1,6 @@
 //! Results as one HTML file that loads nothing from elsewhere: the report of a circuit, comparisons, analyses.
 //!
-//! What varies stands in the page as escaped text, or as JSON that `circuit.js` reads. The scripts are the same bytes in
+//! What varies stands in the page as escaped text, or as JSON that `circuit_page/` reads. The scripts are the same bytes in
 //! every page.
 
 mod analysis;
