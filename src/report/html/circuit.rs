@@ -10,7 +10,7 @@ use crate::discover::Decision;
 use crate::error::Result;
 use crate::evaluate::Evaluation;
 use crate::graph::{Circuit, ComputationGraph};
-use crate::report::text::{one_line, thousands};
+use crate::report::text::{Text, one_line, thousands};
 use crate::report::{CircuitFile, Exporter, Figure, figure_warnings, to_svg};
 
 /// The parts share their names, in this order.
@@ -55,6 +55,26 @@ pub struct RunDetails<'a> {
     pub spec: &'a str,
     /// Version of the program.
     pub secateur: &'a str,
+}
+
+impl RunDetails<'_> {
+    /// Figures, curve, prompts and spec.
+    fn sections(&self) -> Vec<PageSection> {
+        let evaluation = self.evaluation;
+        let held_out = &evaluation.held_out;
+        let mut body = warnings(&[self.warnings, &figure_warnings(held_out)].concat());
+        body += &figures::of_evaluation(evaluation);
+        let mut sections = vec![PageSection::new("figures", "Figures", body)];
+        if let Some(svg) = curve::svg(held_out, evaluation.edges_kept) {
+            sections.push(PageSection::new("curve", "Curve", picture(&svg)));
+        }
+        if !self.prompts.is_empty() {
+            let body = prompts::table(self.prompts, &held_out.each);
+            sections.push(PageSection::new("prompts", "Prompts", body));
+        }
+        sections.push(PageSection::new("spec", "Spec", preformatted(self.spec)));
+        sections
+    }
 }
 
 /// Writes the page of a circuit file.
@@ -106,27 +126,14 @@ pub fn circuit_html(page: &CircuitPage<'_>, figure: &Figure) -> Result<String> {
         "Circuit",
         circuit_section(page, figure),
     )];
-    match &page.run {
-        Some(run) => {
-            let evaluation = run.evaluation;
-            let held_out = &evaluation.held_out;
-            let mut body = warnings(&[run.warnings, &figure_warnings(held_out)].concat());
-            body += &figures::of_evaluation(evaluation);
-            sections.push(PageSection::new("figures", "Figures", body));
-            if let Some(svg) = curve::svg(held_out, evaluation.edges_kept) {
-                sections.push(PageSection::new("curve", "Curve", picture(&svg)));
-            }
-            if !run.prompts.is_empty() {
-                let body = prompts::table(run.prompts, &held_out.each);
-                sections.push(PageSection::new("prompts", "Prompts", body));
-            }
-            sections.push(PageSection::new("spec", "Spec", preformatted(run.spec)));
-        }
-        None => {
-            let body = figures::of_file(&file.figures);
-            sections.push(PageSection::new("figures", "Figures", body));
-        }
-    }
+    sections.extend(match &page.run {
+        Some(run) => run.sections(),
+        None => vec![PageSection::new(
+            "figures",
+            "Figures",
+            figures::of_file(&file.figures),
+        )],
+    });
     let subtitle = [&file.task, &file.model.name, &file.method, &file.ablation];
     let subtitle = subtitle.map(|part| one_line(part)).join(" · ");
     let version = page
@@ -158,7 +165,7 @@ pub fn circuit_html(page: &CircuitPage<'_>, figure: &Figure) -> Result<String> {
 
 /// The controls, the drawing, and what stands in for them without a script.
 fn circuit_section(page: &CircuitPage<'_>, figure: &Figure) -> String {
-    let mut body = String::from(CONTROLS);
+    let mut body = Text(CONTROLS.into());
     let all = page.circuit.scores.as_ref().map_or(0, Vec::len);
     let shown = match &page.run {
         None => "Only the circuit's own edges are known here; the page that a run writes knows the whole ranking and what \
@@ -172,12 +179,12 @@ fn circuit_section(page: &CircuitPage<'_>, figure: &Figure) -> String {
         Some(_) => String::new(),
     };
     if !shown.is_empty() {
-        body += &paragraph(&shown);
+        body.0 += &paragraph(&shown);
     }
-    body += &format!(
-        "<figure id=\"drawing\" aria-label=\"{}\">\n{}</figure>\n",
+    body.line(format_args!(
+        "<figure id=\"drawing\" aria-label=\"{}\">\n{}</figure>",
         html(&one_line(&figure.caption)),
         to_svg(figure)
-    );
-    body
+    ));
+    body.0
 }

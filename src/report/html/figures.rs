@@ -48,6 +48,9 @@ const MEANINGS: [(&str, &str); 12] = [
     ),
 ];
 
+/// A figure with its interval.
+type Ranged = (Option<f64>, Option<[f64; 2]>);
+
 fn meaning(name: &str) -> &'static str {
     let found = MEANINGS.iter().find(|(known, _)| *known == name);
     found.map_or("", |(_, meaning)| meaning)
@@ -63,7 +66,7 @@ pub(super) fn of_evaluation(evaluation: &Evaluation) -> String {
     };
     let number =
         |of: fn(&Figures) -> Option<f64>| [held_out, discovery].map(|it| of(it).map(short));
-    let ranged = |of: fn(&Figures) -> (Option<f64>, Option<[f64; 2]>)| {
+    let ranged = |of: fn(&Figures) -> Ranged| {
         [held_out, discovery].map(|it| {
             let (value, interval) = of(it);
             value.map(|value| match interval {

@@ -174,13 +174,16 @@ pub(super) fn preformatted(text: &str) -> String {
 
 /// Remarks that belong to a result.
 pub(super) fn warnings(warnings: &[String]) -> String {
-    let items: String = warnings
-        .iter()
-        .map(|warning| format!("<li>{}</li>\n", html(warning)))
-        .collect();
-    if items.is_empty() {
-        items
-    } else {
-        format!("<ul class=\"warnings\" aria-label=\"Warnings\">\n{items}</ul>\n")
+    let mut out = Text::default();
+    if warnings.is_empty() {
+        return out.0;
     }
+    out.line(format_args!(
+        "<ul class=\"warnings\" aria-label=\"Warnings\">"
+    ));
+    for warning in warnings {
+        out.line(format_args!("<li>{}</li>", html(warning)));
+    }
+    out.line(format_args!("</ul>"));
+    out.0
 }
