@@ -7,6 +7,7 @@ mod baselines;
 mod cli;
 mod cli_analyses;
 mod cli_kill;
+mod cli_neurons;
 mod curve;
 mod determinism;
 mod engine;
