@@ -216,10 +216,10 @@ impl Session {
         let question = self.question()?;
         let report = self.ask(question, &self.spec(question)?)?;
         let prompts = [&report.tokens, &report.tokens_compare].into_iter();
-        let lines: String = prompts
-            .flat_map(|tokens| tokens.iter().enumerate())
-            .map(|(position, token)| format!("{position:>4} {:>8} {:?}\n", token.id, token.text))
+        let tokens = prompts.flat_map(|tokens| tokens.iter().enumerate());
+        let lines: Vec<String> = tokens
+            .map(|(position, token)| format!("{position:>4} {:>8} {:?}", token.id, token.text))
             .collect();
-        output::data(lines.as_bytes())
+        output::data(format!("{}\n", lines.join("\n")).as_bytes())
     }
 }
