@@ -27,6 +27,7 @@ mod relation;
 mod residual;
 mod roles;
 mod sae;
+mod sae_use;
 mod scores;
 mod svg;
 mod table;
@@ -67,6 +68,7 @@ pub use residual::{
 };
 pub use roles::{parse_roles, roles_json};
 pub use sae::{LensStamp, density_svg, sae_csv, sae_lens, sae_text, training_svg};
+pub use sae_use::{decomposed_csv, effects_csv, effects_svg, written_text};
 pub use scores::scores_safetensors;
 pub use svg::{Svg, to_svg};
 pub use table::table;

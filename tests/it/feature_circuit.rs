@@ -250,7 +250,7 @@ fn clean_rows(weights: &Weights<f64>, placements: &Placements<f64>, tokens: &[u3
     let mut found = vec![Vec::new(); placements.all().len()];
     plain::logits(weights, tokens, &mut |site, rows| {
         if let Some(index) = placements.sites().iter().position(|it| *it == site) {
-            found[index] = rows.clone();
+            found[index].clone_from(rows);
         }
     });
     found
@@ -584,7 +584,7 @@ fn planted_features_are_found_by_every_method() {
         let value =
             |share: &secateur::analyze::feature_circuit::Share| share.value.expect("a share");
         assert!((report.all_features.value.expect("a share") - 1.0).abs() < 1e-9);
-        assert_eq!(value(&report.without_errors), value(&report.faithfulness));
+        assert_eq!(report.without_errors.value, report.faithfulness.value);
         assert!(value(&report.errors_alone).abs() < 1e-9);
         if report.nodes.len() == 8 {
             assert!((value(&report.faithfulness) - 1.0).abs() < 1e-9);

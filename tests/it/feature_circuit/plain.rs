@@ -61,13 +61,11 @@ pub(super) fn logits(
                 };
                 let scores: Vec<f64> = keys.iter().map(score).collect();
                 let total: f64 = scores.iter().sum();
-                for column in kv..kv + d_head {
-                    let products = keys
-                        .iter()
-                        .zip(&scores)
-                        .map(|(&key, score)| score * v[key][column]);
-                    z.push(products.sum::<f64>() / total);
-                }
+                z.extend((kv..kv + d_head).map(|column| {
+                    let products = keys.iter().zip(&scores);
+                    let products = products.map(|(&key, score)| score * v[key][column]);
+                    products.sum::<f64>() / total
+                }));
             }
         }
         change((layer, Representation::Heads), &mut z);
@@ -103,6 +101,11 @@ pub(super) fn logits(
         }
         change((layer, Representation::Stream), &mut x);
     }
+    unembedded(weights, &x)
+}
+
+fn unembedded(weights: &Weights<f64>, x: &Rows) -> Rows {
+    let config = &weights.config;
     let logits = x.iter().map(|row| {
         let normed = norm(config.norm, &weights.final_norm, row);
         let table = weights

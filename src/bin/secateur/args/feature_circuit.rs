@@ -12,8 +12,8 @@ pub(crate) struct FeatureCircuitArgs {
     /// keys of `Sae` in specs; may be given several times, for different representations.
     #[arg(long, value_name = "DICTIONARY", required = true)]
     pub(crate) dictionary: Vec<String>,
-    /// How features are scored: 'EapIgActivations(steps: 10)' (integrated gradients), 'Eap()' (attribution), 'Exact()',
-    /// 'EapIg(steps: 5)', 'CleanCorrupted()' or 'Acdc(tau: 0.05)'.
+    /// How features are scored: `EapIgActivations(steps: 10)` (integrated gradients), `Eap()` (attribution), `Exact()`,
+    /// `EapIg(steps: 5)`, `CleanCorrupted()` or `Acdc(tau: 0.05)`.
     #[arg(
         long,
         value_name = "METHOD",

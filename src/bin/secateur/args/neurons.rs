@@ -26,7 +26,7 @@ pub(crate) struct NeuronsArgs {
     /// A wrong answer, likewise.
     #[arg(long, value_name = "TEXT", requires = "answer")]
     pub(crate) wrong: Vec<String>,
-    /// The measure of the behaviour [default: LogitDiff, for prompts without wrong answers Nll].
+    /// The measure of the behaviour [default: `LogitDiff`, for prompts without wrong answers `Nll`].
     #[arg(long, value_name = "METRIC")]
     pub(crate) metric: Option<String>,
     /// Share of the prompts that only judge.
