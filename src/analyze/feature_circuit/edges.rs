@@ -153,17 +153,17 @@ fn add_scores<T: Real>(
         let (clean, replaced) = (&group.clean[index], &group.replaced[index]);
         for (row, gradient) in gradients[index].chunks_exact(width).enumerate() {
             let other = row % replaced.active.len();
-            *score += if let Some(feature) = feature {
-                let both = (&clean.active[row], &replaced.active[other]);
-                let found = merged(both.0, both.1).find(|it| it.0 == feature);
-                found.map_or(0.0, |(_, own, other)| {
-                    (own - other).to_f64() * product(placed.direction(feature), gradient)
-                })
+            if let Some(feature) = feature {
+                let mut both = merged(&clean.active[row], &replaced.active[other]);
+                if let Some((_, own, other)) = both.find(|it| it.0 == feature) {
+                    let along = product(placed.direction(feature), gradient);
+                    *score += (own - other).to_f64() * along;
+                }
             } else {
                 let at = |row: usize| row * width..(row + 1) * width;
-                product(&clean.error[at(row)], gradient)
-                    - product(&replaced.error[at(other)], gradient)
-            };
+                *score += product(&clean.error[at(row)], gradient)
+                    - product(&replaced.error[at(other)], gradient);
+            }
         }
     }
 }

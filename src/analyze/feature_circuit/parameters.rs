@@ -94,6 +94,28 @@ fn default_edge_pairs() -> usize {
     16
 }
 
+impl Keep {
+    /// What makes no sense, with its key.
+    fn mistake(self) -> Option<(&'static str, String)> {
+        match self {
+            Self::Faithfulness(wanted) => {
+                let problem =
+                    format!("expected more than 0 and at most {MOST_FAITHFUL}, got {wanted}");
+                let fits = wanted > 0.0 && wanted <= MOST_FAITHFUL;
+                (!fits).then_some(("keep.Faithfulness", problem))
+            }
+            Self::Top(count) => {
+                (count == 0).then(|| ("keep.Top", "expected at least 1, got 0".to_owned()))
+            }
+            Self::Threshold(least) => {
+                let problem = format!("expected a finite number of at least 0, got {least}");
+                let fits = least >= 0.0 && least.is_finite();
+                (!fits).then_some(("keep.Threshold", problem))
+            }
+        }
+    }
+}
+
 impl FeatureCircuit {
     /// The search for the nodes that are kept.
     pub fn search(&self) -> Search {
@@ -185,21 +207,8 @@ impl FeatureCircuit {
                 "with Acdc, tau decides which features stay\nhint: leave `keep` out".into(),
             );
         }
-        match self.keep {
-            Some(Keep::Faithfulness(wanted)) => require(
-                wanted > 0.0 && wanted <= MOST_FAITHFUL,
-                "keep.Faithfulness",
-                format!("expected more than 0 and at most {MOST_FAITHFUL}, got {wanted}"),
-            ),
-            Some(Keep::Top(count)) => {
-                require(count >= 1, "keep.Top", "expected at least 1, got 0".into());
-            }
-            Some(Keep::Threshold(least)) => require(
-                least >= 0.0 && least.is_finite(),
-                "keep.Threshold",
-                format!("expected a finite number of at least 0, got {least}"),
-            ),
-            None => {}
+        if let Some((key, problem)) = self.keep.and_then(Keep::mistake) {
+            require(false, key, problem);
         }
         require(
             matches!(

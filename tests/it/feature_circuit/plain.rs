@@ -10,6 +10,10 @@ use secateur::task::Example;
 use crate::oracle::{self, Rows, activation, add, apply, cap, dot, norm, rotate, sees};
 
 /// The logits of a prompt at every position; `change` is called with every representation as it is computed.
+#[expect(
+    clippy::too_many_lines,
+    reason = "one plain pass, to be read from top to bottom"
+)]
 pub(super) fn logits(
     weights: &Weights<f64>,
     tokens: &[u32],
@@ -62,8 +66,10 @@ pub(super) fn logits(
                 let scores: Vec<f64> = keys.iter().map(score).collect();
                 let total: f64 = scores.iter().sum();
                 z.extend((kv..kv + d_head).map(|column| {
-                    let products = keys.iter().zip(&scores);
-                    let products = products.map(|(&key, score)| score * v[key][column]);
+                    let products = keys
+                        .iter()
+                        .zip(&scores)
+                        .map(|(&key, score)| score * v[key][column]);
                     products.sum::<f64>() / total
                 }));
             }
@@ -101,11 +107,6 @@ pub(super) fn logits(
         }
         change((layer, Representation::Stream), &mut x);
     }
-    unembedded(weights, &x)
-}
-
-fn unembedded(weights: &Weights<f64>, x: &Rows) -> Rows {
-    let config = &weights.config;
     let logits = x.iter().map(|row| {
         let normed = norm(config.norm, &weights.final_norm, row);
         let table = weights

@@ -215,11 +215,13 @@ impl Session {
     fn tokens(&self) -> Result<()> {
         let question = self.question()?;
         let report = self.ask(question, &self.spec(question)?)?;
-        let texts = [&report.tokens, &report.tokens_compare].into_iter();
-        let tokens = texts.flat_map(|tokens| tokens.iter().enumerate());
-        let lines = tokens
-            .map(|(position, token)| format!("{position:>4} {:>8} {:?}\n", token.id, token.text));
-        let lines: String = lines.collect();
+        let mut lines = String::new();
+        for tokens in [&report.tokens, &report.tokens_compare] {
+            for (position, token) in tokens.iter().enumerate() {
+                let line = format!("{position:>4} {:>8} {:?}\n", token.id, token.text);
+                lines.push_str(&line);
+            }
+        }
         output::data(lines.as_bytes())
     }
 }
