@@ -1,10 +1,10 @@
 //! The result of an analysis of edits: text for people, tables, and the success over layers.
 
 use super::csv::number;
+use super::effect::{percent, share_with_interval, with_interval};
 use super::plot::{Plot, PlotPoint, Series};
 use super::table::table;
 use super::text::{Text, clip, one_line, short, thousands};
-use crate::analyze::Effect;
 use crate::analyze::edit::{EditReport, EditSweepPoint, EditedItem, Outcome};
 
 /// Prompts that the report shows.
@@ -23,7 +23,7 @@ pub fn edit_text(report: &EditReport, about: &str) -> String {
         "behind layer {}, strength {}: the change has {} of the stream's norm",
         report.layer,
         short(report.strength),
-        share(&report.size)
+        share_with_interval(&report.size)
     ));
     out.line(format_args!(
         "layer and strength are chosen on {} discovery prompts; all figures are of {} held-out ones",
@@ -59,9 +59,9 @@ pub fn edit_text(report: &EditReport, about: &str) -> String {
              direction: {}, {})",
             other.examples,
             with_interval(&other.kl),
-            share(&other.kept),
+            share_with_interval(&other.kept),
             with_interval(&other.kl_random),
-            share(&other.kept_random)
+            share_with_interval(&other.kept_random)
         ));
     }
     if let Some(text) = &report.text {
@@ -125,7 +125,7 @@ fn item(item: &EditedItem) -> Vec<String> {
 fn outcome(name: &str, outcome: &Outcome) -> Vec<String> {
     vec![
         name.to_owned(),
-        share(&outcome.success),
+        share_with_interval(&outcome.success),
         with_interval(&outcome.to),
         with_interval(&outcome.from),
     ]
@@ -149,29 +149,6 @@ fn random(outcomes: &[Outcome]) -> Option<Vec<String>> {
             row(|it| it.from.mean, short),
         ]
     })
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.0} %", 100.0 * share)
-}
-
-fn share(effect: &Effect) -> String {
-    match effect.interval {
-        Some([low, high]) => format!(
-            "{} [{}, {}]",
-            percent(effect.mean),
-            percent(low),
-            percent(high)
-        ),
-        None => percent(effect.mean),
-    }
-}
-
-fn with_interval(effect: &Effect) -> String {
-    match effect.interval {
-        Some([low, high]) => format!("{} [{}, {}]", short(effect.mean), short(low), short(high)),
-        None => short(effect.mean),
-    }
 }
 
 /// The sweep as rows.

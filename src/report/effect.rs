@@ -1,4 +1,4 @@
-//! Means with their intervals as text.
+//! Means and shares with their intervals as text.
 
 use super::csv::number;
 use super::text::short;
@@ -10,6 +10,24 @@ pub(super) fn with_interval(effect: &Effect) -> String {
         Some([low, high]) => format!("{} [{}, {}]", short(effect.mean), short(low), short(high)),
         None => short(effect.mean),
     }
+}
+
+/// A mean share with its interval, for people.
+pub(super) fn share_with_interval(effect: &Effect) -> String {
+    match effect.interval {
+        Some(interval) => shares(effect.mean, interval),
+        None => percent(effect.mean),
+    }
+}
+
+/// A share with its interval.
+pub(super) fn shares(share: f64, [low, high]: [f64; 2]) -> String {
+    format!("{} [{}, {}]", percent(share), percent(low), percent(high))
+}
+
+/// A share, for people.
+pub(super) fn percent(share: f64) -> String {
+    format!("{:.0} %", 100.0 * share)
 }
 
 /// A mean and the ends of its interval as three fields of a table.

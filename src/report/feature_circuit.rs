@@ -6,6 +6,7 @@ use ron::extensions::Extensions;
 use serde::Serialize;
 
 use super::csv::{field, number};
+use super::effect::{percent, shares};
 use super::figure::{Figure, FigureEdge, FigureNode, Port, row};
 use super::style::Style;
 use super::table::table;
@@ -107,15 +108,12 @@ pub fn feature_circuit_text(report: &FeatureCircuitReport, about: &str) -> Strin
 }
 
 fn share(what: &str, share: &Share) -> Vec<String> {
-    let value = share.value.map_or_else(|| "undefined".into(), percent);
-    let interval = share.interval.map_or_else(String::new, |[low, high]| {
-        format!(" [{}, {}]", percent(low), percent(high))
-    });
-    vec![what.to_owned(), format!("{value}{interval}")]
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.0} %", 100.0 * share)
+    let value = match (share.value, share.interval) {
+        (None, _) => "undefined".into(),
+        (Some(value), None) => percent(value),
+        (Some(value), Some(interval)) => shares(value, interval),
+    };
+    vec![what.to_owned(), value]
 }
 
 fn node_row(node: &NodeFigures) -> Vec<String> {

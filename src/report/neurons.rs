@@ -1,6 +1,7 @@
 //! The result of an analysis of neurons: text for people, a table for other programs, dose-response curves.
 
 use super::csv::{field, number};
+use super::effect::{percent, with_interval};
 use super::plot::{Plot, PlotPoint, Series};
 use super::table::table;
 use super::text::{Text, clip, short, thousands};
@@ -138,17 +139,6 @@ fn group_lines(out: &mut Text, report: &NeuronReport) {
             )),
         },
     }
-}
-
-fn with_interval(effect: &Effect) -> String {
-    match effect.interval {
-        Some([low, high]) => format!("{} [{}, {}]", short(effect.mean), short(low), short(high)),
-        None => short(effect.mean),
-    }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.0} %", 100.0 * share)
 }
 
 /// The end of a context, with the token in brackets.

@@ -1,6 +1,7 @@
 //! The result of a patchscope: text for people, tables, line plots over layers, and a heat map of source and target layers.
 
 use super::csv::number;
+use super::effect::{percent, share_with_interval, with_interval};
 use super::heat_map::{Colours, HeatCell, HeatMap};
 use super::plot::{Plot, PlotPoint, Series};
 use super::table::table;
@@ -57,7 +58,7 @@ fn overall_table(out: &mut Text, overall: &Overall) {
         rows.extend(said.map(|said| {
             vec![
                 name.to_owned(),
-                share(&said.precision),
+                share_with_interval(&said.precision),
                 with_interval(&said.surprisal),
             ]
         }));
@@ -78,7 +79,7 @@ fn overall_table(out: &mut Text, overall: &Overall) {
     );
     out.line(format_args!(
         "gain over the logit lens: precision {}, surprisal {}",
-        share(&overall.precision_gain),
+        share_with_interval(&overall.precision_gain),
         with_interval(&overall.surprisal_gain)
     ));
 }
@@ -95,7 +96,7 @@ fn layers_table(out: &mut Text, layers: &[LayerFigures]) {
         let mut row = vec![
             it.layer.to_string(),
             it.target.to_string(),
-            share(&it.patched.precision),
+            share_with_interval(&it.patched.precision),
             it.same.as_ref().map_or_else(String::new, percent),
             percent(&it.logit_lens),
         ];
@@ -137,29 +138,6 @@ fn shown(out: &mut Text, told: &Told, longest: usize) {
             layer.target,
             clip(&layer.says, longest)
         ));
-    }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.0} %", 100.0 * share)
-}
-
-fn share(effect: &Effect) -> String {
-    match effect.interval {
-        Some([low, high]) => format!(
-            "{} [{}, {}]",
-            percent(effect.mean),
-            percent(low),
-            percent(high)
-        ),
-        None => percent(effect.mean),
-    }
-}
-
-fn with_interval(effect: &Effect) -> String {
-    match effect.interval {
-        Some([low, high]) => format!("{} [{}, {}]", short(effect.mean), short(low), short(high)),
-        None => short(effect.mean),
     }
 }
 

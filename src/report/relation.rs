@@ -1,6 +1,7 @@
 //! The result of an analysis of a relation: text for people, layers and subjects as tables, a plot over layers.
 
 use super::csv::{field, number};
+use super::effect::{percent, shares};
 use super::heat_map::{Colours, HeatCell, HeatMap};
 use super::plot::{Plot, PlotPoint, Series};
 use super::table::table;
@@ -98,25 +99,16 @@ pub fn relation_text(report: &RelationReport, about: &str) -> String {
 
 fn shared(what: &str, share: Option<&Share>) -> Vec<String> {
     let (text, of) = share.map_or_else(Default::default, |share| {
-        let [low, high] = share.interval;
-        (
-            format!(
-                "{} [{}, {}]",
-                percent(share.share),
-                percent(low),
-                percent(high)
-            ),
-            share.of.to_string(),
-        )
+        (shares(share.share, share.interval), share.of.to_string())
     });
     vec![what.to_owned(), text, of]
 }
 
-fn spread(what: &str, shares: &[f64]) -> Vec<String> {
-    let least = shares.iter().copied().fold(f64::INFINITY, f64::min);
-    let most = shares.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    let mean = shares.iter().sum::<f64>() / shares.len() as f64;
-    let text = if shares.is_empty() {
+fn spread(what: &str, found: &[f64]) -> Vec<String> {
+    let least = found.iter().copied().fold(f64::INFINITY, f64::min);
+    let most = found.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let mean = found.iter().sum::<f64>() / found.len() as f64;
+    let text = if found.is_empty() {
         String::new()
     } else {
         format!(
@@ -124,14 +116,10 @@ fn spread(what: &str, shares: &[f64]) -> Vec<String> {
             percent(mean),
             percent(least),
             percent(most),
-            shares.len()
+            found.len()
         )
     };
     vec![what.to_owned(), text, String::new()]
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.0} %", 100.0 * share)
 }
 
 /// Layers as rows; what is undefined is empty.

@@ -1,10 +1,10 @@
 //! The result of causal tracing: text for people, a table, and heat maps of layers and places.
 
 use super::csv::number;
+use super::effect::with_interval;
 use super::heat_map::{Colours, HeatCell, HeatMap};
 use super::table::table;
 use super::text::{Text, one_line, short};
-use crate::analyze::Effect;
 use crate::analyze::tracing::{Role, TraceCell, TracePart, TracingReport};
 
 /// The result as text; `about` says of what.
@@ -68,13 +68,6 @@ pub fn tracing_text(report: &TracingReport, about: &str) -> String {
 fn cell(report: &TracingReport, part: TracePart, role: Role, layer: usize) -> Option<&TraceCell> {
     let mut cells = report.cells.iter();
     cells.find(|it| it.part == part && it.role == role && it.layer == layer)
-}
-
-fn with_interval(effect: &Effect) -> String {
-    match effect.interval {
-        Some([low, high]) => format!("{} [{}, {}]", short(effect.mean), short(low), short(high)),
-        None => short(effect.mean),
-    }
 }
 
 /// All mean effects as rows.

@@ -3,12 +3,11 @@
 use serde_json::json;
 
 use super::csv::number;
-use super::effect::with_interval;
+use super::effect::{percent, share_with_interval, with_interval};
 use super::plot::{Plot, PlotPoint, Series};
 use super::table::table;
 use super::tensor_file::tensor_file;
 use super::text::{Text, clip, one_line, short, thousands};
-use crate::analyze::Effect;
 use crate::analyze::vector::{FoundVector, Rated, Sample, SweepPoint, VectorReport};
 use crate::error::Result;
 
@@ -183,22 +182,6 @@ fn baseline(what: &str, metrics: &[f64]) -> Option<Vec<String>> {
             String::new(),
         ]
     })
-}
-
-fn share_with_interval(effect: &Effect) -> String {
-    match effect.interval {
-        Some([low, high]) => format!(
-            "{} [{}, {}]",
-            percent(effect.mean),
-            percent(low),
-            percent(high)
-        ),
-        None => percent(effect.mean),
-    }
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.0} %", 100.0 * share)
 }
 
 /// The sweep as rows.

@@ -1,32 +1,8 @@
 //! Patchscopes, edits and causal tracing as a user runs them.
 
 use std::path::Path;
-use std::process::{Command, Output};
 
-fn secateur(folder: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_secateur"))
-        .current_dir(folder)
-        .args(arguments)
-        .output()
-        .expect("the program runs")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("text")
-}
-
-fn done(output: &Output) -> String {
-    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
-    text(&output.stdout)
-}
-
-fn refused(output: &Output, code: i32, parts: &[&str]) {
-    let stderr = text(&output.stderr);
-    assert_eq!(output.status.code(), Some(code), "{stderr}");
-    for part in parts {
-        assert!(stderr.contains(part), "{part}: {stderr}");
-    }
-}
+use crate::program::{done, refused, secateur, text};
 
 /// Runs a command twice, the second time as the spec that it prints, on one thread; gives its output and its report.
 fn twice(

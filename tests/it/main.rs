@@ -29,6 +29,7 @@ mod nodes;
 mod oracle;
 mod order;
 mod patchscope;
+mod program;
 mod relation;
 mod repl;
 mod report;

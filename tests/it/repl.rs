@@ -14,6 +14,7 @@ use secateur::graph::{Granularity, NeuronNodes, Node};
 use secateur::model::{ModelConfig, Weights};
 
 use crate::oracle::{self, Rows, gpt2, llama};
+use crate::program::text;
 use crate::shapes::post_norms;
 
 fn graph_with(config: &ModelConfig, neurons: &NeuronNodes) -> ComputationGraph {
@@ -217,10 +218,6 @@ fn repl(folder: &Path, lines: &str) -> Output {
     input.write_all(lines.as_bytes()).expect("it reads");
     drop(input);
     program.wait_with_output().expect("it ends")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8(bytes.to_vec()).expect("text")
 }
 
 /// A session by a pipe: answers and errors, and specs that give the same answers.

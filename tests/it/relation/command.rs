@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use crate::cli_analyses::{done, refused, secateur, text};
+use crate::program::{done, refused, secateur, text};
 
 /// A folder with a relation of names to themselves.
 fn with_names() -> tempfile::TempDir {
