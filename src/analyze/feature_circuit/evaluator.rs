@@ -4,9 +4,8 @@ use rayon::prelude::*;
 
 use super::decomposition::{Kept, Parts, merged};
 use super::placed::Placements;
-use crate::engine::{
-    Ablation, BLOCK, Evaluator, Representation, Splice, Spliced, Start, Taped, Transformer,
-};
+use super::replacement::Replacement;
+use crate::engine::{BLOCK, Evaluator, Representation, Splice, Spliced, Start, Taped, Transformer};
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, EdgeMask, EdgeScores};
 use crate::metric::Metric;
@@ -17,107 +16,6 @@ use crate::task::Example;
 pub(super) const BATCH_ROWS: usize = 1024;
 /// Most circuits in one batch.
 const MAX_BATCH: usize = 32;
-
-/// What replaces nodes that are not kept.
-#[derive(Debug, Clone)]
-pub struct Replacement<T>(Values<T>);
-
-#[derive(Debug, Clone)]
-enum Values<T> {
-    /// Their values at the same position of the corrupt prompt.
-    Corrupt,
-    /// Constants, by autoencoder.
-    Constants(Vec<Parts<T>>),
-}
-
-impl<T: Real> Replacement<T> {
-    /// The values under an ablation; means are over all positions of these examples' clean prompts.
-    ///
-    /// # Errors
-    /// When an activation is not finite, or the ablation is not one of features.
-    ///
-    /// # Complexity
-    /// One forward pass for each autoencoder for `Mean`.
-    pub fn new(
-        transformer: &Transformer<'_, T>,
-        placements: &Placements<T>,
-        examples: &[Example],
-        ablation: Ablation,
-    ) -> Result<Self> {
-        let values = match ablation {
-            Ablation::Patch => Values::Corrupt,
-            Ablation::Zero => {
-                let nothing = placements.all().iter().map(|placed| Parts {
-                    active: vec![Vec::new()],
-                    error: vec![T::ZERO; placed.dictionary.width],
-                    whole: placed.made_of(&Vec::new()),
-                });
-                Values::Constants(nothing.collect())
-            }
-            Ablation::Mean => Values::Constants(means(transformer, placements, examples)?),
-            _ => {
-                return Err(Error::Bug(format!(
-                    "{ablation:?} does not replace features"
-                )));
-            }
-        };
-        Ok(Self(values))
-    }
-
-    fn patches(&self) -> bool {
-        matches!(self.0, Values::Corrupt)
-    }
-}
-
-/// Mean activations of features, and means of what is left.
-fn means<T: Real>(
-    transformer: &Transformer<'_, T>,
-    placements: &Placements<T>,
-    examples: &[Example],
-) -> Result<Vec<Parts<T>>> {
-    let mut sums: Vec<(Vec<f64>, Vec<f64>, usize)> = placements
-        .all()
-        .iter()
-        .map(|it| {
-            let (features, width) = (it.dictionary.features, it.dictionary.width);
-            (vec![0.0; features], vec![0.0; width], 0)
-        })
-        .collect();
-    for group in examples.chunks(BLOCK) {
-        let sequences: Vec<&[u32]> = group.iter().map(|it| &it.clean[..]).collect();
-        let sites = placements.all().iter().zip(&mut sums);
-        for (placed, (features, whole, count)) in sites {
-            // At every position, also in the last layer.
-            let rows = transformer.representation(&sequences, placed.layer, placed.of)?;
-            for active in placed.active(&rows) {
-                for (feature, activation) in active {
-                    features[feature] += activation.to_f64();
-                }
-                *count += 1;
-            }
-            for row in rows.chunks_exact(placed.dictionary.width) {
-                for (sum, value) in whole.iter_mut().zip(row) {
-                    *sum += value.to_f64();
-                }
-            }
-        }
-    }
-    let means = placements.all().iter().zip(sums);
-    let means = means.map(|(placed, (features, whole, count))| {
-        let mean = |sum: f64| T::from_f64(sum / count as f64);
-        let active = features.iter().enumerate().filter(|(_, sum)| **sum > 0.0);
-        let active = active.map(|(feature, &sum)| (feature, mean(sum))).collect();
-        let whole: Vec<T> = whole.into_iter().map(mean).collect();
-        let made = placed.made_of(&active);
-        let error = whole.iter().zip(made).map(|(&whole, made)| whole - made);
-        Parts {
-            error: error.collect(),
-            active: vec![active],
-            whole,
-        }
-    });
-    Ok(means.collect())
-}
 
 /// Examples that are run together.
 pub(super) struct Group<'e, 'a, T> {
@@ -158,15 +56,16 @@ impl<'e, 'a, T: Real> FeatureEvaluator<'e, 'a, T> {
     ) -> Result<Self> {
         let mut groups = Vec::new();
         for examples in examples.chunks(BLOCK) {
-            let patches = replacement.patches();
+            let constants = replacement.constants();
+            let patches = constants.is_none();
             let spliced = Spliced::new(transformer, examples, placements.sites(), patches)?;
             let parts = |values: &[Vec<T>]| {
                 let each = placements.all().iter().zip(values);
                 each.map(|(placed, rows)| placed.parts(rows)).collect()
             };
-            let replaced = match &replacement.0 {
-                Values::Corrupt => parts(spliced.corrupt()),
-                Values::Constants(constants) => constants.clone(),
+            let replaced = match constants {
+                None => parts(spliced.corrupt()),
+                Some(constants) => constants.to_vec(),
             };
             groups.push(Group {
                 clean: parts(spliced.clean()),

@@ -8,13 +8,15 @@ mod evaluator;
 mod judge;
 mod parameters;
 mod placed;
+mod replacement;
 mod report;
 mod run;
 
 pub use edges::{FeatureEdge, feature_edges};
-pub use evaluator::{FeatureEvaluator, Replacement};
+pub use evaluator::FeatureEvaluator;
 pub use parameters::{DictionarySource, FeatureCircuit, Keep};
 pub use placed::{Placed, Placements};
+pub use replacement::Replacement;
 pub use report::{DictionaryFigures, FeatureCircuitReport, NodeFigures, Share};
 pub(crate) use run::bytes_of;
 pub use run::{FeatureTask, find_features};

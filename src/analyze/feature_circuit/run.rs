@@ -2,10 +2,11 @@
 
 use super::contexts::most_active;
 use super::edges::feature_edges;
-use super::evaluator::{BATCH_ROWS, FeatureEvaluator, Replacement};
+use super::evaluator::{BATCH_ROWS, FeatureEvaluator};
 use super::judge::Judge;
 use super::parameters::{FeatureCircuit, Keep};
 use super::placed::Placements;
+use super::replacement::Replacement;
 use super::report::{DictionaryFigures, FeatureCircuitReport, NodeFigures};
 use crate::discover::{Method, discover};
 use crate::engine::{Evaluator, Transformer, mean};
