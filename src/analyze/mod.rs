@@ -9,6 +9,7 @@ mod files;
 pub mod lens;
 mod mistakes;
 pub mod neurons;
+mod normal_equations;
 pub mod patchscope;
 mod prediction;
 pub mod prompt;

@@ -1,5 +1,6 @@
 //! Affine maps between layers, fitted by ridge regression.
 
+use crate::analyze::normal_equations::NormalEquations;
 use crate::engine::Dense;
 use crate::error::{Error, Result};
 use crate::model::Real;
@@ -39,8 +40,7 @@ pub(super) struct Regression {
     mean: Vec<f64>,
     /// Rows minus their mean, `[rows, width]`.
     centred: Vec<f64>,
-    /// Inverse of the normal equations' matrix, `[width, width]`.
-    inverse: Vec<f64>,
+    equations: NormalEquations,
 }
 
 impl Regression {
@@ -56,7 +56,7 @@ impl Regression {
         for index in 0..width {
             gram[index * (width + 1)] += penalty * trace / width as f64;
         }
-        let inverse = inverse(&gram, width).ok_or_else(|| {
+        let equations = NormalEquations::new(&gram, width).ok_or_else(|| {
             let problem = "the stream does not vary on it, so no map between layers can be fitted";
             Error::data("the text of `mapping`", problem)
         })?;
@@ -64,7 +64,7 @@ impl Regression {
             width,
             mean,
             centred,
-            inverse,
+            equations,
         })
     }
 
@@ -80,7 +80,7 @@ impl Regression {
         let products = Dense::new(&self.centred, width)
             .transposed()
             .times(Dense::new(&target, width));
-        let weight = Dense::new(&self.inverse, width).times(Dense::new(&products, width));
+        let weight = self.equations.solve(&products, width);
         let moved = Dense::new(&self.mean, width).times(Dense::new(&weight, width));
         AffineMap {
             bias: mean.iter().zip(moved).map(|(to, from)| to - from).collect(),
@@ -109,44 +109,6 @@ fn centred(rows: &[f64], width: usize) -> (Vec<f64>, Vec<f64>) {
     };
     let centred = rows.chunks_exact(width).flat_map(without).collect();
     (mean, centred)
-}
-
-/// The inverse of a symmetric positive definite matrix by its Cholesky factor; none where it is not positive definite.
-fn inverse(matrix: &[f64], width: usize) -> Option<Vec<f64>> {
-    // Rows of the factor L.
-    let mut factor = vec![0.0; width * width];
-    for row in 0..width {
-        for column in 0..=row {
-            let (one, other) = (row * width, column * width);
-            let known = dot(&factor[one..one + column], &factor[other..other + column]);
-            let left = matrix[one + column] - known;
-            factor[one + column] = if row == column {
-                if left <= 0.0 || !left.is_finite() {
-                    return None;
-                }
-                left.sqrt()
-            } else {
-                left / factor[other + column]
-            };
-        }
-    }
-    // Rows of the transpose of the inverse of L: column by column by forward substitution.
-    let mut columns = vec![0.0; width * width];
-    for column in 0..width {
-        let solved = &mut columns[column * width..(column + 1) * width];
-        for row in column..width {
-            let one = row * width;
-            let known = dot(&factor[one + column..one + row], &solved[column..row]);
-            let unit = if row == column { 1.0 } else { 0.0 };
-            solved[row] = (unit - known) / factor[one + row];
-        }
-    }
-    let columns = Dense::new(&columns, width);
-    Some(columns.times(columns.transposed()))
-}
-
-fn dot(one: &[f64], other: &[f64]) -> f64 {
-    one.iter().zip(other).map(|(a, b)| a * b).sum()
 }
 
 #[cfg(test)]

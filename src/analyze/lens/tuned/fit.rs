@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::maps::{AffineMap, TunedLens};
+use crate::analyze::normal_equations::NormalEquations;
 use crate::engine::{Dense, Looked, Place, Transformer};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
@@ -130,73 +131,14 @@ impl Sums {
         for at in 0..width {
             self.inputs[at * size + at] += ridge * scale;
         }
-        if !cholesky(&mut self.inputs, size) {
-            return Err(Error::NotFinite {
-                node: "the tuned lens".into(),
-                problem: "the streams of the text do not determine the maps; give more text or a larger ridge".into(),
-            });
-        }
-        substitute(&self.inputs, size, &mut self.targets, width);
-        let mut weight: Vec<T> = self.targets.into_iter().map(T::from_f64).collect();
+        let equations = NormalEquations::new(&self.inputs, size).ok_or_else(|| Error::NotFinite {
+            node: "the tuned lens".into(),
+            problem: "the streams of the text do not determine the maps; give more text or a larger ridge".into(),
+        })?;
+        let solved = equations.solve(&self.targets, width).into_iter();
+        let mut weight: Vec<T> = solved.map(T::from_f64).collect();
         let bias = weight.split_off(width * width);
         Ok(AffineMap { weight, bias })
-    }
-}
-
-/// Replaces the lower half of a symmetric matrix by its Cholesky factor; false where it is not positive definite.
-fn cholesky(matrix: &mut [f64], size: usize) -> bool {
-    for row in 0..size {
-        let (above, rest) = matrix.split_at_mut(row * size);
-        let row_values = &mut rest[..size];
-        for column in 0..=row {
-            let other: &[f64] = if column == row {
-                &[]
-            } else {
-                &above[column * size..column * size + size]
-            };
-            if column < row {
-                let products = row_values[..column].iter().zip(other);
-                let sum: f64 = products.map(|(a, b)| a * b).sum();
-                row_values[column] = (row_values[column] - sum) / other[column];
-            } else {
-                let sum: f64 = row_values[..row].iter().map(|value| value * value).sum();
-                let square = row_values[row] - sum;
-                if !(square > 0.0 && square.is_finite()) {
-                    return false;
-                }
-                row_values[row] = square.sqrt();
-            }
-        }
-    }
-    true
-}
-
-/// Solves `L L^T X = B` in place, `B` being `[size, columns]`.
-fn substitute(factor: &[f64], size: usize, b: &mut [f64], columns: usize) {
-    let subtract = |target: &mut [f64], by: f64, row: &[f64]| {
-        for (target, value) in target.iter_mut().zip(row) {
-            *target -= by * value;
-        }
-    };
-    for row in 0..size {
-        let (above, rest) = b.split_at_mut(row * columns);
-        let target = &mut rest[..columns];
-        for (column, known) in above.chunks_exact(columns).enumerate() {
-            subtract(target, factor[row * size + column], known);
-        }
-        for value in target {
-            *value /= factor[row * size + row];
-        }
-    }
-    for row in (0..size).rev() {
-        let (rest, below) = b.split_at_mut((row + 1) * columns);
-        let target = &mut rest[row * columns..];
-        for (offset, known) in below.chunks_exact(columns).enumerate() {
-            subtract(target, factor[(row + 1 + offset) * size + row], known);
-        }
-        for value in target {
-            *value /= factor[row * size + row];
-        }
     }
 }
 
