@@ -27,6 +27,12 @@ impl NormalEquations {
         // It is stored by columns.
         self.0.solve(&right).transpose().as_slice().to_vec()
     }
+
+    /// The inverse of the matrix, `[size, size]`.
+    pub(super) fn inverse(&self) -> Vec<f64> {
+        // Symmetric, so rows are columns.
+        self.0.inverse().as_slice().to_vec()
+    }
 }
 
 #[cfg(test)]
@@ -40,12 +46,19 @@ mod tests {
         let solved = NormalEquations::new(&matrix, 3)
             .expect("a factor")
             .solve(&right, 2);
+        let inverse = NormalEquations::new(&matrix, 3)
+            .expect("a factor")
+            .inverse();
         for row in 0..3 {
             for column in 0..2 {
                 let sum: f64 = (0..3)
                     .map(|at| matrix[row * 3 + at] * solved[at * 2 + column])
                     .sum();
                 assert!((sum - right[row * 2 + column]).abs() < 1e-12);
+                let by_inverse: f64 = (0..3)
+                    .map(|at| inverse[row * 3 + at] * right[at * 2 + column])
+                    .sum();
+                assert!((by_inverse - solved[row * 2 + column]).abs() < 1e-12);
             }
         }
     }

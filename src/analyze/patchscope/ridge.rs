@@ -40,7 +40,8 @@ pub(super) struct Regression {
     mean: Vec<f64>,
     /// Rows minus their mean, `[rows, width]`.
     centred: Vec<f64>,
-    equations: NormalEquations,
+    /// Inverse of the normal equations' matrix, `[width, width]`: many targets are fitted from the same rows.
+    inverse: Vec<f64>,
 }
 
 impl Regression {
@@ -64,7 +65,7 @@ impl Regression {
             width,
             mean,
             centred,
-            equations,
+            inverse: equations.inverse(),
         })
     }
 
@@ -80,7 +81,7 @@ impl Regression {
         let products = Dense::new(&self.centred, width)
             .transposed()
             .times(Dense::new(&target, width));
-        let weight = self.equations.solve(&products, width);
+        let weight = Dense::new(&self.inverse, width).times(Dense::new(&products, width));
         let moved = Dense::new(&self.mean, width).times(Dense::new(&weight, width));
         AffineMap {
             bias: mean.iter().zip(moved).map(|(to, from)| to - from).collect(),
