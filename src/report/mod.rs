@@ -79,7 +79,7 @@ pub use residual::{
     cosines_svg, directions_csv, residual_csv, residual_html, residual_norm_svg, residual_text,
     residual_writes_svg,
 };
-pub use roles::{parse_roles, roles_json};
+pub use roles::{NodeRoles, parse_roles, roles_json};
 pub use sae::{LensStamp, density_svg, sae_csv, sae_lens, sae_text, training_svg};
 pub use scores::scores_safetensors;
 pub use show::{Branch, ShowLook, ShowOptions, circuit_tree, show_json, show_text};

@@ -32,17 +32,47 @@ pub fn roles_json(report: &AttentionReport, model: &str, model_hash: &str) -> Re
     Ok(text)
 }
 
-/// The roles in such a file; `name` stands for it.
+/// Roles of nodes, for drawings.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NodeRoles {
+    /// Roles by the names of nodes.
+    pub roles: BTreeMap<String, Vec<String>>,
+    /// Name and hash of the model that they are of, where the file says.
+    pub model: Option<(String, String)>,
+}
+
+impl NodeRoles {
+    /// The name of the model that the roles are of, where it is not the one of this hash.
+    pub fn other_model(&self, hash: &str) -> Option<&str> {
+        let (name, own) = self.model.as_ref()?;
+        (own != hash).then_some(name)
+    }
+}
+
+/// The roles in such a file, or in a plain JSON object such as `{"a5.h1": "induction"}`; `name` stands for it.
 ///
 /// # Errors
-/// When it is no such file.
-pub fn parse_roles(text: &str, name: &str) -> Result<Roles> {
-    let hint = "hint: `secateur attention` writes roles.json";
+/// When it is neither.
+pub fn parse_roles(text: &str, name: &str) -> Result<NodeRoles> {
+    let plain = serde_json::from_str::<BTreeMap<String, String>>(text);
+    if let Ok(plain) = plain
+        && !plain.is_empty()
+    {
+        let roles = plain.into_iter().map(|(node, role)| (node, vec![role]));
+        return Ok(NodeRoles {
+            roles: roles.collect(),
+            model: None,
+        });
+    }
+    let hint = "hint: `secateur attention` writes roles.json; an object such as {\"a5.h1\": \"induction\"} works as well";
     let roles: Roles = serde_json::from_str(text)
         .map_err(|error| Error::data(name, format!("not a file of roles: {error}\n{hint}")))?;
     if roles.format != FORMAT {
         let problem = format!("expected format {FORMAT}, got {}", roles.format);
         return Err(Error::data(name, problem));
     }
-    Ok(roles)
+    Ok(NodeRoles {
+        roles: roles.roles,
+        model: Some((roles.model, roles.model_hash)),
+    })
 }

@@ -329,6 +329,11 @@ fn a_head_that_looks_at_the_answer_and_copies_it_is_a_name_mover() {
     let roles = parse_roles(&text, "roles.json").expect("roles");
     assert_eq!(roles.roles["a1.h0"], ["induction", "name mover"]);
     assert_eq!(roles.roles.len(), 3);
+    assert_eq!(roles.other_model("0f"), None);
+    assert_eq!(roles.other_model("10"), Some("hand-made"));
+    let plain = parse_roles(r#"{"m3": "names"}"#, "roles.json").expect("roles");
+    assert_eq!(plain.roles["m3"], ["names"]);
+    assert_eq!(plain.other_model("0f"), None);
     for (bad, part) in [
         ("", "not a file of roles"),
         ("{}", "missing field"),

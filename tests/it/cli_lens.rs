@@ -233,6 +233,8 @@ fn heads_get_roles_and_drawings_show_them() {
     let labelled = done(&drawn(&["--roles", &file]));
     assert!(labelled.contains(">induction"), "{labelled}");
     assert!(!done(&drawn(&[])).contains(">induction"));
+    fs_err::write(folder.join("own.json"), "{\"logits\": \"the answer\"}").expect("a file");
+    assert!(done(&drawn(&["--roles", "own.json"])).contains(">the answer</text>"));
     fs_err::write(folder.join("no.json"), "[]").expect("a file");
     refused(
         &drawn(&["--roles", "no.json"]),

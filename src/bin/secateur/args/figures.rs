@@ -22,7 +22,7 @@ pub(crate) struct RenderArgs {
     /// heads of a layer as one.
     #[arg(long, value_enum, default_value = "fitting")]
     pub(crate) detail: DetailArg,
-    /// What heads do, as `attention` writes it: they are labelled by it.
+    /// Labels below the names of nodes: roles.json as `attention` writes it, or JSON such as {"a5.h1": "induction"}.
     #[arg(long, value_name = "ROLES.json")]
     pub(crate) roles: Option<PathBuf>,
     /// Width of a PNG [default: twice the size of the SVG].
@@ -53,7 +53,7 @@ pub(crate) struct FigureArgs {
     /// Where the logits are.
     #[arg(long, value_enum, default_value = "up")]
     pub(crate) direction: DirectionArg,
-    /// What heads do, as `attention` writes it: they are labelled by it.
+    /// Labels below the names of nodes: roles.json as `attention` writes it, or JSON such as {"a5.h1": "induction"}.
     #[arg(long, value_name = "ROLES.json")]
     pub(crate) roles: Option<PathBuf>,
     /// A circuit.ron whose edges the rankings should find; adds roc.

@@ -23,13 +23,15 @@ pub(crate) fn figure(args: &FigureArgs, quiet: bool) -> Result<u8> {
         }
     }
     let numbers = numbers_tex(&results)?;
+    let roles = render::roles(args.roles.as_deref())?;
+    let options = FigureOptions {
+        style: style(args.theme, args.direction),
+        roles: roles.roles.clone(),
+        ..FigureOptions::default()
+    };
     let mut files = vec![("numbers.tex".to_owned(), numbers.into_bytes())];
     for (result, name) in results.iter().zip(&names) {
-        let options = FigureOptions {
-            style: style(args.theme, args.direction),
-            roles: render::roles(args.roles.as_deref(), &result.file, quiet)?,
-            ..FigureOptions::default()
-        };
+        render::warn_of_other_model(&roles, &result.file, quiet);
         let format = args.format.exporter_name();
         let bytes = exporter(format)?.export(&result.file, &options)?;
         files.push((args.format.file(&format!("circuit-{name}")), bytes));

@@ -1,11 +1,10 @@
 //! `secateur render`: draws a circuit, or converts a plot.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use secateur::report::{
-    AnyCircuit, CircuitFile, FigureOptions, exporter, outlined, parse_roles, to_pdf, to_png,
-    to_tikz,
+    AnyCircuit, CircuitFile, FigureOptions, NodeRoles, exporter, outlined, parse_roles, to_pdf,
+    to_png, to_tikz,
 };
 use secateur::run::{read_circuit_text, write_file};
 use secateur::{Error, Result};
@@ -29,10 +28,12 @@ pub(crate) fn render(args: &RenderArgs, quiet: bool) -> Result<u8> {
         convert(&read_circuit_text(&args.circuit)?, &name, args)?
     } else {
         let file = circuit(&args.circuit, quiet)?;
+        let roles = roles(args.roles.as_deref())?;
+        warn_of_other_model(&roles, &file, quiet);
         let options = FigureOptions {
             style: style(args.theme, args.direction),
             detail: args.detail.into(),
-            roles: roles(args.roles.as_deref(), &file, quiet)?,
+            roles: roles.roles,
             pixels: args.width,
         };
         exporter(&args.format)?.export(&file, &options)?
@@ -64,25 +65,25 @@ pub(super) fn circuit(path: &Path, quiet: bool) -> Result<CircuitFile> {
     }
 }
 
-/// Labels of nodes as `attention` writes them, with a note when they are of another model than the circuit.
-pub(super) fn roles(
-    path: Option<&Path>,
-    file: &CircuitFile,
-    quiet: bool,
-) -> Result<BTreeMap<String, Vec<String>>> {
+/// The roles in a file, where one is named.
+pub(super) fn roles(path: Option<&Path>) -> Result<NodeRoles> {
     let Some(path) = path else {
-        return Ok(BTreeMap::new());
+        return Ok(NodeRoles::default());
     };
-    let name = path.display().to_string();
-    let roles = parse_roles(&read_circuit_text(path)?, &name)?;
-    if roles.model_hash != file.model.hash && !quiet {
+    parse_roles(&read_circuit_text(path)?, &path.display().to_string())
+}
+
+/// Says so where roles are of another model than the circuit.
+pub(super) fn warn_of_other_model(roles: &NodeRoles, file: &CircuitFile, quiet: bool) {
+    if let Some(model) = roles.other_model(&file.model.hash)
+        && !quiet
+    {
         let note = format!(
-            "{name} is of {}, the circuit of {}",
-            roles.model, file.model.name
+            "the roles are of {model}, the circuit of {}",
+            file.model.name
         );
         output::message(&output::warning_text(&note));
     }
-    Ok(roles.roles)
 }
 
 /// A plot in another format.
