@@ -58,6 +58,22 @@ pub struct Figures {
     pub random: Option<Baseline>,
     /// Circuits of the same number of edges from permuted scores.
     pub permuted: Option<Baseline>,
+    /// What the means are of: one entry an example, in order.
+    #[serde(skip)]
+    pub each: Vec<ExampleFigures>,
+}
+
+/// The metric and the accuracy of one example, with every edge and with the circuit's alone.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct ExampleFigures {
+    /// Metric of the full model.
+    pub metric_full: f64,
+    /// Metric of the circuit.
+    pub metric_circuit: f64,
+    /// Share of the positions read at which the full model's argmax is an answer.
+    pub accuracy_full: f64,
+    /// The same for the circuit.
+    pub accuracy_circuit: f64,
 }
 
 /// One size on a curve.

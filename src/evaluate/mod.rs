@@ -11,5 +11,5 @@ pub use baselines::{permuted, random_connected};
 pub(crate) use bootstrap::{intervals, intervals_of_sets};
 pub use curve::circuits as curve_circuits;
 pub use faithfulness::{bootstrap, faithfulness};
-pub use figures::{Baseline, CurvePoint, Evaluation, Figures};
+pub use figures::{Baseline, CurvePoint, Evaluation, ExampleFigures, Figures};
 pub use run::{EvaluationPlan, evaluate};

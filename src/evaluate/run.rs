@@ -3,7 +3,7 @@
 use super::baselines::{permuted, random_connected};
 use super::curve::{self, Curve, Ends, Measured};
 use super::faithfulness::{bootstrap, faithfulness};
-use super::{Baseline, Figures};
+use super::{Baseline, ExampleFigures, Figures};
 use crate::engine::{ModelEvaluator, mean};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
@@ -70,6 +70,14 @@ pub fn evaluate<T: Real>(
         kl_circuit: Some((-mean(&kl[2])).max(0.0)),
         random: work.baseline("random circuits", edges, random_connected)?,
         permuted: work.baseline("permuted scores", edges, permuted)?,
+        each: (0..main[0].len())
+            .map(|example| ExampleFigures {
+                metric_full: main[0][example],
+                metric_circuit: main[2][example],
+                accuracy_full: accuracy[0][example],
+                accuracy_circuit: accuracy[2][example],
+            })
+            .collect(),
         ..Figures::default()
     };
     if let (true, Some(scores)) = (plan.curve, &circuit.scores) {

@@ -3,8 +3,8 @@
 use super::csv::number;
 use super::effect::fields;
 use super::heat_map::{Colours, HeatCell, HeatMap, stacked};
+use super::html::{Section, heat_map_page};
 use super::lens_maps::visible;
-use super::page::{Section, page};
 use super::table::table;
 use super::text::{Text, short, thousands};
 use crate::analyze::attention::{AttentionReport, DrawnHead, HeadScores, Score};
@@ -142,7 +142,7 @@ pub fn attention_html(report: &AttentionReport, title: &str, text: &str) -> Stri
             picture: pattern(report, drawn, &drawn.head).svg(),
         });
     }
-    page(title, text, &sections)
+    heat_map_page(title, text, &sections)
 }
 
 /// A score of all heads in layers.

@@ -1,7 +1,7 @@
 //! Heat maps of a lens: layers and tokens of a prompt, and what heads and MLPs add to a logit.
 
 use super::heat_map::{Colours, HeatCell, HeatMap};
-use super::page::{Section, page};
+use super::html::{Section, heat_map_page};
 use super::text::{clip, short};
 use crate::analyze::lens::{Attribution, DrawnPrompt, LensReport, PartFigures, Seen};
 
@@ -55,7 +55,7 @@ pub fn lens_html(report: &LensReport, title: &str, text: &str) -> String {
             picture: attribution_svg(attribution, &attribution.of),
         });
     }
-    page(title, text, &sections)
+    heat_map_page(title, text, &sections)
 }
 
 fn map(drawn: &DrawnPrompt, seen: &[Vec<Seen>], shown: Shown, title: &str) -> HeatMap {

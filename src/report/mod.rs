@@ -15,6 +15,7 @@ mod effect;
 mod feature_circuit;
 mod figure;
 mod heat_map;
+mod html;
 mod json;
 mod latex;
 pub mod layout;
@@ -22,7 +23,6 @@ mod lens;
 mod lens_maps;
 mod limits;
 mod neurons;
-mod page;
 mod paper;
 mod patchscope;
 #[cfg(feature = "pictures")]
@@ -61,6 +61,10 @@ pub use feature_circuit::{
 };
 pub use figure::{Detail, Figure, FigureEdge, FigureNode, FigureOptions, Port};
 pub use heat_map::{Colours, HeatCell, HeatMap};
+pub use html::{
+    AttentionExample, AttentionExamples, CircuitPage, HeadAttention, Html, MOST_PAGE_EDGES,
+    PageStamp, PromptText, RunDetails, analysis_html, circuit_html, compare_html,
+};
 pub use json::{Provenance, REPORT_FORMAT, figure_warnings, report_json, trace_lines};
 pub use lens::{
     attribution_csv, lens_csv, lens_kl_svg, lens_probability_svg, lens_text, tuned_csv,
@@ -116,6 +120,7 @@ pub fn exporters() -> &'static [&'static dyn Exporter] {
     &[
         &Dot,
         &Svg,
+        &Html,
         #[cfg(feature = "pictures")]
         &Pdf,
         #[cfg(feature = "pictures")]

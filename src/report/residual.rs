@@ -3,7 +3,7 @@
 use super::csv::{field, number};
 use super::effect::{fields, with_interval};
 use super::heat_map::{Colours, HeatCell, HeatMap};
-use super::page::{Section, page};
+use super::html::{Section, heat_map_page};
 use super::plot::{Plot, PlotPoint, Series};
 use super::table::table;
 use super::text::{Text, short, thousands};
@@ -182,7 +182,7 @@ pub fn cosines_svg(report: &ResidualReport, title: &str) -> String {
 pub fn residual_html(report: &ResidualReport, title: &str, text: &str) -> String {
     let picture = cosines(report, "cosines of what is written").svg();
     let heading = "Cosines between writers".into();
-    page(title, text, &[Section { heading, picture }])
+    heat_map_page(title, text, &[Section { heading, picture }])
 }
 
 fn cosines(report: &ResidualReport, title: &str) -> HeatMap {

@@ -14,7 +14,7 @@ use super::{
 use crate::analyze::Analysis;
 use crate::error::{Error, Result};
 use crate::model::{LoadedModel, ModelConfig};
-use crate::report::REPORT_FORMAT;
+use crate::report::{PageStamp, REPORT_FORMAT, analysis_html};
 use crate::spec::{AnalysisSpec, ron_line};
 use crate::task::{Dataset, TaskSource};
 
@@ -64,7 +64,19 @@ pub(super) fn run(
         Analysis::Tracing(question) => tracing_job::answer(&asked, question)?,
         Analysis::Vector(question) => vector_job::answer(&asked, question)?,
     };
-    let files = answer.files.into_iter();
+    let mut files = answer.files;
+    let stamp = PageStamp {
+        title: &asked.title(),
+        finding: &answer.finding,
+        secateur: provenance::VERSION,
+        spec: asked.spec_line(),
+        spec_hash: spec.hash(),
+        model: &job.model_name,
+        model_hash: &model.hash,
+    };
+    let page = analysis_html(&stamp, &files);
+    files.insert("report.html", page.into_bytes());
+    let files = files.into_iter();
     Ok(Contents {
         files: files
             .map(|(name, bytes)| (name.to_owned(), bytes))

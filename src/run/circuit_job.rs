@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::circuit_page;
 use super::job::{Contents, Listening, load_examples};
 use super::pipeline::{Outcome, find_circuit, nodes_unknown_to_eap_ig};
 use super::plan::Job;
@@ -38,7 +39,7 @@ pub(super) fn run(
     observer.add_to(&mut outcome.warnings);
     let file = circuit_file(job, spec, model, &dataset, &outcome);
     Ok(Contents {
-        files: contents(spec, &file, &outcome)?,
+        files: contents(spec, model, &file, &outcome)?,
         summary: Summary::Circuit(summary(&outcome)),
     })
 }
@@ -115,6 +116,7 @@ pub(super) fn named_figures(evaluation: &Evaluation) -> BTreeMap<String, f64> {
 /// All files of a result but the record, by name.
 fn contents(
     spec: &RunSpec,
+    model: &LoadedModel,
     file: &CircuitFile,
     outcome: &Outcome,
 ) -> Result<BTreeMap<String, Vec<u8>>> {
@@ -142,6 +144,10 @@ fn contents(
             Output::Svg => add(
                 "circuit.svg",
                 exporter("svg")?.export(file, &FigureOptions::default())?,
+            ),
+            Output::Html => add(
+                "report.html",
+                circuit_page::page(spec, model, file, outcome)?.into_bytes(),
             ),
             // The pipeline warns of it.
             Output::Json if nodes_unknown_to_eap_ig(&outcome.graph).is_some() => None,

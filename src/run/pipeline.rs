@@ -2,6 +2,7 @@
 
 use super::memory::Bound;
 use super::precision::at_precision;
+use super::seen_by_heads::SeenByHeads;
 use crate::discover::{Decision, Method, Search, discover};
 use crate::engine::{Ablation, AblationValues, Donors, ModelEvaluator, Transformer};
 use crate::error::{Error, Result};
@@ -24,6 +25,10 @@ pub struct Outcome {
     pub circuit: Circuit,
     /// Figures on both splits.
     pub evaluation: Evaluation,
+    /// The examples that the held-out figures are of.
+    pub judged: Vec<Example>,
+    /// Where heads of the circuit look on a few of these, where the page of the circuit is asked for.
+    pub attention: Option<SeenByHeads>,
     /// The decisions of a step-wise search, one per edge, in order.
     pub trace: Option<Vec<Decision>>,
     /// False when the spec has a target that the circuit does not reach on the discovery split.
@@ -110,6 +115,11 @@ fn find<T: Real>(
                 .faithfulness
                 .is_some_and(|value| value >= target.faithfulness)
         });
+    let attention = if spec.outputs.contains(&Output::Html) {
+        Some(SeenByHeads::new(&transformer, job.judged(), &circuit)?)
+    } else {
+        None
+    };
     let mut warnings = job.warnings(&evaluation);
     if let Some(nodes) = nodes_unknown_to_eap_ig(&graph)
         && spec.outputs.contains(&Output::Json)
@@ -125,6 +135,8 @@ fn find<T: Real>(
         graph,
         circuit,
         evaluation,
+        judged: job.judged().to_vec(),
+        attention,
         trace: found.decisions,
         target_reached,
         warnings,
@@ -305,6 +317,15 @@ impl<'j, T: Real> Job<'j, T> {
         self.evaluate(&transformer, &ablated, circuit, observer)
     }
 
+    /// The held-out examples; where there are none, those of discovery.
+    fn judged(&self) -> &[Example] {
+        if self.held_out.is_empty() {
+            &self.discovery
+        } else {
+            &self.held_out
+        }
+    }
+
     fn evaluate(
         &self,
         transformer: &Transformer<'_, T>,
@@ -334,13 +355,8 @@ impl<'j, T: Real> Job<'j, T> {
             evaluate(&mut evaluator, graph, circuit, &plan, observer)
         };
         phase(observer, "evaluation", 0);
-        let held_out = if self.held_out.is_empty() {
-            &self.discovery
-        } else {
-            &self.held_out
-        };
         Ok(Evaluation {
-            held_out: figures(held_out, true)?,
+            held_out: figures(self.judged(), true)?,
             discovery: figures(&self.discovery, false)?,
             edges_kept: circuit.kept.len(),
             edges_total: graph.edge_count(),

@@ -211,6 +211,8 @@ pub enum Output {
     Dot,
     /// `circuit.svg`.
     Svg,
+    /// `report.html`, a page to look through.
+    Html,
     /// `circuit.json`, EAP-IG's graph format.
     Json,
     /// `edges.csv` and, with a ranking, `curve.csv`.
@@ -220,5 +222,11 @@ pub enum Output {
 }
 
 fn default_outputs() -> Vec<Output> {
-    vec![Output::Dot, Output::Svg, Output::Json, Output::Csv]
+    vec![
+        Output::Dot,
+        Output::Svg,
+        Output::Html,
+        Output::Json,
+        Output::Csv,
+    ]
 }

@@ -357,10 +357,27 @@ fn a_circuit_can_be_evaluated_drawn_and_compared() {
     for circuit in [circuit, "results/a/toy-gpt2/circuit.json"] {
         let output = secateur(folder.path(), &["render", circuit, "--format", "dot"]);
         assert!(text(&output.stdout).contains("digraph"), "{circuit}");
+        let output = secateur(folder.path(), &["render", circuit, "--format", "html"]);
+        assert!(
+            text(&output.stdout).starts_with("<!DOCTYPE html>"),
+            "{circuit}"
+        );
     }
+    let page =
+        fs_err::read_to_string(folder.path().join("results/a/toy-gpt2/report.html")).unwrap();
+    for part in [
+        "id=\"size\"",
+        "id=\"prompts\"",
+        "id=\"curve\"",
+        "\"head\":\"a",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(page.len() < 3_000_000, "{} bytes", page.len());
     let output = secateur(folder.path(), &["compare", "results", "--out", "tables"]);
     assert!(text(&output.stdout).contains("toy-gpt2"));
     assert!(folder.path().join("tables/compare.csv").is_file());
+    assert!(folder.path().join("tables/compare.html").is_file());
     check_figures(folder.path(), circuit);
 }
 
@@ -431,6 +448,7 @@ fn neurons_are_analysed_from_the_command_line_and_in_batches() {
     for file in [
         "report.json",
         "report.txt",
+        "report.html",
         "neurons.csv",
         "doses.svg",
         "run.json",

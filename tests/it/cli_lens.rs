@@ -79,13 +79,13 @@ fn prompts_are_looked_at_through_lenses_that_are_fitted_saved_and_read_again() {
     }
     // All of it is in the page, and nothing elsewhere.
     let html = text(&bytes("lens.html"));
-    let links = html.matches("http").count();
+    let links = html.matches("://").count();
     assert_eq!(
         links,
         html.matches("xmlns=\"http://www.w3.org/2000/svg\"").count()
     );
     assert!(html.contains("prefers-color-scheme: dark") && html.contains("\n10. "));
-    assert!(!html.contains("src=") && !html.contains("href="));
+    assert!(!html.contains("src=") && !html.replace("href=\"#", "").contains("href="));
 
     // The same on one thread; and the same again through the lens that was saved.
     fs_err::write(folder.join("same.ron"), &spec).expect("a file");

@@ -5,6 +5,7 @@
 mod drawing;
 mod eap;
 mod heat_map;
+mod html;
 mod paper;
 mod pictures;
 mod ron_file;

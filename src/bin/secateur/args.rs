@@ -164,7 +164,7 @@ pub(crate) struct CompareArgs {
     /// Result folders, or folders above them.
     #[arg(required = true, value_name = "RESULT")]
     pub(crate) results: Vec<PathBuf>,
-    /// Folder for the tables as files: text, CSV, Markdown and LaTeX.
+    /// Folder for the tables as files: text, CSV, Markdown, LaTeX, and a page (HTML).
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 }

@@ -75,7 +75,7 @@ fn a_wrong_format_lists_those_there_are() {
     let error = exporter("bmp").err().unwrap().to_string();
     assert_eq!(
         error,
-        "there is no format `bmp`; there are dot, svg, pdf, png, tikz"
+        "there is no format `bmp`; there are dot, svg, html, pdf, png, tikz"
     );
 }
 

@@ -33,6 +33,7 @@ fn figures() -> Figures {
             values: vec![0.0, 0.2],
         }),
         permuted: None,
+        each: Vec::new(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! `secateur compare`: faithfulness across models and methods.
 
 use secateur::Result;
-use secateur::report::{compare_csv, compare_latex, compare_markdown, compare_text};
+use secateur::report::{compare_csv, compare_html, compare_latex, compare_markdown, compare_text};
 use secateur::run::{read_results, write_file};
 
 use crate::args::CompareArgs;
@@ -17,6 +17,7 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<u8> {
             ("compare.csv", compare_csv(&rows)),
             ("compare.md", compare_markdown(&rows)),
             ("compare.tex", compare_latex(&rows)),
+            ("compare.html", compare_html(&rows)),
         ] {
             write_file(&folder.join(name), table.as_bytes())?;
         }

@@ -1,0 +1,62 @@
+//! Text within HTML, and JSON within a script element.
+
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+
+/// Escapes text for HTML content and quoted attributes; line breaks stay, other control characters are replaced.
+pub(super) fn html(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\n' | '\t' => out.push(character),
+            other if other.is_control() => out.push('\u{fffd}'),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// A value as JSON that no text in it can break out of a script element with: `<`, `>` and `&` stand in strings only, and
+/// are written as escape sequences there.
+///
+/// # Errors
+/// Never for the types here; the serialiser's signature allows it.
+pub(super) fn json<V: Serialize>(value: &V) -> Result<String> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| Error::Bug(format!("the data of a page: {error}")))?;
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '<' => out.push_str("\\u003c"),
+            '>' => out.push_str("\\u003e"),
+            '&' => out.push_str("\\u0026"),
+            '\u{2028}' => out.push_str("\\u2028"),
+            '\u{2029}' => out.push_str("\\u2029"),
+            other => out.push(other),
+        }
+    }
+    Ok(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_closes_a_script_and_json_stays_the_same_value() {
+        let hostile = "</script><img src=x onerror=alert(1)> & <!-- \u{2028} \"'";
+        let text = json(&hostile).expect("JSON");
+        assert!(!text.contains(['<', '>', '&', '\u{2028}']), "{text}");
+        let back: String = serde_json::from_str(&text).expect("the same value");
+        assert_eq!(back, hostile);
+        let shown = html(hostile);
+        assert!(!shown.contains(['<', '>', '"', '\'']), "{shown}");
+        assert_eq!(html("a\u{0}b\nc"), "a\u{fffd}b\nc");
+    }
+}
