@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::Analysis;
+use super::sae::dictionary_files;
 use crate::task::TaskSource;
 
 impl Analysis {
@@ -44,10 +45,13 @@ impl Analysis {
             Self::Residual(residual) => keyed("analysis.Residual.directions", residual.files()),
             Self::Sae(sae) => {
                 let files = sae.text.files().iter();
-                keyed(
+                let text = keyed(
                     "analysis.Sae.text.Files",
                     files.map(PathBuf::as_path).collect(),
-                )
+                );
+                let folder = sae.load.iter().flat_map(|it| dictionary_files(it));
+                let dictionary = folder.map(|file| ("analysis.Sae.load", file));
+                text.into_iter().chain(dictionary).collect()
             }
             Self::Vector(vector) => keyed(
                 "analysis.Vector.text",

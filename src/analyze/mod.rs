@@ -17,6 +17,7 @@ mod random;
 pub mod relation;
 pub mod residual;
 pub mod sae;
+mod samples;
 mod share;
 pub mod tracing;
 pub mod vector;

@@ -20,6 +20,17 @@ pub(crate) struct FullRun<T> {
     pub layers: Vec<LayerRun<T>>,
 }
 
+impl<T> FullRun<T> {
+    /// A layer's representation in a run of all layers, `[rows, width]`.
+    pub(crate) fn representation(&self, layer: usize, of: Representation) -> &[T] {
+        match of {
+            Representation::Heads => &self.layers[layer].z,
+            Representation::Mlp => &self.layers[layer].mlp,
+            Representation::Stream => &self.streams[2 * (layer + 1)],
+        }
+    }
+}
+
 /// Activations of one block.
 #[derive(Default)]
 pub(crate) struct LayerRun<T> {
@@ -60,9 +71,14 @@ impl<T> Changes<'_, T> {
         }
     }
 
-    fn splice(&self, layer: usize, of: Representation, rows: &mut [T]) {
+    fn splice(
+        &self,
+        (layer, of): (usize, Representation),
+        rows: &mut [T],
+        (layout, reads_only): (&Layout, bool),
+    ) {
         if let Some(splice) = self.splice {
-            splice.splice(layer, of, rows);
+            splice.splice((layer, of), rows, &layout.read_rows(reads_only));
         }
     }
 }
@@ -125,6 +141,7 @@ impl<T: Real> Transformer<'_, T> {
         let mut layers = Vec::with_capacity(which.len());
         for layer in which {
             let reads_only = self.reads_only(layer);
+            let place = (layout, reads_only);
             let (q, k, v) = self.projections(layer, layout, &x);
             streams.push(x.clone());
             let mut z = self.attend_all(layer, layout, (&q, &k, &v), prefix);
@@ -132,7 +149,7 @@ impl<T: Real> Transformer<'_, T> {
                 let width = config.n_heads * config.d_head;
                 intervention.set(config.d_head, width, &mut z);
             }
-            changes.splice(layer, Representation::Heads, &mut z);
+            changes.splice((layer, Representation::Heads), &mut z, place);
             if reads_only {
                 x = rows::gather(&x, config.d_model, &layout.reads);
             }
@@ -151,14 +168,14 @@ impl<T: Real> Transformer<'_, T> {
             }
             streams.push(mlp_in);
             if config.has_mlps() {
-                changes.splice(layer, Representation::Mlp, &mut mlp_total);
+                changes.splice((layer, Representation::Mlp), &mut mlp_total, place);
                 rows::add(&mut x, &mlp_total);
             }
             if let Some(steering) = changes.steering {
                 steering.after_write(config.d_model, &mut x);
                 steering.after_layer(layer, layout, reads_only, &mut x);
             }
-            changes.splice(layer, Representation::Stream, &mut x);
+            changes.splice((layer, Representation::Stream), &mut x, place);
             layers.push(LayerRun { q, k, v, z, ..run });
         }
         streams.push(x);

@@ -3,10 +3,11 @@
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use rayon::prelude::*;
 
 use super::BLOCK;
-use super::forward::FullRun;
-use super::layout::Layout;
+use super::forward::{FullRun, LayerRun};
+use super::layout::{Layout, Segment};
 use super::steer::Steering;
 use super::transformer::{Prefix, Transformer};
 use crate::error::{Error, Result};
@@ -26,6 +27,8 @@ pub struct Continuation {
     /// With a seed tokens are drawn by their probabilities, for each prompt from a stream of its own; without, the most
     /// likely one is taken.
     pub seed: Option<u64>,
+    /// The number of the first prompt's stream; the others follow. So texts drawn in several calls are those of one.
+    pub stream: u64,
 }
 
 impl<T: Real> Transformer<'_, T> {
@@ -51,49 +54,61 @@ impl<T: Real> Transformer<'_, T> {
         let prefix = Prefix::default();
         let embedded = self.embed(prompts.concat());
         let run = self.steered(&layout, embedded, &prefix, steering);
-        self.continued((layout, prefix, run), continuation, steering, observer)
+        self.continued((layout, &prefix, run), continuation, steering, observer)
     }
 
     /// Continues sequences whose run so far is given: with its prefix, the keys and values of all layers, and the final
     /// stream at the last position of each.
     pub(super) fn continued(
         &self,
-        (mut layout, mut prefix, mut run): (Layout, Prefix<T>, FullRun<T>),
+        (mut layout, prefix, mut run): (Layout, &Prefix<T>, FullRun<T>),
         continuation: Continuation,
         steering: &Steering<T>,
         observer: &dyn Observer,
     ) -> Result<Vec<Vec<u32>>> {
-        let n_ctx = self.config().n_ctx;
+        let config = self.config();
+        let (n_ctx, d_out) = (config.n_ctx, config.d_out());
         let sequences = layout.segments.len();
         let mut found: Vec<Vec<u32>> = vec![Vec::new(); sequences];
-        let mut draws: Vec<Option<ChaCha8Rng>> = (0..sequences as u64)
+        // Sequences that are still continued, each with its stream of draws.
+        let mut open: Vec<(usize, Option<ChaCha8Rng>)> = (0..sequences)
             .map(|sequence| {
-                let mut rng = ChaCha8Rng::seed_from_u64(continuation.seed?);
-                rng.set_stream(sequence);
-                Some(rng)
+                let rng = continuation.seed.map(|seed| {
+                    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+                    rng.set_stream(continuation.stream.wrapping_add(sequence as u64));
+                    rng
+                });
+                (sequence, rng)
             })
             .collect();
-        // Sequences that are still continued.
-        let mut open: Vec<usize> = (0..sequences).collect();
+        let longest = layout.segments.iter().map(Segment::positions).max();
+        let room = longest.unwrap_or(0).saturating_add(continuation.tokens);
+        let room = room.min(n_ctx);
+        // A single token needs no cache.
+        let mut cache: Option<Cache<T>> = None;
         for left in (0..continuation.tokens).rev() {
             if observer.interrupted() {
                 return Err(Error::Interrupted);
             }
             let finals = run.streams.last().map_or(&[][..], Vec::as_slice);
             let logits = self.logits(finals);
+            let chosen: Vec<u32> = logits
+                .par_chunks_exact(d_out)
+                .zip(&mut open)
+                .map(|(logits, (_, rng))| match rng {
+                    Some(rng) => drawn(logits, rng),
+                    None => most_likely(logits),
+                })
+                .collect::<Result<_>>()?;
             let mut kept = Vec::new();
             let mut next = Vec::new();
-            for (index, logits) in logits.chunks_exact(self.config().d_out()).enumerate() {
-                let token = match &mut draws[open[index]] {
-                    Some(rng) => drawn(logits, rng)?,
-                    None => most_likely(logits)?,
-                };
+            for (index, &token) in chosen.iter().enumerate() {
                 let full = layout.segments[index].positions() >= n_ctx;
                 if Some(token) == continuation.stop {
                     continue;
                 }
-                found[open[index]].push(token);
-                if !full && (token as usize) < self.config().d_vocab {
+                found[open[index].0].push(token);
+                if !full && (token as usize) < config.d_vocab {
                     kept.push(index);
                     next.push(token);
                 }
@@ -101,42 +116,19 @@ impl<T: Real> Transformer<'_, T> {
             if kept.is_empty() || left == 0 {
                 break;
             }
-            let kv = run.layers.iter().map(|run| (&run.k[..], &run.v[..]));
-            (layout, prefix) = self.with_next_token(&layout, &prefix, kv, &kept);
-            open = kept.iter().map(|&index| open[index]).collect();
-            run = self.steered(&layout, self.embed(next), &prefix, steering);
+            let cache = cache.get_or_insert_with(|| Cache::new(&layout, prefix, room, self));
+            for &index in &kept {
+                cache.append(open[index].0, &layout, index, &run.layers);
+            }
+            layout = layout.next(kept.iter().map(|&index| (index, open[index].0 * room)));
+            let mut index = 0;
+            open.retain(|_| {
+                index += 1;
+                kept.binary_search(&(index - 1)).is_ok()
+            });
+            run = self.steered(&layout, self.embed(next), &cache.prefix, steering);
         }
         Ok(found)
-    }
-
-    /// One more position of the sequences kept: all before it is the prefix.
-    fn with_next_token<'r>(
-        &self,
-        layout: &Layout,
-        prefix: &Prefix<T>,
-        kv: impl Iterator<Item = (&'r [T], &'r [T])>,
-        kept: &[usize],
-    ) -> (Layout, Prefix<T>) {
-        let config = self.config();
-        let width = config.n_kv_heads * config.d_head;
-        let mut longer = Prefix::default();
-        let append = |old: Option<&Vec<T>>, new: &[T]| {
-            let mut rows = Vec::new();
-            for &index in kept {
-                let segment = &layout.segments[index];
-                if let Some(old) = old {
-                    let from = segment.prefix_row * width;
-                    rows.extend_from_slice(&old[from..from + segment.start * width]);
-                }
-                rows.extend_from_slice(&new[segment.rows.start * width..segment.rows.end * width]);
-            }
-            rows
-        };
-        for (layer, (k, v)) in kv.enumerate() {
-            longer.k.push(append(prefix.k.get(layer), k));
-            longer.v.push(append(prefix.v.get(layer), v));
-        }
-        (layout.next(kept), longer)
     }
 
     /// The most likely next token of each of some prompts.
@@ -154,6 +146,7 @@ impl<T: Real> Transformer<'_, T> {
             tokens: 1,
             stop: None,
             seed: None,
+            stream: 0,
         };
         let mut found = Vec::with_capacity(prompts.len());
         for prompts in prompts.chunks(BLOCK) {
@@ -218,6 +211,60 @@ impl<T: Real> Transformer<'_, T> {
     }
 }
 
+/// Keys and values of sequences that grow, each with room for all its positions, so that none is ever moved.
+struct Cache<T> {
+    prefix: Prefix<T>,
+    /// Positions of a sequence.
+    room: usize,
+    /// Numbers of a position.
+    width: usize,
+}
+
+impl<T: Real> Cache<T> {
+    /// Room for the sequences of a layout, with what is in its prefix of each.
+    fn new(
+        layout: &Layout,
+        prefix: &Prefix<T>,
+        room: usize,
+        transformer: &Transformer<'_, T>,
+    ) -> Self {
+        let config = transformer.config();
+        let width = config.n_kv_heads * config.d_head;
+        let layers = |begun: &[Vec<T>]| {
+            let mut layers =
+                vec![vec![T::ZERO; layout.segments.len() * room * width]; config.n_layers];
+            for (rows, begun) in layers.iter_mut().zip(begun) {
+                for (rows, segment) in rows.chunks_exact_mut(room * width).zip(&layout.segments) {
+                    let from = segment.prefix_row * width;
+                    let length = segment.start * width;
+                    rows[..length].copy_from_slice(&begun[from..from + length]);
+                }
+            }
+            layers
+        };
+        Self {
+            prefix: Prefix {
+                k: layers(&prefix.k),
+                v: layers(&prefix.v),
+            },
+            room,
+            width,
+        }
+    }
+
+    /// Adds the rows of a segment to a sequence.
+    fn append(&mut self, sequence: usize, layout: &Layout, index: usize, run: &[LayerRun<T>]) {
+        let segment = &layout.segments[index];
+        let to = (sequence * self.room + segment.start) * self.width;
+        let from = segment.rows.start * self.width..segment.rows.end * self.width;
+        let to = to..to + from.len();
+        for (layer, run) in run.iter().enumerate() {
+            self.prefix.k[layer][to.clone()].copy_from_slice(&run.k[from.clone()]);
+            self.prefix.v[layer][to.clone()].copy_from_slice(&run.v[from.clone()]);
+        }
+    }
+}
+
 /// The token with the largest logit; the first of several.
 pub(super) fn most_likely<T: Real>(logits: &[T]) -> Result<u32> {
     let mut best = 0;
@@ -235,12 +282,12 @@ pub(super) fn most_likely<T: Real>(logits: &[T]) -> Result<u32> {
 /// A token drawn by its probability.
 fn drawn<T: Real>(logits: &[T], rng: &mut ChaCha8Rng) -> Result<u32> {
     let most = most_likely(logits)?;
-    let largest = logits[most as usize].to_f64();
-    let weights = logits.iter().map(|logit| (logit.to_f64() - largest).exp());
-    let total: f64 = weights.clone().sum();
+    let largest = logits[most as usize];
+    let weights: Vec<T> = logits.iter().map(|&it| (it - largest).exp()).collect();
+    let total: f64 = weights.iter().map(|weight| weight.to_f64()).sum();
     let mut left = rng.random::<f64>() * total;
-    for (token, weight) in weights.enumerate() {
-        left -= weight;
+    for (token, weight) in weights.iter().enumerate() {
+        left -= weight.to_f64();
         if left < 0.0 {
             return Ok(token as u32);
         }

@@ -112,14 +112,12 @@ impl Layout {
         layout
     }
 
-    /// The position behind each of some sequences, whose positions so far are the prefix, in the order given.
-    pub(crate) fn next(&self, sequences: &[usize]) -> Self {
+    /// The position behind each of some sequences, given with the row at which its positions so far, the prefix, begin.
+    pub(crate) fn next(&self, sequences: impl Iterator<Item = (usize, usize)>) -> Self {
         let mut layout = Self::default();
-        let mut prefix_row = 0;
-        for &index in sequences {
+        for (index, prefix_row) in sequences {
             let start = self.segments[index].positions();
             layout.push(start, 1, &[start], prefix_row);
-            prefix_row += start;
         }
         layout
     }
@@ -182,6 +180,15 @@ impl Layout {
             self.reads.len()
         } else {
             self.rows()
+        }
+    }
+
+    /// The rows read among the query rows.
+    pub(crate) fn read_rows(&self, reads_only: bool) -> Vec<usize> {
+        if reads_only {
+            (0..self.reads.len()).collect()
+        } else {
+            self.reads.clone()
         }
     }
 

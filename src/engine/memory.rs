@@ -229,11 +229,34 @@ impl<T: Real> Transformer<'_, T> {
 
     /// How many examples have room for a plain run together, with gradients where they are wanted; at most `most`.
     pub(crate) fn plain_examples(&self, extent: Extent, most: usize, gradients: bool) -> usize {
+        self.plain_examples_beside(extent, most, gradients, 0)
+    }
+
+    /// Examples in groups that are run together, with `beside` more numbers held for each of their positions, and with
+    /// gradients where they are wanted.
+    pub fn groups_beside<'e>(
+        &self,
+        examples: &'e [Example],
+        gradients: bool,
+        beside: usize,
+    ) -> std::slice::Chunks<'e, Example> {
+        let extent = Extent::of(examples, false);
+        examples.chunks(self.plain_examples_beside(extent, BLOCK, gradients, beside))
+    }
+
+    fn plain_examples_beside(
+        &self,
+        extent: Extent,
+        most: usize,
+        gradients: bool,
+        beside: usize,
+    ) -> usize {
         let Some(room) = self.room else {
             return most;
         };
         let logits = extent.reads * self.config().d_out() * size_of::<T>();
-        let mut one = self.making_bytes(extent, 1) + 3 * logits;
+        let beside = extent.tokens.saturating_mul(beside) * size_of::<T>();
+        let mut one = self.making_bytes(extent, 1) + 3 * logits + beside;
         if gradients {
             one += self.gradient_bytes(extent, 1, 1);
         }
@@ -281,6 +304,41 @@ impl<T: Real> Transformer<'_, T> {
             + 2 * config.n_layers * config.n_kv_heads * config.d_head;
         let at_work = longest * (2 * (w.streams + w.layers + w.inner) + w.work);
         with_gaps((rows * kept + at_work + w.logits) * w.number)
+    }
+
+    /// How many texts of a length have room to be run together with every position read and `beside` more numbers held for
+    /// each; at most `most`.
+    pub fn texts_together(&self, length: usize, beside: usize, most: usize) -> usize {
+        let Some(room) = self.room else {
+            return most;
+        };
+        (room / with_gaps(self.text_bytes(length, beside)).max(1)).clamp(1, most)
+    }
+
+    /// Bytes that a text of a length takes while it is run with every position read.
+    pub fn text_bytes(&self, length: usize, beside: usize) -> usize {
+        let extent = Extent {
+            tokens: length,
+            rows: length,
+            reads: length,
+        };
+        let number = size_of::<T>();
+        let logits = 3 * length.saturating_mul(self.config().d_out());
+        let beside = length.saturating_mul(beside);
+        let numbers = logits.saturating_add(beside).saturating_mul(number);
+        self.making_bytes(extent, 1).saturating_add(numbers)
+    }
+
+    /// How many texts of a length have room to be drawn together; at most `most`.
+    pub fn drawn_together(&self, length: usize, most: usize) -> usize {
+        let Some(room) = self.room else {
+            return most;
+        };
+        let config = self.config();
+        let w = self.widths();
+        let cache = 2 * config.n_layers * config.n_kv_heads * config.d_head * length;
+        let row = w.streams + w.layers + w.work + 3 * w.logits;
+        (room / with_gaps((cache + row) * w.number).max(1)).clamp(1, most)
     }
 
     /// How many examples of a group take gradients together.

@@ -188,7 +188,7 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
         if let Some(finals) = run.streams.last_mut() {
             *finals = rows::gather(finals, config.d_model, &last);
         }
-        let begun = (layout, self.prefix.clone(), run);
+        let begun = (layout, &self.prefix, run);
         self.transformer
             .continued(begun, continuation, &Steering::none(), observer)
     }

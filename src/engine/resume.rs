@@ -11,6 +11,7 @@ use super::memory::Extent;
 use super::steer::{AddAt, add_at, finite, scaled};
 use super::transformer::{Prefix, Transformer};
 use crate::error::Result;
+use crate::graph::Representation;
 use crate::metric::Metric;
 use crate::model::Real;
 use crate::task::Example;
@@ -191,6 +192,67 @@ impl<'t, 'a, T: Real> Resumable<'t, 'a, T> {
         let x = self.run.streams[2 * first].clone();
         let found = self.resume(first, x, 1, &interventions, metric)?;
         Ok(found.into_iter().flatten().collect())
+    }
+
+    /// A layer's representation in the run as it is, `[rows, width]`, and which of the rows are read.
+    pub fn representation(&self, layer: usize, of: Representation) -> (&[T], Vec<usize>) {
+        let reads_only = self.transformer.reads_only(layer);
+        let data = self.run.representation(layer, of);
+        (data, self.layout.read_rows(reads_only))
+    }
+
+    /// The metric of the run as it is, `[examples]`.
+    ///
+    /// # Errors
+    /// When a number is not finite.
+    pub fn metric(&self, metric: Metric) -> Result<Vec<f64>> {
+        let finals = self.run.streams.last().map_or(&[][..], Vec::as_slice);
+        let values =
+            self.transformer
+                .metric_values(metric, &self.layout, self.examples, finals, &[]);
+        finite(values)
+    }
+
+    /// The metric with a layer's representation replaced by each of some others, `[others][examples]`.
+    ///
+    /// # Errors
+    /// When a number is not finite.
+    ///
+    /// # Panics
+    /// When one has not as many numbers as [`Self::representation`].
+    ///
+    /// # Complexity
+    /// A forward pass of the rows at hand, from the layer on, for each.
+    pub fn replaced(
+        &self,
+        metric: Metric,
+        (layer, of): (usize, Representation),
+        others: &[Vec<T>],
+    ) -> Result<Vec<Vec<f64>>> {
+        let mut found = Vec::with_capacity(others.len());
+        let query_rows = self.layout.query_rows(self.transformer.reads_only(layer));
+        for others in others.chunks(self.together()) {
+            let values = others.concat();
+            let site = match of {
+                Representation::Stream => {
+                    found.extend(self.resume(layer + 1, values, others.len(), &[], metric)?);
+                    continue;
+                }
+                Representation::Mlp => Site::Mlp { layer },
+                Representation::Heads => Site::Heads {
+                    layer,
+                    heads: 0..self.transformer.config().n_heads,
+                },
+            };
+            let set = Intervention {
+                site,
+                rows: 0..others.len() * query_rows,
+                values,
+            };
+            let x = self.run.streams[2 * layer].repeat(others.len());
+            found.extend(self.resume(layer, x, others.len(), &[set], metric)?);
+        }
+        Ok(found)
     }
 
     /// Runs `copies` of the prompts from a layer on.

@@ -1,14 +1,56 @@
 //! One representation of a layer: taken at every position of text, and put back changed.
 
+use std::fmt;
+use std::sync::Arc;
+
 use super::chunk::check_finite;
 use super::forward::{Changes, FullRun};
-use super::intervention::{Intervention, Site};
 use super::kernels::rows;
 use super::layout::Layout;
+use super::splice::Splice;
 use super::transformer::{Prefix, Transformer};
 use crate::error::{Error, Result};
 use crate::graph::Representation;
 use crate::model::Real;
+
+/// A change of a layer's representation, made in every run that is steered by it.
+#[derive(Clone)]
+pub struct Rewriting<T>(Arc<dyn Splice<T> + Send>);
+
+impl<T> Rewriting<T> {
+    /// A change of the rows of a layer's representation, `[rows, width]`; it also gets the numbers of the rows that are
+    /// read. In the last layer there are only these.
+    pub fn new(
+        at: (usize, Representation),
+        change: impl Fn(&mut [T], &[usize]) + Send + Sync + 'static,
+    ) -> Self {
+        Self(Arc::new(Rewrite { at, change }))
+    }
+
+    pub(crate) fn splice(&self) -> &dyn Splice<T> {
+        &*self.0
+    }
+}
+
+impl<T> fmt::Debug for Rewriting<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Rewriting").finish_non_exhaustive()
+    }
+}
+
+/// A change of one representation.
+struct Rewrite<C> {
+    at: (usize, Representation),
+    change: C,
+}
+
+impl<T, C: Fn(&mut [T], &[usize]) + Sync> Splice<T> for Rewrite<C> {
+    fn splice(&self, at: (usize, Representation), rows: &mut [T], reads: &[usize]) {
+        if at == self.at {
+            (self.change)(rows, reads);
+        }
+    }
+}
 
 impl<T: Real> Transformer<'_, T> {
     /// Numbers of a representation at a position.
@@ -57,45 +99,27 @@ impl<T: Real> Transformer<'_, T> {
     /// As [`Self::representation`]; when `change` gives another number of values.
     ///
     /// # Complexity
-    /// One forward pass, and for heads and MLPs one more up to the layer.
+    /// One forward pass.
     pub fn losses_with(
         &self,
         sequences: &[&[u32]],
-        (layer, representation): (usize, Representation),
-        change: impl Fn(&[T]) -> Vec<T>,
+        at: (usize, Representation),
+        change: impl Fn(&[T]) -> Vec<T> + Sync,
     ) -> Result<Vec<f64>> {
         let contexts: Vec<&[u32]> = sequences.iter().map(|it| &it[..it.len() - 1]).collect();
         let (layout, x) = self.read_everywhere(&contexts);
-        let prefix = Prefix::default();
-        let first = (x.clone(), &prefix);
-        let mut run = self.blocks(0..layer + 1, &layout, first, false, Changes::none());
-        let changed = change(&taken(&mut run, representation));
-        let layers = self.config().n_layers;
-        let run = match representation {
-            Representation::Stream => {
-                let rest = layer + 1..layers;
-                self.blocks(rest, &layout, (changed, &prefix), false, Changes::none())
-            }
-            Representation::Mlp | Representation::Heads => {
-                let site = match representation {
-                    Representation::Heads => Site::Heads {
-                        layer,
-                        heads: 0..self.config().n_heads,
-                    },
-                    _ => Site::Mlp { layer },
-                };
-                let set = [Intervention {
-                    site,
-                    rows: 0..layout.rows(),
-                    values: changed,
-                }];
-                let changes = Changes {
-                    interventions: &set,
-                    ..Changes::none()
-                };
-                self.blocks(0..layers, &layout, (x, &prefix), false, changes)
-            }
+        let replace = |data: &mut [T], _: &[usize]| data.copy_from_slice(&change(data));
+        let rewrite = Rewrite {
+            at,
+            change: replace,
         };
+        let changes = Changes {
+            splice: Some(&rewrite),
+            ..Changes::none()
+        };
+        let prefix = Prefix::default();
+        let layers = 0..self.config().n_layers;
+        let run = self.blocks(layers, &layout, (x, &prefix), false, changes);
         let finals = run.streams.last().map_or(&[][..], Vec::as_slice);
         let log_probs = self.log_probs(finals);
         let mut rows = log_probs.chunks_exact(self.config().d_out());

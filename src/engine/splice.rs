@@ -14,9 +14,9 @@ use crate::task::Example;
 
 /// Changes representations of a run when they have been computed; what comes behind is computed from what it makes of them.
 pub trait Splice<T>: Sync {
-    /// Changes the rows of a layer's representation, `[rows, width]`, those of all copies one after the other. In the last
-    /// layer the rows are those that the metric reads.
-    fn splice(&self, layer: usize, of: Representation, rows: &mut [T]);
+    /// Changes the rows of a layer's representation, `[rows, width]`, those of all copies one after the other; `reads` are
+    /// the numbers of the rows that are read. In the last layer there are only these.
+    fn splice(&self, at: (usize, Representation), rows: &mut [T], reads: &[usize]);
 }
 
 /// Prompts that were run once, with what is needed to run them again from the first of some representations on.
@@ -241,11 +241,12 @@ impl<T: Real> Taped<'_, '_, '_, T> {
 }
 
 /// Takes the gradients at some representations.
-struct SiteSink<'s, T> {
-    sites: &'s [(usize, Representation)],
-    start: Start<'s, T>,
-    direct: bool,
-    found: Vec<Vec<T>>,
+pub(super) struct SiteSink<'s, T> {
+    pub sites: &'s [(usize, Representation)],
+    pub start: Start<'s, T>,
+    pub direct: bool,
+    /// As many as there are representations.
+    pub found: Vec<Vec<T>>,
 }
 
 impl<T: Real> GradientSink<T> for SiteSink<'_, T> {
@@ -272,10 +273,6 @@ impl<T: Real> GradientSink<T> for SiteSink<'_, T> {
 
 /// Representations in a run of all layers that nothing was changed in.
 fn values_at<T: Real>(run: &FullRun<T>, sites: &[(usize, Representation)]) -> Vec<Vec<T>> {
-    let value = |&(layer, of): &(usize, Representation)| match of {
-        Representation::Heads => run.layers[layer].z.clone(),
-        Representation::Mlp => run.layers[layer].mlp.clone(),
-        Representation::Stream => run.streams[2 * (layer + 1)].clone(),
-    };
+    let value = |&(layer, of): &(usize, Representation)| run.representation(layer, of).to_vec();
     sites.iter().map(value).collect()
 }

@@ -6,6 +6,7 @@ use super::forward::{Changes, FullRun};
 use super::kernels::rows;
 use super::layout::Layout;
 use super::memory::Extent;
+use super::site::Rewriting;
 use super::transformer::{Prefix, Transformer};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer};
@@ -33,6 +34,8 @@ pub struct Steering<T> {
     /// Unit vectors along which nothing may be in the stream, at any position: they are taken out after the embedding
     /// and after every block part.
     pub project_out: Vec<Vec<T>>,
+    /// What is made of a layer's representation.
+    pub rewriting: Option<Rewriting<T>>,
 }
 
 impl<T: Real> Steering<T> {
@@ -42,6 +45,7 @@ impl<T: Real> Steering<T> {
             add: Vec::new(),
             at: AddAt::Read,
             project_out: Vec::new(),
+            rewriting: None,
         }
     }
 
@@ -51,6 +55,7 @@ impl<T: Real> Steering<T> {
             add: vec![(layer, scaled(vector, strength))],
             at,
             project_out: Vec::new(),
+            rewriting: None,
         }
     }
 
@@ -62,6 +67,15 @@ impl<T: Real> Steering<T> {
             add: Vec::new(),
             at: AddAt::Read,
             project_out: vec![scaled(vector, unit)],
+            rewriting: None,
+        }
+    }
+
+    /// A layer's representation made anew.
+    pub fn rewriting(rewriting: Rewriting<T>) -> Self {
+        Self {
+            rewriting: Some(rewriting),
+            ..Self::none()
         }
     }
 
@@ -291,6 +305,7 @@ impl<T: Real> Transformer<'_, T> {
         steering.after_write(self.config().d_model, &mut x);
         let changes = Changes {
             steering: Some(steering),
+            splice: steering.rewriting.as_ref().map(Rewriting::splice),
             ..Changes::none()
         };
         let layers = 0..self.config().n_layers;

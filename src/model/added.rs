@@ -13,10 +13,24 @@ const PLUS: &str = " + ";
 /// Largest file of a vector, in bytes.
 const LARGEST_FILE: u64 = 1 << 26;
 
-/// The reference of the model alone, and the vectors added to it.
-pub(crate) fn split(reference: &str) -> (&str, impl Iterator<Item = &str>) {
-    let mut parts = reference.split(PLUS).map(str::trim);
-    (parts.next().unwrap_or_default(), parts)
+/// The reference of the model alone, and the vectors added to it. Where files or folders have ` + ` in their names, the
+/// model is the longest part, from the start, that exists relative to `base`.
+pub(crate) fn split<'r>(
+    reference: &'r str,
+    base: &Path,
+) -> (&'r str, impl Iterator<Item = &'r str>) {
+    let ends = reference.match_indices(PLUS).map(|(at, _)| at);
+    let mut ends: Vec<usize> = ends.chain([reference.len()]).collect();
+    let first = ends[0];
+    let named = reference.starts_with("builtin:") || reference.starts_with("hf:");
+    // One part is a model whether it exists or not.
+    if named || ends.len() == 1 {
+        ends.clear();
+    }
+    let exists = |end: &usize| base.join(reference[..*end].trim()).exists();
+    let end = ends.into_iter().rev().find(exists).unwrap_or(first);
+    let vectors = reference[end..].split(PLUS).skip(1).map(str::trim);
+    (reference[..end].trim(), vectors)
 }
 
 /// The file of a vector, relative to `base`.
@@ -123,4 +137,39 @@ pub(crate) fn read_vector(path: &Path, d_model: usize) -> Result<(Vec<f32>, Meta
         return Err(fail("a number of the vector is not finite".into()));
     }
     Ok((values, metadata))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_exists_is_the_model() {
+        let folder = tempfile::tempdir().unwrap();
+        let base = folder.path();
+        for name in ["m.gguf", "a + b.gguf", "a + b + c"] {
+            fs_err::write(base.join(name), "").unwrap();
+        }
+        let parts = |reference| {
+            let (alone, vectors) = split(reference, base);
+            let mut parts = vec![alone.to_owned()];
+            parts.extend(vectors.map(str::to_owned));
+            parts
+        };
+        for (reference, expected) in [
+            ("m.gguf", &["m.gguf"][..]),
+            ("m.gguf + v@1", &["m.gguf", "v@1"]),
+            ("m.gguf + v@1 + w@2:3", &["m.gguf", "v@1", "w@2:3"]),
+            ("a + b.gguf", &["a + b.gguf"]),
+            ("a + b.gguf + v@1", &["a + b.gguf", "v@1"]),
+            ("a + b + c", &["a + b + c"]),
+            ("a + b + c + v@1", &["a + b + c", "v@1"]),
+            // What is not there is read as vectors, and the first part is what is missing.
+            ("x + y", &["x", "y"]),
+            ("builtin:m.gguf + v@1", &["builtin:m.gguf", "v@1"]),
+            ("", &[""]),
+        ] {
+            assert_eq!(parts(reference), expected, "{reference}");
+        }
+    }
 }

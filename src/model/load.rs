@@ -47,7 +47,7 @@ pub fn load_model_within(
     base: &Path,
     memory: Option<usize>,
 ) -> Result<LoadedModel> {
-    let (alone, vectors) = added::split(reference);
+    let (alone, vectors) = added::split(reference, base);
     let opened = Opened::open(alone, base)?;
     let load = Load {
         source: opened.files.source(),
@@ -68,7 +68,7 @@ pub fn load_model_within(
         added::add(&mut weights, vector, base, &mut hasher)?;
     }
     Ok(LoadedModel {
-        name: model_name(reference),
+        name: model_name(reference, base),
         hash: hasher.finalize().to_hex().to_string(),
         weights,
         memory,
@@ -82,7 +82,7 @@ pub fn load_model_within(
 /// # Errors
 /// `Error::Model` when there is no such model or its headers are malformed.
 pub fn read_header(reference: &str, base: &Path) -> Result<ModelHeader> {
-    let opened = Opened::open(added::split(reference).0, base)?;
+    let opened = Opened::open(added::split(reference, base).0, base)?;
     let source = opened.files.source();
     let weights = source.names();
     let weights = weights
@@ -90,7 +90,7 @@ pub fn read_header(reference: &str, base: &Path) -> Result<ModelHeader> {
         .filter(|tensor| families::is_weight(&opened.of.config, tensor))
         .filter_map(|tensor| source.shape(tensor));
     Ok(ModelHeader {
-        name: model_name(reference),
+        name: model_name(reference, base),
         // A file may claim any shape: what is beyond counting is refused when the tensor is read.
         parameters: weights.fold(0, |sum, shape| {
             let size = shape

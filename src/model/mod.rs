@@ -30,6 +30,7 @@ pub use load::{ModelHeader, load_model, load_model_within, read_header};
 pub use loaded::LoadedModel;
 pub use real::Real;
 pub use reference::model_name;
+pub(crate) use reference::plain_name;
 pub(crate) use source::{Folder, SafetensorsFiles, TensorSource, Tensors};
 pub use table::Table;
 pub use tokenizer::{PrependBos, Tokenizer};

@@ -50,9 +50,9 @@ pub(super) fn resolve(reference: &str, base: &Path) -> Result<Place> {
 /// The name of a model in the results folder.
 ///
 /// The last path component without `.gguf`; `builtin:x` becomes `x`, `hf:O/N` becomes `O--N`, and every character outside
-/// `[A-Za-z0-9._-]` becomes `-`. Vectors added to a model follow its name.
-pub fn model_name(reference: &str) -> String {
-    let (alone, vectors) = added::split(reference);
+/// `[A-Za-z0-9._-]` becomes `-`. Vectors added to a model follow its name. `base` is what paths are relative to.
+pub fn model_name(reference: &str, base: &Path) -> String {
+    let (alone, vectors) = added::split(reference, base);
     let with = |vector: &str| {
         // Vectors are often called the same; the folders of their results tell them apart.
         let parts: Vec<_> = Path::new(vector).iter().collect();
@@ -71,7 +71,12 @@ pub fn model_name(reference: &str) -> String {
         let name = name.to_string_lossy();
         name.strip_suffix(".gguf").unwrap_or(&name).to_owned()
     };
-    let name: String = format!("{name}{suffix}")
+    plain_name(&format!("{name}{suffix}"))
+}
+
+/// A text as the name of a folder.
+pub(crate) fn plain_name(text: &str) -> String {
+    let name: String = text
         .chars()
         .map(|letter| match letter {
             'A'..='Z' | 'a'..='z' | '0'..='9' | '.' | '_' | '-' => letter,
@@ -106,7 +111,11 @@ mod tests {
             ("..", "model"),
             ("", "model"),
         ] {
-            assert_eq!(model_name(reference), name, "{reference}");
+            assert_eq!(
+                model_name(reference, Path::new("/base")),
+                name,
+                "{reference}"
+            );
         }
     }
 

@@ -33,6 +33,7 @@ mod relation;
 mod residual;
 mod roles;
 mod sae;
+mod sae_use;
 mod scores;
 mod show;
 mod style;
@@ -85,6 +86,7 @@ pub use residual::{
 };
 pub use roles::{NodeRoles, parse_roles, roles_json};
 pub use sae::{LensStamp, density_svg, sae_csv, sae_lens, sae_text, training_svg};
+pub use sae_use::{decomposed_csv, effects_csv, effects_svg, written_text};
 pub use scores::scores_safetensors;
 pub use show::{Branch, ShowLook, ShowOptions, circuit_tree, show_json, show_text};
 pub use style::{Direction, Style, Theme};

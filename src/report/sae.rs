@@ -1,10 +1,11 @@
-//! The result of training a sparse autoencoder: text for people, a table of features, plots, and the weights in the format
+//! The result about a sparse autoencoder: text for people, a table of features, plots, and the weights in the format
 //! of `SAELens`.
 
 use serde_json::{Map, Value, json};
 
 use super::csv::{field, number};
 use super::plot::{Plot, PlotPoint, Series};
+use super::sae_use::{decomposed_section, effects_section};
 use super::table::table;
 use super::text::{Text, clip, one_line, short, thousands};
 use crate::analyze::sae::{Dictionary, SaeKind, SaeReport};
@@ -22,13 +23,27 @@ pub fn sae_text(report: &SaeReport, about: &str) -> String {
     for warning in &report.warnings {
         out.line(format_args!("warning: {warning}"));
     }
+    let origin = match &report.loaded {
+        None => format!(
+            "trained on {} rows in {} steps; figures of {} rows of held-out text",
+            thousands(report.rows_trained),
+            thousands(report.steps),
+            thousands(report.rows)
+        ),
+        Some(loaded) => {
+            let model = loaded.model.as_ref();
+            let model =
+                model.map_or_else(String::new, |it| format!(", trained on {}", one_line(it)));
+            format!(
+                "loaded{model}; figures of {} rows of text",
+                thousands(report.rows)
+            )
+        }
+    };
     out.line(format_args!(
-        "{} features of {} numbers, trained on {} rows in {} steps; figures of {} rows of held-out text",
+        "{} features of {} numbers, {origin}",
         thousands(report.features),
-        report.width,
-        thousands(report.rows_trained),
-        thousands(report.steps),
-        thousands(report.rows)
+        report.width
     ));
     out.line(format_args!(
         "variance explained {:.1} %, {:.1} features active at a time, {:.1} % dead",
@@ -82,6 +97,10 @@ pub fn sae_text(report: &SaeReport, about: &str) -> String {
         &rows,
         2,
     );
+    out.0 += &decomposed_section(&report.decomposed);
+    if let Some(effects) = &report.effects {
+        out.0 += &effects_section(effects);
+    }
     out.0
 }
 

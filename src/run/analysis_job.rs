@@ -32,6 +32,8 @@ pub(super) struct Answer {
     pub files: BTreeMap<&'static str, Vec<u8>>,
     pub finding: String,
     pub warnings: Vec<String>,
+    /// Where time went, where it is known.
+    pub seconds: BTreeMap<String, f64>,
 }
 
 /// Answers the question and writes the files of the answer down.
@@ -81,6 +83,7 @@ pub(super) fn run(
         files: files
             .map(|(name, bytes)| (name.to_owned(), bytes))
             .collect(),
+        seconds: answer.seconds,
         summary: Summary::Analysis(AnalysisSummary {
             finding: answer.finding,
             warnings: answer.warnings,

@@ -98,6 +98,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &AttentionRoles) -> Result<Ans
         files,
         finding: report.finding(),
         warnings: report.warnings,
+        seconds: BTreeMap::new(),
     })
 }
 

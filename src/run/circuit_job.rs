@@ -39,6 +39,7 @@ pub(super) fn run(
     observer.add_to(&mut outcome.warnings);
     let file = circuit_file(job, spec, model, &dataset, &outcome);
     Ok(Contents {
+        seconds: BTreeMap::new(),
         files: contents(spec, model, &file, &outcome)?,
         summary: Summary::Circuit(summary(&outcome)),
     })

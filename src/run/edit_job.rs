@@ -86,6 +86,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Edit) -> Result<Answer> {
         files,
         finding: report.finding(),
         warnings: report.warnings,
+        seconds: BTreeMap::new(),
     })
 }
 

@@ -150,7 +150,7 @@ fn evaluate_file(
         evaluated.scores = None;
     }
     let evaluation = evaluate_circuit(spec, &model, &dataset, &graph, &evaluated, observer)?;
-    let mut file = stamped(spec, reference, &model, &graph, &circuit);
+    let mut file = stamped(spec, &model, &graph, &circuit);
     file.data_hash = dataset.hash();
     file.figures = named_figures(&evaluation);
     if let Some(found) = found {
@@ -169,7 +169,8 @@ fn choose_model<'a>(spec: &'a RunSpec, path: &Path, found_in: Option<&str>) -> R
     if let [only] = models.as_slice() {
         return Ok(only);
     }
-    let same = |model: &&String| found_in == Some(model_name(model).as_str());
+    let base = path.parent().unwrap_or(Path::new(""));
+    let same = |model: &&String| found_in == Some(model_name(model, base).as_str());
     let mut fitting = models.iter().filter(same);
     match (fitting.next(), fitting.next()) {
         (Some(model), None) => Ok(model),
@@ -242,7 +243,6 @@ fn other_settings(file: &CircuitFile, spec: &RunSpec) -> Vec<String> {
 
 fn stamped(
     spec: &RunSpec,
-    reference: &str,
     model: &LoadedModel,
     graph: &ComputationGraph,
     circuit: &Circuit,
@@ -251,7 +251,7 @@ fn stamped(
         format: CIRCUIT_FORMAT,
         name: spec.name.clone(),
         model: ModelStamp {
-            name: model_name(reference),
+            name: model.name.clone(),
             hash: model.hash.clone(),
             config: model.config().clone(),
         },

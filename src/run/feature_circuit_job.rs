@@ -6,6 +6,7 @@ use super::analysis_job::{Answer, Asked, some_discovery};
 use super::job::load_examples;
 use super::memory::{self, Bound};
 use super::pipeline::misfit;
+use super::profile::Profile;
 use super::sae_job;
 use crate::analyze::FeatureCircuit;
 use crate::analyze::feature_circuit::{
@@ -29,6 +30,7 @@ use crate::task::{Dataset, Prompts};
 /// # Errors
 /// When the model, the data or a dictionary cannot be used, or the observer interrupts.
 pub(super) fn answer(asked: &Asked<'_>, question: &FeatureCircuit) -> Result<Answer> {
+    let profile = Profile::start();
     let (spec, model) = (asked.spec, asked.model);
     let task = (asked.task()?, Prompts::Pairs);
     let dataset = load_examples(task, spec.prepend_bos, model, asked.job.spec.base())?;
@@ -38,7 +40,8 @@ pub(super) fn answer(asked: &Asked<'_>, question: &FeatureCircuit) -> Result<Ans
             return Err(Error::data(row, problem));
         }
     }
-    let (placed, hashes) = dictionaries(asked, question)?;
+    let (placed, hashes) = dictionaries(asked, question, &profile)?;
+    profile.done("dictionaries");
     let mut report = match spec.precision {
         Precision::F32 => {
             let bound = Bound::new::<f32>(model, None);
@@ -51,6 +54,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &FeatureCircuit) -> Result<Ans
             features((&weights, bound), asked, question, (placed, &dataset))?
         }
     };
+    profile.done("circuit");
     asked.observer.add_to(&mut report.warnings);
     let data_hash = format!("{} {}", dataset.hash(), hashes.join(" "));
     let title = asked.title();
@@ -84,6 +88,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &FeatureCircuit) -> Result<Ans
         files,
         finding: report.finding(),
         warnings: report.warnings,
+        seconds: profile.seconds(),
     })
 }
 
@@ -91,19 +96,17 @@ pub(super) fn answer(asked: &Asked<'_>, question: &FeatureCircuit) -> Result<Ans
 fn dictionaries(
     asked: &Asked<'_>,
     question: &FeatureCircuit,
+    profile: &Profile,
 ) -> Result<(Vec<Placed<f32>>, Vec<String>)> {
-    let model = asked.model;
-    let graph = ComputationGraph::new(model.config(), &Granularity::default(), &BTreeMap::new())?;
-    let transformer = Transformer::new(&model.weights, &graph);
     let mut placed = Vec::new();
     let mut hashes = Vec::new();
     for source in &question.dictionaries {
         match source {
             DictionarySource::Train(sae) => {
-                let (dictionary, hash) = sae_job::trained(asked, sae, &transformer)?;
+                let (dictionary, (layer, of), hash) = sae_job::trained(asked, sae, profile)?;
                 placed.push(Placed {
-                    layer: sae.layer,
-                    of: sae.of,
+                    layer,
+                    of,
                     dictionary,
                 });
                 hashes.push(hash);

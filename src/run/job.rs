@@ -41,6 +41,8 @@ impl Finish {
 pub(super) struct Contents {
     /// All files of the result but the record, by name.
     pub(super) files: BTreeMap<String, Vec<u8>>,
+    /// Seconds by part of the work, where they are known.
+    pub(super) seconds: BTreeMap<String, f64>,
     /// What the table at the end of a batch shows.
     pub(super) summary: Summary,
 }
@@ -89,6 +91,7 @@ pub(super) fn run_job(
     let listening = Listening::new(observer);
     let Contents {
         files: contents,
+        seconds,
         summary,
     } = match &job.spec.spec {
         Spec::Circuit(spec) => circuit_job::run(job, spec, model, &listening)?,
@@ -114,6 +117,7 @@ pub(super) fn run_job(
         summary,
         circumstances: Circumstances {
             wall_seconds: clock.seconds(),
+            seconds,
             peak_memory_bytes: provenance::peak_memory_bytes(),
             peak_anonymous_bytes: options.watch.peak(),
             host: provenance::host(),
@@ -174,7 +178,10 @@ fn inputs(job: &Job, model: &LoadedModel) -> Result<Inputs> {
     };
     let mut hashes = Vec::new();
     for file in spec.data_files() {
-        hashes.push(content_hash(&fs::read(job.spec.base().join(file))?));
+        // Weights of a dictionary may be large.
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(fs::File::open(job.spec.base().join(file))?)?;
+        hashes.push(hasher.finalize().to_hex().to_string());
     }
     let data_file = (!hashes.is_empty()).then(|| hashes.join(" "));
     let mut inputs = Inputs::new(spec.hash(), outputs, job.model_name.clone());

@@ -98,6 +98,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Lens) -> Result<Answer> {
         files,
         finding: report.finding(),
         warnings: report.warnings,
+        seconds: BTreeMap::new(),
     })
 }
 
@@ -164,7 +165,7 @@ fn prompted(asked: &Asked<'_>, question: &Lens) -> Result<Prompted> {
             hash: dataset.hash(),
         });
     }
-    let texts = looked_at(asked, &question.texts)?;
+    let texts = looked_at(asked, "analysis.Lens.texts", &question.texts)?;
     let hash = hash_of(&texts);
     let prompts = texts.into_iter().map(|tokens| LensPrompt {
         at: tokens.len() - 1,

@@ -108,6 +108,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
         files,
         finding: report.finding(),
         warnings: report.warnings,
+        seconds: BTreeMap::new(),
     })
 }
 

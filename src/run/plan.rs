@@ -5,7 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::model::{added, model_name};
+use crate::model::{added, model_name, plain_name};
 use crate::spec::SpecFile;
 
 /// One spec on one model.
@@ -55,7 +55,12 @@ fn folder_names(models: &[String], base: &Path) -> Result<Vec<String>> {
     let mut depth = vec![0; models.len()];
     loop {
         let names: Vec<String> = (0..models.len())
-            .map(|index| with_parents(&model_name(&models[index]), &parents[index][..depth[index]]))
+            .map(|index| {
+                with_parents(
+                    &model_name(&models[index], base),
+                    &parents[index][..depth[index]],
+                )
+            })
             .collect();
         let mut sharing: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         for (index, name) in names.iter().enumerate() {
@@ -90,14 +95,14 @@ fn parents_of(model: &str, base: &Path) -> Vec<String> {
     if model.starts_with("builtin:") || model.starts_with("hf:") {
         return Vec::new();
     }
-    let place = base.join(added::split(model).0);
+    let place = base.join(added::split(model, base).0);
     let place = std::path::absolute(&place).unwrap_or(place);
     let parent = place.parent().unwrap_or(Path::new(""));
     parent
         .components()
         .rev()
         .filter_map(|component| match component {
-            Component::Normal(name) => Some(model_name(&name.to_string_lossy())),
+            Component::Normal(name) => Some(plain_name(&name.to_string_lossy())),
             _ => None,
         })
         .collect()

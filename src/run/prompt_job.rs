@@ -35,6 +35,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Prompt) -> Result<Answer> {
         files,
         finding: report.finding(),
         warnings: report.warnings,
+        seconds: BTreeMap::new(),
     })
 }
 

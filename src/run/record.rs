@@ -117,6 +117,9 @@ pub struct CircuitSummary {
 pub struct Circumstances {
     /// Wall time, in seconds.
     pub wall_seconds: f64,
+    /// Parts of it, where they were measured, in seconds.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub seconds: BTreeMap<String, f64>,
     /// Largest resident memory of the whole process until the job ended, in bytes.
     pub peak_memory_bytes: Option<u64>,
     /// Largest anonymous memory (mapped files apart) of the whole process until the job ended, in bytes.

@@ -59,6 +59,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Residual) -> Result<Answer> {
         files,
         finding: report.finding(),
         warnings: report.warnings,
+        seconds: BTreeMap::new(),
     })
 }
 
@@ -75,7 +76,7 @@ fn prompts(asked: &Asked<'_>, question: &Residual) -> Result<(Looked, String, St
         });
         (prompts.collect(), dataset.source, hash)
     } else {
-        let texts = looked_at(asked, &question.texts)?;
+        let texts = looked_at(asked, "analysis.Residual.texts", &question.texts)?;
         let hash = hash_of(&texts);
         let prompts = texts.into_iter().map(|tokens| {
             let last = tokens.len() - 1;

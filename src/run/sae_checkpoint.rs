@@ -6,8 +6,7 @@ use std::path::Path;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
 use super::files::write_whole;
-use crate::analyze::Sae;
-use crate::analyze::sae::{Gradient, Round, Training};
+use crate::analyze::sae::{Gradient, Recipe, Round, Training};
 use crate::error::{Error, Result};
 
 /// The file.
@@ -75,7 +74,7 @@ pub(super) fn write(folder: &Path, training: &Training<f32>, inputs: &str) -> Re
 /// The state that was written down for the same inputs, if there is one; a file of other inputs, or a broken one, is none.
 pub(super) fn read(
     folder: &Path,
-    question: &Sae,
+    recipe: &Recipe,
     width: usize,
     inputs: &str,
 ) -> Option<Training<f32>> {
@@ -93,7 +92,7 @@ pub(super) fn read(
     if data(HASH, Dtype::U8)? != hash.as_bytes() {
         return None;
     }
-    let mut training = Training::new(question, width);
+    let mut training = Training::new(recipe, width);
     let fill = |name: &str, target: &mut [f32]| {
         let bytes = data(name, Dtype::F32).filter(|it| it.len() == 4 * target.len())?;
         for (value, bytes) in target.iter_mut().zip(bytes.chunks_exact(4)) {

@@ -1,198 +1,390 @@
-//! The training of a sparse autoencoder as a job: text, rounds with checkpoints, figures.
+//! Sparse autoencoders as a job: a dictionary trained or loaded, its figures on text, prompts in its features, and what
+//! these do on a task.
 
 use std::collections::BTreeMap;
 
-use super::analysis_job::{Answer, Asked, hash_of, no_text};
+use super::analysis_job::{Answer, Asked, hash_of, no_text, some_discovery};
+use super::job::load_examples;
 use super::memory::Bound;
-use super::text::contexts;
-use super::{provenance, sae_checkpoint};
+use super::pipeline::misfit;
+use super::profile::Profile;
+use super::provenance;
+use super::sae_train::{ROUND_ROWS, train};
+use super::text::{contexts, looked_at};
 use crate::analyze::Sae;
-use crate::analyze::sae::{Dictionary, Progress, Rows, TextRows, Training, measure};
-use crate::engine::{Representation, Transformer};
-use crate::error::{Error, Result};
-use crate::events::{Event, Observer, phase};
-use crate::graph::{ComputationGraph, Granularity};
-use crate::report::{
-    LensStamp, REPORT_FORMAT, density_svg, sae_csv, sae_lens, sae_text, training_svg,
+use crate::analyze::sae::{
+    DecomposedPrompt, Dictionary, EffectsReport, FeatureTask, LoadedFrom, Recipe, Round, SaeReport,
+    decompose, feature_effects, load_dictionary, measure,
 };
+use crate::engine::{Ablation, Representation, Transformer};
+use crate::error::{Error, Result};
+use crate::graph::{ComputationGraph, Granularity};
+use crate::model::{ModelConfig, Tokenizer};
+use crate::report::{
+    LensStamp, REPORT_FORMAT, decomposed_csv, density_svg, effects_csv, effects_svg, sae_csv,
+    sae_lens, sae_text, training_svg, written_text,
+};
+use crate::task::{Dataset, Example, Prompts, TaskSource};
 
-/// Rows of a round, about: after each the state is written down.
-const ROUND_ROWS: usize = 16_384;
+/// A dictionary and where it belongs, trained or loaded.
+struct Held {
+    dictionary: Dictionary<f32>,
+    at: (usize, Representation),
+    loaded: Option<LoadedFrom>,
+    /// Steps and rounds of its training.
+    trained: (usize, Vec<Round>),
+}
 
 /// Which features the layer holds.
 ///
 /// # Errors
-/// When the model or the text cannot be used, the disk refuses, or the observer interrupts.
+/// When the model, the dictionary, the text or the task cannot be used, the disk refuses, or the observer interrupts.
 pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
+    let profile = Profile::start();
     let (spec, model, observer) = (asked.spec, asked.model, asked.observer);
     let config = model.config();
-    possible(asked, question)?;
+    if let Some(problem) = no_text(config) {
+        return Err(Error::model(&model.name, problem));
+    }
+    let loaded = loaded(asked, question)?;
+    let recipe = question.recipe();
+    let at = match &loaded {
+        Some(held) => held.at,
+        None => place_of(question),
+    };
+    check_place(&model.name, config, at)?;
     let graph = ComputationGraph::new(config, &Granularity::default(), &BTreeMap::new())?;
     let transformer = Transformer::new(&model.weights, &graph);
+    let width = transformer.width_of(at.1);
+    check_width(asked, question, loaded.as_ref(), width)?;
+    let features = match (&loaded, &recipe) {
+        (Some(held), _) => held.dictionary.features,
+        (None, recipe) => recipe.map_or(0, |it| it.features),
+    };
+    let task = spec
+        .task
+        .as_ref()
+        .map(|it| examples(asked, it))
+        .transpose()?;
+    let room = room(
+        asked,
+        question,
+        &transformer,
+        (width, features),
+        task.as_ref(),
+    )?;
+    let transformer = transformer.within(room);
+
     let contexts = contexts(asked, (&question.text, question.context), &transformer)?;
-    let data_hash = hash_of(&contexts);
+    profile.done("text");
+    let mut data_hash = hash_of(&contexts);
+    // Of a dictionary that is loaded, all text is text that it was not trained on.
     let held_out = (spec.held_out * contexts.len() as f64).round() as usize;
-    let held_out = held_out.clamp(1, contexts.len() - 1);
-    let (training_text, held_out) = contexts.split_at(contexts.len() - held_out);
-
-    let inputs = format!(
-        "{} {REPORT_FORMAT} {} {} {data_hash}",
-        provenance::VERSION,
-        asked.spec_line(),
-        model.hash
-    );
-    let text = (&transformer, training_text);
-    let mut training = train(asked, question, text, Some(&inputs))?;
-    let tokenizer = model.tokenizer.as_ref();
-    let dictionary = &training.dictionary;
-    let measured = (dictionary, question);
-    let mut report = measure((&transformer, tokenizer), held_out, measured, observer)?;
-    report.steps = training.step;
-    report.rows_trained = question.tokens;
-    report.rounds = std::mem::take(&mut training.rounds);
+    let measured = match loaded {
+        Some(_) => contexts.len(),
+        None => held_out.clamp(1, contexts.len() - 1),
+    };
+    let (training_text, measured_text) = contexts.split_at(contexts.len() - measured);
+    let held = match (loaded, recipe) {
+        (Some(held), _) => held,
+        (None, Some(recipe)) => {
+            let inputs = format!(
+                "{} {REPORT_FORMAT} {} {} {data_hash}",
+                provenance::VERSION,
+                asked.spec_line(),
+                model.hash
+            );
+            let place = (&transformer, at);
+            let training = train(
+                asked,
+                &recipe,
+                place,
+                training_text,
+                (Some(&inputs), &profile),
+            )?;
+            Held {
+                trained: (training.step, training.rounds),
+                dictionary: training.dictionary,
+                at,
+                loaded: None,
+            }
+        }
+        (None, None) => return Err(Error::Bug("a dictionary neither trained nor loaded".into())),
+    };
+    let placed = (&held.dictionary, at);
+    let model = (&transformer, model.tokenizer.as_ref());
+    let mut report = measure(model, measured_text, placed, question, observer)?;
+    (report.steps, report.rounds) = held.trained.clone();
+    report.rows_trained = recipe.map_or(0, |it: Recipe| it.tokens);
+    report.loaded.clone_from(&held.loaded);
+    profile.done("figures");
+    report.decomposed = decomposed(asked, question, &transformer, placed)?;
+    if let Some(dataset) = &task {
+        data_hash = format!("{data_hash} {}", dataset.hash());
+        report.effects = Some(effects(asked, question, &transformer, placed, dataset)?);
+        if dataset.split(spec.held_out).1.is_empty() {
+            let warning =
+                "held_out is 0: the effects are on the prompts by which the features were chosen";
+            report.warnings.push(warning.into());
+        }
+    }
+    profile.done("prompts and effects");
     observer.add_to(&mut report.warnings);
-
-    let mut files = BTreeMap::new();
-    let mut add = |name: &'static str, text: String| files.insert(name, text.into_bytes());
-    let title = asked.title();
-    let about = format!(
-        "{title}: {:?} after layer {}, {:?}",
-        question.of, question.layer, question.kind
-    );
-    add("report.txt", sae_text(&report, &about));
-    add("features.csv", sae_csv(&report));
-    add("training.svg", training_svg(&report, &title));
-    add("density.svg", density_svg(&report, &title));
-    let hook = match question.of {
-        Representation::Stream => format!("blocks.{}.hook_resid_post", question.layer),
-        Representation::Mlp => format!("blocks.{}.hook_mlp_out", question.layer),
-        Representation::Heads => format!("blocks.{}.attn.hook_z", question.layer),
-    };
-    let stamp = LensStamp {
-        model: &asked.job.model_name,
-        hook: &hook,
-        layer: question.layer,
-        context: question.context,
-        prepend_bos: tokenizer.is_some_and(|it| it.prepends_bos(spec.prepend_bos)),
-    };
-    let [config, weights] = sae_lens(&training.dictionary, &stamp)?;
-    files.insert("cfg.json", config);
-    files.insert("sae_weights.safetensors", weights);
+    let mut files = files(asked, question, &held, &report)?;
     files.insert("report.json", asked.json(&report, &data_hash)?);
     Ok(Answer {
         files,
         finding: report.finding(),
         warnings: report.warnings,
+        seconds: profile.seconds(),
     })
 }
 
-/// An autoencoder trained as part of another job, without checkpoints, and the hash of the text.
+/// All files but `report.json`.
+fn files(
+    asked: &Asked<'_>,
+    question: &Sae,
+    held: &Held,
+    report: &SaeReport,
+) -> Result<BTreeMap<&'static str, Vec<u8>>> {
+    let (spec, at) = (asked.spec, held.at);
+    let mut files = BTreeMap::new();
+    let mut add = |name: &'static str, text: String| files.insert(name, text.into_bytes());
+    let title = asked.title();
+    add("report.txt", sae_text(report, &about(asked, held)));
+    add("features.csv", sae_csv(report));
+    add("density.svg", density_svg(report, &title));
+    if !report.decomposed.is_empty() {
+        add("prompts.csv", decomposed_csv(&report.decomposed));
+    }
+    if let Some(effects) = &report.effects {
+        add("effects.csv", effects_csv(effects));
+        let metric = format!("{:?}", spec.metric);
+        add("effects.svg", effects_svg(effects, &title, &metric));
+        add("samples.txt", written_text(effects));
+    }
+    if held.loaded.is_none() {
+        add("training.svg", training_svg(report, &title));
+        let tokenizer = asked.model.tokenizer.as_ref();
+        let stamp = LensStamp {
+            model: &asked.job.model_name,
+            hook: &hook(at),
+            layer: at.0,
+            context: question.context,
+            prepend_bos: tokenizer.is_some_and(|it| it.prepends_bos(spec.prepend_bos)),
+        };
+        let [config, weights] = sae_lens(&held.dictionary, &stamp)?;
+        files.insert("cfg.json", config);
+        files.insert("sae_weights.safetensors", weights);
+    }
+    Ok(files)
+}
+
+/// What the report is about.
+fn about(asked: &Asked<'_>, held: &Held) -> String {
+    let (layer, of) = held.at;
+    let kind = match held.loaded {
+        None => format!(", {:?}", held.dictionary.kind),
+        Some(_) => String::new(),
+    };
+    let task = asked.spec.task.as_ref();
+    let task = task.map_or_else(String::new, |_| format!(", {:?}", asked.spec.metric));
+    format!("{}: {of:?} after layer {layer}{kind}{task}", asked.title())
+}
+
+/// The name of a place in `TransformerLens`.
+fn hook((layer, of): (usize, Representation)) -> String {
+    match of {
+        Representation::Stream => format!("blocks.{layer}.hook_resid_post"),
+        Representation::Mlp => format!("blocks.{layer}.hook_mlp_out"),
+        Representation::Heads => format!("blocks.{layer}.attn.hook_z"),
+    }
+}
+
+/// The dictionary that the spec names.
+fn loaded(asked: &Asked<'_>, question: &Sae) -> Result<Option<Held>> {
+    let Some(folder) = &question.load else {
+        return Ok(None);
+    };
+    let found = load_dictionary(&asked.job.spec.base().join(folder))?;
+    Ok(Some(Held {
+        dictionary: found.dictionary,
+        at: (found.layer, found.of),
+        loaded: Some(LoadedFrom {
+            hash: found.hash,
+            model: found.model,
+        }),
+        trained: (0, Vec::new()),
+    }))
+}
+
+/// A dictionary trained as part of another job, without checkpoints: with where it belongs, and the hash of the text.
 ///
 /// # Errors
 /// When the model or the text cannot be used, or the observer interrupts.
 pub(super) fn trained(
     asked: &Asked<'_>,
     question: &Sae,
-    transformer: &Transformer<'_, f32>,
-) -> Result<(Dictionary<f32>, String)> {
-    possible(asked, question)?;
-    let contexts = contexts(asked, (&question.text, question.context), transformer)?;
-    let training = train(asked, question, (transformer, &contexts), None)?;
-    Ok((training.dictionary, hash_of(&contexts)))
-}
-
-/// Refuses what the model does not have, and work that takes too much memory.
-fn possible(asked: &Asked<'_>, question: &Sae) -> Result<()> {
+    profile: &Profile,
+) -> Result<(Dictionary<f32>, (usize, Representation), String)> {
     let model = asked.model;
     let config = model.config();
-    if question.layer >= config.n_layers {
-        return Err(Error::Usage(format!(
-            "there is no layer {}: the model has {}, counted from 0",
-            question.layer, config.n_layers
-        )));
-    }
-    if question.of == Representation::Mlp && !config.has_mlps() {
-        return Err(Error::model(&model.name, "the model has no MLPs"));
-    }
     if let Some(problem) = no_text(config) {
         return Err(Error::model(&model.name, problem));
     }
-    if let Some(bound) = Bound::new::<f32>(model, None) {
-        let width = config.d_model.max(config.n_heads * config.d_head);
-        bound.check(bytes(question, width, config.d_vocab))?;
+    let Some(recipe) = question.recipe() else {
+        return Err(Error::Bug("a dictionary to train that is loaded".into()));
+    };
+    let at = place_of(question);
+    check_place(&model.name, config, at)?;
+    let graph = ComputationGraph::new(config, &Granularity::default(), &BTreeMap::new())?;
+    let transformer = Transformer::new(&model.weights, &graph);
+    let size = (transformer.width_of(at.1), recipe.features);
+    let room = room(asked, question, &transformer, size, None)?;
+    let transformer = transformer.within(room);
+    let contexts = contexts(asked, (&question.text, question.context), &transformer)?;
+    profile.done("text");
+    let place = (&transformer, at);
+    let training = train(asked, &recipe, place, &contexts, (None, profile))?;
+    Ok((training.dictionary, at, hash_of(&contexts)))
+}
+
+/// The place of a dictionary that is trained.
+fn place_of(question: &Sae) -> (usize, Representation) {
+    (question.layer.unwrap_or(0), question.of.unwrap_or_default())
+}
+
+/// Refuses a place that the model does not have.
+fn check_place(
+    name: &str,
+    config: &ModelConfig,
+    (layer, of): (usize, Representation),
+) -> Result<()> {
+    if layer >= config.n_layers {
+        return Err(Error::Usage(format!(
+            "there is no layer {layer}: the model has {}, counted from 0",
+            config.n_layers
+        )));
+    }
+    if of == Representation::Mlp && !config.has_mlps() {
+        return Err(Error::model(name, "the model has no MLPs"));
     }
     Ok(())
 }
 
-/// Bytes that training takes besides the model: weights, moments and gradients; codes of a batch; rows of a round.
-fn bytes(question: &Sae, width: usize, d_vocab: usize) -> usize {
-    let parts = [
-        [8, width, question.features],
-        [5, question.batch, question.features],
-        [4, ROUND_ROWS + question.context, width],
-        // Logits and log-probabilities of the contexts measured together.
-        [12, question.context, d_vocab],
-    ];
-    let product = |part: [usize; 3]| part.into_iter().fold(1_usize, usize::saturating_mul);
-    let numbers = parts
-        .into_iter()
-        .map(product)
-        .fold(0_usize, usize::saturating_add);
-    numbers.saturating_mul(size_of::<f32>())
-}
-
-/// Trains from where a run with the same inputs stopped, or from the start; without inputs, no state is written down.
-fn train(
+/// Refuses a dictionary of another width than the model's.
+fn check_width(
     asked: &Asked<'_>,
     question: &Sae,
-    (transformer, contexts): (&Transformer<'_, f32>, &[Vec<u32>]),
-    inputs: Option<&str>,
-) -> Result<Training<f32>> {
-    let observer = asked.observer;
-    let per_round = (ROUND_ROWS / question.context).max(1);
-    let rows_each = per_round * question.context;
-    let rounds = question.tokens.div_ceil(rows_each);
-    let progress = Progress {
-        rounds,
-        steps: question.tokens / rows_each * rows_each.div_ceil(question.batch)
-            + (question.tokens % rows_each).div_ceil(question.batch),
+    loaded: Option<&Held>,
+    width: usize,
+) -> Result<()> {
+    let (Some(held), Some(folder)) = (loaded, &question.load) else {
+        return Ok(());
     };
-    let mut rows = TextRows {
-        transformer,
-        contexts,
-        at: (question.layer, question.of),
-        per_round,
-        observer,
-    };
-    let folder = &asked.job.folder;
-    let width = Rows::<f32>::width(&rows);
-    let found = inputs.and_then(|inputs| sae_checkpoint::read(folder, question, width, inputs));
-    let mut training = found.unwrap_or_else(|| Training::new(question, width));
-    phase(observer, "training", rounds as u64);
-    while training.rounds.len() < rounds {
-        if observer.interrupted() {
-            return Err(Error::Interrupted);
-        }
-        let number = training.rounds.len();
-        let mut inputs_of_round = rows.round(number)?;
-        // The last round is as long as is left.
-        let left = question.tokens - number * rows_each;
-        inputs_of_round.truncate(left.saturating_mul(width));
-        training.round(question, progress, &inputs_of_round);
-        let last = training.rounds[number];
-        if !last.reconstruction.is_finite() {
-            return Err(Error::NotFinite {
-                node: "the autoencoder".into(),
-                problem: "its loss is not finite; lower learning_rate, unless the layer holds nothing but zeros".into(),
-            });
-        }
-        if let Some(inputs) = inputs {
-            sae_checkpoint::write(folder, &training, inputs)?;
-        }
-        observer.event(Event::Step {
-            done: number as u64 + 1,
-            note: format!("loss {:.3}, {:.1} active", last.reconstruction, last.l0),
-        });
+    if held.dictionary.width == width {
+        return Ok(());
     }
-    Ok(training)
+    let folder = asked.job.spec.base().join(folder).display().to_string();
+    let problem = format!(
+        "the dictionary is of {} numbers, and there the model has {width}: it belongs to another model",
+        held.dictionary.width
+    );
+    Err(Error::data(folder, problem))
+}
+
+/// The pairs of a task.
+fn examples(asked: &Asked<'_>, task: &TaskSource) -> Result<Dataset> {
+    let (spec, base) = (asked.spec, asked.job.spec.base());
+    let task = (task, Prompts::Pairs);
+    let dataset = load_examples(task, spec.prepend_bos, asked.model, base)?;
+    for (index, example) in dataset.examples.iter().enumerate() {
+        if let Some(problem) = misfit(spec.metric, None, example) {
+            let row = format!("{}, row {}", dataset.source, index + 1);
+            return Err(Error::data(row, problem));
+        }
+    }
+    some_discovery(dataset.split(spec.held_out).0.len(), &dataset)?;
+    Ok(dataset)
+}
+
+/// The bytes that runs may take beside the dictionary, where memory is bounded.
+fn room(
+    asked: &Asked<'_>,
+    question: &Sae,
+    transformer: &Transformer<'_, f32>,
+    (width, features): (usize, usize),
+    task: Option<&Dataset>,
+) -> Result<Option<usize>> {
+    let Some(bound) = Bound::new::<f32>(asked.model, None) else {
+        return Ok(None);
+    };
+    let product = |part: [usize; 3]| part.into_iter().fold(1_usize, usize::saturating_mul);
+    let single = size_of::<f32>();
+    let beside = match question.recipe() {
+        // Weights, moments and gradients; codes of a batch; rows of a round.
+        Some(recipe) => product([8 * single, width, features])
+            .saturating_add(product([5 * single, recipe.batch, features]))
+            .saturating_add(product([4 * single, ROUND_ROWS + question.context, width])),
+        // The weights, and once more for text that is written.
+        None => product([4 * single, width, features]),
+    };
+    let one = transformer.text_bytes(question.context, 3 * features + 4 * width);
+    let pairs = task.map_or(0, |dataset| {
+        let longest = dataset.examples.iter().map(|it| it.clean.len()).max();
+        let codes = product([4 * single, longest.unwrap_or(0), features]);
+        let run = transformer.least_room(&dataset.examples, Ablation::Mean, 1);
+        run.saturating_add(codes)
+    });
+    bound.check(beside.saturating_add(one.max(pairs)))?;
+    Ok(Some(bound.room().saturating_sub(beside)))
+}
+
+/// The prompts of the spec in features.
+fn decomposed(
+    asked: &Asked<'_>,
+    question: &Sae,
+    transformer: &Transformer<'_, f32>,
+    placed: (&Dictionary<f32>, (usize, Representation)),
+) -> Result<Vec<DecomposedPrompt>> {
+    if question.prompts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let prompts = looked_at(asked, "analysis.Sae.prompts", &question.prompts)?;
+    let model = (transformer, asked.model.tokenizer.as_ref());
+    decompose(model, &prompts, placed, question.shown, asked.observer)
+}
+
+/// What features do on the task.
+fn effects(
+    asked: &Asked<'_>,
+    question: &Sae,
+    transformer: &Transformer<'_, f32>,
+    placed: (&Dictionary<f32>, (usize, Representation)),
+    dataset: &Dataset,
+) -> Result<EffectsReport> {
+    let (spec, model) = (asked.spec, asked.model);
+    let (discovery, held_out) = dataset.split(spec.held_out);
+    let judged: &[Example] = if held_out.is_empty() {
+        &discovery
+    } else {
+        &held_out
+    };
+    let task = FeatureTask {
+        discovery: &discovery,
+        held_out: judged,
+        metric: spec.metric,
+        bootstrap: spec.bootstrap,
+        random_baselines: spec.random_baselines,
+        seed: question.seed,
+        tokenizer: model.tokenizer.as_ref(),
+        stop: model.tokenizer.as_ref().and_then(Tokenizer::eos),
+    };
+    feature_effects(
+        transformer,
+        placed,
+        &task,
+        &question.effects,
+        asked.observer,
+    )
 }

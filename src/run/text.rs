@@ -12,8 +12,8 @@ use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
 use crate::model::{LoadedModel, PrependBos, Real, Tokenizer};
 
-/// Contexts drawn from the model at a time.
-const DRAWN_TOGETHER: usize = 128;
+/// Contexts drawn from the model at a time, at most: each step is a product of as many rows with all weights.
+const DRAWN_TOGETHER: usize = 256;
 /// Largest text file, in bytes.
 const LARGEST_TEXT: u64 = 1 << 30;
 
@@ -54,7 +54,7 @@ pub(super) fn contexts<T: Real>(
         }
         Corpus::Sampled { tokens, seed } => {
             let count = tokens.div_ceil(context);
-            drawn(transformer, &bos, (count, context, *seed), asked.observer)?
+            drawn(transformer, &bos, (count, context), *seed, asked.observer)?
         }
     };
     if contexts.len() < 2 {
@@ -66,16 +66,16 @@ pub(super) fn contexts<T: Real>(
     Ok(contexts)
 }
 
-/// Texts to look at, as tokens.
+/// Texts to look at, which stand under a key of the spec, as tokens.
 ///
 /// # Errors
 /// When the model has no tokenizer, or a text has no token or more than the model reads.
-pub(super) fn looked_at(asked: &Asked<'_>, texts: &[String]) -> Result<Vec<Vec<u32>>> {
+pub(super) fn looked_at(asked: &Asked<'_>, key: &str, texts: &[String]) -> Result<Vec<Vec<u32>>> {
     let (config, tokenizer) = (asked.model.config(), asked.model.require_tokenizer()?);
     let mut found = Vec::with_capacity(texts.len());
-    for text in texts {
+    for (index, text) in texts.iter().enumerate() {
         let tokens = tokenizer.encode(text, asked.spec.prepend_bos)?;
-        let name = format!("text {:?}", text.chars().take(40).collect::<String>());
+        let name = format!("{key}, number {}", index + 1);
         known(&tokens, config, &name)?;
         if tokens.is_empty() || tokens.len() > config.n_ctx {
             let problem = format!(
@@ -119,37 +119,72 @@ fn read(path: &Path, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
     tokenizer.encode(&text, PrependBos::Never)
 }
 
-/// Contexts that begin with a random token and go on as the model does.
+/// Contexts that begin with a random token and go on as the model does: each depends on the seed and its number alone.
 fn drawn<T: Real>(
     transformer: &Transformer<'_, T>,
     bos: &[u32],
-    (count, length, seed): (usize, usize, u64),
+    (count, length): (usize, usize),
+    seed: u64,
     observer: &dyn Observer,
 ) -> Result<Vec<Vec<u32>>> {
     phase(observer, "drawing text from the model", count as u64);
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let vocabulary = transformer.d_vocab() as u32;
+    let together = transformer.drawn_together(length, DRAWN_TOGETHER);
+    // All groups about as large, as small ones are slow.
+    let together = count.div_ceil(count.div_ceil(together).max(1));
     let mut contexts: Vec<Vec<u32>> = Vec::with_capacity(count);
-    let mut group = 0;
     while contexts.len() < count {
-        let together = DRAWN_TOGETHER.min(count - contexts.len());
-        let starts: Vec<Vec<u32>> = (0..together)
+        let starts: Vec<Vec<u32>> = (0..together.min(count - contexts.len()))
             .map(|_| [bos, &[rng.random_range(0..vocabulary)]].concat())
             .collect();
         let starts: Vec<&[u32]> = starts.iter().map(Vec::as_slice).collect();
         let continuation = Continuation {
             tokens: length - starts[0].len(),
             stop: None,
-            seed: Some(seed.wrapping_add(1 + group)),
+            seed: Some(seed.wrapping_add(1)),
+            stream: contexts.len() as u64,
         };
         let found = transformer.generate(&starts, continuation, &Steering::none(), observer)?;
         let whole = starts.iter().zip(&found);
         contexts.extend(whole.map(|(start, rest)| [start, &rest[..]].concat()));
-        group += 1;
         observer.event(Event::Step {
             done: contexts.len() as u64,
             note: String::new(),
         });
     }
     Ok(contexts)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::events::Silent;
+    use crate::graph::{ComputationGraph, Granularity};
+
+    /// How many contexts are drawn together, which memory decides, is not to be seen in them.
+    #[test]
+    fn text_does_not_depend_on_how_much_is_drawn_together() {
+        let model = crate::model::load_model("builtin:toy-llama", Path::new(".")).unwrap();
+        let config = model.config();
+        let granularity = Granularity::default();
+        let graph = ComputationGraph::new(config, &granularity, &BTreeMap::new()).unwrap();
+        let draw = |room| {
+            let transformer = Transformer::new(&model.weights, &graph).within(room);
+            let together = transformer.drawn_together(12, DRAWN_TOGETHER);
+            let text = drawn(&transformer, &[1], (23, 12), 4, &Silent).unwrap();
+            (together, text)
+        };
+        let (all, text) = draw(None);
+        assert_eq!(all, DRAWN_TOGETHER);
+        assert!(text.iter().all(|it| it.len() == 12 && it[0] == 1));
+        assert_ne!(text[0], text[1]);
+        for (room, most) in [(1, 1), (1 << 18, 20)] {
+            let (together, found) = draw(Some(room));
+            assert!(together <= most, "{together}");
+            assert_eq!(found, text);
+        }
+    }
 }

@@ -89,6 +89,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Vector) -> Result<Answer> {
         files,
         finding: report.finding(),
         warnings: report.warnings,
+        seconds: BTreeMap::new(),
     })
 }
 

@@ -350,7 +350,7 @@ fn name_problem(name: &str) -> Option<&'static str> {
 
 /// Why a model reference cannot be right, as far as a look at the file system tells.
 fn model_problem(reference: &str, base: &Path) -> Option<String> {
-    let (reference, mut vectors) = added::split(reference);
+    let (reference, mut vectors) = added::split(reference, base);
     let missing = vectors.find_map(|vector| {
         let file = added::file(vector, base);
         (!file.is_file()).then(|| {
@@ -395,7 +395,7 @@ fn model_problem(reference: &str, base: &Path) -> Option<String> {
 
 /// Equal for references to the same model.
 pub(crate) fn model_key(reference: &str, base: &Path) -> PathBuf {
-    let alone = added::split(reference).0;
+    let alone = added::split(reference, base).0;
     if alone != reference {
         let key = model_key(alone, base).display().to_string();
         return PathBuf::from(key + &reference[alone.len()..]);

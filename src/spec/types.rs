@@ -86,8 +86,8 @@ pub struct AnalysisSpec {
     pub name: String,
     /// Models; each is one job.
     pub models: Vec<String>,
-    /// The prompts: clean ones show the behaviour, corrupt ones do not. `Attention`, `Prompt`, `Relation` and
-    /// `Sae` need none, nor do `Lens` and `Residual` of texts and `Neurons` of two sets.
+    /// The prompts: clean ones show the behaviour, corrupt ones do not. `Attention`, `Patchscope` and `Sae` may have none, nor
+    /// do `Lens` and `Residual` of texts and `Neurons` of two sets need them; `Prompt` and `Relation` have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub task: Option<TaskSource>,
     /// The measure of the behaviour.

@@ -1,5 +1,7 @@
 //! Vectors and sparse autoencoders as a user runs them.
 
+mod saes;
+
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -564,4 +566,107 @@ fn mistakes_about_circuits_of_features_are_reported_together() {
     fs_err::write(folder.path().join("gone.ron"), gone).expect("a file");
     let output = secateur(folder.path(), &["run", "gone.ron"]);
     refused(&output, 2, &["there is no layer 9"]);
+}
+
+/// `eval`, `parity` and `bench` run models with vectors, and a model whose name holds a plus is a model.
+#[test]
+fn all_commands_take_models_with_vectors() {
+    let (folder, _) = with_vector();
+    let folder = folder.path();
+    let file = "results/vector-greaterthan/toy-llama/vector.safetensors";
+    let spec = format!(
+        "(format: 1, name: \"c\", models: [\"builtin:toy-llama\"], task: {TASK}, metric: LogitDiff, ablation: Patch, \
+         method: Eap(), select: TopN(edges: 60), evaluate: (curve: false, random_baselines: 0), outputs: [])"
+    );
+    fs_err::write(folder.join("c.ron"), spec).expect("a file");
+    done(&secateur(folder, &["run", "c.ron"]));
+    let circuit = "results/c/toy-llama/circuit.ron";
+    let faithfulness = |model: &str| {
+        let arguments = [
+            "eval", circuit, "--spec", "c.ron", "--model", model, "--json",
+        ];
+        let report: serde_json::Value =
+            serde_json::from_str(&done(&secateur(folder, &arguments))).expect("JSON");
+        let found = report["faithfulness"]["value"]
+            .as_f64()
+            .or(report["faithfulness"].as_f64());
+        found.unwrap_or_else(|| panic!("{report}"))
+    };
+    let plain = faithfulness("builtin:toy-llama");
+    let with = faithfulness(&format!("builtin:toy-llama + {file}@1:3"));
+    let both = faithfulness(&format!("builtin:toy-llama + {file}@1:3 + {file}@1:-3"));
+    assert!((with - plain).abs() > 1e-4, "{with}, {plain}");
+    assert!((both - plain).abs() < 1e-3, "{both}, {plain}");
+    let missing = [
+        "eval",
+        circuit,
+        "--spec",
+        "c.ron",
+        "--model",
+        "builtin:toy-llama + no.safetensors@1",
+    ];
+    refused(&secateur(folder, &missing), 3, &["no.safetensors"]);
+
+    // A model of another program, in a folder with a plus in its name; a vector of its width.
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/families/gpt2");
+    let model = folder.join("mine + yours");
+    fs_err::create_dir(&model).expect("a folder");
+    for file in ["config.json", "model.safetensors"] {
+        fs_err::copy(fixtures.join(file), model.join(file)).expect("a file");
+    }
+    let golden = fixtures.join("golden.safetensors").display().to_string();
+    let vector: Vec<u8> = (0..24)
+        .flat_map(|at| (0.5 * at as f32).sin().to_le_bytes())
+        .collect();
+    let view = safetensors::tensor::TensorView::new(safetensors::Dtype::F32, vec![24], &vector);
+    let view = [("vector", view.expect("a vector"))];
+    let bytes = safetensors::serialize(view, None).expect("a file");
+    fs_err::write(folder.join("v + w.safetensors"), &bytes).expect("a file");
+    fs_err::write(folder.join("v.safetensors"), &bytes).expect("a file");
+    let parity = |model: &str, add: &[&str]| {
+        let first = ["parity", model, "--golden", &golden];
+        secateur(folder, &[&first[..], add].concat())
+    };
+    done(&parity("mine + yours", &[]));
+    done(&parity("mine + yours", &["--add", "v.safetensors@0:0"]));
+    done(&parity(
+        "mine + yours + v.safetensors@0:1 + v.safetensors@0:-1",
+        &[],
+    ));
+    for changed in [
+        parity("mine + yours", &["--add", "v.safetensors@0:2"]),
+        parity("mine + yours + v.safetensors@0:2", &[]),
+    ] {
+        assert_eq!(changed.status.code(), Some(4), "{}", text(&changed.stderr));
+    }
+    refused(&parity("mine + ours", &[]), 3, &["mine"]);
+    refused(
+        &parity("mine + yours", &["--add", "v.safetensors@9"]),
+        3,
+        &["a layer from 0 to 2"],
+    );
+
+    let row = "{\"clean\": [1, 2, 3], \"corrupt\": [1, 5, 3], \"answer\": [6], \"wrong\": [7]}\n";
+    fs_err::write(folder.join("rows.jsonl"), row.repeat(4)).expect("a file");
+    let bench = |add: &str| {
+        let first = [
+            "bench",
+            "mine + yours",
+            "--rows",
+            "rows.jsonl",
+            "--work",
+            "forward,eap",
+        ];
+        secateur(
+            folder,
+            &[&first[..], &["--repeat", "1", "--json", "--add", add]].concat(),
+        )
+    };
+    let report = done(&bench("v.safetensors@1:2"));
+    assert_eq!(report.lines().count(), 2, "{report}");
+    refused(
+        &bench("v.safetensors@1:x"),
+        3,
+        &["expected a number behind the colon"],
+    );
 }

@@ -36,6 +36,8 @@ mod report;
 mod rerun;
 mod residual;
 mod sae;
+mod sae_files;
+mod sae_use;
 mod selection;
 mod shapes;
 mod specs;

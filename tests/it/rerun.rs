@@ -130,6 +130,7 @@ fn text_after_an_overwritten_stream_is_that_of_runs_without_a_cache() {
             tokens: 6,
             stop: None,
             seed: None,
+            stream: 0,
         };
         for layer in 0..config.n_layers {
             let mut changes = Vec::new();

@@ -5,9 +5,7 @@ use rand::seq::index::sample;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use safetensors::SafeTensors;
-use secateur::analyze::Sae;
-use secateur::analyze::sae::{Corpus, Dictionary, Progress, SaeKind, Training, gradient};
-use secateur::engine::Representation;
+use secateur::analyze::sae::{Dictionary, Progress, Recipe, SaeKind, Training, gradient};
 use secateur::report::{LensStamp, sae_lens};
 
 const KINDS: [SaeKind; 5] = [
@@ -21,20 +19,14 @@ const KINDS: [SaeKind; 5] = [
     SaeKind::Gated { l1: 0.3 },
 ];
 
-fn question(kind: SaeKind, features: usize) -> Sae {
-    Sae {
-        layer: 0,
-        of: Representation::Stream,
+fn recipe(kind: SaeKind, features: usize) -> Recipe {
+    Recipe {
         kind,
         features,
-        text: Corpus::Sampled { tokens: 0, seed: 0 },
         tokens: 0,
-        context: 2,
         batch: 256,
         learning_rate: 3e-3,
         seed: 1,
-        described: 0,
-        contexts: 0,
     }
 }
 
@@ -230,14 +222,14 @@ impl Superposition {
 }
 
 fn trained(kind: SaeKind, toy: &Superposition, rounds: usize) -> Training<f32> {
-    let question = question(kind, 40);
+    let recipe = recipe(kind, 40);
     let progress = Progress {
         rounds,
         steps: rounds * 16,
     };
-    let mut training = Training::new(&question, WIDTH);
+    let mut training = Training::new(&recipe, WIDTH);
     for round in 0..rounds {
-        training.round(&question, progress, &toy.rows(4096, round));
+        training.round(&recipe, progress, &toy.rows(4096, round), &mut |_| {});
     }
     training
 }
@@ -278,27 +270,27 @@ fn features_in_superposition_are_recovered() {
 fn training_goes_on_from_any_round() {
     let toy = Superposition::new(30);
     let kind = SaeKind::TopK { k: 2 };
-    let question = question(kind, 40);
+    let recipe = recipe(kind, 40);
     let progress = Progress {
         rounds: 8,
         steps: 8 * 16,
     };
     let whole = trained(kind, &toy, 8);
-    let mut first = Training::new(&question, WIDTH);
+    let mut first = Training::new(&recipe, WIDTH);
     for round in 0..5 {
-        first.round(&question, progress, &toy.rows(4096, round));
+        first.round(&recipe, progress, &toy.rows(4096, round), &mut |_| {});
     }
     let mut second = first.clone();
     drop(first);
     for round in 5..8 {
-        second.round(&question, progress, &toy.rows(4096, round));
+        second.round(&recipe, progress, &toy.rows(4096, round), &mut |_| {});
     }
     assert_eq!(second, whole);
-    let mut other = question.clone();
+    let mut other = recipe;
     other.seed = 2;
     assert_ne!(
         Training::<f32>::new(&other, WIDTH).dictionary,
-        Training::new(&question, WIDTH).dictionary
+        Training::new(&recipe, WIDTH).dictionary
     );
 }
 

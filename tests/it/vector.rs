@@ -287,6 +287,7 @@ fn greedy(stop: Option<u32>) -> Continuation {
         tokens: 20,
         stop,
         seed: None,
+        stream: 0,
     }
 }
 
@@ -302,6 +303,7 @@ fn drawn_text_follows_the_probabilities() {
             tokens: 1,
             stop: None,
             seed: Some(seed),
+            stream: 0,
         };
         transformer
             .generate(&prompts, one, &Steering::none(), &Silent)

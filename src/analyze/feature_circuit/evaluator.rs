@@ -235,9 +235,9 @@ struct Circuits<'c, T> {
 }
 
 impl<T: Real> Splice<T> for Circuits<'_, T> {
-    fn splice(&self, layer: usize, of: Representation, rows: &mut [T]) {
+    fn splice(&self, at: (usize, Representation), rows: &mut [T], _: &[usize]) {
         let mut sites = self.placements.sites().iter();
-        let Some(index) = sites.position(|&site| site == (layer, of)) else {
+        let Some(index) = sites.position(|&site| site == at) else {
             return;
         };
         let placed = &self.placements.all()[index];
@@ -257,8 +257,8 @@ struct Between<'b, T> {
 }
 
 impl<T: Real> Splice<T> for Between<'_, T> {
-    fn splice(&self, layer: usize, of: Representation, rows: &mut [T]) {
-        if self.site != (layer, of) {
+    fn splice(&self, at: (usize, Representation), rows: &mut [T], _: &[usize]) {
+        if self.site != at {
             return;
         }
         let ends = self.clean.iter().zip(self.replaced.iter().cycle());

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::analyze::Sae;
+use crate::analyze::sae::dictionary_files;
 use crate::discover::{Method, Search, Select, Target};
 use crate::engine::Ablation;
 use crate::graph::{Dangling, Prune};
@@ -53,7 +54,7 @@ pub struct FeatureCircuit {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum DictionarySource {
     /// Trained by the job.
-    Train(Sae),
+    Train(Box<Sae>),
     /// A folder with `cfg.json` and `sae_weights.safetensors`, as `secateur sae` writes them.
     Load(PathBuf),
 }
@@ -146,9 +147,7 @@ impl FeatureCircuit {
         for source in &self.dictionaries {
             match source {
                 DictionarySource::Train(sae) => files.extend(sae.text.files().iter().cloned()),
-                DictionarySource::Load(folder) => {
-                    files.extend(["cfg.json", "sae_weights.safetensors"].map(|it| folder.join(it)));
-                }
+                DictionarySource::Load(folder) => files.extend(dictionary_files(folder)),
             }
         }
         files
@@ -238,9 +237,24 @@ impl FeatureCircuit {
             "edge_pairs",
             "expected at least 1, got 0\nhint: edges: 0 leaves edges out".into(),
         );
+        found.extend(self.training_mistakes());
+        found
+    }
+
+    /// Mistakes in how autoencoders are to be trained.
+    fn training_mistakes(&self) -> Vec<(String, String)> {
+        let mut found = Vec::new();
         for source in &self.dictionaries {
             if let DictionarySource::Train(sae) = source {
-                let own = sae.mistakes().into_iter();
+                let unused = [
+                    ("load", sae.load.is_some(), "name the folder as Load(..)"),
+                    ("prompts", !sae.prompts.is_empty(), "leave it out"),
+                ];
+                for (part, _, hint) in unused.into_iter().filter(|(_, named, _)| *named) {
+                    let problem = format!("`{part}` of Train(..) is not used here; {hint}");
+                    found.push(("analysis.FeatureCircuit.dictionaries".to_owned(), problem));
+                }
+                let own = sae.mistakes(None).into_iter();
                 found.extend(own.map(|(key, problem)| {
                     let part = key.trim_start_matches("analysis.Sae.");
                     let problem = format!("`{part}` of Train(..): {problem}");

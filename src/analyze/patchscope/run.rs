@@ -136,6 +136,7 @@ pub fn look<T: Real>(
                 tokens: question.tokens,
                 stop: task.stop,
                 seed: None,
+                stream: 0,
             },
             tokenizer: task.tokenizer,
             observer,

@@ -2,17 +2,19 @@
 
 use serde::Serialize;
 
+use super::decompose::DecomposedPrompt;
 use super::dictionary::Dictionary;
+use super::effects_report::EffectsReport;
 use super::parameters::Sae;
 use super::train::Round;
 use crate::analyze::neurons::Context;
 use crate::analyze::text_of;
-use crate::engine::{Transformer, mean};
+use crate::engine::{Representation, Transformer, mean};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
 use crate::model::{Real, Tokenizer};
 
-/// Contexts that are run together.
+/// Contexts that are run together at most.
 const TOGETHER: usize = 4;
 /// Tokens of a context that are shown in front of a feature's token.
 const BEFORE: usize = 20;
@@ -47,8 +49,26 @@ pub struct SaeReport {
     pub rounds: Vec<Round>,
     /// Some features, those active on most rows first.
     pub described: Vec<FeatureFigures>,
+    /// Where it was loaded from, unless it was trained.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loaded: Option<LoadedFrom>,
+    /// Prompts, decomposed into features and error.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub decomposed: Vec<DecomposedPrompt>,
+    /// What features do on a task.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub effects: Option<EffectsReport>,
     /// Remarks that belong to the result.
     pub warnings: Vec<String>,
+}
+
+/// What is known of a dictionary that was loaded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LoadedFrom {
+    /// Hash of its files.
+    pub hash: String,
+    /// The model that it was trained on, as its files name it.
+    pub model: Option<String>,
 }
 
 /// Losses of the model on held-out text, in nats a token.
@@ -71,7 +91,7 @@ pub struct FeatureFigures {
     pub feature: usize,
     /// Share of the rows on which it is active.
     pub density: f64,
-    /// Its mean activation there, in units of the input.
+    /// Its mean activation there: the norm of what it adds to the reconstruction.
     pub mean: f64,
     /// Where it is most active.
     pub contexts: Vec<Context>,
@@ -95,7 +115,8 @@ struct Place {
 pub fn measure<T: Real>(
     (transformer, tokenizer): (&Transformer<'_, T>, Option<&Tokenizer>),
     contexts: &[Vec<u32>],
-    (dictionary, question): (&Dictionary<T>, &Sae),
+    (dictionary, at): (&Dictionary<T>, (usize, Representation)),
+    question: &Sae,
     observer: &dyn Observer,
 ) -> Result<SaeReport> {
     let (width, features) = (dictionary.width, dictionary.features);
@@ -106,16 +127,20 @@ pub fn measure<T: Real>(
     let mut totals = vec![0.0; features];
     let mut places: Vec<Vec<Place>> = vec![Vec::new(); features];
     let [mut clean, mut reconstructed, mut zero] = [const { Vec::new() }; 3];
-    let at = (question.layer, question.of);
+    let longest = contexts.iter().map(Vec::len).max().unwrap_or(0);
+    let units = dictionary.units();
+    // Codes, reconstructions and what they are made from.
+    let beside = 3 * features + 4 * width;
+    let together = transformer.texts_together(longest, beside, TOGETHER);
     let mut done = 0;
-    for group in contexts.chunks(TOGETHER) {
+    for group in contexts.chunks(together) {
         if observer.interrupted() {
             return Err(Error::Interrupted);
         }
         let sequences: Vec<&[u32]> = group.iter().map(Vec::as_slice).collect();
         let inputs = transformer.representation(&sequences, at.0, at.1)?;
         let codes = dictionary.encode(&dictionary.scaled(&inputs));
-        let outputs = dictionary.reconstruct(&inputs);
+        let outputs = dictionary.outputs(&codes);
         for (input, output) in inputs.chunks_exact(width).zip(outputs.chunks_exact(width)) {
             for ((sum, x), y) in sums.iter_mut().zip(input).zip(output) {
                 let (x, y) = (x.to_f64(), y.to_f64());
@@ -131,7 +156,7 @@ pub fn measure<T: Real>(
                 for (feature, code) in codes.iter().enumerate() {
                     if *code > T::ZERO {
                         active[feature] += 1;
-                        let activation = code.to_f64() / dictionary.scale;
+                        let activation = code.to_f64() * units[feature];
                         totals[feature] += activation;
                         let place = Place {
                             activation,
@@ -187,6 +212,9 @@ pub fn measure<T: Real>(
         splice,
         rounds: Vec::new(),
         described: described.collect(),
+        loaded: None,
+        decomposed: Vec::new(),
+        effects: None,
         warnings: Vec::new(),
     })
 }
@@ -246,8 +274,12 @@ impl SaeReport {
         let recovered = self.splice.recovered.map_or_else(String::new, |share| {
             format!("; spliced in, {:.1} % of the loss recovered", 100.0 * share)
         });
+        let effects = self
+            .effects
+            .as_ref()
+            .map_or_else(String::new, |effects| format!("; {}", effects.finding()));
         format!(
-            "{:.1} % of the variance with {:.1} features of {} at a time{recovered}; {:.1} % dead",
+            "{:.1} % of the variance with {:.1} features of {} at a time{recovered}; {:.1} % dead{effects}",
             100.0 * self.variance_explained,
             self.l0,
             self.features,

@@ -1,6 +1,6 @@
 //! A dictionary from a folder: `cfg.json` and `sae_weights.safetensors`, as this program and `SAELens` write them.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::dictionary::Dictionary;
@@ -14,6 +14,11 @@ const CONFIG: &str = "cfg.json";
 const WEIGHTS: &str = "sae_weights.safetensors";
 /// The factors of a kind of training that `SAELens` had before version 6.
 const SCALING_FACTORS: [&str; 2] = ["scaling_factor", "finetuning_scaling_factor"];
+
+/// The files of a dictionary in a folder.
+pub(in crate::analyze) fn dictionary_files(folder: &Path) -> [PathBuf; 2] {
+    [CONFIG, WEIGHTS].map(|file| folder.join(file))
+}
 
 /// A dictionary, and where in a model it belongs.
 #[derive(Debug, Clone, PartialEq)]

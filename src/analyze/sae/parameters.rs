@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::change::FeatureEffects;
 use crate::analyze::Mistakes;
 use crate::engine::Representation;
+use crate::metric::Metric;
 
 /// Most features.
 const MOST_FEATURES: usize = 1 << 20;
@@ -18,30 +20,36 @@ const MOST_TOKENS: usize = 10_000_000_000;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sae {
+    /// A folder with a dictionary, which is then not trained.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<PathBuf>,
     /// The layer.
-    pub layer: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<usize>,
     /// What of it.
-    #[serde(default)]
-    pub of: Representation,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub of: Option<Representation>,
     /// The kind of autoencoder.
-    #[serde(default)]
-    pub kind: SaeKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<SaeKind>,
     /// Number of features.
-    pub features: usize,
-    /// The text to train on, read again from the start as often as needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<usize>,
+    /// The text to train on, read again from the start as often as needed, and to measure on.
     pub text: Corpus,
     /// Tokens trained on.
-    pub tokens: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<usize>,
     /// Tokens of a context.
     #[serde(default = "default_context")]
     pub context: usize,
     /// Rows of a training step.
-    #[serde(default = "default_batch")]
-    pub batch: usize,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub batch: Option<usize>,
     /// Adam's learning rate.
-    #[serde(default = "default_learning_rate")]
-    pub learning_rate: f64,
-    /// Seed of the weights and of the order of rows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub learning_rate: Option<f64>,
+    /// Seed of the weights, of the order of rows, and of random features.
     #[serde(default)]
     pub seed: u64,
     /// Features that are described.
@@ -50,6 +58,32 @@ pub struct Sae {
     /// Contexts shown of each of them: those where it is most active.
     #[serde(default = "default_contexts")]
     pub contexts: usize,
+    /// Prompts that are decomposed into features and error.
+    #[serde(default)]
+    pub prompts: Vec<String>,
+    /// Features shown of each of their tokens.
+    #[serde(default = "default_shown")]
+    pub shown: usize,
+    /// What is done to features on a task.
+    #[serde(default)]
+    pub effects: FeatureEffects,
+}
+
+/// How a dictionary is trained.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Recipe {
+    /// The kind of autoencoder.
+    pub kind: SaeKind,
+    /// Number of features.
+    pub features: usize,
+    /// Tokens trained on.
+    pub tokens: usize,
+    /// Rows of a training step.
+    pub batch: usize,
+    /// Adam's learning rate.
+    pub learning_rate: f64,
+    /// Seed of the weights and of the order of rows.
+    pub seed: u64,
 }
 
 /// Where text comes from.
@@ -80,12 +114,8 @@ fn default_context() -> usize {
     128
 }
 
-fn default_batch() -> usize {
-    1024
-}
-
-fn default_learning_rate() -> f64 {
-    1e-3
+fn default_shown() -> usize {
+    5
 }
 
 fn default_described() -> usize {
@@ -138,13 +168,26 @@ impl Default for SaeKind {
 }
 
 impl Sae {
-    /// Values that make no sense, each with its key in the spec.
-    pub(crate) fn mistakes(&self) -> Vec<(&'static str, String)> {
+    /// How it is trained, where it is not loaded. What a spec has to name is 0 where it does not.
+    pub fn recipe(&self) -> Option<Recipe> {
+        self.load.is_none().then(|| Recipe {
+            kind: self.kind.unwrap_or_default(),
+            features: self.features.unwrap_or(0),
+            tokens: self.tokens.unwrap_or(0),
+            batch: self.batch.unwrap_or(1024),
+            learning_rate: self.learning_rate.unwrap_or(1e-3),
+            seed: self.seed,
+        })
+    }
+
+    /// Values that make no sense, each with its key in the spec. With a task, `metric` measures what features do.
+    pub(crate) fn mistakes(&self, metric: Option<Metric>) -> Vec<(&'static str, String)> {
         let mut found = Mistakes::default();
-        found.within("analysis.Sae.features", 2..=MOST_FEATURES, self.features);
+        match self.recipe() {
+            Some(recipe) => self.recipe_mistakes(&recipe, &mut found),
+            None => self.superfluous(&mut found),
+        }
         found.within("analysis.Sae.context", 2..=1 << 20, self.context);
-        found.within("analysis.Sae.batch", 1..=1 << 20, self.batch);
-        found.within("analysis.Sae.tokens", self.batch..=MOST_TOKENS, self.tokens);
         if let Corpus::Sampled { tokens, .. } = self.text {
             let least = self.context.saturating_mul(2);
             found.within(
@@ -155,22 +198,69 @@ impl Sae {
         }
         found.within("analysis.Sae.described", 0..=10_000, self.described);
         found.within("analysis.Sae.contexts", 0..=100, self.contexts);
-        let active = match self.kind {
+        found.within("analysis.Sae.prompts", 0..=1000, self.prompts.len());
+        found.within("analysis.Sae.shown", 1..=1000, self.shown);
+        let some_text = self.text != Corpus::Files(Vec::new());
+        found.require(some_text, "analysis.Sae.text.Files", || {
+            "expected at least one text file".into()
+        });
+        if let Some(metric) = metric {
+            self.effects.mistakes(metric, &mut found);
+        }
+        found.0
+    }
+
+    /// What is not asked of a dictionary that is loaded.
+    fn superfluous(&self, found: &mut Mistakes) {
+        for (key, named) in [
+            ("analysis.Sae.layer", self.layer.is_some()),
+            ("analysis.Sae.of", self.of.is_some()),
+            ("analysis.Sae.kind", self.kind.is_some()),
+            ("analysis.Sae.features", self.features.is_some()),
+            ("analysis.Sae.tokens", self.tokens.is_some()),
+            ("analysis.Sae.batch", self.batch.is_some()),
+            ("analysis.Sae.learning_rate", self.learning_rate.is_some()),
+        ] {
+            found.require(!named, key, || {
+                "a dictionary that is loaded is not trained, and its files say where it belongs; leave it out".into()
+            });
+        }
+    }
+
+    /// What training needs and the spec does not name, and values with which nothing can be trained.
+    fn recipe_mistakes(&self, recipe: &Recipe, found: &mut Mistakes) {
+        for (key, named) in [
+            ("analysis.Sae.layer", self.layer.is_some()),
+            ("analysis.Sae.features", self.features.is_some()),
+            ("analysis.Sae.tokens", self.tokens.is_some()),
+        ] {
+            found.require(named, key, || {
+                "missing: training needs it; or `load` a dictionary".into()
+            });
+        }
+        found.within("analysis.Sae.batch", 1..=1 << 20, recipe.batch);
+        if let Some(features) = self.features {
+            found.within("analysis.Sae.features", 2..=MOST_FEATURES, features);
+        }
+        if let Some(tokens) = self.tokens {
+            found.within("analysis.Sae.tokens", recipe.batch..=MOST_TOKENS, tokens);
+        }
+        let active = match recipe.kind {
             SaeKind::TopK { k } => Some(("analysis.Sae.kind.TopK.k", k)),
             SaeKind::BatchTopK { k } => Some(("analysis.Sae.kind.BatchTopK.k", k)),
             _ => None,
         };
         if let Some((key, k)) = active {
-            found.within(key, 1..=self.features, k);
+            found.within(key, 1..=self.features.unwrap_or(MOST_FEATURES), k);
         }
-        let codes = self.batch.saturating_mul(self.features);
+        let codes = recipe.batch.saturating_mul(recipe.features);
         found.require(codes <= MOST_CODES, "analysis.Sae.batch", || {
             format!(
                 "{} rows of {} features are more than {MOST_CODES} numbers at once; lower one of them",
-                self.batch, self.features
+                recipe.batch, recipe.features
             )
         });
-        let prices = match self.kind {
+        let prices = match recipe.kind {
             SaeKind::Relu { l1 } => vec![("analysis.Sae.kind.Relu.l1", l1)],
             SaeKind::Gated { l1 } => vec![("analysis.Sae.kind.Gated.l1", l1)],
             SaeKind::JumpRelu { l0, bandwidth } => vec![
@@ -179,16 +269,11 @@ impl Sae {
             ],
             SaeKind::TopK { .. } | SaeKind::BatchTopK { .. } => Vec::new(),
         };
-        let numbers = [("analysis.Sae.learning_rate", self.learning_rate)];
+        let numbers = [("analysis.Sae.learning_rate", recipe.learning_rate)];
         for (key, value) in numbers.into_iter().chain(prices) {
             found.require(value.is_finite() && value > 0.0, key, || {
                 format!("expected a finite number above 0, got {value}")
             });
         }
-        let some_text = self.text != Corpus::Files(Vec::new());
-        found.require(some_text, "analysis.Sae.text.Files", || {
-            "expected at least one text file".into()
-        });
-        found.0
     }
 }

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::events::Observer;
 use crate::model::Real;
 
-/// Contexts that are run together.
+/// Contexts that are run together at most.
 const TOGETHER: usize = 8;
 
 /// Rows to train on, in rounds; the same for the same round, whenever it is asked for.
@@ -46,7 +46,9 @@ impl<T: Real> Rows<T> for TextRows<'_, '_, T> {
             .map(|index| &self.contexts[index % count][..])
             .collect();
         let mut rows = Vec::new();
-        for contexts in contexts.chunks(TOGETHER) {
+        let longest = contexts.iter().map(|it| it.len()).max().unwrap_or(0);
+        let together = self.transformer.texts_together(longest, 0, TOGETHER);
+        for contexts in contexts.chunks(together) {
             if self.observer.interrupted() {
                 return Err(Error::Interrupted);
             }

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::adam::Moments;
 use super::dictionary::Dictionary;
 use super::gradient::{Gradient, gradient};
-use super::parameters::{Sae, SaeKind};
+use super::parameters::{Recipe, SaeKind};
 use super::revival::revive;
 use crate::model::Real;
 
@@ -50,6 +50,15 @@ pub struct Round {
     pub revived: usize,
 }
 
+/// What a step of training consists of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Codes, loss and gradient of a batch.
+    Gradient,
+    /// The weights are moved.
+    Adam,
+}
+
 /// How far training is to go.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress {
@@ -61,11 +70,11 @@ pub struct Progress {
 
 impl<T: Real> Training<T> {
     /// A training that has not begun.
-    pub fn new(question: &Sae, width: usize) -> Self {
-        let dictionary = Dictionary::random(question.kind, width, question.features, question.seed);
+    pub fn new(recipe: &Recipe, width: usize) -> Self {
+        let dictionary = Dictionary::random(recipe.kind, width, recipe.features, recipe.seed);
         Self {
             moments: Moments::zero(&dictionary),
-            active: vec![0; question.features],
+            active: vec![0; recipe.features],
             dictionary,
             step: 0,
             rounds: Vec::new(),
@@ -82,11 +91,18 @@ impl<T: Real> Training<T> {
         [&mut self.moments.first, &mut self.moments.second]
     }
 
-    /// Trains on the rows of the next round, in an order drawn by the seed and the round.
+    /// Trains on the rows of the next round, in an order drawn by the seed and the round. `done` is told of every stage that
+    /// is done.
     ///
     /// # Panics
     /// When the rows do not have the dictionary's width, or there are none.
-    pub fn round(&mut self, question: &Sae, progress: Progress, rows: &[T]) {
+    pub fn round(
+        &mut self,
+        recipe: &Recipe,
+        progress: Progress,
+        rows: &[T],
+        done: &mut dyn FnMut(Stage),
+    ) {
         let width = self.dictionary.width;
         let number = self.rounds.len();
         if number == 0 {
@@ -94,7 +110,7 @@ impl<T: Real> Training<T> {
         }
         let scaled = self.dictionary.scaled(rows);
         let mut order: Vec<usize> = (0..rows.len() / width).collect();
-        let seed = question.seed.wrapping_add(1 + number as u64);
+        let seed = recipe.seed.wrapping_add(1 + number as u64);
         order.shuffle(&mut ChaCha8Rng::seed_from_u64(seed));
         let mut round = Round {
             reconstruction: 0.0,
@@ -103,17 +119,19 @@ impl<T: Real> Training<T> {
             revived: 0,
         };
         let mut seen = 0;
-        for batch in order.chunks(question.batch) {
+        for batch in order.chunks(recipe.batch) {
             let inputs: Vec<T> = batch
                 .iter()
                 .flat_map(|row| &scaled[row * width..(row + 1) * width])
                 .copied()
                 .collect();
             let (loss, gradient, codes) = gradient(&self.dictionary, &inputs);
+            done(Stage::Gradient);
             self.step += 1;
-            let rate = question.learning_rate * schedule(self.step, progress.steps);
+            let rate = recipe.learning_rate * schedule(self.step, progress.steps);
             self.moments
                 .apply(&mut self.dictionary, gradient, (self.step, rate));
+            done(Stage::Adam);
             let rows = batch.len() as f64;
             round.reconstruction += rows * loss.reconstruction;
             round.sparsity += rows * loss.sparsity;
@@ -129,7 +147,7 @@ impl<T: Real> Training<T> {
         }
         let every = progress.rounds.div_ceil(REVIVALS);
         if (number + 1).is_multiple_of(every) && number + every < progress.rounds {
-            let alive = std::mem::replace(&mut self.active, vec![0; question.features]);
+            let alive = std::mem::replace(&mut self.active, vec![0; recipe.features]);
             let alive = alive.iter().enumerate();
             let dead: Vec<usize> = alive
                 .filter(|(_, rows)| **rows == 0)

@@ -8,6 +8,7 @@ mod neurons;
 mod patchscope;
 mod relation;
 mod repl;
+mod sae;
 mod trace;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub(crate) use lens::{AttentionArgs, LensArgs, ResidualArgs};
 pub(crate) use neurons::NeuronsArgs;
 pub(crate) use patchscope::PatchscopeArgs;
 pub(crate) use repl::ReplArgs;
+pub(crate) use sae::SaeArgs;
 pub(crate) use trace::TraceArgs;
 
 /// Finds the circuit inside a transformer language model that does a task.
@@ -91,7 +93,7 @@ pub(crate) enum Command {
     Patchscope(PatchscopeArgs),
     /// See whether a relation, such as that of countries to capitals, is a linear map inside the model.
     Relation(RelationArgs),
-    /// Train a sparse autoencoder on what a layer represents, and describe its features.
+    /// Train or load a sparse autoencoder of what a layer represents; describe its features and what they do.
     Sae(SaeArgs),
     /// Find where in the model a prompt's subject is turned into its answer, by noise on it and places put back.
     Trace(TraceArgs),
@@ -272,54 +274,6 @@ pub(crate) struct VectorArgs {
     pub(crate) tokens: usize,
     #[command(flatten)]
     pub(crate) batch: BatchArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct SaeArgs {
-    /// The model.
-    pub(crate) model: String,
-    /// The layer.
-    #[arg(long, value_name = "N")]
-    pub(crate) layer: usize,
-    /// What of it: `Stream` (the stream that leaves it), `Mlp` (what its MLP writes) or `Heads` (their results).
-    #[arg(long, value_name = "WHAT", default_value = "Stream")]
-    pub(crate) of: String,
-    /// The kind: 'Relu(l1: 0.1)', 'TopK(k: 32)', 'BatchTopK(k: 32)', 'JumpRelu(l0: 0.01, bandwidth: 0.1)' or
-    /// 'Gated(l1: 0.1)'.
-    #[arg(long, value_name = "KIND", default_value = "TopK(k: 32)")]
-    pub(crate) kind: String,
-    /// Number of features.
-    #[arg(long, value_name = "N")]
-    pub(crate) features: usize,
-    /// A text file to train on; may be given several times [default: text drawn from the model].
-    #[arg(long, value_name = "FILE")]
-    pub(crate) text: Vec<PathBuf>,
-    /// Tokens of text drawn from the model, where no file is given.
-    #[arg(long, value_name = "N", default_value_t = 50_000)]
-    pub(crate) sampled: usize,
-    /// Tokens trained on; text is read again as often as needed.
-    #[arg(long, value_name = "N", default_value_t = 500_000)]
-    pub(crate) tokens: usize,
-    /// Tokens of a context.
-    #[arg(long, value_name = "N", default_value_t = 128)]
-    pub(crate) context: usize,
-    /// Rows of a training step.
-    #[arg(long, value_name = "N", default_value_t = 1024)]
-    pub(crate) batch: usize,
-    /// Adam's learning rate.
-    #[arg(long, value_name = "X", default_value_t = 1e-3)]
-    pub(crate) learning_rate: f64,
-    /// Seed.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    pub(crate) seed: u64,
-    /// Share of the contexts that only judge.
-    #[arg(long, value_name = "X", default_value_t = 0.1)]
-    pub(crate) held_out: f64,
-    /// Name of the spec [default: sae- and the layer].
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<String>,
-    #[command(flatten)]
-    pub(crate) batch_args: BatchArgs,
 }
 
 #[derive(Debug, Args)]

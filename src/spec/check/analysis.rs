@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Check, MAX_BASELINES, MAX_BOOTSTRAP};
-use crate::analyze::{Analysis, Lens, Neurons, Residual};
+use crate::analyze::{Analysis, Lens, Neurons, Residual, Sae};
 use crate::error::SpecMistake;
 use crate::spec::position::KeyPath;
 use crate::spec::{AnalysisSpec, Precision};
@@ -19,9 +19,6 @@ pub(in crate::spec) fn analysis_mistakes(
     check.format_and_name(spec.format, &spec.name);
     check.models(&spec.models);
     match (&spec.task, &spec.analysis) {
-        (Some(_), Analysis::Sae(_)) => check.require(false, "task", || {
-            "an autoencoder is trained on `text` and needs no task; leave it out".into()
-        }),
         (task, Analysis::Lens(Lens { texts, .. }) | Analysis::Residual(Residual { texts, .. })) => {
             check.task_or_texts(task.as_ref(), texts);
         }
@@ -42,19 +39,12 @@ pub(in crate::spec) fn analysis_mistakes(
             Analysis::Attention(_)
             | Analysis::Patchscope(_)
             | Analysis::Prompt(_)
+            | Analysis::Sae(_)
             | Analysis::Neurons(Neurons { sets: Some(_), .. }),
         ) => {}
         (None, Analysis::Relation(_)) => {
             check.require(spec.held_out > 0.0, "held_out", || {
                 "expected more than 0: a relation is judged on held-out subjects".into()
-            });
-        }
-        (None, Analysis::Sae(_)) => {
-            check.require(spec.held_out > 0.0, "held_out", || {
-                "expected more than 0: figures of an autoencoder are of held-out text".into()
-            });
-            check.require(spec.precision == Precision::F32, "precision", || {
-                "expected F32: autoencoders are trained in single precision".into()
             });
         }
         (None, _) => check.require(false, "task", || {
@@ -89,7 +79,10 @@ pub(in crate::spec) fn analysis_mistakes(
         Analysis::Prompt(prompt) => owned(prompt.mistakes()),
         Analysis::Relation(relation) => owned(relation.mistakes()),
         Analysis::Residual(residual) => owned(residual.mistakes()),
-        Analysis::Sae(sae) => owned(sae.mistakes()),
+        Analysis::Sae(sae) => {
+            check.autoencoder(spec, sae);
+            owned(sae.mistakes(spec.task.is_some().then_some(spec.metric)))
+        }
         Analysis::Tracing(tracing) => owned(tracing.mistakes()),
         Analysis::Vector(vector) => owned(vector.mistakes(spec.metric)),
     };
@@ -100,6 +93,16 @@ pub(in crate::spec) fn analysis_mistakes(
 }
 
 impl Check<'_> {
+    fn autoencoder(&mut self, spec: &AnalysisSpec, sae: &Sae) {
+        let trained = sae.load.is_none();
+        self.require(spec.held_out > 0.0 || !trained, "held_out", || {
+            "expected more than 0: figures of an autoencoder are of held-out text".into()
+        });
+        self.require(spec.precision == Precision::F32, "precision", || {
+            "expected F32: autoencoders are of single precision".into()
+        });
+    }
+
     /// Of what looks at the prompts of a task, or at texts.
     fn task_or_texts(&mut self, task: Option<&TaskSource>, texts: &[String]) {
         self.require(task.is_some() || !texts.is_empty(), "task", || {

@@ -217,25 +217,33 @@ fn kind_of(task: &str) -> String {
 
 /// `secateur sae`.
 pub(crate) fn sae(args: &SaeArgs, quiet: bool) -> Result<u8> {
-    let name = args
-        .name
-        .clone()
-        .unwrap_or_else(|| format!("sae-{}", args.layer));
     let text = corpus(&args.text, args.sampled, args.seed);
+    let (name, origin, held_out) = match (&args.load, args.layer) {
+        (Some(folder), _) => {
+            let last = folder.file_name().unwrap_or_default().to_string_lossy();
+            let load = format!("load: {:?}", folder.display().to_string());
+            (format!("sae-{last}"), load, 0.5)
+        }
+        (None, layer) => (format!("sae-{}", layer.unwrap_or(0)), recipe(args), 0.1),
+    };
+    let name = args.name.clone().unwrap_or(name);
+    let task = args.task.as_ref().map_or_else(String::new, |task| {
+        format!("task: {task}, metric: {}, ", args.metric)
+    });
+    let effects = args.task.as_ref().map_or_else(String::new, |_| {
+        format!(
+            ", effects: (top: {}, changes: {}, at: {}, strength: {:?})",
+            args.top, args.changes, args.at, args.strength
+        )
+    });
     let text = format!(
-        "(format: 1, name: {name:?}, models: [{:?}], held_out: {:?}, analysis: Sae(layer: {}, of: {}, kind: {}, features: {}, \
-         text: {text}, tokens: {}, context: {}, batch: {}, learning_rate: {:?}, seed: {}))",
+        "(format: 1, name: {name:?}, models: [{:?}], {task}held_out: {:?}, analysis: Sae({origin}, text: {text}, context: {}, \
+         seed: {}, prompts: {:?}{effects}))",
         args.model,
-        args.held_out,
-        args.layer,
-        args.of,
-        args.kind,
-        args.features,
-        args.tokens,
+        args.held_out.unwrap_or(held_out),
         args.context,
-        args.batch,
-        args.learning_rate,
-        args.seed
+        args.seed,
+        args.prompt
     );
     run_text(&text, &args.batch_args, quiet)
 }
@@ -263,6 +271,23 @@ pub(crate) fn relation(args: &RelationArgs, quiet: bool) -> Result<u8> {
         args.seed
     );
     run_text(&text, &args.batch, quiet)
+}
+
+/// The keys of a spec that training has.
+fn recipe(args: &SaeArgs) -> String {
+    let mut keys = vec![
+        format!("layer: {}", args.layer.unwrap_or(0)),
+        format!("features: {}", args.features.unwrap_or(0)),
+        format!("tokens: {}", args.tokens.unwrap_or(500_000)),
+    ];
+    keys.extend(args.of.as_ref().map(|it| format!("of: {it}")));
+    keys.extend(args.kind.as_ref().map(|it| format!("kind: {it}")));
+    keys.extend(args.batch.map(|it| format!("batch: {it}")));
+    keys.extend(
+        args.learning_rate
+            .map(|it| format!("learning_rate: {it:?}")),
+    );
+    keys.join(", ")
 }
 
 /// Runs a spec and prints its report.

@@ -1,0 +1,80 @@
+//! The gradient of the metric at one representation of a layer.
+
+use std::ops::Range;
+
+use super::backward::Tape;
+use super::chunk::check_finite;
+use super::splice::{SiteSink, Start};
+use super::transformer::{Prefix, Transformer};
+use crate::error::{Error, Result};
+use crate::graph::Representation;
+use crate::metric::Metric;
+use crate::model::Real;
+use crate::task::Example;
+
+/// A representation of a layer in the clean run of some examples, and the metric's gradient there.
+#[derive(Debug, Clone)]
+pub struct Sensitivity<T> {
+    /// The representation, `[rows, width]`: every position, in the last layer those read.
+    pub values: Vec<T>,
+    /// The gradient of each example's metric, `[rows, width]`.
+    pub gradient: Vec<T>,
+    /// The rows of each example.
+    pub examples: Vec<Range<usize>>,
+    /// The rows that are read.
+    pub reads: Vec<usize>,
+}
+
+impl<T: Real> Transformer<'_, T> {
+    /// The gradient of each example's metric on its clean prompt with respect to a layer's representation.
+    ///
+    /// # Errors
+    /// When a number is not finite.
+    ///
+    /// # Panics
+    /// When there is no such layer.
+    ///
+    /// # Complexity
+    /// One forward pass, and one backward pass down to the layer.
+    pub fn sensitivity(
+        &self,
+        examples: &[Example],
+        metric: Metric,
+        (layer, of): (usize, Representation),
+    ) -> Result<Sensitivity<T>> {
+        let (layout, embedded) = self.clean_rows(examples);
+        let prefix = Prefix::default();
+        let run = self.forward(&layout, &embedded, &prefix, true);
+        check_finite(&run)?;
+        let finals = &run.streams[2 * self.config().n_layers];
+        let gradient = self.metric_gradient(metric, &layout, examples, finals, &[]);
+        let mut sink = SiteSink {
+            sites: &[(layer, of)],
+            start: Start::Metric(metric),
+            direct: false,
+            found: vec![Vec::new()],
+        };
+        let tape = Tape {
+            layout: &layout,
+            prefix: &prefix,
+            run: &run,
+            interventions: &[],
+        };
+        self.backward_blocks(&tape, layer..self.config().n_layers, gradient, &mut sink);
+        let gradient = sink.found.concat();
+        if !gradient.iter().all(|value| value.is_finite()) {
+            return Err(Error::NotFinite {
+                node: format!("layer {layer} ({of:?})"),
+                problem: "the gradient of the metric is not finite there".into(),
+            });
+        }
+        let reads_only = self.reads_only(layer);
+        let segments = layout.segments.iter();
+        Ok(Sensitivity {
+            values: run.representation(layer, of).to_vec(),
+            gradient,
+            examples: segments.map(|it| it.range(reads_only).clone()).collect(),
+            reads: layout.read_rows(reads_only),
+        })
+    }
+}
