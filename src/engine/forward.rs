@@ -78,7 +78,7 @@ impl<T> Changes<'_, T> {
         (layout, reads_only): (&Layout, bool),
     ) {
         if let Some(splice) = self.splice {
-            splice.splice((layer, of), rows, &layout.read_rows(reads_only));
+            splice.splice((layer, of), rows, &layout.row_places(reads_only));
         }
     }
 }

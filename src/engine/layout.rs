@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use super::splice::RowPlaces;
 use crate::task::Example;
 
 /// One sequence among the packed rows.
@@ -183,8 +184,16 @@ impl Layout {
         }
     }
 
+    /// Where the query rows are.
+    pub(crate) fn row_places(&self, reads_only: bool) -> RowPlaces {
+        RowPlaces {
+            positions: self.query_positions(reads_only),
+            reads: self.read_rows(reads_only),
+        }
+    }
+
     /// The rows read among the query rows.
-    pub(crate) fn read_rows(&self, reads_only: bool) -> Vec<usize> {
+    fn read_rows(&self, reads_only: bool) -> Vec<usize> {
         if reads_only {
             (0..self.reads.len()).collect()
         } else {

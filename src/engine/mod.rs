@@ -64,7 +64,7 @@ pub use resume::Resumable;
 pub use sensitivity::Sensitivity;
 pub use session::ModelEvaluator;
 pub use site::Rewriting;
-pub use splice::{Splice, Spliced, Start, Taped};
+pub use splice::{RowPlaces, Splice, Spliced, Start, Taped};
 pub use steer::{AddAt, HeadShape, Steering};
 pub use streams::{Looked, Part, Place};
 pub use subjects::Subjects;

@@ -8,6 +8,7 @@ use super::intervention::{Intervention, Site};
 use super::kernels::rows;
 use super::layout::Layout;
 use super::memory::Extent;
+use super::splice::RowPlaces;
 use super::steer::{AddAt, add_at, finite, scaled};
 use super::transformer::{Prefix, Transformer};
 use crate::error::Result;
@@ -194,11 +195,11 @@ impl<'t, 'a, T: Real> Resumable<'t, 'a, T> {
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// A layer's representation in the run as it is, `[rows, width]`, and which of the rows are read.
-    pub fn representation(&self, layer: usize, of: Representation) -> (&[T], Vec<usize>) {
+    /// A layer's representation in the run as it is, `[rows, width]`, and where the rows are.
+    pub fn representation(&self, layer: usize, of: Representation) -> (&[T], RowPlaces) {
         let reads_only = self.transformer.reads_only(layer);
         let data = self.run.representation(layer, of);
-        (data, self.layout.read_rows(reads_only))
+        (data, self.layout.row_places(reads_only))
     }
 
     /// The metric of the run as it is, `[examples]`.

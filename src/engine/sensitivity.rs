@@ -1,10 +1,8 @@
 //! The gradient of the metric at one representation of a layer.
 
-use std::ops::Range;
-
 use super::backward::Tape;
 use super::chunk::check_finite;
-use super::splice::{SiteSink, Start};
+use super::splice::{RowPlaces, SiteSink, Start};
 use super::transformer::{Prefix, Transformer};
 use crate::error::{Error, Result};
 use crate::graph::Representation;
@@ -19,10 +17,8 @@ pub struct Sensitivity<T> {
     pub values: Vec<T>,
     /// The gradient of each example's metric, `[rows, width]`.
     pub gradient: Vec<T>,
-    /// The rows of each example.
-    pub examples: Vec<Range<usize>>,
-    /// The rows that are read.
-    pub reads: Vec<usize>,
+    /// Where the rows are.
+    pub places: RowPlaces,
 }
 
 impl<T: Real> Transformer<'_, T> {
@@ -69,12 +65,10 @@ impl<T: Real> Transformer<'_, T> {
             });
         }
         let reads_only = self.reads_only(layer);
-        let segments = layout.segments.iter();
         Ok(Sensitivity {
             values: run.representation(layer, of).to_vec(),
             gradient,
-            examples: segments.map(|it| it.range(reads_only).clone()).collect(),
-            reads: layout.read_rows(reads_only),
+            places: layout.row_places(reads_only),
         })
     }
 }

@@ -7,7 +7,7 @@ use super::chunk::check_finite;
 use super::forward::{Changes, FullRun};
 use super::kernels::rows;
 use super::layout::Layout;
-use super::splice::Splice;
+use super::splice::{RowPlaces, Splice};
 use super::transformer::{Prefix, Transformer};
 use crate::error::{Error, Result};
 use crate::graph::Representation;
@@ -18,11 +18,11 @@ use crate::model::Real;
 pub struct Rewriting<T>(Arc<dyn Splice<T> + Send>);
 
 impl<T> Rewriting<T> {
-    /// A change of the rows of a layer's representation, `[rows, width]`; it also gets the numbers of the rows that are
-    /// read. In the last layer there are only these.
+    /// A change of the rows of a layer's representation, `[rows, width]`. In the last layer there are only those that are
+    /// read.
     pub fn new(
         at: (usize, Representation),
-        change: impl Fn(&mut [T], &[usize]) + Send + Sync + 'static,
+        change: impl Fn(&mut [T], &RowPlaces) + Send + Sync + 'static,
     ) -> Self {
         Self(Arc::new(Rewrite { at, change }))
     }
@@ -44,10 +44,10 @@ struct Rewrite<C> {
     change: C,
 }
 
-impl<T, C: Fn(&mut [T], &[usize]) + Sync> Splice<T> for Rewrite<C> {
-    fn splice(&self, at: (usize, Representation), rows: &mut [T], reads: &[usize]) {
+impl<T, C: Fn(&mut [T], &RowPlaces) + Sync> Splice<T> for Rewrite<C> {
+    fn splice(&self, at: (usize, Representation), rows: &mut [T], places: &RowPlaces) {
         if at == self.at {
-            (self.change)(rows, reads);
+            (self.change)(rows, places);
         }
     }
 }
@@ -89,14 +89,14 @@ impl<T: Real> Transformer<'_, T> {
         Ok(taken(&mut run, representation))
     }
 
-    /// The loss on every token of some sequences but their first, in nats, with a layer's representation replaced at every
-    /// position by what `change` makes of it.
+    /// The loss on every token of some sequences but their first, in nats, with the rows of a layer's representation,
+    /// `[rows, width]`, changed by `change`.
     ///
     /// # Errors
     /// When a loss is not finite.
     ///
     /// # Panics
-    /// As [`Self::representation`]; when `change` gives another number of values.
+    /// As [`Self::representation`].
     ///
     /// # Complexity
     /// One forward pass.
@@ -104,15 +104,11 @@ impl<T: Real> Transformer<'_, T> {
         &self,
         sequences: &[&[u32]],
         at: (usize, Representation),
-        change: impl Fn(&[T]) -> Vec<T> + Sync,
+        change: impl Fn(&mut [T], &RowPlaces) + Sync,
     ) -> Result<Vec<f64>> {
         let contexts: Vec<&[u32]> = sequences.iter().map(|it| &it[..it.len() - 1]).collect();
         let (layout, x) = self.read_everywhere(&contexts);
-        let replace = |data: &mut [T], _: &[usize]| data.copy_from_slice(&change(data));
-        let rewrite = Rewrite {
-            at,
-            change: replace,
-        };
+        let rewrite = Rewrite { at, change };
         let changes = Changes {
             splice: Some(&rewrite),
             ..Changes::none()

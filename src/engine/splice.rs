@@ -5,6 +5,7 @@ use super::chunk::{check_finite, split_prefix};
 use super::forward::{Changes, FullRun, LayerRun};
 use super::kernels::rows;
 use super::layout::Layout;
+use super::steer::AddAt;
 use super::transformer::{Prefix, Transformer};
 use crate::error::Result;
 use crate::graph::Representation;
@@ -14,9 +15,29 @@ use crate::task::Example;
 
 /// Changes representations of a run when they have been computed; what comes behind is computed from what it makes of them.
 pub trait Splice<T>: Sync {
-    /// Changes the rows of a layer's representation, `[rows, width]`, those of all copies one after the other; `reads` are
-    /// the numbers of the rows that are read. In the last layer there are only these.
-    fn splice(&self, at: (usize, Representation), rows: &mut [T], reads: &[usize]);
+    /// Changes the rows of a layer's representation, `[rows, width]`, those of all copies one after the other. In the last
+    /// layer there are only the rows that are read.
+    fn splice(&self, at: (usize, Representation), rows: &mut [T], places: &RowPlaces);
+}
+
+/// Which positions the rows of a representation are of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowPlaces {
+    /// Position of each row in its sequence.
+    pub positions: Vec<usize>,
+    /// Rows whose logits are read.
+    pub reads: Vec<usize>,
+}
+
+impl RowPlaces {
+    /// The rows where something is added, without those of the first positions of each sequence.
+    pub fn rows(&self, at: AddAt, skip_first: usize) -> Vec<usize> {
+        let behind = |row: &usize| self.positions[*row] >= skip_first;
+        match at {
+            AddAt::Every => (0..self.positions.len()).filter(behind).collect(),
+            AddAt::Read => self.reads.iter().copied().filter(behind).collect(),
+        }
+    }
 }
 
 /// Prompts that were run once, with what is needed to run them again from the first of some representations on.

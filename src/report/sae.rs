@@ -185,6 +185,8 @@ pub struct LensStamp<'s> {
     pub layer: usize,
     /// Tokens of a context.
     pub context: usize,
+    /// Positions at the start of each context that were left out.
+    pub skip_first: usize,
     /// Whether contexts begin with a beginning-of-sequence token.
     pub prepend_bos: bool,
 }
@@ -215,11 +217,13 @@ pub fn sae_lens(dictionary: &Dictionary<f32>, stamp: &LensStamp<'_>) -> Result<[
         "hook_name": stamp.hook,
         "hook_layer": stamp.layer,
         "context_size": stamp.context,
+        "seqpos_slice": [stamp.skip_first, null],
         "prepend_bos": stamp.prepend_bos,
         "metadata": {
             "model_name": stamp.model,
             "hook_name": stamp.hook,
             "context_size": stamp.context,
+            "seqpos_slice": [stamp.skip_first, null],
             "prepend_bos": stamp.prepend_bos,
         },
     });

@@ -99,7 +99,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
                 asked,
                 &recipe,
                 place,
-                training_text,
+                (training_text, question.skip_first),
                 (Some(&inputs), &profile),
             )?;
             Held {
@@ -171,6 +171,7 @@ fn files(
             hook: &hook(at),
             layer: at.0,
             context: question.context,
+            skip_first: question.skip_first,
             prepend_bos: tokenizer.is_some_and(|it| it.prepends_bos(spec.prepend_bos)),
         };
         let [config, weights] = sae_lens(&held.dictionary, &stamp)?;
@@ -245,7 +246,13 @@ pub(super) fn trained(
     let contexts = contexts(asked, (&question.text, question.context), &transformer)?;
     profile.done("text");
     let place = (&transformer, at);
-    let training = train(asked, &recipe, place, &contexts, (None, profile))?;
+    let training = train(
+        asked,
+        &recipe,
+        place,
+        (&contexts, question.skip_first),
+        (None, profile),
+    )?;
     Ok((training.dictionary, at, hash_of(&contexts)))
 }
 
@@ -375,6 +382,7 @@ fn effects(
         held_out: judged,
         metric: spec.metric,
         bootstrap: spec.bootstrap,
+        skip_first: question.skip_first,
         random_baselines: spec.random_baselines,
         seed: question.seed,
         tokenizer: model.tokenizer.as_ref(),

@@ -19,13 +19,13 @@ pub(super) fn train(
     asked: &Asked<'_>,
     recipe: &Recipe,
     (transformer, at): (&Transformer<'_, f32>, (usize, Representation)),
-    contexts: &[Vec<u32>],
+    (contexts, skip_first): (&[Vec<u32>], usize),
     (inputs, profile): (Option<&str>, &Profile),
 ) -> Result<Training<f32>> {
     let observer = asked.observer;
     let context = contexts.iter().map(Vec::len).max().unwrap_or(1);
     let per_round = (ROUND_ROWS / context).max(1);
-    let rows_each = per_round * context;
+    let rows_each = per_round * context.saturating_sub(skip_first).max(1);
     let rounds = recipe.tokens.div_ceil(rows_each);
     let progress = Progress {
         rounds,
@@ -37,6 +37,7 @@ pub(super) fn train(
         contexts,
         at,
         per_round,
+        skip_first,
         observer,
     };
     let folder = &asked.job.folder;

@@ -320,6 +320,7 @@ fn exported_weights_compute_the_same() {
     for kind in KINDS {
         let dictionary = trained(kind, &toy, 2).dictionary;
         let stamp = LensStamp {
+            skip_first: 1,
             model: "toy",
             hook: "blocks.0.hook_resid_post",
             layer: 0,

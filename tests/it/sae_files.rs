@@ -135,6 +135,7 @@ fn what_is_saved_is_what_sae_lens_was_given() {
     for (name, kind) in KINDS {
         let dictionary = some_dictionary(kind);
         let stamp = LensStamp {
+            skip_first: 1,
             model: "toy",
             hook: "blocks.1.hook_resid_post",
             layer: 1,

@@ -105,7 +105,7 @@ fn features_and_error_are_the_model() {
             .expect("metrics");
         for of in PLACES {
             let dictionary = dictionary(&transformer, SaeKind::TopK { k: 5 }, of);
-            let steering = whole(&dictionary, (1, of), AddAt::Every, |_, codes| {
+            let steering = whole(&dictionary, (1, of), (AddAt::Every, 0), |_, codes| {
                 codes.to_vec()
             });
             let found = transformer.steered_metric(&examples, METRIC, &steering, &Silent);
@@ -119,14 +119,15 @@ fn features_and_error_are_the_model() {
 fn whole(
     dictionary: &Dictionary<f64>,
     site: (usize, Representation),
-    at: AddAt,
+    (at, skip_first): (AddAt, usize),
     change: impl Fn(usize, &[f64]) -> Vec<f64> + Send + Sync + 'static,
 ) -> Steering<f64> {
     let dictionary = dictionary.clone();
-    Steering::rewriting(Rewriting::new(site, move |rows, reads| {
+    Steering::rewriting(Rewriting::new(site, move |rows, places| {
         let (width, features) = (dictionary.width, dictionary.features);
         for row in 0..rows.len() / width {
-            if at == AddAt::Read && !reads.contains(&row) {
+            let read = at == AddAt::Every || places.reads.contains(&row);
+            if !read || places.positions[row] < skip_first {
                 continue;
             }
             let input = rows[row * width..(row + 1) * width].to_vec();
@@ -153,13 +154,14 @@ fn report(
     transformer: &Transformer<'_, f64>,
     (dictionary, site): (&Dictionary<f64>, (usize, Representation)),
     examples: [&[Example]; 2],
-    question: &FeatureEffects,
+    (question, skip_first): (&FeatureEffects, usize),
 ) -> EffectsReport {
     let task = FeatureTask {
         discovery: examples[0],
         held_out: examples[1],
         metric: METRIC,
         bootstrap: 20,
+        skip_first,
         random_baselines: 6,
         seed: 3,
         tokenizer: None,
@@ -182,10 +184,8 @@ fn asked(at: AddAt, changes: &[FeatureChange]) -> FeatureEffects {
 /// Effects equal those of whole runs with everything decomposed; means, densities and activations those of a plain count.
 #[test]
 fn effects_are_those_of_whole_runs() {
-    for (config, at) in configs()
-        .into_iter()
-        .zip([AddAt::Every, AddAt::Read, AddAt::Every])
-    {
+    let places = [(AddAt::Every, 0), (AddAt::Read, 1), (AddAt::Every, 1)];
+    for (config, (at, skip)) in configs().into_iter().zip(places) {
         let (weights, graph) = (oracle::random_weights(&config, 7), graph_of(&config));
         let transformer = Transformer::new(&weights, &graph);
         let examples = oracle::random_examples(&config, 9, 4);
@@ -203,7 +203,7 @@ fn effects_are_those_of_whole_runs() {
                 &transformer,
                 placed,
                 [discovery, held_out],
-                &asked(at, &CHANGES),
+                (&asked(at, &CHANGES), skip),
             );
             assert_eq!(report.features.len(), 5);
             let mut codes = Vec::new();
@@ -212,7 +212,8 @@ fn effects_are_those_of_whole_runs() {
                     let rows = transformer
                         .representation(&[prompt], layer, of)
                         .expect("rows");
-                    codes.extend(dictionary.encode(&dictionary.scaled(&rows)));
+                    let rows = &rows[skip * dictionary.width..];
+                    codes.extend(dictionary.encode(&dictionary.scaled(rows)));
                 }
             }
             for effect in report.features.iter().chain(&report.random) {
@@ -226,7 +227,7 @@ fn effects_are_those_of_whole_runs() {
                 let usual = (mean(&own), mean(&active));
                 for (change, found) in CHANGES.iter().zip(&effect.effects) {
                     let change = *change;
-                    let steering = whole(&dictionary, (layer, of), at, move |_, codes| {
+                    let steering = whole(&dictionary, (layer, of), (at, skip), move |_, codes| {
                         let mut codes = codes.to_vec();
                         codes[feature] = match change {
                             FeatureChange::Zero => 0.0,
@@ -271,8 +272,8 @@ fn gradients_at_representations_are_finite_differences() {
                 let found = transformer
                     .sensitivity(&examples, METRIC, site)
                     .expect("a gradient");
-                let (rows, reads) = ready.representation(layer, of);
-                assert_eq!((&found.values[..], &found.reads), (rows, &reads));
+                let (rows, places) = ready.representation(layer, of);
+                assert_eq!((&found.values[..], &found.places), (rows, &places));
                 let width = transformer.width_of(of);
                 let step = 1e-5;
                 for at in (0..rows.len()).step_by(7) {
@@ -301,7 +302,7 @@ fn gradients_at_representations_are_finite_differences() {
                 &transformer,
                 placed,
                 [&examples, &examples],
-                &asked(at, &changes),
+                (&asked(at, &changes), 1),
             );
             let sizes: Vec<f64> = report
                 .features
@@ -332,7 +333,7 @@ fn random_features_stand_beside() {
     let dictionary = dictionary(&transformer, SaeKind::TopK { k: 6 }, PLACES[0]);
     let placed = (&dictionary, (1, PLACES[0]));
     let question = asked(AddAt::Every, &[FeatureChange::Scale(1.0)]);
-    let report = report(&transformer, placed, [&examples, &examples], &question);
+    let report = report(&transformer, placed, [&examples, &examples], (&question, 1));
     assert_eq!(report.random.len(), 6);
     let mut all: Vec<usize> = report
         .features
@@ -381,7 +382,7 @@ fn a_planted_feature_has_the_effect() {
     }
     let placed = (&dictionary, (last, PLACES[0]));
     let question = asked(AddAt::Read, &[FeatureChange::Zero]);
-    let report = report(&transformer, placed, [&examples, &examples], &question);
+    let report = report(&transformer, placed, [&examples, &examples], (&question, 1));
     assert_eq!(report.features[0].feature, 17);
     for other in report.features[1..].iter().chain(&report.random) {
         assert!(other.attribution.abs() < 1e-9, "{}", other.attribution);
@@ -408,9 +409,12 @@ fn text_is_written_with_features() {
             .expect("text")
     };
     let prompts: [&[u32]; 3] = [&[1, 5, 9], &[2], &[7, 7, 3, 2]];
-    let steering = whole(&dictionary, (1, PLACES[2]), AddAt::Every, |_, codes| {
-        codes.iter().map(|code| 8.0 * code + 1.0).collect()
-    });
+    let steering = whole(
+        &dictionary,
+        (1, PLACES[2]),
+        (AddAt::Every, 1),
+        |_, codes| codes.iter().map(|code| 8.0 * code + 1.0).collect(),
+    );
     let (plain, steered) = (
         write(&prompts, &Steering::none()),
         write(&prompts, &steering),
@@ -437,7 +441,7 @@ fn text_is_written_with_features() {
         &transformer,
         (&dictionary, (1, PLACES[2])),
         [&examples, &examples],
-        &question,
+        (&question, 1),
     );
     assert_eq!(report.written.len(), 2);
     for written in &report.written {
@@ -466,6 +470,7 @@ fn figures_do_not_depend_on_the_room() {
         text: Corpus::Files(Vec::new()),
         tokens: None,
         context: 9,
+        skip_first: 1,
         batch: None,
         learning_rate: None,
         seed: 0,
@@ -488,11 +493,17 @@ fn figures_do_not_depend_on_the_room() {
             contexts: &text,
             at: placed.1,
             per_round: 15,
+            skip_first: 1,
             observer: &Silent,
         };
         let rows = rows.round(2).expect("rows");
         let asked = asked(AddAt::Every, &CHANGES);
-        let effects = report(&transformer, placed, [&examples, &examples[..7]], &asked);
+        let effects = report(
+            &transformer,
+            placed,
+            [&examples, &examples[..7]],
+            (&asked, 1),
+        );
         ((groups, together), (figures, rows, effects))
     });
     let [(all, wanted), others @ ..] = results;

@@ -5,7 +5,9 @@ use rayon::prelude::*;
 use super::decomposition::{Kept, Parts, merged};
 use super::placed::Placements;
 use super::replacement::Replacement;
-use crate::engine::{BLOCK, Evaluator, Representation, Splice, Spliced, Start, Taped, Transformer};
+use crate::engine::{
+    BLOCK, Evaluator, Representation, RowPlaces, Splice, Spliced, Start, Taped, Transformer,
+};
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, EdgeMask, EdgeScores};
 use crate::metric::Metric;
@@ -235,7 +237,7 @@ struct Circuits<'c, T> {
 }
 
 impl<T: Real> Splice<T> for Circuits<'_, T> {
-    fn splice(&self, at: (usize, Representation), rows: &mut [T], _: &[usize]) {
+    fn splice(&self, at: (usize, Representation), rows: &mut [T], _: &RowPlaces) {
         let mut sites = self.placements.sites().iter();
         let Some(index) = sites.position(|&site| site == at) else {
             return;
@@ -257,7 +259,7 @@ struct Between<'b, T> {
 }
 
 impl<T: Real> Splice<T> for Between<'_, T> {
-    fn splice(&self, at: (usize, Representation), rows: &mut [T], _: &[usize]) {
+    fn splice(&self, at: (usize, Representation), rows: &mut [T], _: &RowPlaces) {
         if self.site != at {
             return;
         }

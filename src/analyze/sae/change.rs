@@ -24,7 +24,7 @@ const MOST_TOKENS: usize = 1000;
 pub enum FeatureChange {
     /// Zero.
     Zero,
-    /// Its mean over all positions of the discovery prompts, of both kinds.
+    /// Its mean over the positions of the discovery prompts, of both kinds, that are not skipped.
     Mean,
     /// So many times what it is.
     Scale(f64),
@@ -115,6 +115,15 @@ impl FeatureEffects {
     }
 }
 
+/// Where features are changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Places {
+    /// At all positions, or where logits are read.
+    pub at: AddAt,
+    /// Positions at the start of each prompt that are left as they are.
+    pub skip_first: usize,
+}
+
 /// A feature with what changes refer to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Usual {
@@ -168,15 +177,14 @@ pub(super) fn changed<T: Real>(
 pub(super) fn rewriting<T: Real>(
     dictionary: &Dictionary<T>,
     site: (usize, Representation),
-    at: AddAt,
+    places: Places,
     (change, usual): (FeatureChange, Usual),
 ) -> Rewriting<T> {
     let dictionary = dictionary.clone();
-    Rewriting::new(site, move |rows, reads| {
-        let every: Vec<usize> = (0..rows.len() / dictionary.width).collect();
-        let which = if at == AddAt::Every { &every } else { reads };
+    Rewriting::new(site, move |rows, found| {
+        let which = found.rows(places.at, places.skip_first);
         let codes = dictionary.encode(&dictionary.scaled(rows));
-        if let Some(out) = changed(&dictionary, (rows, &codes), which, (change, &usual)) {
+        if let Some(out) = changed(&dictionary, (rows, &codes), &which, (change, &usual)) {
             rows.copy_from_slice(&out);
         }
     })

@@ -1,13 +1,13 @@
 //! What single features do on a task: screened by attribution on the discovery prompts, measured exactly beside random
 //! features on held-out ones, and shown in the text that the model writes.
 
-use super::change::{FeatureChange, FeatureEffects, Usual, changed, rewriting};
+use super::change::{FeatureChange, FeatureEffects, Places, Usual, changed, rewriting};
 use super::dictionary::Dictionary;
 use super::effects_report::{ChangeEffect, EffectsReport, FeatureEffect, SteeredSamples};
 use super::screen::Screen;
 use crate::analyze::Effect;
 use crate::analyze::samples::{Writing, samples};
-use crate::engine::{AddAt, Representation, Resumable, Steering, Transformer, mean};
+use crate::engine::{Representation, Resumable, Steering, Transformer, mean};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
 use crate::metric::Metric;
@@ -25,6 +25,8 @@ pub struct FeatureTask<'t> {
     pub metric: Metric,
     /// Resamples of the bootstrap intervals.
     pub bootstrap: usize,
+    /// Positions at the start of each prompt at which no feature is changed.
+    pub skip_first: usize,
     /// Random features to compare with.
     pub random_baselines: usize,
     /// Seed of their draw.
@@ -56,7 +58,11 @@ pub fn feature_effects<T: Real>(
     question: &FeatureEffects,
     observer: &dyn Observer,
 ) -> Result<EffectsReport> {
-    let on = (task.discovery, task.metric, question.at);
+    let places = Places {
+        at: question.at,
+        skip_first: task.skip_first,
+    };
+    let on = (task.discovery, task.metric, places);
     let screen = Screen::new(transformer, placed, on, observer)?;
     let top = screen.top(question.top);
     if top.is_empty() {
@@ -70,7 +76,7 @@ pub fn feature_effects<T: Real>(
         .map(|feature| screen.usual(feature))
         .collect();
     let measure = |examples, name| {
-        let changes = (&usual[..], question);
+        let changes = (&usual[..], &question.changes[..], places);
         measured(
             transformer,
             placed,
@@ -143,26 +149,21 @@ struct Measured {
 fn measured<T: Real>(
     transformer: &Transformer<'_, T>,
     (dictionary, site): Placed<'_, T>,
-    (features, question): (&[Usual], &FeatureEffects),
+    (features, changes, places): (&[Usual], &[FeatureChange], Places),
     (examples, metric): (&[Example], Metric),
     (name, observer): (&str, &dyn Observer),
 ) -> Result<Measured> {
-    let changes = &question.changes;
     phase(observer, name, (examples.len() * features.len()) as u64);
     let mut clean = Vec::with_capacity(examples.len());
     let mut effects = vec![vec![Vec::with_capacity(examples.len()); changes.len()]; features.len()];
     let mut done = 0;
     let beside = 2 * dictionary.features + 4 * dictionary.width;
     for group in transformer.groups_beside(examples, false, beside) {
-        let ready = Resumable::new(transformer, group, question.at)?;
+        let ready = Resumable::new(transformer, group, places.at)?;
         let before = ready.metric(metric)?;
-        let (rows, reads) = ready.representation(site.0, site.1);
+        let (rows, found) = ready.representation(site.0, site.1);
+        let which = found.rows(places.at, places.skip_first);
         let codes = dictionary.encode(&dictionary.scaled(rows));
-        let every = (0..rows.len() / dictionary.width).collect();
-        let which = match question.at {
-            AddAt::Every => every,
-            AddAt::Read => reads,
-        };
         for (usual, effects) in features.iter().zip(&mut effects) {
             if observer.interrupted() {
                 return Err(Error::Interrupted);
@@ -216,7 +217,11 @@ fn written<T: Real>(
     let mut found = Vec::with_capacity(order.len());
     for index in order {
         let change = (FeatureChange::Add(question.strength), usual[index]);
-        let steering = Steering::rewriting(rewriting(dictionary, site, question.at, change));
+        let places = Places {
+            at: question.at,
+            skip_first: task.skip_first,
+        };
+        let steering = Steering::rewriting(rewriting(dictionary, site, places, change));
         found.push(SteeredSamples {
             feature: usual[index].feature,
             strength: question.strength,

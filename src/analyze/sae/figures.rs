@@ -6,10 +6,11 @@ use super::decompose::DecomposedPrompt;
 use super::dictionary::Dictionary;
 use super::effects_report::EffectsReport;
 use super::parameters::Sae;
+use super::rows::without_first;
 use super::train::Round;
 use crate::analyze::neurons::Context;
 use crate::analyze::text_of;
-use crate::engine::{Representation, Transformer, mean};
+use crate::engine::{AddAt, Representation, Transformer, mean};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
 use crate::model::{Real, Tokenizer};
@@ -138,7 +139,8 @@ pub fn measure<T: Real>(
             return Err(Error::Interrupted);
         }
         let sequences: Vec<&[u32]> = group.iter().map(Vec::as_slice).collect();
-        let inputs = transformer.representation(&sequences, at.0, at.1)?;
+        let all = transformer.representation(&sequences, at.0, at.1)?;
+        let inputs = without_first(&all, width, &sequences, question.skip_first);
         let codes = dictionary.encode(&dictionary.scaled(&inputs));
         let outputs = dictionary.outputs(&codes);
         for (input, output) in inputs.chunks_exact(width).zip(outputs.chunks_exact(width)) {
@@ -151,7 +153,7 @@ pub fn measure<T: Real>(
         }
         let mut row = 0;
         for (index, tokens) in group.iter().enumerate() {
-            for position in 0..tokens.len() {
+            for position in question.skip_first..tokens.len() {
                 let codes = &codes[row * features..(row + 1) * features];
                 for (feature, code) in codes.iter().enumerate() {
                     if *code > T::ZERO {
@@ -170,10 +172,18 @@ pub fn measure<T: Real>(
             }
         }
         rows += row;
-        clean.extend(transformer.losses_with(&sequences, at, <[T]>::to_vec)?);
-        reconstructed
-            .extend(transformer.losses_with(&sequences, at, |x| dictionary.reconstruct(x))?);
-        zero.extend(transformer.losses_with(&sequences, at, |x| vec![T::ZERO; x.len()])?);
+        let spliced = |change: &(dyn Fn(&[T]) -> Vec<T> + Sync)| {
+            transformer.losses_with(&sequences, at, |rows, places| {
+                let made = change(rows);
+                for row in places.rows(AddAt::Every, question.skip_first) {
+                    let at = row * width..(row + 1) * width;
+                    rows[at.clone()].copy_from_slice(&made[at]);
+                }
+            })
+        };
+        clean.extend(spliced(&<[T]>::to_vec)?);
+        reconstructed.extend(spliced(&|rows| dictionary.reconstruct(rows))?);
+        zero.extend(spliced(&|rows| vec![T::ZERO; rows.len()])?);
         done += group.len();
         observer.event(Event::Step {
             done: done as u64,

@@ -43,6 +43,10 @@ pub struct Sae {
     /// Tokens of a context.
     #[serde(default = "default_context")]
     pub context: usize,
+    /// Positions at the start of each context, and of each prompt, that are neither trained on nor measured nor changed. At
+    /// the first one the streams of many models have a hundred times the norm of others.
+    #[serde(default = "default_skip_first")]
+    pub skip_first: usize,
     /// Rows of a training step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
@@ -112,6 +116,10 @@ impl Corpus {
 
 fn default_context() -> usize {
     128
+}
+
+fn default_skip_first() -> usize {
+    1
 }
 
 fn default_shown() -> usize {
@@ -188,6 +196,8 @@ impl Sae {
             None => self.superfluous(&mut found),
         }
         found.within("analysis.Sae.context", 2..=1 << 20, self.context);
+        let most = self.context.saturating_sub(1);
+        found.within("analysis.Sae.skip_first", 0..=most, self.skip_first);
         if let Corpus::Sampled { tokens, .. } = self.text {
             let least = self.context.saturating_mul(2);
             found.within(

@@ -30,6 +30,8 @@ pub struct TextRows<'r, 'a, T> {
     pub at: (usize, Representation),
     /// Contexts of a round.
     pub per_round: usize,
+    /// Positions at the start of each context that are left out.
+    pub skip_first: usize,
     /// Told of interruptions.
     pub observer: &'r dyn Observer,
 }
@@ -52,11 +54,30 @@ impl<T: Real> Rows<T> for TextRows<'_, '_, T> {
             if self.observer.interrupted() {
                 return Err(Error::Interrupted);
             }
-            rows.extend(
-                self.transformer
-                    .representation(contexts, self.at.0, self.at.1)?,
-            );
+            let all = self
+                .transformer
+                .representation(contexts, self.at.0, self.at.1)?;
+            let width = self.transformer.width_of(self.at.1);
+            rows.extend(without_first(&all, width, contexts, self.skip_first));
         }
         Ok(rows)
     }
+}
+
+/// The rows of contexts but those of their first positions.
+pub(super) fn without_first<T: Copy>(
+    rows: &[T],
+    width: usize,
+    contexts: &[&[u32]],
+    skip_first: usize,
+) -> Vec<T> {
+    let mut kept = Vec::with_capacity(rows.len());
+    let mut rest = rows;
+    for context in contexts {
+        let (of_context, others) = rest.split_at(context.len() * width);
+        let from = skip_first.min(context.len()) * width;
+        kept.extend_from_slice(&of_context[from..]);
+        rest = others;
+    }
+    kept
 }

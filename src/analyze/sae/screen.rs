@@ -4,9 +4,9 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use super::change::Usual;
+use super::change::{Places, Usual};
 use super::dictionary::Dictionary;
-use crate::engine::{AddAt, Dense, Representation, Transformer};
+use crate::engine::{Dense, Representation, Transformer};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
 use crate::metric::Metric;
@@ -36,7 +36,7 @@ impl Screen {
     pub(super) fn new<T: Real>(
         transformer: &Transformer<'_, T>,
         (dictionary, site): (&Dictionary<T>, (usize, Representation)),
-        (examples, metric, at): (&[Example], Metric, AddAt),
+        (examples, metric, places): (&[Example], Metric, Places),
         observer: &dyn Observer,
     ) -> Result<Self> {
         phase(observer, "attribution of features", examples.len() as u64);
@@ -55,11 +55,12 @@ impl Screen {
             if observer.interrupted() {
                 return Err(Error::Interrupted);
             }
-            screen.add_attribution(transformer, (dictionary, site), (group, metric, at))?;
+            screen.add_attribution(transformer, (dictionary, site), (group, metric, places))?;
             let clean = group.iter().map(|it| &it.clean[..]);
             let corrupt = group.iter().map(|it| &it.corrupt[..]);
-            screen.add_activity(transformer, (dictionary, site), group, (0, clean))?;
-            screen.add_activity(transformer, (dictionary, site), group, (1, corrupt))?;
+            let on = (group, places.skip_first);
+            screen.add_activity(transformer, (dictionary, site), on, (0, clean))?;
+            screen.add_activity(transformer, (dictionary, site), on, (1, corrupt))?;
             done += group.len();
             observer.event(Event::Step {
                 done: done as u64,
@@ -82,24 +83,20 @@ impl Screen {
         &mut self,
         transformer: &Transformer<'_, T>,
         (dictionary, site): (&Dictionary<T>, (usize, Representation)),
-        (examples, metric, at): (&[Example], Metric, AddAt),
+        (examples, metric, places): (&[Example], Metric, Places),
     ) -> Result<()> {
         let features = dictionary.features;
         let found = transformer.sensitivity(examples, metric, site)?;
         let codes = dictionary.encode(&dictionary.scaled(&found.values));
         let decoder = Dense::new(&dictionary.decoder, dictionary.width);
         let along = Dense::new(&found.gradient, dictionary.width).times(decoder.transposed());
-        let mut add = |row: usize| {
+        for row in found.places.rows(places.at, places.skip_first) {
             let from = row * features;
             let codes = &codes[from..from + features];
             let along = &along[from..from + features];
             for ((sum, code), along) in self.attribution.iter_mut().zip(codes).zip(along) {
                 *sum -= code.to_f64() * along.to_f64() / dictionary.scale;
             }
-        };
-        match at {
-            AddAt::Read => found.reads.into_iter().for_each(&mut add),
-            AddAt::Every => found.examples.into_iter().flatten().for_each(&mut add),
         }
         Ok(())
     }
@@ -108,7 +105,7 @@ impl Screen {
         &mut self,
         transformer: &Transformer<'_, T>,
         (dictionary, site): (&Dictionary<T>, (usize, Representation)),
-        examples: &[Example],
+        (examples, skip_first): (&[Example], usize),
         (side, prompts): (usize, impl Iterator<Item = &'e [u32]>),
     ) -> Result<()> {
         let prompts: Vec<&[u32]> = prompts.collect();
@@ -117,7 +114,8 @@ impl Screen {
         let mut rows = codes.chunks_exact(dictionary.features);
         for (example, prompt) in examples.iter().zip(&prompts) {
             let last = example.at.last().copied().unwrap_or(0);
-            for (position, codes) in rows.by_ref().take(prompt.len()).enumerate() {
+            let rows = rows.by_ref().take(prompt.len()).enumerate();
+            for (position, codes) in rows.skip(skip_first) {
                 for (feature, code) in codes.iter().enumerate() {
                     if *code > T::ZERO {
                         let code = code.to_f64();
@@ -129,7 +127,7 @@ impl Screen {
                     }
                 }
             }
-            self.rows += prompt.len();
+            self.rows += prompt.len().saturating_sub(skip_first);
         }
         Ok(())
     }

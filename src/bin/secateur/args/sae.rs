@@ -39,6 +39,9 @@ pub(crate) struct SaeArgs {
     /// Tokens of a context.
     #[arg(long, value_name = "N", default_value_t = 128)]
     pub(crate) context: usize,
+    /// Positions at the start of each context and prompt that are neither trained on nor measured nor changed.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) skip_first: usize,
     /// Rows of a training step [default: 1024].
     #[arg(long, value_name = "N")]
     pub(crate) batch: Option<usize>,

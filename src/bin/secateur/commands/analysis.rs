@@ -238,10 +238,11 @@ pub(crate) fn sae(args: &SaeArgs, quiet: bool) -> Result<u8> {
     });
     let text = format!(
         "(format: 1, name: {name:?}, models: [{:?}], {task}held_out: {:?}, analysis: Sae({origin}, text: {text}, context: {}, \
-         seed: {}, prompts: {:?}{effects}))",
+         skip_first: {}, seed: {}, prompts: {:?}{effects}))",
         args.model,
         args.held_out.unwrap_or(held_out),
         args.context,
+        args.skip_first,
         args.seed,
         args.prompt
     );
