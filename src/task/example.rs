@@ -102,15 +102,15 @@ impl Dataset {
 
     /// The same of examples that are texts scored by their own tokens: equal texts stay together.
     pub fn split_texts(&self, held_out: f64) -> (Vec<Example>, Vec<Example>) {
-        self.split_by(held_out, |example| &example.clean)
+        self.split_by(held_out, |example| (&example.clean, &example.answer))
     }
 
-    fn split_by(
-        &self,
+    fn split_by<'d, K: Ord>(
+        &'d self,
         held_out: f64,
-        same: impl Fn(&Example) -> &[u32],
+        same: impl Fn(&'d Example) -> K,
     ) -> (Vec<Example>, Vec<Example>) {
-        let mut groups: BTreeMap<&[u32], Vec<usize>> = BTreeMap::new();
+        let mut groups: BTreeMap<K, Vec<usize>> = BTreeMap::new();
         for (index, example) in self.examples.iter().enumerate() {
             groups.entry(same(example)).or_default().push(index);
         }

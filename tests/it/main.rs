@@ -9,6 +9,7 @@ mod cli;
 mod cli_analyses;
 mod cli_kill;
 mod cli_lens;
+mod cli_neurons;
 mod cli_patch;
 mod curve;
 mod determinism;

@@ -381,3 +381,27 @@ fn the_beginning_of_sequence_token_is_recorded() {
         assert!(!generate(&source, Some(&tokenizer)).prepend_bos);
     }
 }
+
+/// Texts that begin alike and end in other tokens are different texts; equal ones are on the same side.
+#[test]
+fn texts_are_split_by_all_of_their_tokens() {
+    let text = |answer: u32| Example {
+        clean: vec![1, 2],
+        corrupt: vec![1, 2],
+        answer: vec![2, answer],
+        wrong: Vec::new(),
+        at: vec![0, 1],
+        teacher_forced: true,
+        text: None,
+    };
+    let dataset = Dataset {
+        examples: vec![text(3), text(4), text(3), text(4)],
+        source: "texts".into(),
+        prepend_bos: false,
+    };
+    let (discovery, held_out) = dataset.split_texts(0.5);
+    assert_eq!((discovery.len(), held_out.len()), (2, 2));
+    assert_eq!(discovery[0], discovery[1]);
+    assert_eq!(held_out[0], held_out[1]);
+    assert_ne!(discovery[0], held_out[0]);
+}
