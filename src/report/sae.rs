@@ -142,7 +142,7 @@ pub fn training_svg(report: &SaeReport, title: &str) -> String {
     let plot = Plot {
         title: title.to_owned(),
         x_label: "round".into(),
-        y_label: "loss of a row, of inputs with mean squared norm d".into(),
+        y_label: "loss of a row; inputs of squared norm d".into(),
         reference: None,
         series: vec![
             line("reconstruction", |it| it.reconstruction),
