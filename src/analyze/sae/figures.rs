@@ -122,12 +122,12 @@ pub fn measure<T: Real>(
 ) -> Result<SaeReport> {
     let (width, features) = (dictionary.width, dictionary.features);
     phase(observer, "features on held-out text", contexts.len() as u64);
-    let mut sums = vec![0.0; width];
-    let (mut squares, mut error, mut rows) = (0.0, 0.0, 0_usize);
+    let mut variance = Variance::new(width);
+    let mut rows = 0_usize;
     let mut active = vec![0_usize; features];
     let mut totals = vec![0.0; features];
     let mut places: Vec<Vec<Place>> = vec![Vec::new(); features];
-    let [mut clean, mut reconstructed, mut zero] = [const { Vec::new() }; 3];
+    let mut spliced = [const { Vec::new() }; 3];
     let longest = contexts.iter().map(Vec::len).max().unwrap_or(0);
     let units = dictionary.units();
     // Codes, reconstructions and what they are made from.
@@ -143,14 +143,7 @@ pub fn measure<T: Real>(
         let inputs = without_first(&all, width, &sequences, question.skip_first);
         let codes = dictionary.encode(&dictionary.scaled(&inputs));
         let outputs = dictionary.outputs(&codes);
-        for (input, output) in inputs.chunks_exact(width).zip(outputs.chunks_exact(width)) {
-            for ((sum, x), y) in sums.iter_mut().zip(input).zip(output) {
-                let (x, y) = (x.to_f64(), y.to_f64());
-                *sum += x;
-                squares += x * x;
-                error += (x - y) * (x - y);
-            }
-        }
+        variance.add(&inputs, &outputs);
         let mut row = 0;
         for (index, tokens) in group.iter().enumerate() {
             for position in question.skip_first..tokens.len() {
@@ -172,27 +165,24 @@ pub fn measure<T: Real>(
             }
         }
         rows += row;
-        let spliced = |change: &(dyn Fn(&[T]) -> Vec<T> + Sync)| {
-            transformer.losses_with(&sequences, at, |rows, places| {
-                let made = change(rows);
-                for row in places.rows(AddAt::Every, question.skip_first) {
-                    let at = row * width..(row + 1) * width;
-                    rows[at.clone()].copy_from_slice(&made[at]);
-                }
-            })
-        };
-        clean.extend(spliced(&<[T]>::to_vec)?);
-        reconstructed.extend(spliced(&|rows| dictionary.reconstruct(rows))?);
-        zero.extend(spliced(&|rows| vec![T::ZERO; rows.len()])?);
+        let placed = (dictionary, at);
+        let found = losses(transformer, &sequences, placed, question.skip_first)?;
+        for (all, found) in spliced.iter_mut().zip(found) {
+            all.extend(found);
+        }
         done += group.len();
         observer.event(Event::Step {
             done: done as u64,
             note: String::new(),
         });
     }
+    if rows == 0 {
+        let problem = "no context is longer than skip_first; lower it, or give longer text";
+        return Err(Error::data("the text that is measured", problem));
+    }
     let count = rows as f64;
-    let around_mean = squares - sums.iter().map(|sum| sum * sum / count).sum::<f64>();
-    let splice = SpliceFigures::new(mean(&clean), mean(&reconstructed), mean(&zero));
+    let [clean, reconstructed, zero] = spliced.map(|losses| mean(&losses));
+    let splice = SpliceFigures::new(clean, reconstructed, zero);
     let dead = active.iter().filter(|&&rows| rows == 0).count();
     let mut order: Vec<usize> = (0..features)
         .filter(|&feature| active[feature] > 0)
@@ -215,7 +205,7 @@ pub fn measure<T: Real>(
         rows_trained: 0,
         steps: 0,
         rows,
-        variance_explained: 1.0 - error / around_mean,
+        variance_explained: variance.explained(count),
         l0: active.iter().sum::<usize>() as f64 / count,
         dead: dead as f64 / features as f64,
         density: histogram(&active, count),
@@ -227,6 +217,69 @@ pub fn measure<T: Real>(
         effects: None,
         warnings: Vec::new(),
     })
+}
+
+/// What the share of the variance that is explained is made of.
+struct Variance {
+    /// Sum of the rows.
+    sums: Vec<f64>,
+    /// Sum of their squared norms.
+    squares: f64,
+    /// Sum of the squared distances of the reconstructions.
+    error: f64,
+}
+
+impl Variance {
+    fn new(width: usize) -> Self {
+        Self {
+            sums: vec![0.0; width],
+            squares: 0.0,
+            error: 0.0,
+        }
+    }
+
+    fn add<T: Real>(&mut self, inputs: &[T], outputs: &[T]) {
+        let width = self.sums.len();
+        for (input, output) in inputs.chunks_exact(width).zip(outputs.chunks_exact(width)) {
+            for ((sum, x), y) in self.sums.iter_mut().zip(input).zip(output) {
+                let (x, y) = (x.to_f64(), y.to_f64());
+                *sum += x;
+                self.squares += x * x;
+                self.error += (x - y) * (x - y);
+            }
+        }
+    }
+
+    /// 1 - squared distance of the reconstructions / squared distance of the mean.
+    fn explained(&self, rows: f64) -> f64 {
+        let means = self.sums.iter().map(|sum| sum * sum / rows);
+        1.0 - self.error / (self.squares - means.sum::<f64>())
+    }
+}
+
+/// The losses on text as it is, with reconstructions in place of the representation, and with zeros, the first positions
+/// as they are.
+fn losses<T: Real>(
+    transformer: &Transformer<'_, T>,
+    sequences: &[&[u32]],
+    (dictionary, at): (&Dictionary<T>, (usize, Representation)),
+    skip_first: usize,
+) -> Result<[Vec<f64>; 3]> {
+    let width = dictionary.width;
+    let spliced = |change: &(dyn Fn(&[T]) -> Vec<T> + Sync)| {
+        transformer.losses_with(sequences, at, |rows, places| {
+            let made = change(rows);
+            for row in places.rows(AddAt::Every, skip_first) {
+                let at = row * width..(row + 1) * width;
+                rows[at.clone()].copy_from_slice(&made[at]);
+            }
+        })
+    };
+    Ok([
+        spliced(&<[T]>::to_vec)?,
+        spliced(&|rows| dictionary.reconstruct(rows))?,
+        spliced(&|rows| vec![T::ZERO; rows.len()])?,
+    ])
 }
 
 impl SpliceFigures {
