@@ -41,8 +41,13 @@ pub(super) fn clip(text: &str, longest: usize) -> String {
 
 /// Escapes text for XML content and attributes, and for the HTML-like labels of DOT.
 pub(super) fn xml(text: &str) -> String {
+    markup(&one_line(text))
+}
+
+/// Escapes what means something in XML and HTML, in content and in quoted attributes.
+pub(super) fn markup(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for character in one_line(text).chars() {
+    for character in text.chars() {
         match character {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),

@@ -37,6 +37,15 @@ pub struct FeatureTask<'t> {
     pub stop: Option<u32>,
 }
 
+impl FeatureTask<'_> {
+    fn places(&self, question: &FeatureEffects) -> Places {
+        Places {
+            at: question.at,
+            skip_first: self.skip_first,
+        }
+    }
+}
+
 /// A dictionary at its place.
 type Placed<'d, T> = (&'d Dictionary<T>, (usize, Representation));
 
@@ -58,10 +67,7 @@ pub fn feature_effects<T: Real>(
     question: &FeatureEffects,
     observer: &dyn Observer,
 ) -> Result<EffectsReport> {
-    let places = Places {
-        at: question.at,
-        skip_first: task.skip_first,
-    };
+    let places = task.places(question);
     let on = (task.discovery, task.metric, places);
     let screen = Screen::new(transformer, placed, on, observer)?;
     let top = screen.top(question.top);
@@ -217,10 +223,7 @@ fn written<T: Real>(
     let mut found = Vec::with_capacity(order.len());
     for index in order {
         let change = (FeatureChange::Add(question.strength), usual[index]);
-        let places = Places {
-            at: question.at,
-            skip_first: task.skip_first,
-        };
+        let places = task.places(question);
         let steering = Steering::rewriting(rewriting(dictionary, site, places, change));
         found.push(SteeredSamples {
             feature: usual[index].feature,

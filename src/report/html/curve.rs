@@ -1,7 +1,7 @@
 //! Faithfulness against size as a plot.
 
 use crate::evaluate::{CurvePoint, Figures};
-use crate::report::plot::{Plot, PlotPoint, Series};
+use crate::report::plot::{Look, Plot, PlotPoint, Series};
 
 /// The curves of both rankings, and the circuit itself; none without curves.
 pub(super) fn svg(figures: &Figures, edges_kept: usize) -> Option<String> {
@@ -12,7 +12,7 @@ pub(super) fn svg(figures: &Figures, edges_kept: usize) -> Option<String> {
         series_all.push(Series {
             name: "this circuit".into(),
             points: vec![PlotPoint {
-                x: (edges_kept as f64).log10(),
+                x: edges_kept as f64,
                 y: faithfulness,
                 interval: figures.faithfulness_interval,
             }],
@@ -20,12 +20,15 @@ pub(super) fn svg(figures: &Figures, edges_kept: usize) -> Option<String> {
     }
     let plot = Plot {
         title: "Faithfulness by number of edges".into(),
-        x_label: "logarithm (base 10) of the number of edges".into(),
+        x_label: "edges kept".into(),
         y_label: "faithfulness (95 % interval)".into(),
         reference: Some(("full model".into(), 1.0)),
         series: series_all,
     };
-    Some(plot.svg())
+    Some(plot.drawn(Look {
+        log_x: true,
+        ..Look::default()
+    }))
 }
 
 fn series(name: &str, points: &[CurvePoint]) -> Series {
@@ -34,7 +37,7 @@ fn series(name: &str, points: &[CurvePoint]) -> Series {
         name: name.into(),
         points: points
             .map(|point| PlotPoint {
-                x: (point.edges as f64).log10(),
+                x: point.edges as f64,
                 y: point.faithfulness.unwrap_or(f64::NAN),
                 interval: point.interval,
             })

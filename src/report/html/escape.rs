@@ -3,23 +3,16 @@
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::report::text::markup;
 
 /// Escapes text for HTML content and quoted attributes; line breaks stay, other control characters are replaced.
 pub(super) fn html(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            '\n' | '\t' => out.push(character),
-            other if other.is_control() => out.push('\u{fffd}'),
-            other => out.push(other),
-        }
-    }
-    out
+    let shown = |character: char| match character {
+        '\n' | '\t' => character,
+        other if other.is_control() => '\u{fffd}',
+        other => other,
+    };
+    markup(&text.chars().map(shown).collect::<String>())
 }
 
 /// A value as JSON that no text in it can break out of a script element with: `<`, `>` and `&` stand in strings only, and
