@@ -38,7 +38,7 @@ pub fn compare_html(rows: &[Comparison]) -> String {
             "random",
         ],
         rows: cells.collect(),
-        words: 3,
+        numbers: 3..usize::MAX,
     };
     Page {
         title: "Comparison",

@@ -124,7 +124,7 @@ pub(super) fn of_evaluation(evaluation: &Evaluation) -> String {
         caption: "Figures on held-out prompts, and on those for discovery",
         headings: &["figure", "held-out", "discovery", "meaning"],
         rows,
-        words: 1,
+        numbers: 1..3,
     }
     .html()
 }
@@ -139,7 +139,7 @@ pub(super) fn of_file(figures: &std::collections::BTreeMap<String, f64>) -> Stri
         caption: "Figures of the circuit file",
         headings: &["figure", "value", "meaning"],
         rows: rows.collect(),
-        words: 1,
+        numbers: 1..2,
     }
     .html()
 }

@@ -1,5 +1,7 @@
 //! The frame of every page: head, style, sections, provenance, scripts.
 
+use std::ops::Range;
+
 use super::escape::html;
 use crate::report::text::Text;
 
@@ -34,8 +36,8 @@ pub(super) struct Grid<'a> {
     pub headings: &'a [&'a str],
     /// HTML of the cells, escaped by whoever made it.
     pub rows: Vec<Vec<String>>,
-    /// Columns from this one on are numbers and stand right.
-    pub words: usize,
+    /// Columns of numbers, which stand right.
+    pub numbers: Range<usize>,
 }
 
 impl PageSection {
@@ -96,7 +98,7 @@ impl Page<'_> {
             caption: "What the result depends on",
             headings: &["what", "value"],
             rows: rows.collect(),
-            words: 2,
+            numbers: 2..2,
         };
         out.line(format_args!(
             "<section id=\"provenance\" aria-labelledby=\"provenance-heading\"><h2 id=\"provenance-heading\">Provenance</h2>\n{}</section>",
@@ -126,10 +128,10 @@ impl Grid<'_> {
             html(self.caption)
         ));
         let class = |column: usize| {
-            if column < self.words {
-                ""
-            } else {
+            if self.numbers.contains(&column) {
                 " class=\"number\""
+            } else {
+                ""
             }
         };
         let headings = self.headings.iter().enumerate();

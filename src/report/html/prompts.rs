@@ -62,7 +62,7 @@ pub(super) fn table(prompts: &[PromptText], figures: &[ExampleFigures]) -> Strin
             "metric, circuit",
         ],
         rows,
-        words: 4,
+        numbers: 4..usize::MAX,
     };
     note + &grid.html()
 }
