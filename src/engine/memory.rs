@@ -13,8 +13,8 @@ use crate::task::{Example, SubjectPrompt};
 const GAPS: f64 = 1.15;
 /// Most that gradients of examples run together should take, where memory is not short.
 const GRADIENTS: usize = 192 << 20;
-/// Rows of gradients that are worth running together even so.
-const GRADIENT_ROWS: usize = 192;
+/// Rows of gradients that are worth running together even so: products bring every weight into order once for them all.
+const GRADIENT_ROWS: usize = 384;
 
 /// Sizes of the largest example.
 #[derive(Debug, Clone, Copy, Default)]
@@ -117,7 +117,9 @@ impl<T: Real> Transformer<'_, T> {
         let once = w.writers + w.readers + w.ablated + 2 * (w.layers + w.streams);
         let rows = examples * extent.rows * (runs * row + once);
         let reads = examples * extent.reads * (2 * runs * w.logits + w.writers);
-        (rows + reads) * w.number
+        // The projections of a layer's readers, transposed.
+        let maps = w.readers * config.d_head;
+        (rows + reads + maps) * w.number
     }
 
     fn widths(&self) -> Widths {

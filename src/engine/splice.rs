@@ -138,6 +138,11 @@ impl<'t, 'a, T: Real> Spliced<'t, 'a, T> {
         &self.corrupt
     }
 
+    /// Which positions the rows of a layer's representations are of.
+    pub fn places(&self, layer: usize) -> RowPlaces {
+        self.layout.row_places(self.transformer.reads_only(layer))
+    }
+
     /// Rows that are run again.
     pub fn rows(&self) -> usize {
         self.layout.rows()

@@ -108,6 +108,7 @@ fn dictionaries(
                     layer,
                     of,
                     dictionary,
+                    skip_first: sae.skip_first,
                 });
                 hashes.push(hash);
             }
@@ -117,6 +118,7 @@ fn dictionaries(
                     layer: loaded.layer,
                     of: loaded.of,
                     dictionary: loaded.dictionary,
+                    skip_first: loaded.skip_first,
                 });
                 hashes.push(loaded.hash);
             }

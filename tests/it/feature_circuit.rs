@@ -11,7 +11,7 @@ use secateur::analyze::feature_circuit::{
 };
 use secateur::analyze::sae::{Dictionary, SaeKind};
 use secateur::discover::{Acdc, Method};
-use secateur::engine::{Ablation, Evaluator, Representation, Transformer, mean};
+use secateur::engine::{Ablation, Evaluator, Representation, Spliced, Transformer, mean};
 use secateur::events::Silent;
 use secateur::graph::{ComputationGraph, EdgeMask, Granularity, NeuronNodes};
 use secateur::metric::Metric;
@@ -68,6 +68,7 @@ fn dictionaries(config: &ModelConfig, features: usize) -> Placements<f64> {
             layer,
             of,
             dictionary,
+            skip_first: 0,
         }
     });
     // Their order does not matter.
@@ -206,6 +207,7 @@ fn replacing_all_of_a_stream_is_the_corrupt_run() {
         layer: 1,
         of: Representation::Stream,
         dictionary: Dictionary::random(SaeKind::TopK { k: 2 }, config.d_model, 20, 1),
+        skip_first: 0,
     }])
     .expect("a dictionary");
     let replacement = Replacement::new(&transformer, &placements, &examples, Ablation::Patch);
@@ -448,6 +450,7 @@ fn coordinates(layer: usize, basis: &[Vec<f64>]) -> Placed<f64> {
         layer,
         of: Representation::Stream,
         dictionary,
+        skip_first: 0,
     }
 }
 
@@ -657,6 +660,7 @@ fn dictionaries_that_do_not_fit_are_refused() {
         layer,
         of: Representation::Stream,
         dictionary: Dictionary::<f64>::random(SaeKind::TopK { k: 2 }, width, 5, 1),
+        skip_first: 0,
     };
     for (layer, width, part) in [(4, 12, "the model has 4 layers"), (1, 11, "of 11 numbers")] {
         let placements = Placements::new(vec![placed(layer, width)]).expect("one dictionary");
@@ -667,4 +671,66 @@ fn dictionaries_that_do_not_fit_are_refused() {
     let twice = Placements::new(vec![placed(1, 12), placed(1, 12)]);
     let error = twice.expect_err("the same place").to_string();
     assert!(error.contains("Stream of layer 1"), "{error}");
+}
+
+#[test]
+fn figures_leave_out_the_positions_that_training_did() {
+    let config = llama();
+    let (weights, graph) = (oracle::random_weights(&config, 3), graph_of(&config));
+    let transformer = Transformer::new(&weights, &graph);
+    let examples = oracle::random_examples(&config, 4, 4);
+    let task = FeatureTask {
+        discovery: &examples,
+        held_out: &examples,
+        metric: METRIC,
+        bootstrap: 0,
+        random_baselines: 0,
+    };
+    let question = FeatureCircuit {
+        ablation: Ablation::Mean,
+        ..question()
+    };
+    let width = config.d_model;
+    let dictionary = Dictionary::<f64>::random(SaeKind::TopK { k: 2 }, width, 20, 1);
+    let sites = [(1, Representation::Stream)];
+    let spliced = Spliced::new(&transformer, &examples, &sites, false).expect("a run");
+    let mut seen = Vec::new();
+    for skip_first in [0, 1, 3] {
+        let placed = Placed {
+            layer: 1,
+            of: Representation::Stream,
+            dictionary: dictionary.clone(),
+            skip_first,
+        };
+        let placements = Placements::new(vec![placed]).expect("one dictionary");
+        let report = find_features(&transformer, None, &placements, &task, &question, &Silent);
+        let found = &report.expect("a report").dictionaries[0];
+        // The rows of the clean runs one after the other, each prompt without its first ones.
+        let mut rows = Vec::new();
+        let mut all = spliced.clean()[0].chunks_exact(width);
+        for example in &examples {
+            let of_prompt: Vec<&[f64]> = all.by_ref().take(example.clean.len()).collect();
+            rows.extend(of_prompt.into_iter().skip(skip_first).map(<[f64]>::to_vec));
+        }
+        let squares = |row: &[f64], from: &[f64]| -> f64 {
+            row.iter().zip(from).map(|(a, b)| (a - b).powi(2)).sum()
+        };
+        let count = rows.len() as f64;
+        let center: Vec<f64> = (0..width)
+            .map(|at| rows.iter().map(|row| row[at]).sum::<f64>() / count)
+            .collect();
+        let around: f64 = rows.iter().map(|row| squares(row, &center)).sum();
+        let left: f64 = rows
+            .iter()
+            .map(|row| squares(row, &dictionary.reconstruct(row)))
+            .sum();
+        let explained = found.variance_explained.expect("rows that differ");
+        assert!(
+            (explained - (1.0 - left / around)).abs() < 1e-9,
+            "{explained}"
+        );
+        seen.push(explained);
+    }
+    let differ = seen.windows(2).all(|two| (two[0] - two[1]).abs() > 1e-3);
+    assert!(differ, "{seen:?}");
 }

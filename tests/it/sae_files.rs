@@ -232,8 +232,14 @@ fn what_the_configuration_asks_for_is_done_or_refused() {
             json!("blocks.1.hook_mlp_out"),
             "transcoders",
         ),
+        ("seqpos_slice", json!([-2, null]), "seqpos_slice"),
+        ("seqpos_slice", json!("1:"), "not the configuration"),
     ] {
         refused(changed(key, value).path(), &[part]);
+    }
+    for (slice, skip_first) in [(json!([3, null]), 3), (json!([null]), 0), (json!(null), 0)] {
+        let loaded = load_dictionary(changed("seqpos_slice", slice).path()).unwrap();
+        assert_eq!(loaded.skip_first, skip_first);
     }
     let hook = |hook: &str| changed("metadata", json!({ "hook_name": hook }));
     for name in [

@@ -14,6 +14,8 @@ pub struct Placed<T> {
     pub of: Representation,
     /// The autoencoder.
     pub dictionary: Dictionary<T>,
+    /// First positions of each context that it was trained without, which its figures leave out too.
+    pub skip_first: usize,
 }
 
 /// Autoencoders in the order in which a model computes what they are of. Of each, the features are nodes and what it
@@ -106,6 +108,7 @@ impl<T: Real> Placed<T> {
             layer: self.layer,
             of: self.of,
             dictionary: self.dictionary.cast(),
+            skip_first: self.skip_first,
         }
     }
 

@@ -72,7 +72,8 @@ pub struct DictionaryFigures {
     pub features_kept: usize,
     /// Whether its error is in the circuit.
     pub error_kept: bool,
-    /// Active features at a position of the clean discovery prompts that was run.
+    /// Active features at a position of the clean discovery prompts that was run, but for the first ones, which the
+    /// dictionary was trained without.
     pub l0: f64,
     /// 1 - squared error / squared distance of the mean, there.
     pub variance_explained: Option<f64>,

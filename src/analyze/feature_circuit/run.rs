@@ -9,7 +9,7 @@ use super::placed::Placements;
 use super::replacement::Replacement;
 use super::report::{DictionaryFigures, FeatureCircuitReport, NodeFigures};
 use crate::discover::{Method, discover};
-use crate::engine::{Evaluator, Transformer, mean};
+use crate::engine::{AddAt, Evaluator, Transformer, mean};
 use crate::error::{Error, Result};
 use crate::events::{Observer, phase};
 use crate::graph::{EdgeMask, ranking};
@@ -192,18 +192,21 @@ fn dictionaries<T: Real>(
         let mut sums = vec![0.0; width];
         for group in evaluator.groups() {
             let parts = &group.clean[index];
-            rows += parts.active.len();
-            active += parts.active.iter().map(Vec::len).sum::<usize>();
-            for row in parts.whole.chunks_exact(width) {
-                for (sum, value) in sums.iter_mut().zip(row) {
+            let places = group.spliced.places(placed.layer);
+            let behind = places.rows(AddAt::Every, placed.skip_first);
+            rows += behind.len();
+            for row in behind {
+                active += parts.active[row].len();
+                let values = row * width..(row + 1) * width;
+                for (sum, value) in sums.iter_mut().zip(&parts.whole[values.clone()]) {
                     *sum += value.to_f64();
                     squares += value.to_f64().powi(2);
                 }
+                let errors = parts.error[values].iter();
+                left += errors.map(|value| value.to_f64().powi(2)).sum::<f64>();
             }
-            let errors = parts.error.iter().map(|value| value.to_f64().powi(2));
-            left += errors.sum::<f64>();
         }
-        let count = rows as f64;
+        let count = rows.max(1) as f64;
         let around = squares - sums.iter().map(|sum| sum * sum / count).sum::<f64>();
         let features = placements.first(index)..placements.error(index);
         let count_of = |wanted: &dyn Fn(usize) -> bool| {

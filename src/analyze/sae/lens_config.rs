@@ -31,6 +31,8 @@ pub(super) struct LensConfig {
     pub rescaled: bool,
     pub layer: usize,
     pub of: Representation,
+    /// First positions of each context that it was trained without: the start of `seqpos_slice`.
+    pub skip_first: usize,
     /// The model, as the file names it.
     pub model: Option<String>,
 }
@@ -64,6 +66,7 @@ struct Place {
     hook_head_index: Option<Value>,
     hook_point_head_index: Option<Value>,
     hook_name_out: Option<Value>,
+    seqpos_slice: Option<Vec<Option<i64>>>,
 }
 
 impl LensConfig {
@@ -103,6 +106,14 @@ impl LensConfig {
             }
         }
         let (layer, of) = place_of(&hook).map_err(fail)?;
+        let start = |place: &Place| place.seqpos_slice.as_ref()?.first().copied()?;
+        let start = metadata.and_then(start).or_else(|| start(&keys.place));
+        let Ok(skip_first) = usize::try_from(start.unwrap_or(0)) else {
+            return Err(fail(
+                "seqpos_slice: it starts at positions counted from the end, which is not supported"
+                    .into(),
+            ));
+        };
         let architecture = keys.architecture().map_err(fail)?;
         keys.refuse_unknown(of).map_err(fail)?;
         Ok(Self {
@@ -117,6 +128,7 @@ impl LensConfig {
                 ),
             layer,
             of,
+            skip_first,
             model: inner(|it| it.model_name.as_ref()),
         })
     }

@@ -29,6 +29,8 @@ pub struct LoadedDictionary {
     pub layer: usize,
     /// What of it.
     pub of: Representation,
+    /// First positions of each context that it was trained without.
+    pub skip_first: usize,
     /// The model that it was trained on, as the files name it.
     pub model: Option<String>,
     /// Hash of the files.
@@ -88,6 +90,7 @@ pub fn load_dictionary(folder: &Path) -> Result<LoadedDictionary> {
         dictionary,
         layer: config.layer,
         of: config.of,
+        skip_first: config.skip_first,
         model: config.model,
         hash: hasher.finalize().to_hex().to_string(),
     })

@@ -1,5 +1,6 @@
 //! The command-line program: `secateur --help`.
 
+mod allocator;
 mod args;
 mod commands;
 mod output;
@@ -9,7 +10,11 @@ mod ui;
 
 use std::process::ExitCode;
 
+#[global_allocator]
+static ALLOCATOR: allocator::LargeBuffers = allocator::LargeBuffers;
+
 fn main() -> ExitCode {
+    allocator::keep_freed_buffers();
     // A panic outside of jobs is a bug too, with the exit code of one.
     let code = std::panic::catch_unwind(commands::main);
     ExitCode::from(code.unwrap_or(1))

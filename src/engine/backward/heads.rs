@@ -5,11 +5,11 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 
-use super::pull::{add_scattered, pull_outputs, pull_range, pull_range_into};
+use super::pull::{add_scattered, pull_outputs, pull_range};
 use super::{GradientSink, HeadGradient, SummedGradients, Tape};
 use crate::engine::attention::interleave;
 use crate::engine::kernels::norm::{self, Normalised};
-use crate::engine::kernels::rows;
+use crate::engine::kernels::{matmul, rows};
 use crate::engine::layout::Segment;
 use crate::engine::transformer::Transformer;
 use crate::model::{Attention, Linear, Real};
@@ -196,23 +196,31 @@ impl<T: Real> Transformer<'_, T> {
     }
 
     /// Adds the gradients of readers to `total`, and gives the sink's scores per example.
-    fn parts(
+    fn parts<'p>(
         &self,
         block: &Attention<T>,
         runs: &Runs<'_>,
-        projected: &[Projected<'_, T>],
+        projected: &[Projected<'p, T>],
         (readers, at): (&[usize], &Normalised<T>),
         total: &mut [T],
         sink: &dyn GradientSink<T>,
     ) -> Vec<Vec<T>> {
-        let d_model = self.config().d_model;
+        let config = self.config();
+        let (d_model, d_head) = (config.d_model, config.d_head);
         let parts: Vec<&[Segment]> = runs.parts().collect();
+        let back = |it: &Projected<'p, T>| {
+            let (from, to) = (it.head * d_head, (it.head + 1) * d_head);
+            let back = it.map.matrix().columns(from, to).transpose();
+            back.row_by_row()
+        };
+        let back: Vec<Cow<'_, [T]>> = projected.par_iter().map(back).collect();
         let done: Vec<(Vec<T>, Vec<Vec<T>>)> = parts
             .par_iter()
             .map(|segments| {
                 let rows = runs.rows_of(segments);
                 let mut stream = runs.gather(total, d_model, &rows);
-                let gradients = self.pull_part(block, runs, &rows, projected, at, &mut stream);
+                let gradients =
+                    self.pull_part(block, runs, &rows, (projected, &back), at, &mut stream);
                 let part = SummedGradients {
                     gradients: &gradients,
                     rows,
@@ -234,14 +242,14 @@ impl<T: Real> Transformer<'_, T> {
         scores
     }
 
-    /// Pulls the gradients of all readers at some rows back to the stream: adds them to `stream`, `[runs, rows,
-    /// d_model]`, and returns their sums over the runs, `[readers, rows, d_model]`.
+    /// Pulls the gradients of all readers at some rows back to the stream, through their projections transposed row by
+    /// row: adds them to `stream`, `[runs, rows, d_model]`, and returns their sums over the runs, `[readers, rows, d_model]`.
     fn pull_part(
         &self,
         block: &Attention<T>,
         runs: &Runs<'_>,
         rows: &Range<usize>,
-        projected: &[Projected<'_, T>],
+        (projected, back): (&[Projected<'_, T>], &[Cow<'_, [T]>]),
         at: &Normalised<T>,
         stream: &mut [T],
     ) -> Vec<T> {
@@ -250,13 +258,15 @@ impl<T: Real> Transformer<'_, T> {
         let gain = &block.norm.gain;
         let mut summed = vec![T::ZERO; projected.len() * rows.len() * d_model];
         let mut pulled = vec![T::ZERO; stream.len()];
-        for (it, summed) in projected
+        for ((it, back), summed) in projected
             .iter()
+            .zip(back)
             .zip(summed.chunks_exact_mut(rows.len() * d_model))
         {
             let gradient = runs.gather(&it.gradient, d_head, rows);
-            let (from, to) = (it.head * d_head, (it.head + 1) * d_head);
-            pull_range_into(it.map, &gradient, from, to, &mut pulled);
+            let lhs = matmul::Matrix::rows(&gradient, runs.count * rows.len(), d_head);
+            let rhs = matmul::Matrix::rows(back, d_head, d_model);
+            matmul::product_on_one_thread(lhs, rhs, &mut pulled, d_model);
             let streams = stream.chunks_exact_mut(d_model);
             for (index, (row, stream)) in pulled.chunks_exact_mut(d_model).zip(streams).enumerate()
             {

@@ -12,30 +12,19 @@ pub(super) fn pull_outputs<T: Real>(map: &Linear<T>, gradient: &[T]) -> Vec<T> {
     out
 }
 
-/// Pulls a gradient at the outputs `from..to` back to the inputs.
+/// Pulls a gradient at the outputs `from..to` back to the inputs, on this thread alone.
 pub(super) fn pull_range<T: Real>(
     map: &Linear<T>,
     gradient: &[T],
     from: usize,
     to: usize,
 ) -> Vec<T> {
-    let mut out = vec![T::ZERO; gradient.len() / (to - from) * map.inputs];
-    pull_range_into(map, gradient, from, to, &mut out);
-    out
-}
-
-/// [`pull_range`] on this thread alone, into the rows of `out`.
-pub(super) fn pull_range_into<T: Real>(
-    map: &Linear<T>,
-    gradient: &[T],
-    from: usize,
-    to: usize,
-    out: &mut [T],
-) {
     let rows = gradient.len() / (to - from);
+    let mut out = vec![T::ZERO; rows * map.inputs];
     let rhs = map.matrix().columns(from, to).transpose();
     let lhs = matmul::Matrix::rows(gradient, rows, to - from);
-    matmul::product_on_one_thread(lhs, rhs, out, map.inputs);
+    matmul::product_on_one_thread(lhs, rhs, &mut out, map.inputs);
+    out
 }
 
 /// Rows of a small matrix at their place in a larger one of zeros.
