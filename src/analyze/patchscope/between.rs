@@ -1,23 +1,45 @@
-//! Maps between a model's layers, fitted on text.
+//! Maps between a model's layers: fitted on text, or by a tuned lens.
 
-use super::ridge::{AffineMap, Regression};
-use crate::engine::{Prompt, Rerun, Transformer};
+use std::collections::BTreeMap;
+
+use rayon::prelude::*;
+
+use super::ridge::Regression;
+use crate::analyze::AffineMap;
+use crate::analyze::lens::TunedLens;
+use crate::engine::{Place, Prompt, Rerun, Transformer};
 use crate::error::{Error, Result};
 use crate::events::Observer;
 use crate::model::Real;
 
-/// Maps from source layers, fitted on text.
-pub(super) struct Fit {
+/// Maps from source layers to other layers.
+pub(super) struct Between {
     source_layers: Vec<usize>,
-    regressions: Vec<Regression>,
-    /// The stream that leaves each layer at every position of the text, `[layers][positions * d_model]`.
-    rows: Vec<Vec<f64>>,
+    by: By,
 }
 
-impl Fit {
+enum By {
+    /// Regressions from the source layers.
+    Ridge {
+        regressions: Vec<Regression>,
+        /// The stream that leaves each layer at every position of the text, `[layers][positions * d_model]`.
+        rows: Vec<Vec<f64>>,
+    },
+    /// To the final stream by the source layer's map, and back by that of the target layer.
+    Lens {
+        lens: TunedLens<f64>,
+        /// By target layer; the last has none.
+        back: BTreeMap<usize, AffineMap<f64>>,
+        width: usize,
+    },
+}
+
+impl Between {
+    /// Maps that are fitted by ridge regression.
+    ///
     /// # Complexity
     /// One forward pass of the text; for each source layer products and an inverse of `d_model` columns.
-    pub(super) fn new<T: Real>(
+    pub(super) fn fitted<T: Real>(
         transformer: &Transformer<'_, T>,
         passages: &[Vec<u32>],
         (source_layers, penalty): (&[usize], f64),
@@ -48,20 +70,67 @@ impl Fit {
             .collect::<Result<_>>()?;
         Ok(Self {
             source_layers: source_layers.to_vec(),
-            regressions,
-            rows,
+            by: By::Ridge { regressions, rows },
+        })
+    }
+
+    /// Maps through a tuned lens: what it shows behind the target layer is what it showed behind the source layer.
+    ///
+    /// # Errors
+    /// When the map of a target layer cannot be taken back.
+    ///
+    /// # Complexity
+    /// For each target layer an inverse, and then for each source layer a product of `d_model` columns.
+    pub(super) fn through(
+        lens: &TunedLens<f64>,
+        width: usize,
+        (source_layers, target_layers): (&[usize], &[usize]),
+    ) -> Result<Self> {
+        let inverse = |&layer: &usize| -> Option<Result<(usize, AffineMap<f64>)>> {
+            let map = lens.map(Place::Layer(layer))?;
+            let inverse = map.inverse().ok_or_else(|| {
+                let problem = "it makes the same of several streams, so it does not say which one to put; leave the layer \
+                               out of the target layers";
+                Error::data(format!("the map of layer {layer} of the tuned lens"), problem)
+            });
+            Some(inverse.map(|inverse| (layer, inverse)))
+        };
+        Ok(Self {
+            source_layers: source_layers.to_vec(),
+            by: By::Lens {
+                back: target_layers
+                    .par_iter()
+                    .filter_map(inverse)
+                    .collect::<Result<_>>()?,
+                lens: lens.clone(),
+                width,
+            },
         })
     }
 
     /// The maps of all source layers to a layer.
-    pub(super) fn all_to(&self, layer: usize) -> Vec<AffineMap> {
-        let regressions = self.regressions.iter();
-        regressions.map(|it| it.to(&self.rows[layer])).collect()
+    pub(super) fn all_to<T: Real>(&self, layer: usize) -> Vec<AffineMap<T>> {
+        let layers = self.source_layers.iter();
+        layers.map(|&from| self.map(from, layer)).collect()
     }
 
-    /// The map from a source layer to a layer.
-    pub(super) fn map(&self, from: usize, to: usize) -> AffineMap {
-        let place = self.source_layers.iter().position(|&layer| layer == from);
-        self.regressions[place.unwrap_or(0)].to(&self.rows[to])
+    /// The map from a source layer to a target layer, or to the last.
+    pub(super) fn map<T: Real>(&self, from: usize, to: usize) -> AffineMap<T> {
+        match &self.by {
+            By::Ridge { regressions, rows } => {
+                let place = self.source_layers.iter().position(|&layer| layer == from);
+                regressions[place.unwrap_or(0)].to(&rows[to]).cast()
+            }
+            By::Lens { lens, back, width } => {
+                let map = match lens.map(Place::Layer(from)) {
+                    Some(map) if from != to => map.clone(),
+                    _ => AffineMap::identity(*width),
+                };
+                match back.get(&to) {
+                    Some(back) if from != to => map.then(back).cast(),
+                    _ => map.cast(),
+                }
+            }
+        }
     }
 }

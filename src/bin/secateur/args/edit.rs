@@ -23,6 +23,9 @@ pub(crate) struct EditArgs {
     /// Layers behind which it may be changed, separated by commas [default: all].
     #[arg(long, value_name = "N,..", value_delimiter = ',')]
     pub(crate) layers: Vec<usize>,
+    /// Change it behind all of these layers at once, rather than behind one at a time.
+    #[arg(long)]
+    pub(crate) together: bool,
     /// How strongly it may be changed.
     #[arg(
         long,
