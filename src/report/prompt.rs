@@ -77,13 +77,12 @@ pub fn prompt_text(report: &PromptReport) -> String {
 fn lens_table(places: &[SeenAt]) -> String {
     let tuned = places.iter().any(|it| it.tuned_lens.is_some());
     let mut header = vec!["place", "logit lens"];
-    let figures = ["KL", "probability", "rank"];
     if tuned {
         header.push("tuned lens");
     }
-    header.extend(figures);
+    header.extend(["KL", "probability", "rank"]);
     if tuned {
-        header.extend(figures);
+        header.extend(["tuned: KL", "probability", "rank"]);
     }
     let likely = |seen: &Seen| {
         let likely = seen.top.iter().take(LIKELY);

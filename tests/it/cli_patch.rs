@@ -91,7 +91,7 @@ fn patchscopes_from_the_command_line() {
     let tuned = [&arguments[..], &["--tuned", lens, "--name", "tuned"]].concat();
     let (text, _) = twice(folder.path(), &tuned, ("tuned", &files[..2]));
     assert!(
-        text.contains("mapped lens") && !text.contains("warning"),
+        text.contains("tuned lens") && !text.contains("warning"),
         "{text}"
     );
 }

@@ -67,6 +67,17 @@ pub enum Mapping {
     Lens(PathBuf),
 }
 
+impl Mapping {
+    /// Its name in words.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Ridge { .. } => "ridge",
+            Self::Lens(_) => "tuned lens",
+        }
+    }
+}
+
 fn default_fitted() -> usize {
     2048
 }

@@ -101,6 +101,7 @@ pub fn look<T: Real>(
             .map(|&token| text_of(task.tokenizer, &[token]))
             .collect(),
         position: task.inspection.position,
+        mapping: question.mapping.name(),
         examples_discovery: task.discovery.len(),
         examples: task.held_out.len(),
         overall: None,
