@@ -5,8 +5,9 @@ use super::transformer::Transformer;
 use crate::model::{Linear, Norm, NormWeights, Real};
 
 impl<T: Real> Transformer<'_, T> {
-    /// What a stream along one direction writes to the logit of the token whose embedding reads it, over all tokens: the sum
-    /// of unembedding times embedding, `[d_model, d_model]`. None where logits are of other tokens than those read.
+    /// The sum over all tokens of unembedding times embedding, `[d_model, d_model]`: from what a token gives to the stream to
+    /// what its logit reads there. The unembedding's mean over tokens is taken out, for a shift of all logits changes no
+    /// probability. None where logits are of other tokens than those read.
     ///
     /// # Complexity
     /// A product of `d_model` squared for each token.
@@ -17,6 +18,7 @@ impl<T: Real> Transformer<'_, T> {
             return None;
         }
         let mut sum = vec![0.0; width * width];
+        let mut sums = [vec![0.0; width], vec![0.0; width]];
         let panels = weights.embedding.panels();
         for ((_, read), (_, written)) in panels.zip(weights.unembedding_table().panels()) {
             let wide = |rows: &[T]| rows.iter().map(|it| it.to_f64()).collect::<Vec<f64>>();
@@ -24,10 +26,23 @@ impl<T: Real> Transformer<'_, T> {
             for row in written.chunks_exact_mut(width) {
                 reads_through(config.norm, &weights.final_norm, row);
             }
+            for (sums, rows) in sums.iter_mut().zip([&written, &read]) {
+                for row in rows.chunks_exact(width) {
+                    for (sum, value) in sums.iter_mut().zip(row) {
+                        *sum += value;
+                    }
+                }
+            }
             let written = Dense::new(&written, width).transposed();
             let product = written.times(Dense::new(&read, width));
             for (sum, value) in sum.iter_mut().zip(product) {
                 *sum += value;
+            }
+        }
+        let tokens = config.d_vocab as f64;
+        for (row, written) in sum.chunks_exact_mut(width).zip(&sums[0]) {
+            for (value, read) in row.iter_mut().zip(&sums[1]) {
+                *value -= written * read / tokens;
             }
         }
         Some(sum)
@@ -35,7 +50,8 @@ impl<T: Real> Transformer<'_, T> {
 
     /// For each head of a layer, `W_O` times the token pairs times `W_V`, `[d_head, d_head]`. It has the eigenvalues, but for
     /// zeros, of the map from the token looked at to all logits, embedding times `W_V W_O` times unembedding. Gains of norms are
-    /// folded in, and the means that they take out; their scales and all biases are left out.
+    /// folded in, and the means that they take out, and each row's mean logit is taken out; scales of norms and all biases are
+    /// left out.
     ///
     /// # Complexity
     /// A product of `d_model` squared for each number of a head.

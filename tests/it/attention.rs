@@ -119,7 +119,7 @@ fn a_head_writes_for_a_stream_what_it_writes_when_it_looks_there_alone() {
     }
 }
 
-/// The map from the token looked at to all logits, a row for each token, put through one part after the other.
+/// The map from the token looked at to all logits, a row for each token without its mean, put through one part after the other.
 fn token_map(weights: &Weights<f64>, layer: usize, head: usize) -> Vec<f64> {
     let config = &weights.config;
     let (block, d_head) = (weights.attention(layer), config.d_head);
@@ -154,7 +154,10 @@ fn token_map(weights: &Weights<f64>, layer: usize, head: usize) -> Vec<f64> {
             written = linear_norm(post, &written);
         }
         let written = linear_norm(&weights.final_norm, &written);
-        rows.extend((0..config.d_vocab).map(|to| dot(&written, &unembedding.gather(&[to]))));
+        let logits = (0..config.d_vocab).map(|to| dot(&written, &unembedding.gather(&[to])));
+        let logits: Vec<f64> = logits.collect();
+        let mean = logits.iter().sum::<f64>() / logits.len() as f64;
+        rows.extend(logits.iter().map(|logit| logit - mean));
     }
     rows
 }
