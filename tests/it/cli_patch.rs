@@ -127,7 +127,7 @@ fn edits_from_the_command_line() {
         ("together", &files),
     );
     assert!(
-        at_once.contains("behind layers 0, 1, 2, strength"),
+        at_once.contains("behind layers 0 to 2, strength"),
         "{at_once}"
     );
     let success = |of: &serde_json::Value| of["success"]["mean"].as_f64();

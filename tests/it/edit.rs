@@ -84,7 +84,7 @@ fn edited(
 
 /// Questions about one layer at a time, and about several at once.
 fn questions(last: usize) -> Vec<Edit> {
-    use EditAt::{Differing, Every, Read};
+    use EditAt::{Back, Differing, Every, Read};
     use EditScale::{Removed, Stream};
     use TokenVector::{Embedding, Unembedding};
     let asked = [
@@ -93,6 +93,7 @@ fn questions(last: usize) -> Vec<Edit> {
         (Differing, Stream, Embedding, vec![]),
         (Read, Stream, Unembedding, vec![0, last]),
         (Every, Removed, Unembedding, vec![1, last]),
+        (Back(1), Stream, Unembedding, vec![]),
         (Differing, Stream, Embedding, vec![0, 1, last]),
     ];
     let question = |(at, scale, vector, layers): (_, _, _, Vec<usize>)| Edit {

@@ -34,14 +34,15 @@ pub struct Place {
 }
 
 impl EditItem {
-    /// An example with its first answer and its first wrong answer; none without a wrong one or, where clean and corrupt
-    /// prompt should differ, without such a position up to the one read.
+    /// An example with its first answer and its first wrong answer; none without a wrong one or without such a position up to
+    /// the one read.
     pub fn new(example: &Example, at: EditAt) -> Option<Self> {
         let read = *example.at.last()?;
         let (from, to) = (*example.answer.first()?, *example.wrong.first()?);
         let place = |position| Place { position, from, to };
         let places: Vec<Place> = match at {
             EditAt::Read => vec![place(read)],
+            EditAt::Back(back) => vec![place(read.checked_sub(back)?)],
             EditAt::Every => (0..=read).map(place).collect(),
             EditAt::Differing => {
                 let pairs = example.clean.iter().zip(&example.corrupt).enumerate();
@@ -215,6 +216,8 @@ mod tests {
         let place = |position, from, to| Place { position, from, to };
         assert_eq!(places(EditAt::Read), [place(2, 7, 9)]);
         assert_eq!(places(EditAt::Every).len(), 3);
+        assert_eq!(places(EditAt::Back(2)), [place(0, 7, 9)]);
+        assert_eq!(EditItem::new(&example(), EditAt::Back(3)), None);
         assert_eq!(places(EditAt::Differing), [place(1, 2, 5)]);
         let no_wrong = Example {
             wrong: Vec::new(),

@@ -56,6 +56,8 @@ pub enum EditAt {
     /// At the last position read: the answer's vector goes, the wrong answer's comes.
     #[default]
     Read,
+    /// The same so many positions before that.
+    Back(usize),
     /// The same at every position up to that.
     Every,
     /// Where clean and corrupt prompt differ: the clean token's vector goes, the corrupt one's comes.

@@ -127,8 +127,14 @@ pub struct TokenChange {
     pub rank: [usize; 2],
 }
 
-/// Where the stream is changed, in words.
+/// Where the stream is changed, in words; layers are ascending.
 pub(crate) fn behind(layers: &[usize]) -> String {
+    if let [first, .., last] = layers
+        && layers.len() > 2
+        && last - first + 1 == layers.len()
+    {
+        return format!("behind layers {first} to {last}");
+    }
     let numbers: Vec<String> = layers.iter().map(ToString::to_string).collect();
     let plural = if layers.len() == 1 { "" } else { "s" };
     format!("behind layer{plural} {}", numbers.join(", "))

@@ -16,7 +16,7 @@ pub(crate) struct EditArgs {
     /// What strengths are multiples of: `Removed` (the component that is removed) or `Stream` (the stream's norm).
     #[arg(long, value_name = "WHAT", default_value = "Removed")]
     pub(crate) scale: String,
-    /// Where the stream is changed: `Read` (the last position read), `Every`, or `Differing` (where clean and corrupt prompt
+    /// Where the stream is changed: `Read` (the last position read), `Back(2)` (two before it), `Every`, or `Differing` (where clean and corrupt prompt
     /// differ).
     #[arg(long, value_name = "WHERE", default_value = "Read")]
     pub(crate) at: String,
