@@ -131,7 +131,7 @@ pub struct TokenChange {
 pub(crate) fn behind(layers: &[usize]) -> String {
     if let [first, .., last] = layers
         && layers.len() > 2
-        && last - first + 1 == layers.len()
+        && last.abs_diff(*first) + 1 == layers.len()
     {
         return format!("behind layers {first} to {last}");
     }
