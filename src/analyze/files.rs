@@ -14,7 +14,7 @@ impl Analysis {
             files.map(|file| (key, file.to_owned())).collect::<Vec<_>>()
         };
         match self {
-            Self::Attention(_) | Self::Prompt(_) | Self::Tracing(_) => Vec::new(),
+            Self::Attention(_) | Self::Tracing(_) => Vec::new(),
             Self::Edit(edit) => keyed(
                 "analysis.Edit.text",
                 edit.text.as_deref().into_iter().collect(),
@@ -37,10 +37,13 @@ impl Analysis {
                 });
                 files.collect()
             }
-            Self::Patchscope(patchscope) => keyed(
-                "analysis.Patchscope.mapping.Ridge.text",
-                patchscope.files().into_iter().collect(),
-            ),
+            Self::Patchscope(patchscope) => patchscope
+                .file()
+                .map_or_else(Vec::new, |(key, file)| keyed(key, vec![file])),
+            Self::Prompt(prompt) => {
+                let tuned = prompt.lens.as_ref().and_then(|it| it.tuned.as_deref());
+                keyed("analysis.Prompt.lens", tuned.into_iter().collect())
+            }
             Self::Relation(relation) => keyed("analysis.Relation.data", vec![&relation.data]),
             Self::Residual(residual) => keyed("analysis.Residual.directions", residual.files()),
             Self::Sae(sae) => {

@@ -1,6 +1,7 @@
 //! Questions besides the one for a circuit, answered on the same engine, models and tasks.
 
 mod adam;
+mod affine;
 pub mod attention;
 pub mod edit;
 mod effect;
@@ -27,6 +28,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Error, Result};
 use crate::model::Tokenizer;
 
+pub use affine::AffineMap;
 pub use attention::AttentionRoles;
 pub use edit::Edit;
 pub use effect::Effect;

@@ -54,16 +54,19 @@ impl<T: Real> Transformer<'_, T> {
         let prefix = Prefix::default();
         let embedded = self.embed(prompts.concat());
         let run = self.steered(&layout, embedded, &prefix, steering);
-        self.continued((layout, &prefix, run), continuation, steering, observer)
+        let next_run = |layout: &Layout, embedded, prefix: &Prefix<T>| {
+            self.steered(layout, embedded, prefix, steering)
+        };
+        self.continued((layout, &prefix, run), continuation, next_run, observer)
     }
 
     /// Continues sequences whose run so far is given: with its prefix, the keys and values of all layers, and the final
-    /// stream at the last position of each.
+    /// stream at the last position of each. `next_run` runs the embedded new tokens.
     pub(super) fn continued(
         &self,
         (mut layout, prefix, mut run): (Layout, &Prefix<T>, FullRun<T>),
         continuation: Continuation,
-        steering: &Steering<T>,
+        next_run: impl Fn(&Layout, Vec<T>, &Prefix<T>) -> FullRun<T>,
         observer: &dyn Observer,
     ) -> Result<Vec<Vec<u32>>> {
         let config = self.config();
@@ -126,7 +129,7 @@ impl<T: Real> Transformer<'_, T> {
                 index += 1;
                 kept.binary_search(&(index - 1)).is_ok()
             });
-            run = self.steered(&layout, self.embed(next), &cache.prefix, steering);
+            run = next_run(&layout, self.embed(next), &cache.prefix);
         }
         Ok(found)
     }

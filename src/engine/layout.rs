@@ -186,7 +186,12 @@ impl Layout {
 
     /// Where the query rows are.
     pub(crate) fn row_places(&self, reads_only: bool) -> RowPlaces {
+        let segments = self.segments.iter().enumerate();
+        let sequences = segments.flat_map(|(sequence, segment)| {
+            std::iter::repeat_n(sequence, segment.range(reads_only).len())
+        });
         RowPlaces {
+            sequences: sequences.collect(),
             positions: self.query_positions(reads_only),
             reads: self.read_rows(reads_only),
         }

@@ -12,6 +12,7 @@ mod backward;
 mod base;
 mod chunk;
 mod chunks;
+mod copying;
 mod dense;
 mod divergence;
 mod evaluator;

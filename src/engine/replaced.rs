@@ -1,12 +1,16 @@
 //! A prompt run with the results of some heads, MLPs or hidden units replaced.
 
 use super::chunk::check_finite;
-use super::forward::{Changes, FullRun};
+use super::forward::{Changes, FullRun, LayerRun};
+use super::generate::Continuation;
 use super::intervention::{Intervention, Site};
 use super::kernels::{activation, rows};
 use super::layout::Layout;
+use super::splice::Splice;
+use super::streams::Place;
 use super::transformer::{Prefix, Transformer};
 use crate::error::{Error, Result};
+use crate::events::Observer;
 use crate::graph::Node;
 use crate::model::Real;
 
@@ -15,6 +19,9 @@ pub struct PromptRun<'t, 'a, T> {
     transformer: &'t Transformer<'a, T>,
     layout: Layout,
     run: FullRun<T>,
+    /// What also holds at positions behind the prompt.
+    everywhere: Vec<Intervention<T>>,
+    splice: Option<&'t dyn Splice<T>>,
 }
 
 /// A head, an MLP or a neuron with what takes the place of its result.
@@ -37,7 +44,7 @@ pub enum Substitute<T> {
 }
 
 impl<'t, 'a, T: Real> PromptRun<'t, 'a, T> {
-    /// Runs tokens with some results replaced.
+    /// Runs tokens with some results replaced, and representations changed as they are computed.
     ///
     /// # Errors
     /// When a node has no result in this model, or an activation is not finite.
@@ -51,11 +58,17 @@ impl<'t, 'a, T: Real> PromptRun<'t, 'a, T> {
         transformer: &'t Transformer<'a, T>,
         tokens: &[u32],
         replaced: &[Replaced<T>],
+        splice: Option<&'t dyn Splice<T>>,
     ) -> Result<Self> {
         let sets: Vec<Intervention<T>> = replaced
             .iter()
             .map(|replaced| transformer.intervention(replaced, tokens.len()))
             .collect::<Result<_>>()?;
+        let everywhere = replaced
+            .iter()
+            .filter(|it| matches!(it.values, Substitute::Everywhere(_)));
+        let everywhere = everywhere.map(|it| transformer.intervention(it, 1));
+        let everywhere = everywhere.collect::<Result<_>>()?;
         let every: Vec<usize> = (0..tokens.len()).collect();
         let layout = Layout::whole([(tokens, &every[..])]);
         let mut x = transformer.embed(tokens.iter().copied());
@@ -64,6 +77,7 @@ impl<'t, 'a, T: Real> PromptRun<'t, 'a, T> {
         }
         let changes = Changes {
             interventions: &sets,
+            splice,
             ..Changes::none()
         };
         let layers = 0..transformer.config().n_layers;
@@ -73,7 +87,72 @@ impl<'t, 'a, T: Real> PromptRun<'t, 'a, T> {
             transformer,
             layout,
             run,
+            everywhere,
+            splice,
         })
+    }
+
+    /// What is written after the prompt. Results that are replaced everywhere, and representations, are changed at new
+    /// positions too; a splice sees them as any others.
+    ///
+    /// # Errors
+    /// When a logit is not finite, or the observer interrupts.
+    ///
+    /// # Panics
+    /// When the model reads in both directions.
+    ///
+    /// # Complexity
+    /// A forward pass of a row for each token.
+    pub fn generate(
+        &self,
+        continuation: Continuation,
+        observer: &dyn Observer,
+    ) -> Result<Vec<u32>> {
+        let config = self.transformer.config();
+        assert!(
+            !config.attention.bidirectional,
+            "text is written by a model that reads forwards"
+        );
+        let layers = self.run.layers.iter().map(|layer| LayerRun {
+            k: layer.k.clone(),
+            v: layer.v.clone(),
+            ..LayerRun::default()
+        });
+        let begun = FullRun {
+            streams: vec![self.last(2 * config.n_layers).to_vec()],
+            layers: layers.collect(),
+        };
+        let next_run = |layout: &Layout, mut x: Vec<T>, prefix: &Prefix<T>| {
+            if let Some(position) = self.transformer.position_rows(&layout.positions) {
+                rows::add(&mut x, &position);
+            }
+            let changes = Changes {
+                interventions: &self.everywhere,
+                splice: self.splice,
+                ..Changes::none()
+            };
+            let layers = 0..config.n_layers;
+            self.transformer
+                .blocks(layers, layout, (x, prefix), false, changes)
+        };
+        let begun = (self.layout.clone(), &Prefix::default(), begun);
+        let found = self
+            .transformer
+            .continued(begun, continuation, next_run, observer)?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// The stream at the last position, at some places, `[places][d_model]`.
+    pub fn last_streams(&self, places: &[Place]) -> Vec<Vec<T>> {
+        let places = places.iter();
+        places
+            .map(|place| self.last(place.number()).to_vec())
+            .collect()
+    }
+
+    fn last(&self, at: usize) -> &[T] {
+        let stream = &self.run.streams[at];
+        &stream[stream.len() - self.transformer.config().d_model..]
     }
 
     /// The logarithms of the probabilities of the next token after the last position, `[d_out]`.
@@ -81,9 +160,8 @@ impl<'t, 'a, T: Real> PromptRun<'t, 'a, T> {
     /// # Errors
     /// When one is not a number.
     pub fn next(&self) -> Result<Vec<f64>> {
-        let finals = self.run.streams.last().map_or(&[][..], Vec::as_slice);
-        let last = finals.len() - self.transformer.config().d_model;
-        let found = self.transformer.log_probs(&finals[last..]);
+        let finals = self.last(2 * self.transformer.config().n_layers);
+        let found = self.transformer.log_probs(finals);
         let found: Vec<f64> = found.into_iter().map(Real::to_f64).collect();
         if found.iter().any(|value| value.is_nan()) {
             return Err(Error::NotFinite {

@@ -10,6 +10,7 @@ use super::generate::Continuation;
 use super::intervention::{Intervention, Site};
 use super::kernels::rows;
 use super::layout::Layout;
+use super::splice::Splice;
 use super::steer::Steering;
 use super::transformer::{Prefix, Transformer};
 use crate::error::{Error, Result};
@@ -140,7 +141,27 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
     /// # Complexity
     /// One forward pass of the positions from the changes on, from the layer on.
     pub fn overwritten(&self, layer: usize, changes: &[Overwrite<T>]) -> Result<Vec<T>> {
-        let (_, run) = self.overwritten_run(layer, changes);
+        self.overwritten_and(layer, changes, None)
+    }
+
+    /// The same with representations of later layers changed as they are computed; a change's number is that of its
+    /// sequence.
+    ///
+    /// # Errors
+    /// When a logit is not finite.
+    ///
+    /// # Panics
+    /// When a change is not inside its prompt.
+    ///
+    /// # Complexity
+    /// As [`Self::overwritten`].
+    pub fn overwritten_and(
+        &self,
+        layer: usize,
+        changes: &[Overwrite<T>],
+        splice: Option<&dyn Splice<T>>,
+    ) -> Result<Vec<T>> {
+        let (_, run) = self.overwritten_run(layer, changes, splice);
         self.finite_logits(run.streams.last().map_or(&[][..], Vec::as_slice))
     }
 
@@ -162,7 +183,7 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
         continuation: Continuation,
         observer: &dyn Observer,
     ) -> Result<Vec<Vec<u32>>> {
-        let (layout, mut run) = self.overwritten_run(layer, changes);
+        let (layout, mut run) = self.overwritten_run(layer, changes, None);
         let config = self.transformer.config();
         let width = config.n_kv_heads * config.d_head;
         // Up to the layer, keys and values are those of the run itself.
@@ -189,8 +210,13 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
             *finals = rows::gather(finals, config.d_model, &last);
         }
         let begun = (layout, &self.prefix, run);
+        let next_run = |layout: &Layout, embedded, prefix: &Prefix<T>| {
+            let steering = Steering::none();
+            self.transformer
+                .steered(layout, embedded, prefix, &steering)
+        };
         self.transformer
-            .continued(begun, continuation, &Steering::none(), observer)
+            .continued(begun, continuation, next_run, observer)
     }
 
     /// The logits of runs in which a part of the blocks of some layers writes, at one position, what it wrote at that
@@ -265,7 +291,12 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
             .collect()
     }
 
-    fn overwritten_run(&self, layer: usize, changes: &[Overwrite<T>]) -> (Layout, FullRun<T>) {
+    fn overwritten_run(
+        &self,
+        layer: usize,
+        changes: &[Overwrite<T>],
+        splice: Option<&dyn Splice<T>>,
+    ) -> (Layout, FullRun<T>) {
         let config = self.transformer.config();
         let width = config.d_model;
         let layout = self
@@ -291,9 +322,11 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
         }
         let rest = layer + 1..config.n_layers;
         let input = (x, &self.prefix);
-        let run = self
-            .transformer
-            .blocks(rest, &layout, input, false, Changes::none());
+        let later = Changes {
+            splice,
+            ..Changes::none()
+        };
+        let run = self.transformer.blocks(rest, &layout, input, false, later);
         (layout, run)
     }
 

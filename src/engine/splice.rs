@@ -23,6 +23,8 @@ pub trait Splice<T>: Sync {
 /// Which positions the rows of a representation are of.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowPlaces {
+    /// Number of each row's sequence.
+    pub sequences: Vec<usize>,
     /// Position of each row in its sequence.
     pub positions: Vec<usize>,
     /// Rows whose logits are read.

@@ -55,6 +55,15 @@ pub enum Part {
 }
 
 impl Place {
+    /// Its number among the streams of a run.
+    pub(super) fn number(self) -> usize {
+        match self {
+            Self::Embedding => 0,
+            Self::Attention(layer) => 2 * layer + 1,
+            Self::Layer(layer) => 2 * (layer + 1),
+        }
+    }
+
     /// Blocks that ran before it; attention is half of one.
     pub fn blocks(self) -> f64 {
         match self {
@@ -123,17 +132,12 @@ impl<T: Real> Transformer<'_, T> {
         for group in self.looked_together(sequences) {
             let (layout, run) = self.looked_run(group)?;
             for (found, place) in found.iter_mut().zip(places) {
-                let at = match *place {
-                    Place::Embedding => 0,
-                    Place::Attention(layer) => {
-                        assert!(
-                            config.has_mlps() && !config.parallel_blocks,
-                            "nothing is between attention and MLP"
-                        );
-                        2 * layer + 1
-                    }
-                    Place::Layer(layer) => 2 * (layer + 1),
-                };
+                assert!(
+                    !matches!(place, Place::Attention(_))
+                        || config.has_mlps() && !config.parallel_blocks,
+                    "nothing is between attention and MLP"
+                );
+                let at = place.number();
                 found.extend(self.looked_rows(&layout, &run.streams[at], at));
             }
         }

@@ -15,12 +15,13 @@ const HEADS: usize = 8;
 /// The kinds of scores, with what they are named in tables.
 type Kind = (&'static str, fn(&HeadScores) -> Option<Score>);
 
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 6] = [
     ("previous token", |it| Some(it.previous_token)),
     ("duplicate token", |it| Some(it.duplicate_token)),
     ("induction", |it| Some(it.induction)),
     ("name moving", |it| it.name_moving),
     ("copying", |it| Some(it.copying)),
+    ("copying eigenvalues", |it| it.copying_eigenvalues),
 ];
 
 /// The result as text; `about` says of what.
@@ -43,7 +44,8 @@ pub fn attention_text(report: &AttentionReport, about: &str) -> String {
     ));
     out.line(format_args!(
         "in brackets what uniform attention gives; copying: share of tokens among the {} most likely ones when the head \
-         writes for the stream after the first block, in brackets by chance",
+         writes for the stream after the first block, in brackets by chance; copying eigenvalues: sum of the eigenvalues of the \
+         map from token to logits, as a share of their sizes",
         report.top
     ));
     out.line(format_args!(""));
@@ -129,7 +131,7 @@ pub fn attention_svg(report: &AttentionReport, title: &str) -> Option<String> {
 pub fn attention_html(report: &AttentionReport, title: &str, text: &str) -> String {
     let mut sections = Vec::new();
     for (name, of) in KINDS {
-        if report.heads.iter().all(|head| of(head).is_some()) {
+        if report.heads.iter().any(|head| of(head).is_some()) {
             sections.push(Section {
                 heading: name.to_owned(),
                 picture: scores(report, name, of).svg(),
@@ -172,6 +174,8 @@ fn scores(report: &AttentionReport, name: &str, of: fn(&HeadScores) -> Option<Sc
             };
         }
     }
+    let negative = report.heads.iter().filter_map(of);
+    let negative = negative.map(|it| it.score.mean).any(|mean| mean < 0.0);
     HeatMap {
         title: name.to_owned(),
         row_axis: "layer".into(),
@@ -179,7 +183,11 @@ fn scores(report: &AttentionReport, name: &str, of: fn(&HeadScores) -> Option<Sc
         rows: (0..layers).rev().map(|layer| layer.to_string()).collect(),
         columns: (0..heads).map(|head| format!("h{head}")).collect(),
         cells,
-        colours: Colours::Sequential(Some([0.0, 1.0])),
+        colours: if negative {
+            Colours::Diverging
+        } else {
+            Colours::Sequential(Some([0.0, 1.0]))
+        },
         legend: "score".into(),
     }
 }

@@ -5,7 +5,7 @@ use super::effect::{percent, share_with_interval, with_interval};
 use super::plot::{Plot, PlotPoint, Series};
 use super::table::table;
 use super::text::{Text, clip, one_line, short, thousands};
-use crate::analyze::edit::{EditReport, EditSweepPoint, EditedItem, Outcome};
+use crate::analyze::edit::{EditReport, EditSweepPoint, EditedItem, Outcome, behind};
 
 /// Prompts that the report shows.
 const ITEMS: usize = 12;
@@ -20,13 +20,18 @@ pub fn edit_text(report: &EditReport, about: &str) -> String {
         out.line(format_args!("warning: {warning}"));
     }
     out.line(format_args!(
-        "behind layer {}, strength {}: the change has {} of the stream's norm",
-        report.layer,
+        "{}, strength {}: the change has {} of the stream's norm",
+        behind(&report.layers),
         short(report.strength),
         share_with_interval(&report.size)
     ));
+    let chosen = if report.layers.len() > 1 {
+        "the strength is"
+    } else {
+        "layer and strength are"
+    };
     out.line(format_args!(
-        "layer and strength are chosen on {} discovery prompts; all figures are of {} held-out ones",
+        "{chosen} chosen on {} discovery prompts; all figures are of {} held-out ones",
         report.examples_discovery, report.examples
     ));
     out.line(format_args!(""));
@@ -155,16 +160,17 @@ fn random(outcomes: &[Outcome]) -> Option<Vec<String>> {
 pub fn edit_csv(report: &EditReport) -> String {
     let mut out = Text::default();
     out.line(format_args!(
-        "layer,strength,discovery,success,low,high,log_probability_comes,log_probability_goes,size"
+        "layers,strength,discovery,success,low,high,log_probability_comes,log_probability_goes,size"
     ));
     for point in &report.sweep {
         let [low, high] = point
             .success
             .interval
             .map_or_else(Default::default, |it| it.map(number));
+        let layers: Vec<String> = point.layers.iter().map(ToString::to_string).collect();
         out.line(format_args!(
             "{},{},{},{},{low},{high},{},{},{}",
-            point.layer,
+            layers.join(" "),
             number(point.strength),
             number(point.discovery),
             number(point.success.mean),
@@ -176,36 +182,49 @@ pub fn edit_csv(report: &EditReport) -> String {
     out.0
 }
 
-/// Success on held-out prompts over layers as SVG, a line for each strength.
+/// Success on held-out prompts as SVG: over layers, a line for each strength, or over strengths where several layers are
+/// changed at once.
 pub fn edit_svg(report: &EditReport, title: &str) -> String {
+    let together = report.layers.len() > 1;
     let mut strengths: Vec<f64> = Vec::new();
     for point in &report.sweep {
         if !strengths.contains(&point.strength) {
             strengths.push(point.strength);
         }
     }
-    let series = strengths.iter().map(|&strength| {
-        let here = |point: &&EditSweepPoint| point.strength.total_cmp(&strength).is_eq();
+    let line = |name: String, x: fn(&EditSweepPoint) -> f64, of: Option<f64>| {
+        let here = |point: &&EditSweepPoint| {
+            of.is_none_or(|strength| point.strength.total_cmp(&strength).is_eq())
+        };
+        let points = report.sweep.iter().filter(here).map(|point| PlotPoint {
+            x: x(point),
+            y: point.success.mean,
+            interval: point.success.interval,
+        });
         Series {
-            name: format!("times {}", short(strength)),
-            points: report
-                .sweep
-                .iter()
-                .filter(here)
-                .map(|point| PlotPoint {
-                    x: point.layer as f64,
-                    y: point.success.mean,
-                    interval: point.success.interval,
-                })
-                .collect(),
+            name,
+            points: points.collect(),
         }
-    });
+    };
+    let layer = |point: &EditSweepPoint| point.layers.first().copied().unwrap_or(0) as f64;
+    let series = if together {
+        vec![line(behind(&report.layers), |point| point.strength, None)]
+    } else {
+        let lines = strengths.iter();
+        lines
+            .map(|&it| line(format!("times {}", short(it)), layer, Some(it)))
+            .collect()
+    };
     let plot = Plot {
         title: title.to_owned(),
-        x_label: "layer behind which the stream is changed".into(),
+        x_label: if together {
+            "strength".into()
+        } else {
+            "layer behind which the stream is changed".into()
+        },
         y_label: "share that says the other token".into(),
         reference: Some(("no change".into(), report.before.success.mean)),
-        series: series.collect(),
+        series,
     };
     plot.svg()
 }

@@ -34,9 +34,9 @@ pub fn patchscope_text(report: &PatchscopeReport, about: &str) -> String {
             report.examples_discovery, report.examples
         ));
         out.line(format_args!(""));
-        overall_table(&mut out, overall);
+        overall_table(&mut out, overall, report.mapped_name());
         out.line(format_args!(""));
-        layers_table(&mut out, &report.layers);
+        layers_table(&mut out, report);
     }
     for told in report.told.iter().take(TOLD) {
         out.line(format_args!(""));
@@ -52,7 +52,7 @@ pub fn patchscope_text(report: &PatchscopeReport, about: &str) -> String {
     out.0
 }
 
-fn overall_table(out: &mut Text, overall: &Overall) {
+fn overall_table(out: &mut Text, overall: &Overall, mapped_name: &str) {
     let mut rows = Vec::new();
     let mut row = |name: &str, said: Option<&Said>| {
         rows.extend(said.map(|said| {
@@ -69,7 +69,7 @@ fn overall_table(out: &mut Text, overall: &Overall) {
         overall.same.as_ref(),
     );
     row("logit lens", Some(&overall.logit_lens));
-    row("lens by fitted maps", overall.mapped_lens.as_ref());
+    row(mapped_name, overall.mapped_lens.as_ref());
     row("representations of other prompts", Some(&overall.shuffled));
     row("the prompt as it is", Some(&overall.unpatched));
     out.0 += &table(
@@ -84,11 +84,12 @@ fn overall_table(out: &mut Text, overall: &Overall) {
     ));
 }
 
-fn layers_table(out: &mut Text, layers: &[LayerFigures]) {
+fn layers_table(out: &mut Text, report: &PatchscopeReport) {
+    let layers = &report.layers;
     let mapped = layers.iter().any(|it| it.mapped_lens.is_some());
     let mut header = vec!["layer", "put at", "precision@1", "same layer", "logit lens"];
     if mapped {
-        header.push("mapped lens");
+        header.push(report.mapped_name());
     }
     header.extend(["others'", "surprisal", "logit lens"]);
     let rows = layers.iter().map(|it| {
@@ -195,7 +196,7 @@ fn over_layers(
         line("patchscope", &|it| Some(it.patched)),
         line("target = source", &|it| it.same),
         line("logit lens", &|it| Some(it.logit_lens)),
-        line("mapped lens", &|it| it.mapped_lens),
+        line(report.mapped_name(), &|it| it.mapped_lens),
         line("other prompts", &|it| Some(it.shuffled)),
     ];
     let plot = Plot {

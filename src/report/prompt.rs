@@ -2,8 +2,14 @@
 
 use super::csv::{field, number};
 use super::table::table;
-use super::text::{Text, short};
-use crate::analyze::prompt::{NextToken, PromptReport, TokenText};
+use super::text::{Text, clip, short, thousands};
+use crate::analyze::lens::Seen;
+use crate::analyze::prompt::{NextToken, PromptReport, SeenAt, TokenText};
+
+/// Most likely tokens that a row of a lens shows.
+const LIKELY: usize = 4;
+/// Characters of a token that it shows.
+const WIDEST: usize = 16;
 
 /// The result as text.
 pub fn prompt_text(report: &PromptReport) -> String {
@@ -29,6 +35,13 @@ pub fn prompt_text(report: &PromptReport) -> String {
     if !report.ablated.is_empty() {
         out.line(format_args!("replaced: {}", report.ablated.join(", ")));
     }
+    for edited in &report.edited {
+        out.line(format_args!("edited: {edited}"));
+    }
+    if !report.lens.is_empty() {
+        out.0 += &lens_table(&report.lens);
+        out.line(format_args!(""));
+    }
     let columns = columns(report);
     let header: Vec<&str> = columns.iter().map(|(name, _)| *name).collect();
     let rows: Vec<Vec<String>> = report
@@ -44,7 +57,7 @@ pub fn prompt_text(report: &PromptReport) -> String {
     out.0 += &table(&header, &rows, 1);
     if let Some(kl) = report.kl {
         out.line(format_args!(
-            "KL from the model with nothing replaced: {} nats",
+            "KL from the model with nothing changed: {} nats",
             short(kl)
         ));
     }
@@ -60,6 +73,39 @@ pub fn prompt_text(report: &PromptReport) -> String {
     out.0
 }
 
+/// What a lens shows at each place, a row each, with the most likely tokens.
+fn lens_table(places: &[SeenAt]) -> String {
+    let tuned = places.iter().any(|it| it.tuned_lens.is_some());
+    let mut header = vec!["place", "logit lens"];
+    if tuned {
+        header.push("tuned lens");
+    }
+    header.extend(["KL", "probability", "rank"]);
+    if tuned {
+        header.extend(["tuned: KL", "probability", "rank"]);
+    }
+    let likely = |seen: &Seen| {
+        let likely = seen.top.iter().take(LIKELY);
+        let likely =
+            likely.map(|it| format!("{:?} {}", clip(&it.text, WIDEST), short(it.probability)));
+        likely.collect::<Vec<_>>().join(", ")
+    };
+    let rows = places.iter().map(|it| {
+        let seen = || std::iter::once(&it.logit_lens).chain(&it.tuned_lens);
+        let mut row = vec![it.place.clone()];
+        row.extend(seen().map(likely));
+        row.extend(seen().flat_map(|seen| {
+            [
+                short(seen.kl),
+                short(seen.probability),
+                thousands(seen.rank),
+            ]
+        }));
+        row
+    });
+    table(&header, &rows.collect::<Vec<_>>(), 2 + usize::from(tuned))
+}
+
 /// Names of the columns with what they show of a token; the first two are the token itself.
 type Column = (&'static str, fn(&NextToken) -> Option<f64>);
 
@@ -70,7 +116,7 @@ fn columns(report: &PromptReport) -> Vec<Column> {
         ("probability", |next| Some(next.probability)),
     ];
     if report.kl.is_some() {
-        columns.push(("nothing replaced", |next| next.before));
+        columns.push(("nothing changed", |next| next.before));
         columns.push(("change", |next| Some(next.probability - next.before?)));
     }
     if report.kl_compare.is_some() {
@@ -83,7 +129,7 @@ fn columns(report: &PromptReport) -> Vec<Column> {
 pub fn prompt_csv(report: &PromptReport) -> String {
     let mut out = Text::default();
     out.line(format_args!(
-        "token,id,probability,nothing_replaced,other_prompt"
+        "token,id,probability,nothing_changed,other_prompt"
     ));
     for next in &report.next {
         let figure = |figure: Option<f64>| figure.map_or_else(Default::default, number);

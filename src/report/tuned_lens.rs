@@ -5,7 +5,8 @@ use serde_json::json;
 
 use super::VectorStamp;
 use super::tensor_file::{Named, tensor_file};
-use crate::analyze::lens::{AffineMap, Place, TunedLens};
+use crate::analyze::AffineMap;
+use crate::analyze::lens::{Place, TunedLens};
 use crate::error::{Error, Result};
 use crate::model::ModelConfig;
 

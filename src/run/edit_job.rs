@@ -27,7 +27,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Edit) -> Result<Answer> {
     }
     let prompts = match question.at {
         EditAt::Differing => Prompts::Pairs,
-        EditAt::Read | EditAt::Every => Prompts::Sets,
+        EditAt::Read | EditAt::Back(_) | EditAt::Every => Prompts::Sets,
     };
     let dataset = load_examples((asked.task()?, prompts), spec.prepend_bos, model, base)?;
     let text = match &question.text {
@@ -96,10 +96,12 @@ fn items(examples: &[Example], dataset: &Dataset, at: EditAt) -> Result<Vec<Edit
         EditItem::new(example, at).ok_or_else(|| {
             let row = dataset.examples.iter().position(|it| it == example);
             let row = format!("{}, row {}", dataset.source, row.unwrap_or(0) + 1);
-            let problem = if example.wrong.is_empty() {
-                "there is no `wrong` answer, which the prompt is to give instead of the right one"
-            } else {
-                "clean and corrupt are the same up to the position read, so there is no token to exchange; use at: Read"
+            let problem = match at {
+                _ if example.wrong.is_empty() => {
+                    "there is no `wrong` answer, which the prompt is to give instead of the right one"
+                }
+                EditAt::Back(_) => "there are not so many positions before the one read as `at` says",
+                _ => "clean and corrupt are the same up to the position read, so there is no token to exchange; use at: Read",
             };
             Error::data(row, problem)
         })

@@ -1,6 +1,7 @@
 //! The analysis of a lens as a job.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::analysis_job::{Answer, Asked, hash_of, no_text};
 use super::job::load_examples;
@@ -15,7 +16,7 @@ use crate::analyze::sae::Corpus;
 use crate::engine::Transformer;
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
-use crate::model::{ModelConfig, Real, Tokenizer, Weights};
+use crate::model::{LoadedModel, ModelConfig, Real, Tokenizer, Weights};
 use crate::report::{
     VectorStamp, attribution_csv, attribution_svg, lens_csv, lens_html, lens_kl_svg,
     lens_probability_svg, lens_svg, lens_text, parse_tuned_lens, tuned_csv, tuned_lens_safetensors,
@@ -213,11 +214,8 @@ fn looked<T: Real>(
     let (tuned, figures, fitted) = match &question.tuned {
         None => (None, None, None),
         Some(Tuned::Saved(path)) => {
-            let path = asked.job.spec.base().join(path);
-            let (lens, hash) = saved(&path, &weights.config, &places)?;
-            if hash != model.hash {
-                warnings.push(format!("{} was fitted on another model", path.display()));
-            }
+            let (lens, warning) = saved_lens((model, asked.job.spec.base()), path, &places)?;
+            warnings.extend(warning);
             (Some(lens), None, None)
         }
         Some(Tuned::Fitted(fit)) => {
@@ -251,16 +249,23 @@ fn readable<'t>(tokenizer: Option<&'t Tokenizer>, config: &ModelConfig) -> Optio
     tokenizer.filter(|_| config.d_out() == config.d_vocab)
 }
 
-fn saved(
-    path: &std::path::Path,
-    config: &ModelConfig,
+/// A lens in a file, and a warning where it is of another model.
+pub(super) fn saved_lens(
+    (model, base): (&LoadedModel, &Path),
+    path: &Path,
     places: &[Place],
-) -> Result<(TunedLens<f32>, String)> {
+) -> Result<(TunedLens<f32>, Option<String>)> {
+    let path = base.join(path);
     let name = path.display().to_string();
-    if fs_err::metadata(path)?.len() > LARGEST_LENS {
+    if fs_err::metadata(&path)?.len() > LARGEST_LENS {
         return Err(Error::data(name, "larger than 16 GiB: not a tuned lens"));
     }
-    parse_tuned_lens(&fs_err::read(path)?, &name, config, places)
+    let (lens, hash) = parse_tuned_lens(&fs_err::read(&path)?, &name, model.config(), places)?;
+    let other = hash != model.hash;
+    Ok((
+        lens,
+        other.then(|| format!("{name} was fitted on another model")),
+    ))
 }
 
 /// Fits the maps, trains those that are to be trained, and judges them.

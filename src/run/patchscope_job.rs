@@ -2,18 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use super::analysis_job::{Answer, Asked, hash_of, known, no_text, some_discovery};
+use super::analysis_job::{Answer, Asked, hash_of, no_text, some_discovery};
 use super::job::load_examples;
+use super::lens_job::saved_lens;
 use super::memory::{self, Bound};
+use super::text::looked_at;
 use super::vector_job::passages;
 use crate::analyze::Patchscope;
 use crate::analyze::patchscope::{
     Inspection, Mapping, PatchscopeReport, PatchscopeTask, Source, Wanted, look,
 };
-use crate::engine::Transformer;
+use crate::engine::{Place, Transformer};
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
-use crate::model::{Real, Tokenizer, Weights};
+use crate::model::{Real, Weights};
 use crate::report::{grid_csv, grid_svg, patchscope_text, precision_svg, surprisal_svg, told_text};
 use crate::spec::Precision;
 use crate::task::{Dataset, Prompts};
@@ -45,9 +47,9 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
         Some(dataset) => split(dataset, asked, question)?,
         None => [Vec::new(), Vec::new()],
     };
-    let texts = texts(asked, question, tokenizer)?;
+    let texts = texts(asked, question)?;
     let fitted = match &question.mapping {
-        Mapping::Identity => Vec::new(),
+        Mapping::Identity | Mapping::Lens(_) => Vec::new(),
         Mapping::Ridge { text, tokens, .. } => {
             let mut left = *tokens;
             let mut passages = passages(asked, &base.join(text))?;
@@ -60,12 +62,23 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
             passages
         }
     };
+    let mut warnings = Vec::new();
+    let lens = match &question.mapping {
+        Mapping::Lens(path) => {
+            let layers = (0..model.config().n_layers).map(Place::Layer);
+            let (lens, warning) = saved_lens((model, base), path, &layers.collect::<Vec<_>>())?;
+            warnings.extend(warning);
+            Some(lens.cast())
+        }
+        _ => None,
+    };
     let task = PatchscopeTask {
         discovery: &discovery,
         held_out: &held_out,
         texts: &texts,
         inspection: &inspection,
         passages: &fitted,
+        lens: lens.as_ref(),
         bootstrap: spec.bootstrap,
         tokenizer: Some(tokenizer),
         stop: tokenizer.eos(),
@@ -81,6 +94,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
             report((&weights, bound), asked, question, &task)?
         }
     };
+    report.warnings.extend(warnings);
     if discovery == held_out && !discovery.is_empty() {
         let warning = "no prompt is held out: the figures are on the prompts by which target layers were chosen";
         report.warnings.push(warning.into());
@@ -160,32 +174,13 @@ fn split(dataset: &Dataset, asked: &Asked<'_>, question: &Patchscope) -> Result<
 }
 
 /// The texts that are read out.
-fn texts(asked: &Asked<'_>, question: &Patchscope, tokenizer: &Tokenizer) -> Result<Vec<Source>> {
-    let config = asked.model.config();
-    let texts = question.texts.iter();
-    texts
-        .map(|text| {
-            let name = format!("the text {text:?}");
-            if let Some(word) = tokenizer.unknown_in(text) {
-                let problem = format!("it has {word:?}, which this tokenizer does not know");
-                return Err(Error::data(name, problem));
-            }
-            let tokens = tokenizer.encode(text, asked.spec.prepend_bos)?;
-            known(&tokens, config, &name)?;
-            if tokens.is_empty() || tokens.len() > config.n_ctx {
-                let problem = format!(
-                    "it has {} tokens and the model reads 1 to {}",
-                    tokens.len(),
-                    config.n_ctx
-                );
-                return Err(Error::data(name, problem));
-            }
-            Ok(Source {
-                tokens,
-                answers: Vec::new(),
-            })
-        })
-        .collect()
+fn texts(asked: &Asked<'_>, question: &Patchscope) -> Result<Vec<Source>> {
+    let texts = looked_at(asked, "analysis.Patchscope.texts", &question.texts)?;
+    let texts = texts.into_iter().map(|tokens| Source {
+        tokens,
+        answers: Vec::new(),
+    });
+    Ok(texts.collect())
 }
 
 fn report<T: Real>(
@@ -201,7 +196,11 @@ fn report<T: Real>(
     if let Some(bound) = bound {
         let sources = task.discovery.len().max(task.held_out.len()) + task.texts.len();
         let fitted: usize = task.passages.iter().map(Vec::len).sum();
-        let squares = if fitted > 0 { 3 * config.n_layers } else { 0 };
+        let squares = if fitted > 0 || task.lens.is_some() {
+            3 * config.n_layers
+        } else {
+            0
+        };
         kept = sources * config.n_layers * config.d_model * size_of::<T>()
             + 2 * fitted * config.n_layers * config.d_model * size_of::<f64>()
             + squares * config.d_model * config.d_model * size_of::<f64>();

@@ -1,12 +1,16 @@
 //! One prompt, as a job and without files.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use super::analysis_job::{Answer, Asked, hash_of, known, no_text};
+use super::analysis_job::{Answer, Asked, hash_of, no_text};
+use super::lens_job::saved_lens;
 use super::memory::Bound;
 use super::precision::at_precision;
+use super::text::{one_token, tokens_of};
 use crate::analyze::Prompt;
-use crate::analyze::prompt::{PromptReport, ask_prompt};
+use crate::analyze::lens::{Place, TunedLens};
+use crate::analyze::prompt::{PromptReport, PromptTask, ask_prompt};
 use crate::engine::Transformer;
 use crate::error::{Error, Result};
 use crate::events::Observer;
@@ -22,8 +26,9 @@ use crate::spec::Precision;
 pub(super) fn answer(asked: &Asked<'_>, question: &Prompt) -> Result<Answer> {
     let (spec, model) = (asked.spec, asked.model);
     let how = (spec.precision, spec.prepend_bos);
-    let prompts = tokens_of(model, question, spec.prepend_bos)?;
-    let mut report = run_prompt(model, question, how, asked.observer)?;
+    let prompts = prompts_of(model, question, spec.prepend_bos)?;
+    let base = asked.job.spec.base();
+    let mut report = run_prompt((model, base), question, how, asked.observer)?;
     asked.observer.add_to(&mut report.warnings);
     let text = format!("{}\n{}", asked.title(), prompt_text(&report));
     let files = BTreeMap::from([
@@ -39,7 +44,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Prompt) -> Result<Answer> {
     })
 }
 
-/// What a model says next to a prompt, without files.
+/// What a model says next to a prompt, without files; paths of the question are relative to a folder.
 ///
 /// # Errors
 /// When the model or the prompt cannot be used, or the observer interrupts.
@@ -47,24 +52,48 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Prompt) -> Result<Answer> {
 /// # Complexity
 /// As [`ask_prompt`].
 pub fn run_prompt(
-    model: &LoadedModel,
+    (model, base): (&LoadedModel, &Path),
     question: &Prompt,
     (precision, prepend_bos): (Precision, PrependBos),
     observer: &dyn Observer,
 ) -> Result<PromptReport> {
-    let prompts = tokens_of(model, question, prepend_bos)?;
-    let tokens = (&prompts[0][..], prompts.get(1).map(Vec::as_slice));
-    let tokenizer = model.tokenizer.as_ref();
-    at_precision!(precision, model, |weights, bound| {
+    let prompts = prompts_of(model, question, prepend_bos)?;
+    let exchanged = question.edit.iter();
+    let exchanged: Vec<[u32; 2]> = exchanged
+        .map(|it| Ok([one_token(model, &it.from)?, one_token(model, &it.to)?]))
+        .collect::<Result<_>>()?;
+    let lens = question.lens.as_ref();
+    let followed = lens.and_then(|it| it.token.as_ref());
+    let followed = followed.map(|text| one_token(model, text)).transpose()?;
+    let (mut tuned, mut warnings) = (None, Vec::new());
+    if let Some(path) = lens.and_then(|it| it.tuned.as_ref()) {
+        let layers = (0..model.config().n_layers).map(Place::Layer);
+        let places: Vec<Place> = std::iter::once(Place::Embedding).chain(layers).collect();
+        let (lens, warning) = saved_lens((model, base), path, &places)?;
+        tuned = Some(lens);
+        warnings.extend(warning);
+    }
+    let mut report = at_precision!(precision, model, |weights, bound| {
         let no_nodes = BTreeMap::new();
         let graph = ComputationGraph::new(&weights.config, &Granularity::default(), &no_nodes)?;
         let transformer = Transformer::new(weights, &graph).within(bound.map(Bound::room));
-        ask_prompt(&transformer, tokenizer, tokens, question, observer)
-    })
+        let tuned = tuned.as_ref().map(TunedLens::cast);
+        let task = PromptTask {
+            tokens: &prompts[0],
+            compare: prompts.get(1).map(Vec::as_slice),
+            exchanged: &exchanged,
+            followed,
+            tuned: tuned.as_ref(),
+            tokenizer: model.tokenizer.as_ref(),
+        };
+        ask_prompt(&transformer, &task, question, observer)
+    })?;
+    report.warnings.extend(warnings);
+    Ok(report)
 }
 
 /// The tokens of the prompt, and of the other one.
-fn tokens_of(
+fn prompts_of(
     model: &LoadedModel,
     question: &Prompt,
     prepend_bos: PrependBos,
@@ -72,28 +101,14 @@ fn tokens_of(
     if let Some(problem) = no_text(model.config()) {
         return Err(Error::model(&model.name, problem));
     }
-    let tokenizer = model.require_tokenizer()?;
-    let mut found = Vec::new();
-    for (name, text) in [
+    let prompts = [
         ("prompt", Some(&question.prompt)),
         ("compare", question.compare.as_ref()),
-    ] {
-        let Some(text) = text else { continue };
-        if let Some(word) = tokenizer.unknown_in(text) {
-            let problem = format!("it has {word:?}, which this tokenizer does not know");
-            return Err(Error::data(name, problem));
-        }
-        let tokens = tokenizer.encode(text, prepend_bos)?;
-        let longest = model.config().n_ctx;
-        if tokens.is_empty() || tokens.len() > longest {
-            let problem = format!(
-                "it has {} tokens; the model reads 1 to {longest}",
-                tokens.len()
-            );
-            return Err(Error::data(name, problem));
-        }
-        known(&tokens, model.config(), name)?;
-        found.push(tokens);
-    }
-    Ok(found)
+    ];
+    let prompts = prompts
+        .into_iter()
+        .filter_map(|(name, text)| Some((name, &text?[..])));
+    prompts
+        .map(|named| tokens_of(model, named, prepend_bos))
+        .collect()
 }

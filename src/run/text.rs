@@ -71,23 +71,40 @@ pub(super) fn contexts<T: Real>(
 /// # Errors
 /// When the model has no tokenizer, or a text has no token or more than the model reads.
 pub(super) fn looked_at(asked: &Asked<'_>, key: &str, texts: &[String]) -> Result<Vec<Vec<u32>>> {
-    let (config, tokenizer) = (asked.model.config(), asked.model.require_tokenizer()?);
-    let mut found = Vec::with_capacity(texts.len());
-    for (index, text) in texts.iter().enumerate() {
-        let tokens = tokenizer.encode(text, asked.spec.prepend_bos)?;
-        let name = format!("{key}, number {}", index + 1);
-        known(&tokens, config, &name)?;
-        if tokens.is_empty() || tokens.len() > config.n_ctx {
-            let problem = format!(
-                "it has {} tokens; expected 1 to {}",
-                tokens.len(),
-                config.n_ctx
-            );
-            return Err(Error::data(name, problem));
-        }
-        found.push(tokens);
+    let texts = texts.iter().enumerate();
+    texts
+        .map(|(index, text)| {
+            let name = format!("{key}, number {}", index + 1);
+            tokens_of(asked.model, (&name, text), asked.spec.prepend_bos)
+        })
+        .collect()
+}
+
+/// A text as tokens that the model can be run on; `name` stands for it in messages.
+///
+/// # Errors
+/// When the model has no tokenizer or does not know a word, or the text has no token or more than the model reads.
+pub(super) fn tokens_of(
+    model: &LoadedModel,
+    (name, text): (&str, &str),
+    prepend_bos: PrependBos,
+) -> Result<Vec<u32>> {
+    let (config, tokenizer) = (model.config(), model.require_tokenizer()?);
+    if let Some(word) = tokenizer.unknown_in(text) {
+        let problem = format!("it has {word:?}, which this tokenizer does not know");
+        return Err(Error::data(name, problem));
     }
-    Ok(found)
+    let tokens = tokenizer.encode(text, prepend_bos)?;
+    known(&tokens, config, name)?;
+    if tokens.is_empty() || tokens.len() > config.n_ctx {
+        let problem = format!(
+            "it has {} tokens; the model reads 1 to {}",
+            tokens.len(),
+            config.n_ctx
+        );
+        return Err(Error::data(name, problem));
+    }
+    Ok(tokens)
 }
 
 /// The token that a text is.
@@ -95,13 +112,13 @@ pub(super) fn looked_at(asked: &Asked<'_>, key: &str, texts: &[String]) -> Resul
 /// # Errors
 /// When it is not exactly one of the model's.
 pub(super) fn one_token(model: &LoadedModel, text: &str) -> Result<u32> {
-    let token = model
-        .require_tokenizer()?
-        .single_token(text)
-        .ok_or_else(|| {
-            let problem = "not one token of this model; most words in a text begin with a space";
-            Error::data(format!("{text:?}"), problem)
-        })?;
+    let tokenizer = model.require_tokenizer()?;
+    let token = tokenizer.single_token(text);
+    let token = token.filter(|_| tokenizer.unknown_in(text).is_none());
+    let token = token.ok_or_else(|| {
+        let problem = "not one token of this model; most words in a text begin with a space";
+        Error::data(format!("{text:?}"), problem)
+    })?;
     known(&[token], model.config(), text)?;
     Ok(token)
 }

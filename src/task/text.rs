@@ -8,7 +8,7 @@ use crate::model::{PrependBos, Tokenizer};
 pub(super) fn tokenizer<'a>(request: &LoadRequest<'a>, source: &str) -> Result<&'a Tokenizer> {
     request.tokenizer.ok_or_else(|| {
         let problem = format!(
-            "the model has none, and {source} is made of text; use a `Tokens` task, whose rows are token ids"
+            "missing, and {source} is made of text; use a `Tokens` task, whose rows are token ids"
         );
         Error::model("tokenizer", problem)
     })

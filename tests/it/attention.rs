@@ -1,5 +1,6 @@
 //! Attention of heads against plain softmaxes, and roles on a hand-made model whose heads are known.
 
+use nalgebra::DMatrix;
 use secateur::analyze::AttentionRoles;
 use secateur::analyze::attention::{
     Answered, AttentionReport, AttentionTask, HeadScores, Repeated, Role, Score, score_heads,
@@ -116,6 +117,96 @@ fn a_head_writes_for_a_stream_what_it_writes_when_it_looks_there_alone() {
             assert_close(&found, &wanted, &format!("{name}, layer {layer}"));
         }
     }
+}
+
+/// The map from the token looked at to all logits, a row for each token without its mean, put through one part after the other.
+fn token_map(weights: &Weights<f64>, layer: usize, head: usize) -> Vec<f64> {
+    let config = &weights.config;
+    let (block, d_head) = (weights.attention(layer), config.d_head);
+    let linear_norm = |norm: &NormWeights<f64>, x: &[f64]| -> Vec<f64> {
+        let mean = x.iter().sum::<f64>() / x.len() as f64;
+        let mean = match config.norm {
+            Norm::LayerNorm { .. } => mean,
+            Norm::None => return x.to_vec(),
+            Norm::RmsNorm { .. } => 0.0,
+        };
+        let rows = x.iter().zip(&norm.gain);
+        rows.map(|(x, gain)| (x - mean) * gain).collect()
+    };
+    let unbiased = |map: &Linear<f64>| Linear {
+        bias: None,
+        ..map.clone()
+    };
+    let kv = head * config.n_kv_heads / config.n_heads;
+    let unembedding = match &weights.unembedding {
+        Some(map) => &map.table,
+        None => &weights.embedding,
+    };
+    let mut rows = Vec::new();
+    for token in 0..config.d_vocab {
+        let read = linear_norm(&block.norm, &weights.embedding.gather(&[token]));
+        let values = apply(&unbiased(&block.v), &read);
+        let mut z = vec![0.0; config.n_heads * d_head];
+        z[head * d_head..(head + 1) * d_head]
+            .copy_from_slice(&values[kv * d_head..(kv + 1) * d_head]);
+        let mut written = apply(&unbiased(&block.o), &z);
+        if let Some(post) = &block.post_norm {
+            written = linear_norm(post, &written);
+        }
+        let written = linear_norm(&weights.final_norm, &written);
+        let logits = (0..config.d_vocab).map(|to| dot(&written, &unembedding.gather(&[to])));
+        let logits: Vec<f64> = logits.collect();
+        let mean = logits.iter().sum::<f64>() / logits.len() as f64;
+        rows.extend(logits.iter().map(|logit| logit - mean));
+    }
+    rows
+}
+
+#[test]
+fn eigenvalues_are_those_of_the_map_between_all_tokens() {
+    let mut shown = 0;
+    for (name, weights, graph) in models() {
+        let config = &weights.config;
+        let transformer = Transformer::new(&weights, &graph);
+        let Some(pairs) = transformer.token_pairs() else {
+            assert_ne!(config.d_out(), config.d_vocab, "{name}");
+            continue;
+        };
+        let all: Vec<u32> = (0..config.d_vocab as u32).collect();
+        let repeated = Repeated::drawn((&all, config.n_ctx), &[], (1, 3, 0));
+        let task = AttentionTask {
+            repeated: &repeated,
+            prompts: &[],
+            bootstrap: 10,
+            tokenizer: None,
+        };
+        let report = score_heads(&transformer, &task, &AttentionRoles::default(), &Silent);
+        let report = report.expect("scores");
+        for layer in 0..config.n_layers {
+            let circuits = transformer.copying_circuits(layer, &pairs);
+            for (number, circuit) in circuits.iter().enumerate() {
+                let size = config.d_vocab;
+                let map = DMatrix::from_row_slice(size, size, &token_map(&weights, layer, number));
+                let trace: f64 = circuit.iter().step_by(config.d_head + 1).sum();
+                let scale = map.norm();
+                assert!((trace - map.trace()).abs() < 1e-9 * scale, "{name}");
+                let eigenvalues = map.complex_eigenvalues();
+                let sizes: f64 = eigenvalues.iter().map(|it| it.re.hypot(it.im)).sum();
+                let wanted = trace / sizes;
+                let name = format!("a{layer}.h{number}");
+                let found = head(&report, &name)
+                    .copying_eigenvalues
+                    .expect("eigenvalues");
+                // Those of the large map that should be zero are so but for rounding.
+                assert!(
+                    (found.score.mean - wanted).abs() < 1e-4,
+                    "{name}: {found:?}, {wanted}"
+                );
+                shown += 1;
+            }
+        }
+    }
+    assert!(shown > 30, "{shown}");
 }
 
 const VOCABULARY: usize = 12;
@@ -280,6 +371,10 @@ fn hand_made_heads_have_the_roles_they_were_made_for() {
     assert!(mean(induction.induction) > 0.999 && mean(induction.duplicate_token) < 0.001);
     assert_eq!(induction.roles, [Role::Induction]);
     assert!((mean(induction.copying) - 1.0).abs() < 1e-12);
+    let eigenvalues = induction.copying_eigenvalues.expect("eigenvalues");
+    assert!((mean(eigenvalues) - 1.0).abs() < 1e-9);
+    // What it writes is not read by the unembedding.
+    assert_eq!(previous.copying_eigenvalues, None);
     let uniform = head(&report, "a1.h1");
     assert!(uniform.roles.is_empty() && uniform.name_moving.is_none());
     for score in [

@@ -137,6 +137,20 @@ fn texts_are_looked_at_and_a_token_is_followed() {
         3,
         &["\" are are\"", "not one token"],
     );
+    let unknown = [&arguments[..], &["--token", " xylophones"]].concat();
+    refused(&secateur(folder, &unknown), 3, &["not one token"]);
+    refused(
+        &secateur(
+            folder,
+            &["lens", "builtin:toy-gpt2", "--prompt", "The xylophones"],
+        ),
+        3,
+        &[
+            "analysis.Lens.texts, number 1",
+            "\"xylophones\"",
+            "does not know",
+        ],
+    );
     refused(
         &secateur(folder, &["lens", "builtin:toy-gpt2"]),
         2,

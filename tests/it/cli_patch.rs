@@ -77,6 +77,23 @@ fn patchscopes_from_the_command_line() {
     let ridge = [&arguments[..], &["--ridge", "maps.txt", "--name", "ridge"]].concat();
     let (text, _) = twice(folder.path(), &ridge, ("ridge", &files[..2]));
     assert!(text.contains("mapped lens"), "{text}");
+
+    let fit = [
+        "lens",
+        "builtin:toy-llama",
+        "--prompt",
+        "The dogs",
+        "--tune",
+    ];
+    let small = ["--sampled", "900", "--context", "9", "--name", "fit"];
+    done(&secateur(folder.path(), &[fit.as_slice(), &small].concat()));
+    let lens = "results/fit/toy-llama/tuned_lens.safetensors";
+    let tuned = [&arguments[..], &["--tuned", lens, "--name", "tuned"]].concat();
+    let (text, _) = twice(folder.path(), &tuned, ("tuned", &files[..2]));
+    assert!(
+        text.contains("tuned lens") && !text.contains("warning"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -103,6 +120,16 @@ fn edits_from_the_command_line() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+    let together = ["--layers", "0,1,2", "--together", "--name", "together"];
+    let (at_once, _) = twice(
+        folder.path(),
+        &[&arguments[..], &together].concat(),
+        ("together", &files),
+    );
+    assert!(
+        at_once.contains("behind layers 0 to 2, strength"),
+        "{at_once}"
+    );
     let success = |of: &serde_json::Value| of["success"]["mean"].as_f64();
     assert!(success(&report["after"]) > Some(0.9), "{text}");
     assert!(success(&report["before"]) < Some(0.1), "{text}");
@@ -183,6 +210,17 @@ fn mistakes_have_their_place() {
         &with(&["--placeholder", "dogs", "--ridge", "none.txt"]),
         2,
         &["analysis.Patchscope.mapping.Ridge.text", "no such file"],
+    );
+    refused(
+        &with(&["--placeholder", "dogs", "--tuned", "none.safetensors"]),
+        2,
+        &["analysis.Patchscope.mapping", "no such file"],
+    );
+    fs_err::write(folder.join("text.safetensors"), "no tensors").expect("a file");
+    refused(
+        &with(&["--placeholder", "dogs", "--tuned", "text.safetensors"]),
+        3,
+        &["not a whole safetensors file"],
     );
     refused(
         &with(&["--placeholder", "dogs", "--task", AGREEMENT, "--back", "7"]),

@@ -36,13 +36,14 @@ fn report(
     edit(transformer, &task, question, &Silent).expect("a report")
 }
 
-/// Log-probabilities after an edit behind a layer, by a plain run from the changed stream.
+/// Log-probabilities after an edit behind layers, by a plain run from each changed stream to the next; and the change's mean
+/// size, that of places which nothing reads being 0.
 fn edited(
     weights: &Weights<f64>,
     item: &EditItem,
     question: &Edit,
-    (layer, strength): (usize, f64),
-) -> Vec<f64> {
+    (layers, strength): (&[usize], f64),
+) -> (Vec<f64>, f64) {
     let graph = graph_of(&weights.config);
     let transformer = Transformer::new(weights, &graph);
     let unit = |token: u32| {
@@ -50,23 +51,61 @@ fn edited(
         let norm = dot(&vector, &vector).sqrt();
         vector.iter().map(|value| value / norm).collect::<Vec<_>>()
     };
-    let (_, streams) = oracle::plain(weights, &graph, &oracle::embed(weights, &item.tokens));
-    let mut stream = streams[layer].clone();
-    for place in &item.places {
-        let (from, to) = (unit(place.from), unit(place.to));
-        let x = &mut stream[place.position];
-        let along = match question.scale {
-            EditScale::Removed => dot(x, &from),
-            EditScale::Stream => dot(x, x).sqrt(),
-        };
-        for ((x, from), to) in x.iter_mut().zip(from).zip(to) {
-            *x = *x - strength * along * from + strength * along * to;
+    let embedded = oracle::embed(weights, &item.tokens);
+    let mut size = 0.0;
+    let (mut logits, mut streams) = oracle::plain(weights, &graph, &embedded);
+    for &layer in layers {
+        let mut stream = streams[layer].clone();
+        for place in &item.places {
+            let (from, to) = (unit(place.from), unit(place.to));
+            let x = &mut stream[place.position];
+            let along = match question.scale {
+                EditScale::Removed => dot(x, &from),
+                EditScale::Stream => dot(x, x).sqrt(),
+            };
+            let norm = dot(x, x).sqrt();
+            let mut change = Vec::new();
+            for ((x, from), to) in x.iter_mut().zip(from).zip(to) {
+                change.push(strength * along * (to - from));
+                *x = *x - strength * along * from + strength * along * to;
+            }
+            let last = layer + 1 == weights.config.n_layers;
+            if !last || place.position + 1 == item.tokens.len() {
+                size += dot(&change, &change).sqrt() / norm;
+            }
         }
+        (logits, streams) = oracle::onwards(weights, &graph, layer, &stream);
     }
-    let logits = oracle::from_stream(weights, &graph, layer, &stream);
     let logits = &logits[item.tokens.len() - 1];
     let total: f64 = logits.iter().map(|logit| logit.exp()).sum();
-    logits.iter().map(|logit| logit - total.ln()).collect()
+    let logs = logits.iter().map(|logit| logit - total.ln()).collect();
+    (logs, size / (item.places.len() * layers.len()) as f64)
+}
+
+/// Questions about one layer at a time, and about several at once.
+fn questions(last: usize) -> Vec<Edit> {
+    use EditAt::{Back, Differing, Every, Read};
+    use EditScale::{Removed, Stream};
+    use TokenVector::{Embedding, Unembedding};
+    let asked = [
+        (Read, Removed, Unembedding, vec![]),
+        (Every, Stream, Unembedding, vec![]),
+        (Differing, Stream, Embedding, vec![]),
+        (Read, Stream, Unembedding, vec![0, last]),
+        (Every, Removed, Unembedding, vec![1, last]),
+        (Back(1), Stream, Unembedding, vec![]),
+        (Differing, Stream, Embedding, vec![0, 1, last]),
+    ];
+    let question = |(at, scale, vector, layers): (_, _, _, Vec<usize>)| Edit {
+        vector,
+        scale,
+        at,
+        together: !layers.is_empty(),
+        layers,
+        strengths: vec![0.5, 2.0],
+        ..Edit::default()
+    };
+    asked.into_iter().map(question).collect()
 }
 
 #[test]
@@ -74,28 +113,24 @@ fn every_layer_and_strength_equals_a_plain_run() {
     for config in [gpt2(false), llama()] {
         let (weights, graph) = (oracle::random_weights(&config, 33), graph_of(&config));
         let transformer = Transformer::new(&weights, &graph);
-        for (at, scale, vector) in [
-            (EditAt::Read, EditScale::Removed, TokenVector::Unembedding),
-            (EditAt::Every, EditScale::Stream, TokenVector::Unembedding),
-            (EditAt::Differing, EditScale::Stream, TokenVector::Embedding),
-        ] {
+        for question in questions(config.n_layers - 1) {
+            let at = question.at;
             let items = items(&config, at);
-            let question = Edit {
-                vector,
-                scale,
-                at,
-                strengths: vec![0.5, 2.0],
-                ..Edit::default()
-            };
             let found = report(&transformer, &items, &question, &[]);
-            assert_eq!(found.sweep.len(), 2 * config.n_layers);
+            let sets = if question.together {
+                1
+            } else {
+                config.n_layers
+            };
+            assert_eq!(found.sweep.len(), 2 * sets);
             for point in &found.sweep {
-                let place = (point.layer, point.strength);
+                let place = (&point.layers[..], point.strength);
                 let logs = |item: &EditItem| edited(&weights, item, &question, place);
                 let over = |items: &[EditItem], of: &dyn Fn(&EditItem, &[f64]) -> f64| {
-                    let values: Vec<f64> = items.iter().map(|it| of(it, &logs(it))).collect();
+                    let values: Vec<f64> = items.iter().map(|it| of(it, &logs(it).0)).collect();
                     mean(&values)
                 };
+                let sizes: Vec<f64> = items[4..].iter().map(|it| logs(it).1).collect();
                 let success = |item: &EditItem, logs: &[f64]| {
                     let best = (0..logs.len()).max_by(|&a, &b| logs[a].total_cmp(&logs[b]));
                     f64::from(u8::from(best == Some(item.to as usize)))
@@ -105,14 +140,21 @@ fn every_layer_and_strength_equals_a_plain_run() {
                     over(&items[4..], &success),
                     over(&items[4..], &|item, logs| logs[item.from as usize]),
                     over(&items[4..], &|item, logs| logs[item.to as usize]),
+                    mean(&sizes),
                 ];
-                let found = [point.discovery, point.success.mean, point.from, point.to];
+                let found = [
+                    point.discovery,
+                    point.success.mean,
+                    point.from,
+                    point.to,
+                    point.size,
+                ];
                 assert_close(&found, &wanted, &format!("{at:?} {place:?}"));
             }
             let chosen = found
                 .sweep
                 .iter()
-                .find(|it| (it.layer, it.strength) == (found.layer, found.strength));
+                .find(|it| (&it.layers, it.strength) == (&found.layers, found.strength));
             let chosen = chosen.expect("a point");
             assert!(
                 found
@@ -122,11 +164,11 @@ fn every_layer_and_strength_equals_a_plain_run() {
             );
             assert_eq!(chosen.success, found.after.success);
             let first = &found.items[0];
-            let logs = edited(
+            let (logs, _) = edited(
                 &weights,
                 &items[4],
                 &question,
-                (found.layer, found.strength),
+                (&found.layers, found.strength),
             );
             let wanted = logs[items[4].to as usize].exp();
             assert_close(&[first.to.probability[1]], &[wanted], "the first prompt");

@@ -13,7 +13,7 @@ pub(crate) use self::parts::{activation, add, apply, cap, dot, norm, rotate, see
 pub(crate) use self::random::{
     gpt2, llama, paired_examples, random_examples, random_mask, random_weights,
 };
-pub(crate) use self::stream::{from_stream, plain};
+pub(crate) use self::stream::{from_stream, onwards, plain};
 
 /// Rows of `d_model` numbers, one per position.
 pub(crate) type Rows = Vec<Vec<f64>>;

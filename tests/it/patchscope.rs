@@ -1,10 +1,11 @@
 //! Patchscopes against plain passes from overwritten streams, in double precision.
 
-use secateur::analyze::Patchscope;
+use secateur::analyze::lens::TunedLens;
 use secateur::analyze::patchscope::{
     Inspection, Mapping, PatchscopeReport, PatchscopeTask, Placed, Source, Wanted, look,
 };
-use secateur::engine::Transformer;
+use secateur::analyze::{AffineMap, Patchscope};
+use secateur::engine::{Place, Transformer};
 use secateur::events::Silent;
 use secateur::model::{ModelConfig, Weights};
 
@@ -40,12 +41,27 @@ fn report(
     question: &Patchscope,
     passages: &[Vec<u32>],
 ) -> secateur::Result<PatchscopeReport> {
+    report_through(
+        transformer,
+        (sources, inspection),
+        question,
+        (passages, None),
+    )
+}
+
+fn report_through(
+    transformer: &Transformer<'_, f64>,
+    (sources, inspection): (&[Source], &Inspection),
+    question: &Patchscope,
+    (passages, lens): (&[Vec<u32>], Option<&TunedLens<f64>>),
+) -> secateur::Result<PatchscopeReport> {
     let task = PatchscopeTask {
         discovery: &sources[..sources.len() / 2],
         held_out: &sources[sources.len() / 2..],
         texts: &sources[..1],
         inspection,
         passages,
+        lens,
         bootstrap: 20,
         tokenizer: None,
         stop: None,
@@ -234,6 +250,85 @@ fn a_map_from_a_layer_to_itself_changes_nothing() {
             let difference = mapped_lens.surprisal.mean - lens(&mapped).surprisal.mean;
             assert!(difference.abs() < 1e-5);
         }
+    }
+}
+
+/// Small maps of all layers but the last.
+fn lens(config: &ModelConfig) -> TunedLens<f64> {
+    let width = config.d_model;
+    let numbers = |count: usize, seed: usize| -> Vec<f64> {
+        let number = |at: usize| ((at * 7 + seed * 13) as f64 * 0.61).sin();
+        (0..count)
+            .map(|at| 0.5 * number(at) / width as f64)
+            .collect()
+    };
+    let map = |layer: usize| {
+        let map = AffineMap {
+            weight: numbers(width * width, layer),
+            bias: numbers(width, layer + 9),
+        };
+        (Place::Layer(layer), map)
+    };
+    TunedLens {
+        maps: (0..config.n_layers - 1).map(map).collect(),
+    }
+}
+
+/// What is put is what the target layer's map takes to where the source layer's takes the representation; found here by
+/// repeated substitution.
+#[test]
+fn through_a_tuned_lens_it_shows_the_same_at_the_target_layer() {
+    let config = llama();
+    let (weights, graph) = (oracle::random_weights(&config, 26), graph_of(&config));
+    let transformer = Transformer::new(&weights, &graph);
+    let (sources, inspection, lens) = (sources(), inspection(4), lens(&config));
+    let question = Patchscope {
+        mapping: Mapping::Lens("lens.safetensors".into()),
+        wanted: Wanted::Answer,
+        tokens: 0,
+        ..Patchscope::default()
+    };
+    let on = (&sources[..], &inspection);
+    let found = report_through(&transformer, on, &question, (&[], Some(&lens))).expect("a report");
+    let held_out = &sources[sources.len() / 2..];
+    let last = config.n_layers - 1;
+    let seen = |layer: usize, stream: &[f64]| lens.translate(Place::Layer(layer), stream);
+    for point in &found.grid {
+        let surprisals = held_out.iter().map(|source| {
+            let plain =
+                |tokens: &[u32]| oracle::plain(&weights, &graph, &oracle::embed(&weights, tokens));
+            let taken = plain(&source.tokens).1[point.source][source.tokens.len() - 1].clone();
+            let wanted = seen(point.source, &taken);
+            let mut put = wanted.clone();
+            for _ in 0..200 {
+                let reached = seen(point.target, &put);
+                for ((put, reached), wanted) in put.iter_mut().zip(reached).zip(&wanted) {
+                    *put += wanted - reached;
+                }
+            }
+            let mut stream = plain(&inspection.tokens).1[point.target].clone();
+            stream[inspection.position] = put;
+            let logits = oracle::from_stream(&weights, &graph, point.target, &stream);
+            let said = log_softmax(&logits[inspection.tokens.len() - 1]);
+            let probability: f64 = source
+                .answers
+                .iter()
+                .map(|&it| said[it as usize].exp())
+                .sum();
+            -probability.ln()
+        });
+        let mean = surprisals.sum::<f64>() / held_out.len() as f64;
+        assert!((mean - point.surprisal).abs() < 1e-8, "{point:?}: {mean}");
+    }
+    // To the last layer, on the prompt's last position, it is the tuned lens.
+    for layer in &found.layers {
+        let to_last = found
+            .grid
+            .iter()
+            .find(|it| (it.source, it.target) == (layer.layer, last));
+        let to_last = to_last.expect("a pair").surprisal;
+        let through = layer.mapped_lens.expect("a tuned lens").surprisal.mean;
+        assert!((to_last - through).abs() < 1e-9);
     }
 }
 

@@ -7,8 +7,11 @@ use std::process::{Command, Output, Stdio};
 
 use secateur::ComputationGraph;
 use secateur::analyze::Prompt;
-use secateur::analyze::prompt::{Ablated, Instead, ask_prompt};
-use secateur::engine::Transformer;
+use secateur::analyze::edit::EditScale;
+use secateur::analyze::prompt::{
+    Ablated, Exchange, ExchangeAt, Instead, PromptLens, PromptTask, ask_prompt,
+};
+use secateur::engine::{TokenVector, Transformer};
 use secateur::events::Silent;
 use secateur::graph::{Granularity, NeuronNodes, Node};
 use secateur::model::{ModelConfig, Weights};
@@ -25,6 +28,21 @@ fn ablated(node: &str, by: Instead) -> Ablated {
     Ablated {
         node: node.into(),
         by,
+    }
+}
+
+fn task<'t>(
+    tokens: &'t [u32],
+    compare: Option<&'t [u32]>,
+    exchanged: &'t [[u32; 2]],
+) -> PromptTask<'t, f64> {
+    PromptTask {
+        tokens,
+        compare,
+        exchanged,
+        followed: None,
+        tuned: None,
+        tokenizer: None,
     }
 }
 
@@ -116,14 +134,8 @@ fn probabilities_with_parts_replaced_are_those_of_the_plain_forward_pass() {
                 top: config.d_vocab,
                 ..Prompt::new(String::new())
             };
-            let report = ask_prompt(
-                &transformer,
-                None,
-                (&tokens, Some(&other)),
-                &question,
-                &Silent,
-            )
-            .expect("a report");
+            let task = task(&tokens, Some(&other), &[]);
+            let report = ask_prompt(&transformer, &task, &question, &Silent).expect("a report");
             let wanted = softmax(&plainly(&weights, &oracle_graph, (&tokens, &other), &set));
             assert_eq!(report.next.len(), config.d_vocab);
             assert!(
@@ -166,7 +178,12 @@ fn text_is_continued_with_the_parts_replaced() {
         generate: 4,
         ..Prompt::new(String::new())
     };
-    let report = ask_prompt(&transformer, None, (&[3, 9, 4], None), &question, &Silent);
+    let report = ask_prompt(
+        &transformer,
+        &task(&[3, 9, 4], None, &[]),
+        &question,
+        &Silent,
+    );
     let mut tokens = vec![3, 9, 4];
     for _ in 0..4 {
         let next = softmax(&plainly(&weights, &graph, (&tokens, &tokens), &set));
@@ -175,6 +192,133 @@ fn text_is_continued_with_the_parts_replaced() {
     }
     let wanted: Vec<String> = tokens[3..].iter().map(ToString::to_string).collect();
     assert_eq!(report.expect("a report").written, Some(wanted.join(" ")));
+}
+
+fn exchange(layers: &[usize], at: ExchangeAt, scale: EditScale) -> Exchange {
+    Exchange {
+        from: String::new(),
+        to: String::new(),
+        layers: layers.to_vec(),
+        at,
+        vector: TokenVector::Unembedding,
+        scale,
+        strength: 0.7,
+    }
+}
+
+/// The logits of a prompt of `prompt` tokens, with what was written behind it, by plain runs from one changed layer to the next.
+fn exchanged_plainly(
+    weights: &Weights<f64>,
+    (tokens, prompt): (&[u32], usize),
+    exchanges: &[(&Exchange, [u32; 2])],
+) -> Rows {
+    let graph = graph_with(&weights.config, &NeuronNodes::new());
+    let transformer = Transformer::new(weights, &graph);
+    let unit = |token: u32| {
+        let vector = transformer.token_vector(token, TokenVector::Unembedding);
+        let norm = oracle::dot(&vector, &vector).sqrt();
+        vector.iter().map(|value| value / norm).collect::<Vec<_>>()
+    };
+    let (mut logits, mut streams) = oracle::plain(weights, &graph, &oracle::embed(weights, tokens));
+    for layer in 0..weights.config.n_layers {
+        for (exchange, [from, to]) in exchanges {
+            if !exchange.layers.contains(&layer) {
+                continue;
+            }
+            for (position, x) in streams[layer].iter_mut().enumerate() {
+                let here = match exchange.at {
+                    ExchangeAt::Last => position + 1 == prompt,
+                    ExchangeAt::Position(at) => position == at,
+                    ExchangeAt::Every => true,
+                };
+                let along = match exchange.scale {
+                    EditScale::Removed => oracle::dot(x, &unit(*from)),
+                    EditScale::Stream => oracle::dot(x, x).sqrt(),
+                };
+                let along = if here { exchange.strength * along } else { 0.0 };
+                for ((x, from), to) in x.iter_mut().zip(unit(*from)).zip(unit(*to)) {
+                    *x += along * (to - from);
+                }
+            }
+        }
+        (logits, streams) = oracle::onwards(weights, &graph, layer, &streams[layer]);
+    }
+    logits
+}
+
+/// What is said, what a lens shows and what is written with tokens exchanged behind several layers and at several places.
+#[test]
+fn exchanges_and_lenses_are_those_of_plain_runs() {
+    let tokens = [3, 9, 4, 11];
+    let (pairs, last) = ([[5, 7], [2, 6]], ExchangeAt::Last);
+    for config in [gpt2(false), gpt2(true), llama()] {
+        let weights = oracle::random_weights(&config, 15);
+        let graph = graph_with(&config, &NeuronNodes::new());
+        let transformer = Transformer::new(&weights, &graph);
+        let end = config.n_layers - 1;
+        for edit in [
+            vec![exchange(&[0, 2], last, EditScale::Stream)],
+            vec![exchange(&[end], last, EditScale::Removed)],
+            vec![
+                exchange(&[1], ExchangeAt::Every, EditScale::Stream),
+                exchange(&[1, end], ExchangeAt::Position(2), EditScale::Removed),
+            ],
+        ] {
+            let question = Prompt {
+                edit: edit.clone(),
+                lens: Some(PromptLens::default()),
+                top: config.d_vocab,
+                generate: 4,
+                ..Prompt::new(String::new())
+            };
+            let task = task(&tokens, None, &pairs[..edit.len()]);
+            let report = ask_prompt(&transformer, &task, &question, &Silent).expect("a report");
+            let exchanges: Vec<(&Exchange, [u32; 2])> = edit.iter().zip(pairs).collect();
+            let mut text = tokens.to_vec();
+            for written in 0..4 {
+                let next = softmax(&exchanged_plainly(
+                    &weights,
+                    (&text, tokens.len()),
+                    &exchanges,
+                ));
+                if written == 0 {
+                    for found in &report.next {
+                        let wanted = next[found.token.id as usize];
+                        assert!((found.probability - wanted).abs() < 1e-10, "{edit:?}");
+                    }
+                    let shown = &report.lens.last().expect("places").logit_lens;
+                    assert!(shown.kl < 1e-12 && shown.rank == 1);
+                    assert!((shown.probability - report.next[0].probability).abs() < 1e-12);
+                }
+                let best = (0..next.len()).max_by(|&a, &b| next[a].total_cmp(&next[b]));
+                text.push(best.expect("tokens") as u32);
+            }
+            let wanted: Vec<String> = text[4..].iter().map(ToString::to_string).collect();
+            assert_eq!(report.written, Some(wanted.join(" ")));
+            assert_eq!(report.lens.len(), config.n_layers + 1);
+            assert!(report.kl.expect("a change") > 0.0);
+        }
+    }
+}
+
+#[test]
+fn exchanges_outside_the_model_or_the_prompt_are_refused() {
+    let config = llama();
+    let weights = oracle::random_weights(&config, 6);
+    let graph = graph_with(&config, &NeuronNodes::new());
+    let transformer = Transformer::new(&weights, &graph);
+    for (layer, at, part) in [
+        (config.n_layers, ExchangeAt::Last, "no layer"),
+        (0, ExchangeAt::Position(2), "no position 2"),
+    ] {
+        let question = Prompt {
+            edit: vec![exchange(&[layer], at, EditScale::Stream)],
+            ..Prompt::new(String::new())
+        };
+        let task = task(&[3, 9], None, &[[1, 2]]);
+        let problem = ask_prompt(&transformer, &task, &question, &Silent).expect_err(part);
+        assert!(problem.to_string().contains(part), "{problem}");
+    }
 }
 
 #[test]
@@ -188,7 +332,7 @@ fn what_cannot_be_replaced_is_refused() {
             ablate: vec![ablated(node, by)],
             ..Prompt::new(String::new())
         };
-        let report = ask_prompt(&transformer, None, (&[3, 9], other), &question, &Silent);
+        let report = ask_prompt(&transformer, &task(&[3, 9], other, &[]), &question, &Silent);
         report.expect_err(node).to_string()
     };
     for node in ["a0.h6", "a4.h0", "m4", "m0.n20", "input", "logits"] {
@@ -226,7 +370,7 @@ fn lines_from_a_pipe_are_answered_and_reproduced_by_their_specs() {
     let folder = tempfile::tempdir().expect("a folder");
     let lines = "# a session\nprompt The dogs near the tree\ntop 3\nfly\nablate m1 zero\nablate a0.h99\n\
                  compare The dog near the tree\nablate m1 patch\ngenerate 2\ntokens\nspec\nundo\nundo\nundo\nundo\nablate\n\
-                 quit\nprompt never";
+                 edit are is 1,2 0.3\nedit\nedit are is 9\nedit are nowhere 1\nlens is\nlens none.safetensors\nundo\nquit\nprompt never";
     let output = repl(folder.path(), lines);
     assert_eq!(output.status.code(), Some(0));
     let (answers, messages) = (text(&output.stdout), text(&output.stderr));
@@ -235,16 +379,22 @@ fn lines_from_a_pipe_are_answered_and_reproduced_by_their_specs() {
         "\" dogs\"",
         "replaced: m1 by Zero",
         "replaced: m1 by Patch",
-        "nothing replaced",
+        "nothing changed",
         "compared with, ",
         "KL between the two prompts",
         "continued: \"",
+        "edited: \" is\" for \" are\" behind layers 1, 2 at the last position, 0.3 of the stream's norm",
+        "(from:\" are\",to:\" is\",layers:[1,2]",
+        "logit lens",
     ] {
         assert!(answers.contains(part), "{part}: {answers}");
     }
     for part in [
         "error: \"fly\" is no command; `help` shows them",
         "no head, MLP or neuron a0.h99",
+        "there is no layer 9",
+        "\" nowhere\": not one token",
+        "none.safetensors",
     ] {
         assert!(messages.contains(part), "{part}: {messages}");
     }
@@ -252,7 +402,7 @@ fn lines_from_a_pipe_are_answered_and_reproduced_by_their_specs() {
     // Four changes were made after the prompt; four steps back there is the prompt as it was.
     let shown: Vec<&str> = answers.split("prompt, ").skip(1).collect();
     assert_eq!(shown.first(), shown.last());
-    assert_eq!(shown.len(), 10, "{answers}");
+    assert_eq!(shown.len(), 13, "{answers}");
     // The specs that were printed, each as a job.
     let specs: Vec<&str> = messages
         .lines()
@@ -379,10 +529,18 @@ read("> ")
 send("ablate a0.h3 z\t\r")
 read("replaced: a0.h3 by Zero")
 read("> ")
+send("le\t")
+read("lens ")
+send("is\r")
+read("logit lens")
+read("> ")
+send("ed\tdogs dog 1 1 ev\t\r")
+read("edited: ")
+read("> ")
 send("half a line\x03")
 read("> ")
 send("\x1b[A")
-read("ablate a0.h3 zero")
+read("edit dogs dog 1 1 every")
 send("\x03")
 read("> ")
 send("\x04")

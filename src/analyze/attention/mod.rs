@@ -1,5 +1,6 @@
 //! What heads look at, scored on repeated random tokens and on prompts, and the roles that follow from it.
 
+mod eigenvalues;
 mod parameters;
 mod random;
 mod report;

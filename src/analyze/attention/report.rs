@@ -55,6 +55,9 @@ pub struct HeadScores {
     pub name_moving: Option<Score>,
     /// Share of tokens that are among the most likely ones when the head writes for them.
     pub copying: Score,
+    /// The sum of the eigenvalues of its map from the token looked at to the logits, as a share of the sum of their sizes; of
+    /// weights alone. None where the map is zero, or writes of other tokens than it reads. By chance it is 0.
+    pub copying_eigenvalues: Option<Score>,
     /// Its roles.
     pub roles: Vec<Role>,
 }

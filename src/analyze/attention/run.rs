@@ -1,5 +1,8 @@
 //! Heads scored by what they look at and copy.
 
+use rayon::prelude::*;
+
+use super::eigenvalues::positive_share;
 use super::parameters::{AttentionRoles, head_of};
 use super::random::Repeated;
 use super::report::{AttentionReport, DrawnHead, HeadScores, Role, Score};
@@ -58,7 +61,7 @@ type Pairs = Vec<(usize, usize)>;
 ///
 /// # Complexity
 /// A forward pass of the random sequences and one of the prompts, twice the cost of attention; and for each head a product
-/// with the unembedding for each token copied.
+/// with the unembedding for each token copied, and the eigenvalues of a matrix of its size.
 pub fn score_heads<T: Real>(
     transformer: &Transformer<'_, T>,
     task: &AttentionTask<'_>,
@@ -93,6 +96,7 @@ pub fn score_heads<T: Real>(
     let pairs: Vec<[Pairs; 1]> = prompts.iter().map(|(_, pairs)| [pairs.clone()]).collect();
     let [moving] = looks(transformer, &sequences, &pairs, observer)?;
     let copying = copying(transformer, task, &prompts, question, observer)?;
+    let eigenvalues = eigenvalues(transformer, observer)?;
     let chance = question.top as f64 / transformer.d_out() as f64;
     let score = |looks: &Looks, head: usize| Score {
         score: Effect::of(&looks.score[head], task.bootstrap),
@@ -112,6 +116,13 @@ pub fn score_heads<T: Real>(
                     score: Effect::of(&copying[head], task.bootstrap),
                     uniform: chance.min(1.0),
                 },
+                copying_eigenvalues: eigenvalues[head].map(|share| Score {
+                    score: Effect {
+                        mean: share,
+                        interval: None,
+                    },
+                    uniform: 0.0,
+                }),
                 roles: Vec::new(),
             };
             scores.roles = roles_of(&scores, question.threshold);
@@ -285,6 +296,32 @@ fn copying<T: Real>(
         });
     }
     Ok(copied)
+}
+
+/// For every head, what its eigenvalues say of copying.
+fn eigenvalues<T: Real>(
+    transformer: &Transformer<'_, T>,
+    observer: &dyn Observer,
+) -> Result<Vec<Option<f64>>> {
+    let shape = transformer.heads();
+    phase(observer, "eigenvalues", shape.n_layers as u64);
+    let Some(pairs) = transformer.token_pairs() else {
+        return Ok(vec![None; shape.n_layers * shape.n_heads]);
+    };
+    let mut found = Vec::with_capacity(shape.n_layers * shape.n_heads);
+    for layer in 0..shape.n_layers {
+        if observer.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        let circuits = transformer.copying_circuits(layer, &pairs);
+        let shares = circuits.par_iter();
+        found.par_extend(shares.map(|circuit| positive_share(circuit, shape.d_head)));
+        observer.event(Event::Step {
+            done: layer as u64 + 1,
+            note: String::new(),
+        });
+    }
+    Ok(found)
 }
 
 fn roles_of(scores: &HeadScores, threshold: f64) -> Vec<Role> {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::parameters::{EditAt, EditScale};
 use crate::analyze::random::norm_of;
 use crate::engine::{Overwrite, Rerun, TokenVector, Transformer};
+use crate::error::{Error, Result};
 use crate::model::Real;
 use crate::task::Example;
 
@@ -33,14 +34,15 @@ pub struct Place {
 }
 
 impl EditItem {
-    /// An example with its first answer and its first wrong answer; none without a wrong one or, where clean and corrupt
-    /// prompt should differ, without such a position up to the one read.
+    /// An example with its first answer and its first wrong answer; none without a wrong one or without such a position up to
+    /// the one read.
     pub fn new(example: &Example, at: EditAt) -> Option<Self> {
         let read = *example.at.last()?;
         let (from, to) = (*example.answer.first()?, *example.wrong.first()?);
         let place = |position| Place { position, from, to };
         let places: Vec<Place> = match at {
             EditAt::Read => vec![place(read)],
+            EditAt::Back(back) => vec![place(read.checked_sub(back)?)],
             EditAt::Every => (0..=read).map(place).collect(),
             EditAt::Differing => {
                 let pairs = example.clean.iter().zip(&example.corrupt).enumerate();
@@ -76,17 +78,15 @@ impl EditItem {
 }
 
 /// Unit vectors of tokens.
-pub(super) struct Directions(BTreeMap<u32, Vec<f64>>);
+pub(in crate::analyze) struct Directions(BTreeMap<u32, Vec<f64>>);
 
 impl Directions {
-    /// Those of all tokens that some items exchange.
-    pub(super) fn new<T: Real>(
+    /// Those of some tokens.
+    pub(in crate::analyze) fn new<T: Real>(
         transformer: &Transformer<'_, T>,
         which: TokenVector,
-        items: &[&[EditItem]],
+        tokens: impl Iterator<Item = u32>,
     ) -> Self {
-        let places = items.iter().copied().flatten().flat_map(|it| &it.places);
-        let tokens = places.flat_map(|place| [place.from, place.to]);
         let unit = |token: u32| {
             let mut vector = transformer.token_vector(token, which);
             let norm = norm_of(&vector);
@@ -103,8 +103,10 @@ impl Directions {
 
 /// How the stream is changed.
 #[derive(Clone, Copy)]
-pub(super) struct Change<'c> {
+pub(in crate::analyze) struct Change<'c> {
     pub directions: &'c Directions,
+    /// Layers behind which it is, ascending. Behind later ones it is of the stream that the earlier changes gave.
+    pub layers: &'c [usize],
     pub scale: EditScale,
     pub strength: f64,
     /// A unit vector along which a change of the same size is made instead.
@@ -136,8 +138,25 @@ impl Change<'_> {
         }
     }
 
+    /// Changes a stream; the norm of the change, as a share of the stream's.
+    pub(in crate::analyze) fn apply<T: Real>(&self, stream: &mut [T], place: &Place) -> f64 {
+        let change = self.of(stream, place);
+        let norm = norm_of(&stream.iter().map(|x| x.to_f64()).collect::<Vec<_>>());
+        for (x, &change) in stream.iter_mut().zip(&change) {
+            *x += T::from_f64(change);
+        }
+        norm_of(&change) / norm.max(f64::MIN_POSITIVE)
+    }
+
+    /// The layers.
+    pub(super) fn split_layers(&self) -> Result<(usize, &[usize])> {
+        let split = self.layers.split_first();
+        let split = split.map(|(first, later)| (*first, later));
+        split.ok_or_else(|| Error::Bug("a change behind no layer".into()))
+    }
+
     /// The changed stream of an item, which is the `prompt`-th of a run, behind a layer: all positions from its first place to
-    /// its last. With it the mean over the places of the change's norm, as a share of the stream's.
+    /// its last. With it the sum over the places of the change's norm, as a share of the stream's.
     pub(super) fn overwrite<T: Real>(
         &self,
         run: &Rerun<'_, '_, T>,
@@ -156,22 +175,18 @@ impl Change<'_> {
                 values.extend(std::iter::repeat_n(T::ZERO, self.width()));
                 continue;
             };
-            let Some(place) = place else {
-                values.extend_from_slice(stream);
-                continue;
-            };
-            let change = self.of(stream, place);
-            let norm = norm_of(&stream.iter().map(|x| x.to_f64()).collect::<Vec<_>>());
-            shares += norm_of(&change) / norm.max(f64::MIN_POSITIVE);
-            let changed = stream.iter().zip(&change);
-            values.extend(changed.map(|(&x, &change)| x + T::from_f64(change)));
+            let start = values.len();
+            values.extend_from_slice(stream);
+            if let Some(place) = place {
+                shares += self.apply(&mut values[start..], place);
+            }
         }
         let overwrite = Overwrite {
             prompt,
             position: first,
             values,
         };
-        (overwrite, shares / item.places.len().max(1) as f64)
+        (overwrite, shares)
     }
 
     fn width(&self) -> usize {
@@ -201,6 +216,8 @@ mod tests {
         let place = |position, from, to| Place { position, from, to };
         assert_eq!(places(EditAt::Read), [place(2, 7, 9)]);
         assert_eq!(places(EditAt::Every).len(), 3);
+        assert_eq!(places(EditAt::Back(2)), [place(0, 7, 9)]);
+        assert_eq!(EditItem::new(&example(), EditAt::Back(3)), None);
         assert_eq!(places(EditAt::Differing), [place(1, 2, 5)]);
         let no_wrong = Example {
             wrong: Vec::new(),
@@ -214,6 +231,7 @@ mod tests {
         let directions = Directions(BTreeMap::from([(1, vec![1.0, 0.0]), (2, vec![0.0, 1.0])]));
         let change = |scale, strength, instead| Change {
             directions: &directions,
+            layers: &[0],
             scale,
             strength,
             instead,

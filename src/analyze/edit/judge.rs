@@ -1,6 +1,7 @@
 //! Held-out prompts as they are and changed, with their predictions.
 
 use super::change::{Change, EditItem};
+use super::changed::{Changed, changed};
 use super::report::{EditedItem, Outcome, TokenChange};
 use super::sweep::{Answered, Changing};
 use crate::analyze::prediction::Prediction;
@@ -25,11 +26,11 @@ pub(super) struct Compared {
 }
 
 impl<T: Real> Changing<'_, '_, T> {
-    /// Compares the predictions of items, as they are and with a change behind a layer, and lists the first ones.
+    /// Compares the predictions of items, as they are and changed, and lists the first ones.
     pub(super) fn compared(
         &self,
         items: &[EditItem],
-        (layer, change): (usize, Change<'_>),
+        change: Change<'_>,
         (listed, top): (usize, usize),
         tokenizer: Option<&Tokenizer>,
     ) -> Result<Compared> {
@@ -44,9 +45,13 @@ impl<T: Real> Changing<'_, '_, T> {
             let width = logits.len() / group.len();
             for (prompt, (item, logits)) in group.iter().zip(logits.chunks_exact(width)).enumerate()
             {
-                let (overwrite, _) = change.overwrite(run, (prompt, item), layer);
-                let changed = run.overwritten(layer, &[overwrite])?;
-                let (before, after) = (Prediction::new(logits), Prediction::new(&changed));
+                let one = Changed {
+                    prompt,
+                    item,
+                    change,
+                };
+                let (after, _) = changed(run, &[one])?;
+                let (before, after) = (Prediction::new(logits), Prediction::new(&after));
                 let kl = before.kl(&after);
                 found.before.push(Answered::new(&before, item, 0.0));
                 found.kl.push(kl);

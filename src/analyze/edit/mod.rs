@@ -6,6 +6,7 @@
 //! the same change does to other prompts and to text.
 
 mod change;
+mod changed;
 mod judge;
 mod parameters;
 mod report;
@@ -13,8 +14,11 @@ mod run;
 mod side_effects;
 mod sweep;
 
+pub(in crate::analyze) use change::{Change, Directions};
 pub use change::{EditItem, Place};
+pub(in crate::analyze) use parameters::LARGEST_STRENGTH;
 pub use parameters::{Edit, EditAt, EditScale};
+pub(crate) use report::behind;
 pub use report::{
     EditReport, EditSweepPoint, EditedItem, EditedText, OtherPrompts, Outcome, TokenChange,
 };

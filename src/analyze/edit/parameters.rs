@@ -9,7 +9,7 @@ use crate::engine::TokenVector;
 /// Most strengths of a sweep: as many as a plot has colours.
 const MOST_STRENGTHS: usize = 7;
 /// Largest strength.
-const LARGEST_STRENGTH: f64 = 1000.0;
+pub(in crate::analyze) const LARGEST_STRENGTH: f64 = 1000.0;
 /// Most prompts that are listed.
 const MOST_LISTED: usize = 10_000;
 /// Most tokens that are listed of a prediction.
@@ -25,8 +25,10 @@ pub struct Edit {
     pub scale: EditScale,
     /// Where the stream is changed.
     pub at: EditAt,
-    /// Layers behind which it may be changed; all where none is named.
+    /// Layers behind which it may be changed, one at a time; all where none is named.
     pub layers: Vec<usize>,
+    /// Whether it is changed behind all of these layers at once.
+    pub together: bool,
     /// How strongly it may be changed.
     pub strengths: Vec<f64>,
     /// A text file on which the changes should change nothing: its perplexity is reported.
@@ -54,6 +56,8 @@ pub enum EditAt {
     /// At the last position read: the answer's vector goes, the wrong answer's comes.
     #[default]
     Read,
+    /// The same so many positions before that.
+    Back(usize),
     /// The same at every position up to that.
     Every,
     /// Where clean and corrupt prompt differ: the clean token's vector goes, the corrupt one's comes.
@@ -67,6 +71,7 @@ impl Default for Edit {
             scale: EditScale::default(),
             at: EditAt::default(),
             layers: Vec::new(),
+            together: false,
             strengths: vec![0.5, 1.0, 2.0, 4.0],
             text: None,
             listed: 20,

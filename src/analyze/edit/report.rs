@@ -11,11 +11,11 @@ pub struct EditReport {
     pub examples_discovery: usize,
     /// Number of held-out prompts.
     pub examples: usize,
-    /// The layer behind which the stream is changed, chosen on discovery prompts.
-    pub layer: usize,
+    /// The layer behind which the stream is changed, chosen on discovery prompts, or the layers changed at once.
+    pub layers: Vec<usize>,
     /// The strength, chosen there too.
     pub strength: f64,
-    /// Mean over prompts and places of the change's norm, as a share of the stream's norm.
+    /// Mean over prompts, places and layers of the change's norm, as a share of the stream's norm.
     pub size: Effect,
     /// Held-out prompts as they are.
     pub before: Outcome,
@@ -31,7 +31,7 @@ pub struct EditReport {
     pub other_prompts: Option<OtherPrompts>,
     /// What it does to text.
     pub text: Option<EditedText>,
-    /// Every layer and strength tried.
+    /// Every layer, or the layers together, and strength tried.
     pub sweep: Vec<EditSweepPoint>,
     /// Held-out prompts with their predictions.
     pub items: Vec<EditedItem>,
@@ -80,11 +80,11 @@ pub struct EditedText {
     pub random: f64,
 }
 
-/// Changes behind a layer of one strength.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+/// Changes behind a layer, or behind several at once, of one strength.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EditSweepPoint {
-    /// The layer.
-    pub layer: usize,
+    /// The layers.
+    pub layers: Vec<usize>,
     /// The strength.
     pub strength: f64,
     /// Success on discovery prompts, by which one is chosen.
@@ -127,6 +127,19 @@ pub struct TokenChange {
     pub rank: [usize; 2],
 }
 
+/// Where the stream is changed, in words; layers are ascending.
+pub(crate) fn behind(layers: &[usize]) -> String {
+    if let [first, .., last] = layers
+        && layers.len() > 2
+        && last.abs_diff(*first) + 1 == layers.len()
+    {
+        return format!("behind layers {first} to {last}");
+    }
+    let numbers: Vec<String> = layers.iter().map(ToString::to_string).collect();
+    let plural = if layers.len() == 1 { "" } else { "s" };
+    format!("behind layer{plural} {}", numbers.join(", "))
+}
+
 impl EditReport {
     /// The answer in one line.
     pub fn finding(&self) -> String {
@@ -141,8 +154,8 @@ impl EditReport {
             )
         };
         format!(
-            "behind layer {} times {}: {} say the other token{random}",
-            self.layer,
+            "{} times {}: {} say the other token{random}",
+            behind(&self.layers),
             self.strength,
             percent(&self.after.success)
         )

@@ -32,7 +32,7 @@ pub struct EditTask<'t> {
     pub tokenizer: Option<&'t Tokenizer>,
 }
 
-/// Exchanges tokens' directions behind every layer, chooses one, and judges it on held-out prompts.
+/// Exchanges tokens' directions behind every layer, or behind all at once, chooses the best, and judges it on held-out prompts.
 ///
 /// # Errors
 /// When a layer does not exist, a number is not finite, or the observer interrupts.
@@ -47,49 +47,53 @@ pub fn edit<T: Real>(
     observer: &dyn Observer,
 ) -> Result<EditReport> {
     let layers = layers_asked(transformer.heads().n_layers, &question.layers)?;
+    let sets: Vec<Vec<usize>> = if question.together {
+        vec![layers]
+    } else {
+        layers.into_iter().map(|layer| vec![layer]).collect()
+    };
     let answers = (task.discovery.len() + task.held_out.len())
-        .saturating_mul(layers.len() * question.strengths.len());
+        .saturating_mul(sets.len() * question.strengths.len());
     if answers > MOST_ANSWERS {
         return Err(Error::Usage(format!(
             "{answers} runs are too many; take fewer prompts, layers or strengths, so that their product is at most \
              {MOST_ANSWERS}"
         )));
     }
-    let directions = Directions::new(
-        transformer,
-        question.vector,
-        &[task.discovery, task.held_out],
-    );
-    let with = |strength| Change {
-        directions: &directions,
-        scale: question.scale,
-        strength,
-        instead: None,
-    };
+    let places = [task.discovery, task.held_out].into_iter().flatten();
+    let places = places.flat_map(|it| &it.places);
+    let tokens = places.flat_map(|place| [place.from, place.to]);
+    let directions = Directions::new(transformer, question.vector, tokens);
     let changing = Changing {
         transformer,
         observer,
     };
-    let mut candidates = Vec::new();
-    for &layer in &layers {
-        candidates.extend(question.strengths.iter().map(|&it| (layer, with(it))));
-    }
+    let candidates = sets.iter().flat_map(|layers| {
+        question.strengths.iter().map(|&strength| Change {
+            directions: &directions,
+            layers,
+            scale: question.scale,
+            strength,
+            instead: None,
+        })
+    });
+    let candidates: Vec<Change<'_>> = candidates.collect();
     let on_discovery = changing.answers(task.discovery, &candidates, "layers and strengths")?;
     let name = "layers and strengths, held out";
     let on_held_out = changing.answers(task.held_out, &candidates, name)?;
     let best = chosen(&candidates, &on_discovery)?;
-    let (layer, change) = candidates[best];
+    let change = candidates[best];
 
     phase(observer, "held-out prompts", 0);
     let shown = (question.listed, question.top);
-    let compared = changing.compared(task.held_out, (layer, change), shown, task.tokenizer)?;
+    let compared = changing.compared(task.held_out, change, shown, task.tokenizer)?;
     let width = transformer.heads().d_model;
     let random = random_vectors(task.random_baselines.max(1), width, 1.0);
-    let instead: Vec<(usize, Change<'_>)> = random
+    let instead: Vec<Change<'_>> = random
         .iter()
         .map(|unit| {
             let instead = Some(&unit[..]);
-            (layer, Change { instead, ..change })
+            Change { instead, ..change }
         })
         .collect();
     let baselines = &instead[..task.random_baselines];
@@ -103,7 +107,7 @@ pub fn edit<T: Real>(
         None => None,
     };
     let effect = |values: &[f64]| Effect::of(values, task.bootstrap);
-    let both = [change, instead[0].1];
+    let both = [change, instead[0]];
     let mut warnings = Vec::new();
     let knows = mean_of(&compared.before, |it| f64::from(it.from > it.to));
     if knows < 0.5 {
@@ -117,7 +121,7 @@ pub fn edit<T: Real>(
     Ok(EditReport {
         examples_discovery: task.discovery.len(),
         examples: task.held_out.len(),
-        layer,
+        layers: change.layers.to_vec(),
         strength: change.strength,
         size: effect(&values(&on_held_out[best], |it| it.size)),
         before: outcome(&compared.before, task.bootstrap),
@@ -125,13 +129,13 @@ pub fn edit<T: Real>(
         random,
         kl: effect(&compared.kl),
         kl_random: kl_random.as_deref().map(effect),
-        other_prompts: changing.other_prompts(task.held_out, layer, both, task.bootstrap)?,
-        text: changing.text(task.text, task.held_out, layer, both)?,
+        other_prompts: changing.other_prompts(task.held_out, both, task.bootstrap)?,
+        text: changing.text(task.text, task.held_out, both)?,
         sweep: candidates
             .iter()
             .zip(on_discovery.iter().zip(&on_held_out))
-            .map(|((layer, change), (discovery, held_out))| EditSweepPoint {
-                layer: *layer,
+            .map(|(change, (discovery, held_out))| EditSweepPoint {
+                layers: change.layers.to_vec(),
                 strength: change.strength,
                 discovery: mean_of(discovery, |it| it.success),
                 success: effect(&values(held_out, |it| it.success)),
@@ -147,10 +151,10 @@ pub fn edit<T: Real>(
 
 /// The candidate with the most success; of equal ones the least strong, then the one with the higher probability of the
 /// token that is to be said, then the first.
-fn chosen(candidates: &[(usize, Change<'_>)], answers: &[Vec<Answered>]) -> Result<usize> {
+fn chosen(candidates: &[Change<'_>], answers: &[Vec<Answered>]) -> Result<usize> {
     let key = |&index: &usize| {
         let answers = &answers[index];
-        let strength = candidates[index].1.strength;
+        let strength = candidates[index].strength;
         (
             mean_of(answers, |it| it.success),
             -strength,

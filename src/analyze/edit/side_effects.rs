@@ -1,11 +1,12 @@
 //! What exchanges of tokens do where they have nothing to do.
 
 use super::change::{Change, EditItem, Place};
+use super::changed::{Changed, changed};
 use super::report::{EditedText, OtherPrompts};
 use super::sweep::Changing;
 use crate::analyze::Effect;
 use crate::analyze::prediction::Prediction;
-use crate::engine::{Overwrite, Prompt, Rerun, mean};
+use crate::engine::{Prompt, Rerun, mean};
 use crate::error::{Error, Result};
 use crate::events::phase;
 use crate::model::Real;
@@ -18,7 +19,6 @@ impl<T: Real> Changing<'_, '_, T> {
     pub(super) fn other_prompts(
         &self,
         items: &[EditItem],
-        layer: usize,
         [change, random]: [Change<'_>; 2],
         bootstrap: usize,
     ) -> Result<Option<OtherPrompts>> {
@@ -35,7 +35,7 @@ impl<T: Real> Changing<'_, '_, T> {
         if mixed.is_empty() {
             return Ok(None);
         }
-        let compared = |change| self.compared(&mixed, (layer, change), (0, 0), None);
+        let compared = |change| self.compared(&mixed, change, (0, 0), None);
         let (changed, randomly) = (compared(change)?, compared(random)?);
         let effect = |values: &[f64]| Effect::of(values, bootstrap);
         Ok(Some(OtherPrompts {
@@ -52,7 +52,6 @@ impl<T: Real> Changing<'_, '_, T> {
         &self,
         passages: &[Vec<u32>],
         items: &[EditItem],
-        layer: usize,
         [change, random]: [Change<'_>; 2],
     ) -> Result<Option<EditedText>> {
         phase(self.observer, "text", passages.len() as u64);
@@ -93,9 +92,12 @@ impl<T: Real> Changing<'_, '_, T> {
                     places: places.collect(),
                 };
                 let with = |change: Change<'_>| -> Result<Vec<f64>> {
-                    let (overwrite, _): (Overwrite<T>, f64) =
-                        change.overwrite(&run, (0, &item), layer);
-                    Ok(losses(&run.overwritten(layer, &[overwrite])?))
+                    let one = Changed {
+                        prompt: 0,
+                        item: &item,
+                        change,
+                    };
+                    Ok(losses(&changed(&run, &[one])?.0))
                 };
                 after.extend(with(change)?);
                 randomly.extend(with(random)?);

@@ -3,8 +3,10 @@
 use rayon::prelude::*;
 
 use super::change::{Change, EditItem};
+use super::changed::{Changed, changed};
+use super::report::behind;
 use crate::analyze::prediction::Prediction;
-use crate::engine::{Overwrite, Prompt, Rerun, Transformer};
+use crate::engine::{Prompt, Rerun, Transformer};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
 use crate::model::Real;
@@ -46,14 +48,14 @@ pub(super) struct Changing<'c, 'a, T> {
 }
 
 impl<T: Real> Changing<'_, '_, T> {
-    /// For each of some changes of the stream that leaves a layer, what each item says, `[changes][items]`.
+    /// For each of some changes, what each item says, `[changes][items]`.
     ///
     /// # Complexity
-    /// One forward pass; for each change one of the positions from the first place on, from the layer on.
+    /// One forward pass; for each change one of the positions from the first place on, from its first layer on.
     pub(super) fn answers(
         &self,
         items: &[EditItem],
-        changes: &[(usize, Change<'_>)],
+        changes: &[Change<'_>],
         name: &str,
     ) -> Result<Vec<Vec<Answered>>> {
         let mut found = vec![Vec::with_capacity(items.len()); changes.len()];
@@ -68,12 +70,11 @@ impl<T: Real> Changing<'_, '_, T> {
             let rows = each.max().unwrap_or(1);
             let together = self.transformer.branches(kept, (rows, 1), TOGETHER);
             let mut pending: Vec<(usize, usize)> = Vec::new();
-            for (index, (layer, _)) in changes.iter().enumerate() {
+            for (index, change) in changes.iter().enumerate() {
                 pending.extend((0..group.len()).map(|prompt| (index, prompt)));
-                // Runs of one layer go together.
-                let more = changes
-                    .get(index + 1)
-                    .is_some_and(|(next, _)| next == layer);
+                // Runs of the same layers go together.
+                let next = changes.get(index + 1);
+                let more = next.is_some_and(|next| next.layers == change.layers);
                 if more && pending.len() < together {
                     continue;
                 }
@@ -81,13 +82,12 @@ impl<T: Real> Changing<'_, '_, T> {
                     if self.observer.interrupted() {
                         return Err(Error::Interrupted);
                     }
-                    let made = pairs.iter().map(|&(change, prompt)| {
-                        changes[change]
-                            .1
-                            .overwrite(run, (prompt, &group[prompt]), *layer)
+                    let which = pairs.iter().map(|&(change, prompt)| Changed {
+                        prompt,
+                        item: &group[prompt],
+                        change: changes[change],
                     });
-                    let (overwrites, sizes): (Vec<Overwrite<T>>, Vec<f64>) = made.unzip();
-                    let logits = run.overwritten(*layer, &overwrites)?;
+                    let (logits, sizes) = changed(run, &which.collect::<Vec<_>>())?;
                     let answers: Vec<Answered> = logits
                         .par_chunks_exact(logits.len() / pairs.len())
                         .zip(pairs)
@@ -102,7 +102,7 @@ impl<T: Real> Changing<'_, '_, T> {
                     done += pairs.len() as u64;
                     self.observer.event(Event::Step {
                         done,
-                        note: format!("layer {layer}"),
+                        note: behind(change.layers),
                     });
                 }
                 pending.clear();

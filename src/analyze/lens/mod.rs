@@ -15,5 +15,6 @@ pub use parameters::{Lens, Tuned, TunedFit};
 pub use report::{DrawnPrompt, LensReport, PlaceFigures, SeenFigures};
 pub use room::room;
 pub use run::{LensPrompt, LensTask, look};
+pub(in crate::analyze) use seen::{Followed, Reader};
 pub use seen::{Likely, Seen};
-pub use tuned::{AffineMap, TunedFigures, TunedLens, TunedPlace, fit, judge_lens, train};
+pub use tuned::{TunedFigures, TunedLens, TunedPlace, fit, judge_lens, train};

@@ -38,7 +38,7 @@ pub struct Likely {
 
 /// Tokens that are followed at a position, and some to compare with.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Followed {
+pub(in crate::analyze) struct Followed {
     /// The tokens; none follows what the model itself says there.
     pub tokens: Vec<u32>,
     /// Those of another prompt.
@@ -46,7 +46,7 @@ pub(super) struct Followed {
 }
 
 /// What is seen at all places of some positions.
-pub(super) struct Looks {
+pub(in crate::analyze) struct Looks {
     /// `[places][positions]`.
     pub seen: Vec<Vec<Seen>>,
     /// The same through the maps of a tuned lens, where there is one.
@@ -57,7 +57,7 @@ pub(super) struct Looks {
 
 /// What reads streams.
 #[derive(Clone, Copy)]
-pub(super) struct Reader<'r, 'a, T> {
+pub(in crate::analyze) struct Reader<'r, 'a, T> {
     pub transformer: &'r Transformer<'a, T>,
     pub tokenizer: Option<&'r Tokenizer>,
     /// Number of most likely tokens.
@@ -69,7 +69,7 @@ impl<T: Real> Reader<'_, '_, T> {
     ///
     /// # Errors
     /// When a logit is not finite.
-    pub(super) fn look(
+    pub(in crate::analyze) fn look(
         &self,
         streams: &[Vec<T>],
         followed: &[Followed],

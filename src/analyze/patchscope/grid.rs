@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::ridge::AffineMap;
+use crate::analyze::AffineMap;
 use crate::analyze::prediction::Prediction;
 use crate::engine::{Overwrite, Rerun, Transformer};
 use crate::error::{Error, Result};
@@ -82,7 +82,7 @@ impl<T: Real> Sweep<'_, '_, '_, T> {
         &self,
         layer: usize,
         represented: &Represented<T>,
-        maps: Option<&[AffineMap]>,
+        maps: Option<&[AffineMap<T>]>,
     ) -> Result<[Vec<Vec<Judgement>>; 2]> {
         let positions = self.target.positions(0);
         let each = (positions - self.position, 1);
@@ -131,7 +131,7 @@ impl<T: Real> Sweep<'_, '_, '_, T> {
         &self,
         target_layers: &[usize],
         represented: [&Represented<T>; 2],
-        maps: impl Fn(usize) -> Option<Vec<AffineMap>>,
+        maps: impl Fn(usize) -> Option<Vec<AffineMap<T>>>,
     ) -> Result<[Grid; 2]> {
         let mut grids: [Grid; 2] = std::array::from_fn(|_| Grid {
             own: Vec::new(),
@@ -159,7 +159,7 @@ pub(super) fn lens<T: Real>(
     transformer: &Transformer<'_, T>,
     source_layers: &[usize],
     represented: &Represented<T>,
-    maps: Option<&[AffineMap]>,
+    maps: Option<&[AffineMap<T>]>,
 ) -> Vec<Vec<Judgement>> {
     let sources = represented.streams.iter().zip(&represented.wanted);
     sources

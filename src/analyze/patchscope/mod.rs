@@ -4,8 +4,8 @@
 //! prompt, behind some layer; the model goes on from there and says what it has been given. Reference: Ghandeharioun et al.
 //! 2024, "Patchscopes: a unifying framework for inspecting hidden representations of language models", arXiv:2401.06102.
 
+mod between;
 mod figures;
-mod fit;
 mod grid;
 mod inspection;
 mod parameters;
@@ -19,5 +19,4 @@ pub use inspection::Inspection;
 pub use parameters::{Mapping, Patchscope, Placed, Wanted};
 pub use prompts::{Feature, TargetPrompt};
 pub use report::{GridPoint, LayerFigures, Overall, PatchscopeReport, Said, SaidLayer, Told};
-pub use ridge::AffineMap;
 pub use run::{PatchscopeTask, Source, look};

@@ -62,6 +62,20 @@ pub enum Mapping {
         #[serde(default = "default_penalty")]
         penalty: f64,
     },
+    /// Through the maps of a tuned lens that `lens` saved: onto the final stream by the source layer's map, and from there
+    /// back by the target layer's.
+    Lens(PathBuf),
+}
+
+impl Mapping {
+    /// Its name in words.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Ridge { .. } => "ridge",
+            Self::Lens(_) => "tuned lens",
+        }
+    }
 }
 
 fn default_fitted() -> usize {
@@ -117,11 +131,12 @@ impl Patchscope {
         own.unwrap_or_else(|| self.prompt.placeholder())
     }
 
-    /// The files that it reads.
-    pub(crate) fn files(&self) -> Option<&Path> {
+    /// The file that it reads, with its key in the spec.
+    pub(crate) fn file(&self) -> Option<(&'static str, &Path)> {
         match &self.mapping {
             Mapping::Identity => None,
-            Mapping::Ridge { text, .. } => Some(text),
+            Mapping::Ridge { text, .. } => Some(("analysis.Patchscope.mapping.Ridge.text", text)),
+            Mapping::Lens(lens) => Some(("analysis.Patchscope.mapping", lens)),
         }
     }
 

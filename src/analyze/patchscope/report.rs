@@ -13,6 +13,8 @@ pub struct PatchscopeReport {
     pub prompt_tokens: Vec<String>,
     /// The position of its placeholder.
     pub position: usize,
+    /// What is made of a representation on the way: `identity`, `ridge` or `tuned lens`.
+    pub mapping: &'static str,
     /// Number of discovery prompts.
     pub examples_discovery: usize,
     /// Number of held-out prompts.
@@ -47,7 +49,7 @@ pub struct Overall {
     pub same: Option<Said>,
     /// The logit lens.
     pub logit_lens: Said,
-    /// A lens by the fitted maps to the last layer.
+    /// A lens by the maps to the last layer: of a tuned lens, the lens itself.
     pub mapped_lens: Option<Said>,
     /// Representations of other prompts.
     pub shuffled: Said,
@@ -72,7 +74,7 @@ pub struct LayerFigures {
     pub same: Option<Said>,
     /// The logit lens.
     pub logit_lens: Said,
-    /// A lens by the fitted map to the last layer.
+    /// A lens by the map to the last layer: of a tuned lens, the lens itself.
     pub mapped_lens: Option<Said>,
     /// Representations of other prompts, put behind the chosen layer.
     pub shuffled: Said,
@@ -118,6 +120,15 @@ pub struct SaidLayer {
 }
 
 impl PatchscopeReport {
+    /// The name of the lens by the maps to the last layer.
+    pub fn mapped_name(&self) -> &'static str {
+        if self.mapping == "tuned lens" {
+            self.mapping
+        } else {
+            "mapped lens"
+        }
+    }
+
     /// The answer in one line.
     pub fn finding(&self) -> String {
         let Some(overall) = &self.overall else {

@@ -1,38 +1,9 @@
 //! Affine maps between layers, fitted by ridge regression.
 
+use crate::analyze::AffineMap;
 use crate::analyze::normal_equations::NormalEquations;
 use crate::engine::Dense;
 use crate::error::{Error, Result};
-use crate::model::Real;
-
-/// An affine map `x -> W x + b`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AffineMap {
-    /// What a number of `x` adds to each number of the result, `[inputs, outputs]`.
-    pub weight: Vec<f64>,
-    /// What is added, `[outputs]`.
-    pub bias: Vec<f64>,
-}
-
-impl AffineMap {
-    /// The maps of some rows, `[rows, inputs]` to `[rows, outputs]`.
-    ///
-    /// # Panics
-    /// When the rows have another length than the map's inputs.
-    pub fn apply<T: Real>(&self, rows: &[T]) -> Vec<T> {
-        let outputs = self.bias.len();
-        let inputs = self.weight.len() / outputs;
-        assert_eq!(rows.len() % inputs, 0, "rows of a map");
-        let rows: Vec<f64> = rows.iter().map(|value| value.to_f64()).collect();
-        let mut mapped = Dense::new(&rows, inputs).times(Dense::new(&self.weight, outputs));
-        for row in mapped.chunks_exact_mut(outputs) {
-            for (value, bias) in row.iter_mut().zip(&self.bias) {
-                *value += bias;
-            }
-        }
-        mapped.into_iter().map(T::from_f64).collect()
-    }
-}
 
 /// The rows that maps are fitted from, with what all fits from them share.
 pub(super) struct Regression {
@@ -74,7 +45,7 @@ impl Regression {
     ///
     /// # Panics
     /// When there are not as many other rows, of the same width.
-    pub(super) fn to(&self, rows: &[f64]) -> AffineMap {
+    pub(super) fn to(&self, rows: &[f64]) -> AffineMap<f64> {
         let width = self.width;
         assert_eq!(rows.len(), self.centred.len(), "rows of a regression");
         let (mean, target) = centred(rows, width);
@@ -83,10 +54,8 @@ impl Regression {
             .times(Dense::new(&target, width));
         let weight = Dense::new(&self.inverse, width).times(Dense::new(&products, width));
         let moved = Dense::new(&self.mean, width).times(Dense::new(&weight, width));
-        AffineMap {
-            bias: mean.iter().zip(moved).map(|(to, from)| to - from).collect(),
-            weight,
-        }
+        let bias = mean.iter().zip(moved).map(|(to, from)| to - from);
+        AffineMap::from_whole(weight, bias.collect())
     }
 }
 
@@ -150,10 +119,14 @@ mod tests {
         let found = Regression::new(&from, width, penalty)
             .expect("a fit")
             .to(&to);
-        let loss = |map: &AffineMap| {
+        let loss = |map: &AffineMap<f64>| {
             let errors = map.apply(&from).into_iter().zip(&to);
             let errors: f64 = errors.map(|(a, b)| (a - b) * (a - b)).sum();
-            let size: f64 = map.weight.iter().map(|value| value * value).sum();
+            let whole = map.weight.iter().enumerate();
+            let size: f64 = whole
+                .map(|(at, value)| value + f64::from(at % (width + 1) == 0))
+                .map(|value| value * value)
+                .sum();
             errors + penalty * trace / width as f64 * size
         };
         let least = loss(&found);

@@ -1,12 +1,13 @@
 //! A patchscope from prompts to its report.
 
+use super::between::Between;
 use super::figures::Judged;
-use super::fit::Fit;
 use super::grid::{Judgement, Represented, Sweep, lens};
 use super::inspection::Inspection;
 use super::parameters::{Mapping, Patchscope, Placed, Wanted};
 use super::report::PatchscopeReport;
 use super::written::Writing;
+use crate::analyze::lens::TunedLens;
 use crate::analyze::prediction::Prediction;
 use crate::analyze::{layers_asked, text_of};
 use crate::engine::{Continuation, Prompt, Rerun, Transformer};
@@ -40,6 +41,8 @@ pub struct PatchscopeTask<'t> {
     pub inspection: &'t Inspection,
     /// Text on which maps between layers are fitted.
     pub passages: &'t [Vec<u32>],
+    /// The lens through which maps between layers go, where they go through one.
+    pub lens: Option<&'t TunedLens<f64>>,
     /// Resamples of the bootstrap intervals.
     pub bootstrap: usize,
     /// The tokenizer, for text.
@@ -82,18 +85,13 @@ pub fn look<T: Real>(
         reads: &[last],
     };
     let target = Rerun::new(transformer, &[prompt], None)?;
-    let fit = match &question.mapping {
-        Mapping::Identity => None,
-        Mapping::Ridge { penalty, .. } => {
-            phase(observer, "maps between layers", 0);
-            Some(Fit::new(
-                transformer,
-                task.passages,
-                (&source_layers, *penalty),
-                observer,
-            )?)
-        }
-    };
+    let fit = between(
+        transformer,
+        task,
+        question,
+        [&source_layers, &target_layers],
+        observer,
+    )?;
     let mut report = PatchscopeReport {
         prompt: question.prompt.text().to_owned(),
         prompt_tokens: task
@@ -103,6 +101,7 @@ pub fn look<T: Real>(
             .map(|&token| text_of(task.tokenizer, &[token]))
             .collect(),
         position: task.inspection.position,
+        mapping: question.mapping.name(),
         examples_discovery: task.discovery.len(),
         examples: task.held_out.len(),
         overall: None,
@@ -149,13 +148,47 @@ pub fn look<T: Real>(
     Ok(report)
 }
 
+/// The maps that representations go through.
+fn between<T: Real>(
+    transformer: &Transformer<'_, T>,
+    task: &PatchscopeTask<'_>,
+    question: &Patchscope,
+    [source_layers, target_layers]: [&[usize]; 2],
+    observer: &dyn Observer,
+) -> Result<Option<Between>> {
+    if question.mapping != Mapping::Identity {
+        phase(observer, "maps between layers", 0);
+    }
+    match &question.mapping {
+        Mapping::Identity => Ok(None),
+        Mapping::Ridge { penalty, .. } => {
+            let from = (source_layers, *penalty);
+            Between::fitted(transformer, task.passages, from, observer).map(Some)
+        }
+        Mapping::Lens(_) => {
+            let lens = task
+                .lens
+                .ok_or_else(|| Error::Bug("a map through no lens".into()))?;
+            let mut targets = Vec::new();
+            if !task.held_out.is_empty() {
+                targets.extend_from_slice(target_layers);
+            }
+            if let Placed::Layer(layer) = question.placed {
+                targets.push(layer);
+            }
+            let width = transformer.heads().d_model;
+            Between::through(lens, width, (source_layers, &targets)).map(Some)
+        }
+    }
+}
+
 /// What a patchscope is judged with.
 struct Looking<'l, 't, 'a, T> {
     transformer: &'l Transformer<'a, T>,
     task: &'l PatchscopeTask<'l>,
     wanted: Wanted,
     target: &'l Rerun<'t, 'a, T>,
-    fit: Option<&'l Fit>,
+    fit: Option<&'l Between>,
     /// Source and target layers.
     layers: [&'l [usize]; 2],
     observer: &'l dyn Observer,

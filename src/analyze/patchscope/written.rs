@@ -2,9 +2,8 @@
 
 use super::parameters::Placed;
 use super::report::{SaidLayer, Told};
-use super::ridge::AffineMap;
 use super::run::Source;
-use crate::analyze::text_of;
+use crate::analyze::{AffineMap, text_of};
 use crate::engine::{Continuation, Overwrite, Rerun};
 use crate::error::Result;
 use crate::events::{Event, Observer};
@@ -30,7 +29,7 @@ impl<T: Real> Writing<'_, '_, '_, T> {
         &self,
         sources: &[Source],
         streams: &[Vec<Vec<T>>],
-        map: impl Fn(usize, usize) -> Option<AffineMap>,
+        map: impl Fn(usize, usize) -> Option<AffineMap<T>>,
     ) -> Result<Vec<Told>> {
         let text = |tokens: &[u32]| text_of(self.tokenizer, tokens);
         let last = self.target.positions(0) - 1;

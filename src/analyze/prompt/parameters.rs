@@ -1,8 +1,12 @@
 //! What can be asked about one prompt.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::analyze::Mistakes;
+use crate::analyze::edit::{EditScale, LARGEST_STRENGTH, behind};
+use crate::engine::TokenVector;
 use crate::graph::Node;
 
 /// Most tokens that are listed.
@@ -11,7 +15,7 @@ const MOST_LISTED: usize = 1000;
 const MOST_WRITTEN: usize = 1000;
 
 /// What the model says next to a prompt, and how that changes with parts of it replaced.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prompt {
     /// The prompt.
@@ -22,6 +26,12 @@ pub struct Prompt {
     /// Parts that are replaced at every position of the prompt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ablate: Vec<Ablated>,
+    /// Tokens whose directions are exchanged in the stream, one after the other.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub edit: Vec<Exchange>,
+    /// What the model would say after each layer, at the last position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lens: Option<PromptLens>,
     /// Tokens listed: those most likely next.
     #[serde(default = "default_top")]
     pub top: usize,
@@ -53,6 +63,84 @@ pub enum Instead {
     Patch,
 }
 
+/// A token's direction in the stream, exchanged for another's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exchange {
+    /// The token that goes, with its space.
+    pub from: String,
+    /// The token that comes.
+    pub to: String,
+    /// Layers behind which it is done, ascending; behind each, of the stream as it is there then.
+    pub layers: Vec<usize>,
+    /// Where.
+    #[serde(default)]
+    pub at: ExchangeAt,
+    /// Which vectors stand for tokens.
+    #[serde(default)]
+    pub vector: TokenVector,
+    /// What the strength is a multiple of.
+    #[serde(default = "default_scale")]
+    pub scale: EditScale,
+    /// How strongly.
+    #[serde(default = "default_strength")]
+    pub strength: f64,
+}
+
+impl Exchange {
+    /// What is done, in words.
+    pub(super) fn in_words(&self) -> String {
+        let at = match self.at {
+            ExchangeAt::Last => "the last position".into(),
+            ExchangeAt::Position(position) => format!("position {position}"),
+            ExchangeAt::Every => "every position".into(),
+        };
+        format!(
+            "{:?} for {:?} {} at {at}, {} of {}",
+            self.to,
+            self.from,
+            behind(&self.layers),
+            self.strength,
+            match self.scale {
+                EditScale::Stream => "the stream's norm",
+                EditScale::Removed => "the component removed",
+            }
+        )
+    }
+}
+
+/// Where tokens are exchanged.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ExchangeAt {
+    /// At the prompt's last position.
+    #[default]
+    Last,
+    /// At this position, from 0.
+    Position(usize),
+    /// At every position, of text that is written too.
+    Every,
+}
+
+/// What the lens follows.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct PromptLens {
+    /// The token whose rank and probability are shown; by default the one that the model says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// The file of a tuned lens to look through as well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tuned: Option<PathBuf>,
+}
+
+fn default_scale() -> EditScale {
+    EditScale::Stream
+}
+
+fn default_strength() -> f64 {
+    0.5
+}
+
 fn default_top() -> usize {
     10
 }
@@ -72,6 +160,8 @@ impl Prompt {
             prompt,
             compare: None,
             ablate: Vec::new(),
+            edit: Vec::new(),
+            lens: None,
             top: default_top(),
             generate: 0,
         }
@@ -97,6 +187,24 @@ impl Prompt {
                     ablated.node
                 )
             });
+        }
+        for edit in &self.edit {
+            let ascending = edit.layers.is_sorted_by(|one, next| one < next);
+            found.require(
+                ascending && !edit.layers.is_empty(),
+                "analysis.Prompt.edit",
+                || format!("expected ascending layers, got {:?}", edit.layers),
+            );
+            found.require(
+                edit.strength > 0.0 && edit.strength <= LARGEST_STRENGTH,
+                "analysis.Prompt.edit",
+                || {
+                    format!(
+                        "expected a strength above 0 and up to {LARGEST_STRENGTH}, got {}",
+                        edit.strength
+                    )
+                },
+            );
         }
         found.0
     }

@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use crate::analyze::lens::Seen;
+
 /// What the model says next.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PromptReport {
@@ -11,16 +13,33 @@ pub struct PromptReport {
     pub tokens_compare: Vec<TokenText>,
     /// The parts replaced, with what replaces them.
     pub ablated: Vec<String>,
-    /// The tokens that are most likely next, with the parts replaced.
+    /// The tokens exchanged, with where.
+    pub edited: Vec<String>,
+    /// The tokens that are most likely next, with what is changed.
     pub next: Vec<NextToken>,
-    /// KL divergence of the distribution with the parts replaced from the model's own, in nats; none where none is replaced.
+    /// KL divergence of the distribution with what is changed from the model's own, in nats; none where nothing is changed.
     pub kl: Option<f64>,
     /// KL divergence of the model's distribution after the other prompt from that after the prompt, in nats.
     pub kl_compare: Option<f64>,
+    /// What the model would say after each layer, at the last position, with what is changed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub lens: Vec<SeenAt>,
     /// The text written.
     pub written: Option<String>,
     /// Remarks that belong to the result.
     pub warnings: Vec<String>,
+}
+
+/// What the final norm and the unembedding read at a place of the stream.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SeenAt {
+    /// The place.
+    pub place: String,
+    /// As it is.
+    pub logit_lens: Seen,
+    /// Through the map of a tuned lens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tuned_lens: Option<Seen>,
 }
 
 /// A token.
@@ -40,10 +59,10 @@ pub struct NextToken {
     pub token: TokenText,
     /// Its probability.
     pub probability: f64,
-    /// Its probability with nothing replaced; none where nothing is.
+    /// Its probability with nothing changed; none where nothing is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub before: Option<f64>,
-    /// Its probability after the other prompt, nothing replaced.
+    /// Its probability after the other prompt, nothing changed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub compare: Option<f64>,
 }

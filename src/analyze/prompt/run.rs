@@ -1,33 +1,55 @@
 //! A prompt and its next tokens.
 
-use super::parameters::{Ablated, Instead, Prompt};
-use super::report::{NextToken, PromptReport, TokenText};
-use crate::analyze::text_of;
-use crate::engine::{PromptRun, Replaced, Substitute, Transformer};
+use super::exchanged::Exchanged;
+use super::parameters::{Ablated, Exchange, Instead, Prompt};
+use super::report::{NextToken, PromptReport, SeenAt, TokenText};
+use crate::analyze::lens::{Followed, Reader, TunedLens};
+use crate::analyze::{largest, text_of};
+use crate::engine::{Continuation, PromptRun, Replaced, Splice, Substitute, Transformer};
 use crate::error::{Error, Result};
-use crate::events::{Event, Observer, phase};
+use crate::events::{Observer, phase};
 use crate::graph::Node;
 use crate::model::{Real, Tokenizer};
 
-/// Runs a prompt, with parts of the model replaced where that is asked for; `tokens` are the prompt's, `compare` those of
-/// the other one.
+/// A prompt with what belongs to it, as tokens.
+#[derive(Clone, Copy)]
+pub struct PromptTask<'t, T> {
+    /// Its tokens.
+    pub tokens: &'t [u32],
+    /// The tokens of the other one.
+    pub compare: Option<&'t [u32]>,
+    /// The tokens that each edit exchanges.
+    pub exchanged: &'t [[u32; 2]],
+    /// The token that the lens follows.
+    pub followed: Option<u32>,
+    /// A tuned lens to look through.
+    pub tuned: Option<&'t TunedLens<T>>,
+    /// The tokenizer, where there is one.
+    pub tokenizer: Option<&'t Tokenizer>,
+}
+
+/// Runs a prompt, with the model changed where that is asked for.
 ///
 /// # Errors
-/// When a part does not exist, prompts to patch from have another length, a number is not finite, or the observer interrupts.
+/// When a part, a layer or a position does not exist, prompts to patch from have another length, a number is not finite, or the
+/// observer interrupts.
 ///
 /// # Complexity
-/// One forward pass of each prompt, one more with parts replaced, and one for each token written.
+/// One forward pass of each prompt, one more where the model is changed, and one of a row for each token written.
 pub fn ask_prompt<T: Real>(
     transformer: &Transformer<'_, T>,
-    tokenizer: Option<&Tokenizer>,
-    (tokens, compare): (&[u32], Option<&[u32]>),
+    task: &PromptTask<'_, T>,
     question: &Prompt,
     observer: &dyn Observer,
 ) -> Result<PromptReport> {
     phase(observer, "the prompt", 0);
-    let plain = PromptRun::new(transformer, tokens, &[])?;
-    let other = compare
-        .map(|tokens| PromptRun::new(transformer, tokens, &[]))
+    let tokens = task.tokens;
+    let edits = (&question.edit[..], task.exchanged);
+    let exchanged = Exchanged::new(transformer, edits, tokens.len())?;
+    let plain = PromptRun::new(transformer, tokens, &[], None)?;
+    let other = task
+        .compare
+        .map(|tokens| PromptRun::new(transformer, tokens, &[], None))
         .transpose()?;
     let replaced: Vec<Replaced<T>> = question
         .ablate
@@ -35,56 +57,93 @@ pub fn ask_prompt<T: Real>(
         .map(|ablated| replaced(ablated, &plain, other.as_ref()))
         .collect::<Result<_>>()?;
     let before = plain.next()?;
-    let changes = !replaced.is_empty();
-    let now = if changes {
-        PromptRun::new(transformer, tokens, &replaced)?.next()?
-    } else {
-        before.clone()
-    };
-    let after_other = other.as_ref().map(PromptRun::next).transpose()?;
-
-    let token_text = |id: u32| TokenText {
-        id,
-        text: text_of(tokenizer, &[id]),
-    };
-    let mut order: Vec<usize> = (0..now.len()).collect();
-    order.sort_by(|&a, &b| now[b].total_cmp(&now[a]).then(a.cmp(&b)));
-    let next = order.iter().take(question.top).map(|&id| NextToken {
-        token: token_text(id as u32),
-        probability: now[id].exp(),
-        before: changes.then(|| before[id].exp()),
-        compare: after_other.as_ref().map(|other| other[id].exp()),
-    });
-    let written = if question.generate > 0 {
-        let written = write(
-            transformer,
-            tokenizer,
-            tokens,
-            (&replaced, question.generate),
-            observer,
-        )?;
-        Some(text_of(tokenizer, &written))
+    let changes = !replaced.is_empty() || !question.edit.is_empty();
+    let changed = if changes {
+        let splice: Option<&dyn Splice<T>> = (!question.edit.is_empty()).then_some(&exchanged);
+        Some(PromptRun::new(transformer, tokens, &replaced, splice)?)
     } else {
         None
     };
+    let run = changed.as_ref().unwrap_or(&plain);
+    let now = run.next()?;
+    let after_other = other.as_ref().map(PromptRun::next).transpose()?;
+
+    let token_text = |&id: &u32| TokenText {
+        id,
+        text: text_of(task.tokenizer, &[id]),
+    };
+    let next = largest(&now, question.top).into_iter().map(|id| NextToken {
+        token: token_text(&id),
+        probability: now[id as usize].exp(),
+        before: changes.then(|| before[id as usize].exp()),
+        compare: after_other.as_ref().map(|other| other[id as usize].exp()),
+    });
+    let next = next.collect();
+    let written = if question.generate > 0 {
+        phase(observer, "text", 0);
+        let continuation = Continuation {
+            tokens: question.generate,
+            stop: task.tokenizer.and_then(Tokenizer::eos),
+            seed: None,
+            stream: 0,
+        };
+        let written = run.generate(continuation, observer)?;
+        Some(text_of(task.tokenizer, &written))
+    } else {
+        None
+    };
+    let ablated = question.ablate.iter();
     Ok(PromptReport {
-        tokens: tokens.iter().map(|&id| token_text(id)).collect(),
-        tokens_compare: compare
+        tokens: tokens.iter().map(token_text).collect(),
+        tokens_compare: task
+            .compare
             .unwrap_or_default()
             .iter()
-            .map(|&id| token_text(id))
+            .map(token_text)
             .collect(),
-        ablated: question
-            .ablate
-            .iter()
+        ablated: ablated
             .map(|ablated| format!("{} by {:?}", ablated.node, ablated.by))
             .collect(),
-        next: next.collect(),
+        edited: question.edit.iter().map(Exchange::in_words).collect(),
+        next,
         kl: changes.then(|| kl(&before, &now)),
         kl_compare: after_other.map(|other| kl(&before, &other)),
+        lens: match question.lens {
+            Some(_) => through_lens(transformer, task, run, question.top)?,
+            None => Vec::new(),
+        },
         written,
         warnings: Vec::new(),
     })
+}
+
+/// What the lens shows at every place of a run's last position.
+fn through_lens<T: Real>(
+    transformer: &Transformer<'_, T>,
+    task: &PromptTask<'_, T>,
+    run: &PromptRun<'_, '_, T>,
+    top: usize,
+) -> Result<Vec<SeenAt>> {
+    let places = transformer.places(false);
+    let reader = Reader {
+        transformer,
+        tokenizer: task.tokenizer,
+        top,
+    };
+    let followed = Followed {
+        tokens: task.followed.into_iter().collect(),
+        others: Vec::new(),
+    };
+    let streams = run.last_streams(&places);
+    let looks = reader.look(&streams, &[followed], (&places, task.tuned))?;
+    let mut tuned = looks.tuned.into_iter().flatten();
+    let seen = places.iter().zip(looks.seen.into_iter().flatten());
+    let seen = seen.map(|(place, logit_lens)| SeenAt {
+        place: place.to_string(),
+        logit_lens,
+        tuned_lens: tuned.next(),
+    });
+    Ok(seen.collect())
 }
 
 /// A part with what takes its place.
@@ -125,43 +184,6 @@ fn replaced<T: Real>(
         }
     };
     Ok(Replaced { node, values })
-}
-
-/// The most likely tokens after a prompt, one after the other, up to the one that ends a text.
-fn write<T: Real>(
-    transformer: &Transformer<'_, T>,
-    tokenizer: Option<&Tokenizer>,
-    prompt: &[u32],
-    (replaced, count): (&[Replaced<T>], usize),
-    observer: &dyn Observer,
-) -> Result<Vec<u32>> {
-    phase(observer, "text", count as u64);
-    let config = transformer.config();
-    let mut tokens = prompt.to_vec();
-    for done in 1..=count {
-        if observer.interrupted() {
-            return Err(Error::Interrupted);
-        }
-        let next = PromptRun::new(transformer, &tokens, replaced)?.next()?;
-        let best = (0..next.len())
-            .rev()
-            .max_by(|&a, &b| next[a].total_cmp(&next[b]));
-        let Some(best) = best.map(|best| best as u32) else {
-            break;
-        };
-        if tokenizer.and_then(Tokenizer::eos) == Some(best) {
-            break;
-        }
-        tokens.push(best);
-        if tokens.len() >= config.n_ctx || best as usize >= config.d_vocab {
-            break;
-        }
-        observer.event(Event::Step {
-            done: done as u64,
-            note: String::new(),
-        });
-    }
-    Ok(tokens.split_off(prompt.len()))
 }
 
 /// KL divergence of a distribution from another one, from logarithms of probabilities.

@@ -12,6 +12,16 @@ pub(crate) fn from_stream(
     layer: usize,
     stream: &Rows,
 ) -> Rows {
+    onwards(weights, graph, layer, stream).0
+}
+
+/// The same with the stream that leaves every layer.
+pub(crate) fn onwards(
+    weights: &Weights<f64>,
+    graph: &ComputationGraph,
+    layer: usize,
+    stream: &Rows,
+) -> (Rows, Vec<Rows>) {
     let silent = |map: &Linear<f64>| Linear {
         weight: vec![0.0; map.inputs * map.outputs].into(),
         bias: map.bias.as_ref().map(|bias| vec![0.0; bias.len()]),
@@ -35,7 +45,7 @@ pub(crate) fn from_stream(
         position: None,
         ..weights.clone()
     };
-    plain(&rest, graph, stream).0
+    plain(&rest, graph, stream)
 }
 
 /// The full model on embedded rows: its logits, and the stream that leaves every layer.

@@ -50,9 +50,9 @@ fn generators_say_what_is_missing() {
         refusal(&induction(500), Some(&whole)),
     ];
     insta::assert_snapshot!(messages.join("\n---\n"), @r"
-    model tokenizer: the model has none, and Ioi(pairs: 4, seed: 0) is made of text; use a `Tokens` task, whose rows are token ids
+    model tokenizer: missing, and Ioi(pairs: 4, seed: 0) is made of text; use a `Tokens` task, whose rows are token ids
     ---
-    model tokenizer: the model has none, and rows.jsonl is made of text; use a `Tokens` task, whose rows are token ids
+    model tokenizer: missing, and rows.jsonl is made of text; use a `Tokens` task, whose rows are token ids
     ---
     Ioi(pairs: 4, seed: 0): only 2 first names are single tokens of this tokenizer and at least 3 are needed; give rows of your own with `File` or `Tokens`
     ---

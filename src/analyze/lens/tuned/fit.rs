@@ -2,7 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::maps::{AffineMap, TunedLens};
+use super::maps::TunedLens;
+use crate::analyze::AffineMap;
 use crate::analyze::normal_equations::NormalEquations;
 use crate::engine::{Dense, Looked, Place, Transformer};
 use crate::error::{Error, Result};

@@ -90,7 +90,7 @@ pub fn judge_lens<T: Real>(
             means[0].push(mean(stream)?);
             let fitted = mean(&before.translate(place, stream))?;
             means[1].push(fitted);
-            means[2].push(if map(lens, place) == map(before, place) {
+            means[2].push(if lens.map(place) == before.map(place) {
                 fitted
             } else {
                 mean(&lens.translate(place, stream))?
@@ -112,7 +112,7 @@ pub fn judge_lens<T: Real>(
                 blocks: place.blocks(),
                 logit_lens: Effect::of(logit, bootstrap),
                 fitted: Effect::of(fitted, bootstrap),
-                trained: (map(lens, place) != map(before, place))
+                trained: (lens.map(place) != before.map(place))
                     .then(|| Effect::of(saved, bootstrap)),
                 improvement: Effect::of(&differences, bootstrap),
             }
@@ -123,9 +123,4 @@ pub fn judge_lens<T: Real>(
         contexts: contexts.len(),
         places: places.collect(),
     })
-}
-
-fn map<T>(lens: &TunedLens<T>, place: Place) -> Option<&super::AffineMap<T>> {
-    let found = lens.maps.iter().find(|(at, _)| *at == place);
-    found.map(|(_, map)| map)
 }

@@ -8,5 +8,5 @@ mod train;
 
 pub use fit::fit;
 pub use judge::{TunedFigures, TunedPlace, judge_lens};
-pub use maps::{AffineMap, TunedLens};
+pub use maps::TunedLens;
 pub use train::train;

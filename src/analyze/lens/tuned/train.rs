@@ -5,7 +5,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::fit::streams_of;
-use super::maps::AffineMap;
+use crate::analyze::AffineMap;
 use crate::analyze::adam::moved;
 use crate::analyze::lens::TunedFit;
 use crate::engine::{Dense, Place, Transformer};

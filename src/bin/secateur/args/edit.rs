@@ -16,13 +16,16 @@ pub(crate) struct EditArgs {
     /// What strengths are multiples of: `Removed` (the component that is removed) or `Stream` (the stream's norm).
     #[arg(long, value_name = "WHAT", default_value = "Removed")]
     pub(crate) scale: String,
-    /// Where the stream is changed: `Read` (the last position read), `Every`, or `Differing` (where clean and corrupt prompt
+    /// Where the stream is changed: `Read` (the last position read), `Back(2)` (two before it), `Every`, or `Differing` (where clean and corrupt prompt
     /// differ).
     #[arg(long, value_name = "WHERE", default_value = "Read")]
     pub(crate) at: String,
     /// Layers behind which it may be changed, separated by commas [default: all].
     #[arg(long, value_name = "N,..", value_delimiter = ',')]
     pub(crate) layers: Vec<usize>,
+    /// Change it behind all of these layers at once, rather than behind one at a time.
+    #[arg(long)]
+    pub(crate) together: bool,
     /// How strongly it may be changed.
     #[arg(
         long,

@@ -35,6 +35,9 @@ pub(crate) struct PatchscopeArgs {
     /// A text file on which affine maps between layers are fitted, that representations go through.
     #[arg(long, value_name = "FILE")]
     pub(crate) ridge: Option<PathBuf>,
+    /// A tuned lens that `lens --tune` saved, through whose maps representations go from layer to layer.
+    #[arg(long, value_name = "FILE.safetensors", conflicts_with = "ridge")]
+    pub(crate) tuned: Option<PathBuf>,
     /// What the prompts of the task are expected to say: `Next` (the model's own next token) or `Answer` (the task's).
     #[arg(long, value_name = "WHAT", default_value = "Next")]
     pub(crate) wanted: String,

@@ -10,8 +10,8 @@ pub(crate) fn edit(args: &EditArgs, quiet: bool) -> Result<u8> {
     let text = args.text.as_ref().map(|path| path.display().to_string());
     let text = text.map_or_else(String::new, |path| format!(", text: {path:?}"));
     let question = format!(
-        "Edit(vector: {}, scale: {}, at: {}, layers: {:?}, strengths: {:?}, listed: {}{text})",
-        args.vector, args.scale, args.at, args.layers, args.strengths, args.listed
+        "Edit(vector: {}, scale: {}, at: {}, layers: {:?}, together: {}, strengths: {:?}, listed: {}{text})",
+        args.vector, args.scale, args.at, args.layers, args.together, args.strengths, args.listed
     );
     ask("edit", &args.asked, &question, &args.batch, quiet)
 }

@@ -11,15 +11,16 @@ pub(crate) fn patchscope(args: &PatchscopeArgs, quiet: bool) -> Result<u8> {
     let task = task.map_or_else(String::new, |task| format!("task: {task}, "));
     let word = args.placeholder.as_ref();
     let word = word.map_or_else(String::new, |word| format!(", placeholder: {word:?}"));
-    let ridge = args.ridge.as_ref().map(|path| path.display().to_string());
-    let ridge = ridge.map_or_else(String::new, |path| {
-        format!(", mapping: Ridge(text: {path:?})")
-    });
+    let mapping = match (&args.ridge, &args.tuned) {
+        (Some(path), _) => format!(", mapping: Ridge(text: {:?})", path.display().to_string()),
+        (None, Some(path)) => format!(", mapping: Lens({:?})", path.display().to_string()),
+        (None, None) => String::new(),
+    };
     let placed = args.at_layer;
     let placed = placed.map_or_else(String::new, |layer| format!(", placed: Layer({layer})"));
     let text = format!(
         "(format: 1, name: {:?}, models: [{:?}], {task}held_out: {:?}, analysis: Patchscope(prompt: {}{word}, back: {}, \
-         source_layers: {:?}, target_layers: {:?}{ridge}, wanted: {}, texts: {:?}, samples: {}{placed}, tokens: {}))",
+         source_layers: {:?}, target_layers: {:?}{mapping}, wanted: {}, texts: {:?}, samples: {}{placed}, tokens: {}))",
         args.name,
         args.model,
         args.held_out,

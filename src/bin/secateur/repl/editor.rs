@@ -124,6 +124,7 @@ impl Completion {
             [] => NAMES.to_vec(),
             ["ablate"] => self.nodes.iter().map(String::as_str).collect(),
             ["ablate", _] => BY.to_vec(),
+            ["edit", _, _, _, _] => vec!["every"],
             _ => Vec::new(),
         }
     }
@@ -141,7 +142,8 @@ impl Completer for Completion {
         let line = &line[..position];
         let start = line.rfind(' ').map_or(0, |space| space + 1);
         let before: Vec<&str> = line[..start].split_whitespace().collect();
-        if before == ["add"] {
+        let path = before == ["lens"] && line[start..].contains(['/', '.']);
+        if before == ["add"] || before.len() == 2 && before[0] == "lens" || path {
             return self.files.complete(line, position, context);
         }
         let words = self.words(&before).into_iter();

@@ -87,6 +87,19 @@ impl Session {
                 let lines = ablated.map(|it| format!("{} by {:?}\n", it.node, it.by));
                 output::data(lines.collect::<String>().as_bytes())?;
             }
+            Command::Edit(None) => {
+                let spec = |edit| secateur::spec::ron_line(edit) + "\n";
+                let lines: String = self.question()?.edit.iter().map(spec).collect();
+                output::data(lines.as_bytes())?;
+            }
+            Command::Edit(Some(edit)) => self.with(|question| question.edit.push(edit))?,
+            Command::Lens(lens) => {
+                let question = Prompt {
+                    lens: Some(lens),
+                    ..self.question()?.clone()
+                };
+                self.show(&question)?;
+            }
             Command::Top(None) => self.show(self.question()?)?,
             Command::Generate(count) => {
                 let question = Prompt {
@@ -197,8 +210,14 @@ impl Session {
             prepend_bos,
             ..
         } = *spec;
+        let here = Path::new(".");
         let progress = SingleUi::new(self.quiet);
-        let report = run_prompt(&self.model, question, (precision, prepend_bos), &progress);
+        let report = run_prompt(
+            (&self.model, here),
+            question,
+            (precision, prepend_bos),
+            &progress,
+        );
         progress.finish();
         report
     }

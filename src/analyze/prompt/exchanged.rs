@@ -1,0 +1,88 @@
+//! Tokens' directions exchanged in the stream of a prompt while it is computed.
+
+use super::parameters::{Exchange, ExchangeAt};
+use crate::analyze::edit::{Change, Directions, Place};
+use crate::engine::{RowPlaces, Splice, Transformer};
+use crate::error::{Error, Result};
+use crate::graph::Representation;
+use crate::model::Real;
+
+/// Exchanges with their tokens and these tokens' directions.
+pub(super) struct Exchanged<'q> {
+    exchanges: Vec<(&'q Exchange, [u32; 2], Directions)>,
+    /// The last position of the prompt.
+    last: usize,
+}
+
+impl<'q> Exchanged<'q> {
+    /// The exchanges of a prompt of some positions, `tokens` being those that go and come.
+    ///
+    /// # Errors
+    /// When a layer or a position does not exist.
+    pub(super) fn new<T: Real>(
+        transformer: &Transformer<'_, T>,
+        (exchanges, tokens): (&'q [Exchange], &[[u32; 2]]),
+        positions: usize,
+    ) -> Result<Self> {
+        let n_layers = transformer.heads().n_layers;
+        let mut found = Vec::new();
+        for (exchange, &tokens) in exchanges.iter().zip(tokens) {
+            if let Some(layer) = exchange.layers.iter().find(|layer| **layer >= n_layers) {
+                return Err(Error::Usage(format!(
+                    "there is no layer {layer}: the model has {n_layers}, counted from 0"
+                )));
+            }
+            if let ExchangeAt::Position(position) = exchange.at
+                && position >= positions
+            {
+                return Err(Error::Usage(format!(
+                    "there is no position {position}: the prompt has {positions} tokens, counted from 0"
+                )));
+            }
+            let directions = Directions::new(transformer, exchange.vector, tokens.into_iter());
+            found.push((exchange, tokens, directions));
+        }
+        Ok(Self {
+            exchanges: found,
+            last: positions - 1,
+        })
+    }
+}
+
+impl<T: Real> Splice<T> for Exchanged<'_> {
+    fn splice(&self, (layer, of): (usize, Representation), rows: &mut [T], places: &RowPlaces) {
+        if of != Representation::Stream {
+            return;
+        }
+        let Some(width) = rows.len().checked_div(places.positions.len()) else {
+            return;
+        };
+        for (exchange, [from, to], directions) in &self.exchanges {
+            if !exchange.layers.contains(&layer) {
+                continue;
+            }
+            let change = Change {
+                directions,
+                layers: &exchange.layers,
+                scale: exchange.scale,
+                strength: exchange.strength,
+                instead: None,
+            };
+            for (row, &position) in rows.chunks_exact_mut(width).zip(&places.positions) {
+                let here = match exchange.at {
+                    ExchangeAt::Last => position == self.last,
+                    ExchangeAt::Position(at) => position == at,
+                    ExchangeAt::Every => true,
+                };
+                if here {
+                    let place = Place {
+                        position,
+                        from: *from,
+                        to: *to,
+                    };
+                    change.apply(row, &place);
+                }
+            }
+        }
+    }
+}
