@@ -187,7 +187,7 @@ pub fn edit_svg(report: &EditReport, title: &str) -> String {
     let series = strengths.iter().map(|&strength| {
         let here = |point: &&EditSweepPoint| point.strength.total_cmp(&strength).is_eq();
         Series {
-            name: format!("times {}", short(strength)),
+            name: format!("times {strength}"),
             points: report
                 .sweep
                 .iter()

@@ -3,6 +3,7 @@
 
 mod any_circuit;
 mod attention;
+mod axis;
 mod circuit_file;
 mod collapse;
 mod compare;
@@ -28,6 +29,7 @@ mod patchscope;
 #[cfg(feature = "pictures")]
 mod picture;
 mod plot;
+mod plot_colours;
 mod prompt;
 mod relation;
 mod residual;
@@ -78,6 +80,7 @@ pub use patchscope::{
 };
 #[cfg(feature = "pictures")]
 pub use picture::{MOST_PIXELS, Pdf, Png, outlined, to_pdf, to_png};
+pub use plot_colours::recoloured;
 pub use prompt::{prompt_csv, prompt_text};
 pub use relation::{ranks_svg, relation_csv, relation_svg, relation_text, subjects_csv};
 pub use residual::{
