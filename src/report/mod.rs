@@ -52,7 +52,9 @@ mod vector;
 pub use any_circuit::AnyCircuit;
 pub use attention::{attention_csv, attention_html, attention_svg, attention_text};
 pub use circuit_file::{CIRCUIT_FORMAT, CircuitFile, EdgeEntry, ModelStamp};
-pub use compare::{Comparison, compare_csv, compare_latex, compare_markdown, compare_text};
+pub use compare::{
+    Comparison, compare_csv, compare_json, compare_latex, compare_markdown, compare_text, decimals,
+};
 pub use csv::{curve_csv, edges_csv};
 pub use curves::{curve_svg, heads_svg, roc_svg, scores_svg};
 pub use dot::{Dot, to_dot};
@@ -94,7 +96,8 @@ pub use scores::scores_safetensors;
 pub use show::{Branch, ShowLook, ShowOptions, circuit_tree, show_json, show_text};
 pub use style::{Direction, Style, Theme};
 pub use svg::{Svg, to_svg};
-pub use table::table;
+pub use table::{table, table_within};
+pub use text::thousands;
 #[cfg(feature = "pictures")]
 pub use tikz::{Tikz, to_tikz};
 pub use tracing::{traced_prompt_svg, tracing_csv, tracing_svg, tracing_text};

@@ -81,7 +81,7 @@ pub(super) fn text_columns(text: &str) -> usize {
 }
 
 /// An integer with thousands separators.
-pub(super) fn thousands(number: usize) -> String {
+pub fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
