@@ -165,7 +165,7 @@ impl HeatMap {
         let left = MARGIN + across(&row_axis) + 5.0 + widest(&self.rows, AXIS_LABEL) + 6.0;
         let right = left + cell[0] * self.columns.len() as f64;
         // The name of the columns is below the bar and the upright names too.
-        let below = (10.0 + if turned { columns } else { FONT } + 22.0).max(bar - cells + 24.0);
+        let below = (10.0 + if turned { columns } else { FONT } + 22.0).max(bar - cells + 28.0);
         let width = right + GAP + BAR + 7.0 + numbers + 4.0 + across(&legend) + MARGIN;
         // The name of the columns may be longer than what it names.
         let width = width.max(2.0 * MARGIN + text_width(&one_line(&self.column_axis), NAME));
