@@ -99,6 +99,8 @@ case "${1:-}" in
     out=$work/pictures
     draw
     diff -rq "$out" "$pictures"
+    # The page shows every picture there is, and no other.
+    diff <(cd "$pictures" && ls) <(grep -o 'img/gallery/[a-z0-9-]*\.svg' docs/gallery.md | sed 's|.*/||' | sort)
     ;;
 --measure)
     shift
