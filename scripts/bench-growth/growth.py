@@ -14,12 +14,12 @@ import svg
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 COLOURS = {
-    "forward": "#7f7f7f",
-    "eap": "#2ca02c",
-    "eap-ig": "#1f77b4",
-    "evaluate": "#9467bd",
-    "exact": "#ff7f0e",
-    "acdc": "#d62728",
+    "forward": "#000000",
+    "eap": "#009E73",
+    "eap-ig": "#0072B2",
+    "evaluate": "#CC79A7",
+    "exact": "#E69F00",
+    "acdc": "#D55E00",
 }
 NAMES = {
     "forward": "forward, all logits",
@@ -44,7 +44,7 @@ TAU = 0.1
 # The sweep of ACDC: layers, and thresholds; under the first no edge ever goes, which is what a full circuit costs.
 SWEEP_LAYERS = 6
 SWEEP_TAUS = [-1e9, 0.03, 0.1]
-SWEEP_COLOURS = ["#7f7f7f", "#1f77b4", "#d62728"]
+SWEEP_COLOURS = ["#000000", "#0072B2", "#D55E00"]
 
 
 class Bench:
@@ -227,8 +227,8 @@ def panels(growths, sweeps):
         yield panel
     panel = svg.Panel("EAP-IG by tokens", "tokens of all prompts", "microseconds a token", log=False)
     for key, each, colour, label in [
-        ("examples", LENGTH, "#1f77b4", "more examples"),
-        ("length", PAIRS, "#17becf", "longer prompts"),
+        ("examples", LENGTH, "#0072B2", "more examples"),
+        ("length", PAIRS, "#56B4E9", "longer prompts"),
     ]:
         points = [(x * each, 1e6 * y / (x * each)) for x, y in growths[key]["eap-ig"].items()]
         panel.line(colour, points, label)

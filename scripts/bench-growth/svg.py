@@ -1,4 +1,4 @@
-"""Small multiples of lines as SVG."""
+"""Small multiples of lines as SVG, in the colours of secateur's own plots, so that `secateur render` has their themes."""
 
 import math
 from html import escape
@@ -6,7 +6,7 @@ from html import escape
 WIDTH, HEIGHT = 330, 220
 LEFT, RIGHT, TOP, BOTTOM = 62, 18, 40, 48
 COLUMNS = 3
-INK, FAINT = "#222222", "#dddddd"
+INK, FAINT = "#222222", "#E4E4E4"
 
 
 class Panel:
@@ -100,7 +100,7 @@ def number(value):
 
 def text(x, y, words, anchor="start", weight="normal", size=12, turn=None, halo=False):
     turned = f' transform="rotate(-90 {turn[0]:.1f} {turn[1]:.1f})"' if turn else ""
-    behind = ' stroke="#ffffff" stroke-width="4" paint-order="stroke"' if halo else ""
+    behind = ' stroke="#FFFFFF" stroke-width="4" paint-order="stroke"' if halo else ""
     return (
         f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-weight="{weight}" font-size="{size}" '
         f'fill="{INK}"{behind}{turned}>{escape(words)}</text>'
@@ -118,9 +118,9 @@ def picture(title, legend, panels):
     head = 62
     height = head + math.ceil(len(panels) / COLUMNS) * cell[1]
     out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="plot" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
         'font-family="Helvetica, Arial, sans-serif">',
-        f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
+        f'<rect width="{width}" height="{height}" fill="#FFFFFF"/>',
         text(16, 26, title, weight="bold", size=16),
     ]
     x = 16

@@ -80,6 +80,19 @@ macro_rules! dispatch {
 }
 
 impl Metric {
+    /// Name and unit, as axes of plots have it.
+    pub fn axis_label(self) -> String {
+        let unit = match self {
+            Self::LogitDiff => "logits",
+            Self::ProbDiff => "probability",
+            Self::Kl | Self::Nll => "nats",
+            Self::Accuracy => "share of prompts",
+            Self::Mrr => "1 / rank",
+            Self::L2 => "squared logits",
+        };
+        format!("{self:?} ({unit})")
+    }
+
     /// Whether the logits of the whole vocabulary are needed.
     pub fn needs_vocabulary(self) -> bool {
         self != Self::LogitDiff

@@ -2,7 +2,7 @@
 
 use super::csv::number;
 use super::effect::fields;
-use super::heat_map::{Colours, HeatCell, HeatMap, stacked};
+use super::heat_map::{Colours, HeatCell, HeatMap, several};
 use super::html::{Section, heat_map_page};
 use super::lens_maps::visible;
 use super::table::table;
@@ -124,7 +124,7 @@ pub fn attention_svg(report: &AttentionReport, title: &str) -> Option<String> {
         .iter()
         .map(|it| pattern(report, it, &format!("{title}: {}", it.head)))
         .collect();
-    (!maps.is_empty()).then(|| stacked(&maps))
+    (!maps.is_empty()).then(|| several(&maps))
 }
 
 /// One HTML file with the scores of all heads and the attention of those drawn, and the report's text.

@@ -34,6 +34,7 @@ pub(super) fn collapse(figure: &mut Figure, detail: Detail) {
         Detail::Layers => {
             join_heads(figure);
             join_edges(figure);
+            place_side_by_side(figure);
             note(figure, "heads of a layer drawn as one");
             if figure.edges.len() > OVERVIEW {
                 figure.keep_strongest(OVERVIEW);
@@ -102,6 +103,26 @@ fn join_heads(figure: &mut Figure) {
         (edge.from, edge.to) = (place[edge.from], place[edge.to]);
     }
     figure.grouped = false;
+    figure.close_ranks();
+}
+
+/// Heads and MLP of a layer in one row and one frame, which makes deep models half as tall.
+fn place_side_by_side(figure: &mut Figure) {
+    let heads: BTreeMap<usize, usize> = figure
+        .nodes
+        .iter()
+        .filter(|node| matches!(node.node, Node::Head { .. }))
+        .filter_map(|node| Some((node.node.layer()?, node.rank)))
+        .collect();
+    for node in &mut figure.nodes {
+        let (Node::Head { layer, .. } | Node::Mlp { layer }) = node.node else {
+            continue;
+        };
+        if let Some(&rank) = heads.get(&layer) {
+            node.rank = rank;
+            node.group = Some((layer, 0));
+        }
+    }
     figure.close_ranks();
 }
 

@@ -1,12 +1,15 @@
 //! Several results side by side: terminal text, CSV, Markdown, LaTeX.
 
+use serde::Serialize;
+
 use super::csv::{field, number};
 use super::latex::latex_text;
 use super::table::table_within;
-use super::text::{Text, one_line};
+use super::text::{Text, one_line, thousands};
+use crate::error::{Error, Result};
 
 /// One result in a comparison.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
     /// Name of the spec.
     pub name: String,
@@ -43,22 +46,45 @@ const WORDS: usize = 3;
 
 impl Comparison {
     fn cells(&self) -> [String; 8] {
-        let figure =
-            |value: Option<f64>| value.map_or_else(|| "-".into(), |value| format!("{value:.3}"));
+        let figure = |value: Option<f64>| value.map_or_else(|| "-".into(), decimals);
         [
             one_line(&self.name),
             one_line(&self.model),
             one_line(&self.method),
-            format!("{} / {}", self.edges_kept, self.edges_total),
+            format!(
+                "{} / {}",
+                thousands(self.edges_kept),
+                thousands(self.edges_total)
+            ),
             figure(self.faithfulness),
             self.interval.map_or_else(
                 || "-".into(),
-                |[low, high]| format!("[{low:.3}, {high:.3}]"),
+                |[low, high]| format!("[{}, {}]", decimals(low), decimals(high)),
             ),
             figure(self.accuracy),
             figure(self.random),
         ]
     }
+}
+
+/// A figure with three digits behind the point; zero has no sign.
+pub fn decimals(value: f64) -> String {
+    let text = format!("{value:.3}");
+    if text == "-0.000" {
+        text[1..].into()
+    } else {
+        text
+    }
+}
+
+/// The results as a JSON list, with all digits.
+///
+/// # Errors
+/// Never for values of this type; the serialiser's signature allows it.
+pub fn compare_json(rows: &[Comparison]) -> Result<String> {
+    let text = serde_json::to_string_pretty(rows)
+        .map_err(|error| Error::Bug(format!("comparison: {error}")))?;
+    Ok(text + "\n")
 }
 
 /// An aligned table for terminals of so many columns, or a paragraph for each result where it is wider.

@@ -35,11 +35,12 @@ pub fn to_dot(figure: &Figure) -> String {
     let mut out = Text::default();
     out.line(format_args!("digraph circuit {{"));
     out.line(format_args!(
-        "  graph [rankdir={direction}, ranksep=0.5, nodesep=0.2, labelloc=t, fontname=\"Helvetica\", fontsize=12, bgcolor=\"{}\", fontcolor=\"{}\", label=<<B>{}</B><BR/>{}>];",
+        "  graph [rankdir={direction}, ranksep=0.5, nodesep=0.2, labelloc=t, fontname=\"Helvetica\", fontsize=12, bgcolor=\"{}\", fontcolor=\"{}\", label=<<B>{}</B><BR/>{}{}>];",
         palette.ground,
         palette.ink,
         label_text(&figure.title),
-        label_text(&figure.caption)
+        label_text(&figure.caption),
+        legend(figure, palette)
     ));
     out.line(format_args!(
         "  node [fontname=\"Helvetica\", fontsize=11, margin=\"0.08,0.04\", height=0.3, width=0.5, color=\"{0}\", fontcolor=\"{0}\"];",
@@ -73,6 +74,27 @@ pub fn to_dot(figure: &Figure) -> String {
     }
     out.line(format_args!("}}"));
     out.0
+}
+
+/// What the colours of lines mean, as a line of a label.
+fn legend(figure: &Figure, palette: &Palette) -> String {
+    let used = |port: Port| figure.edges.iter().any(|edge| edge.port == port);
+    let parts = [(Qkv::Q, "into q"), (Qkv::K, "into k"), (Qkv::V, "into v")];
+    let ports = parts.map(|(part, words)| (Port::Part(part), words));
+    let mut entries: Vec<(&str, &str)> = ports
+        .into_iter()
+        .filter(|&(port, _)| used(port))
+        .map(|(port, words)| (palette.line(port), words))
+        .collect();
+    if figure.edges.iter().any(FigureEdge::is_negative) {
+        entries.push((palette.negative, "negative score (dashed)"));
+    }
+    if entries.is_empty() {
+        return String::new();
+    }
+    let entries = entries.iter();
+    let entries = entries.map(|(colour, words)| format!("<FONT COLOR=\"{colour}\">{words}</FONT>"));
+    format!("<BR/>{}", entries.collect::<Vec<_>>().join(" · "))
 }
 
 /// Text of an HTML-like label, which may not be empty.

@@ -69,7 +69,8 @@ pub struct FigureNode {
     pub role: Option<String>,
     /// Row from the bottom: `input` is 0; rows without nodes are left out.
     pub rank: usize,
-    /// The key/value group, for heads under `kv: Group` with groups of several heads.
+    /// What is framed together: heads of a key/value group, for `kv: Group` with groups of several heads; heads and MLP
+    /// of a layer, where its heads are one node.
     pub group: Option<(usize, usize)>,
     /// Which of q, k, v have a kept edge; `None` for nodes with a single input.
     pub ports: Option<[bool; 3]>,

@@ -1,25 +1,10 @@
 //! Heat maps as SVG: numbers as colours in rows and columns, with labels in the cells, a legend, and a text for each cell
 //! that a browser shows where the pointer is.
 
-use super::plot::{Axis, INK, label};
+use super::axis::Axis;
+use super::plot_colours::{LIGHT, MARK, scale_colour};
 use super::text::{Text, clip, one_line, text_width, wrap, xml};
 
-/// From light to dark.
-const SEQUENTIAL: [[f64; 3]; 5] = [
-    [247.0, 250.0, 253.0],
-    [198.0, 219.0, 239.0],
-    [107.0, 174.0, 214.0],
-    [33.0, 113.0, 181.0],
-    [8.0, 48.0, 107.0],
-];
-/// From below zero over zero to above, in colours that people with any common colour vision tell apart.
-const DIVERGING: [[f64; 3]; 3] = [
-    [0.0, 114.0, 178.0],
-    [248.0, 248.0, 248.0],
-    [213.0, 94.0, 0.0],
-];
-/// Where there is no number.
-const ABSENT: &str = "#DDDDDD";
 /// Font size of the labels in cells, and of those at the axes.
 const FONT: f64 = 9.0;
 /// Characters that a label in a cell, and one at an axis, shows at most.
@@ -27,12 +12,21 @@ const CELL_LABEL: usize = 12;
 const AXIS_LABEL: usize = 32;
 /// Smallest and largest cell without a label, and what they should take together.
 const CELL: f64 = 14.0;
-const LARGEST_CELL: f64 = 26.0;
+const LARGEST_CELL: f64 = 32.0;
 const CELLS: f64 = 360.0;
 const MARGIN: f64 = 14.0;
+/// Space between the cells and the legend.
+const GAP: f64 = 18.0;
 /// Colours of the legend's bar.
 const STEPS: usize = 64;
 const BAR: f64 = 14.0;
+/// Least height of the bar, so that its ticks are apart, and of the room for upright names.
+const LEAST_BAR: f64 = 96.0;
+/// Font size of names of axes and of the legend, and height of their lines.
+const NAME: f64 = 11.0;
+const NAME_LINE: f64 = 13.0;
+/// Width of maps side by side.
+const ABREAST: f64 = 1_120.0;
 
 /// Numbers in rows and columns.
 #[derive(Debug, Clone, PartialEq)]
@@ -87,7 +81,12 @@ struct Frame {
     bottom: f64,
     /// Space for the names below them.
     below: f64,
-    legend: f64,
+    /// Height of the legend's bar, and width of its numbers.
+    bar: f64,
+    numbers: f64,
+    /// Lines of the upright names of rows and of the legend.
+    row_axis: Vec<String>,
+    legend: Vec<String>,
     /// The whole picture.
     width: f64,
     height: f64,
@@ -100,7 +99,7 @@ impl HeatMap {
     /// # Panics
     /// When the number of cells is not that of rows times columns.
     pub fn svg(&self) -> String {
-        stacked(std::slice::from_ref(self))
+        several(std::slice::from_ref(self))
     }
 
     /// What is drawn, from the upper left corner.
@@ -154,23 +153,26 @@ impl HeatMap {
         if !turned {
             cell[0] = cell[0].max(columns + 6.0);
         }
-        let legend_ticks = axis
-            .ticks
-            .iter()
-            .map(|&tick| text_width(&self::label(tick, axis.step), FONT));
-        let legend = BAR + 8.0 + legend_ticks.fold(0.0, f64::max) + 22.0;
-        let left = MARGIN + 18.0 + widest(&self.rows, AXIS_LABEL) + 6.0;
+        let cells = cell[1] * self.rows.len() as f64;
+        let bar = cells.max(LEAST_BAR);
+        let upright = |name: &str| wrap(&one_line(name), NAME, bar);
+        let (row_axis, legend) = (upright(&self.row_axis), upright(&self.legend));
+        let across = |lines: &[String]| NAME_LINE * lines.len() as f64;
+        let ticks = axis.ticks.iter();
+        let numbers = ticks
+            .map(|&tick| text_width(&axis.label(tick), FONT))
+            .fold(0.0, f64::max);
+        let left = MARGIN + across(&row_axis) + 5.0 + widest(&self.rows, AXIS_LABEL) + 6.0;
         let right = left + cell[0] * self.columns.len() as f64;
-        let below = 10.0 + if turned { columns } else { FONT } + 22.0;
-        let width = right + 18.0 + legend + MARGIN;
-        // Names of axes and of the legend may be longer than what they name.
-        let width = width.max(2.0 * MARGIN + text_width(&one_line(&self.column_axis), 11.0));
+        // The name of the columns is below the bar and the upright names too.
+        let below = (10.0 + if turned { columns } else { FONT } + 22.0).max(bar - cells + 28.0);
+        let width = right + GAP + BAR + 7.0 + numbers + 4.0 + across(&legend) + MARGIN;
+        // The name of the columns may be longer than what it names.
+        let width = width.max(2.0 * MARGIN + text_width(&one_line(&self.column_axis), NAME));
         let width = width.max(280.0);
         let title = wrap(&one_line(&self.title), 13.0, width - 2.0 * MARGIN);
         let top = MARGIN + 17.0 * title.len() as f64 + 12.0;
-        let beside = [&self.row_axis, &self.legend].map(|name| text_width(&one_line(name), 11.0));
-        let cells = cell[1] * self.rows.len() as f64;
-        let height = (top + cells + below).max(top + beside[0].max(beside[1]) + MARGIN);
+        let height = top + cells + below;
         Frame {
             left,
             top,
@@ -179,6 +181,9 @@ impl HeatMap {
             right,
             bottom: top + cells,
             below,
+            bar,
+            numbers,
+            row_axis,
             legend,
             width: width.ceil(),
             height: height.ceil(),
@@ -211,19 +216,15 @@ impl HeatMap {
                 ));
             }
         }
-        let half = text_width(&one_line(&self.column_axis), 11.0) / 2.0;
+        let half = text_width(&one_line(&self.column_axis), NAME) / 2.0;
         let centre = f64::midpoint(frame.left, frame.right);
         out.line(format_args!(
-            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" font-size=\"11\">{}</text>",
+            "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" font-size=\"{NAME}\">{}</text>",
             centre.min(frame.width - MARGIN - half).max(MARGIN + half),
             frame.bottom + frame.below - 10.0,
             xml(&self.column_axis)
         ));
-        upright(
-            out,
-            [MARGIN + 6.0, frame.middle(&self.row_axis)],
-            &self.row_axis,
-        );
+        frame.upright(out, MARGIN + 6.0, frame.bottom - frame.top, &frame.row_axis);
     }
 
     fn draw_cell(
@@ -236,7 +237,7 @@ impl HeatMap {
     ) {
         let value = cell.value.filter(|value| value.is_finite());
         let colour = value.map(|value| self.colour(axis, value));
-        let fill = colour.map_or_else(|| ABSENT.to_owned(), hex);
+        let (fill, is_dark) = colour.unwrap_or_else(|| (LIGHT.absent.to_owned(), false));
         let title: Vec<String> = cell.tooltip.iter().map(|line| xml(line)).collect();
         let title = if title.is_empty() {
             String::new()
@@ -244,15 +245,11 @@ impl HeatMap {
             format!("<title>{}</title>", title.join("\n"))
         };
         out.line(format_args!(
-            "<g class=\"cell\">{title}<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"{fill}\" stroke=\"#FFFFFF\" stroke-width=\"0.5\"/>",
-            size[0], size[1]
+            "<g class=\"cell\">{title}<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{:.1}\" height=\"{:.1}\" fill=\"{fill}\" stroke=\"{}\" stroke-width=\"0.5\"/>",
+            size[0], size[1], LIGHT.ground
         ));
         if !cell.label.is_empty() {
-            let ink = if colour.is_some_and(is_dark) {
-                "#FFFFFF"
-            } else {
-                INK
-            };
+            let ink = LIGHT.labels[usize::from(is_dark)];
             out.line(format_args!(
                 "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\" fill=\"{ink}\">{}</text>",
                 x + size[0] / 2.0,
@@ -264,11 +261,8 @@ impl HeatMap {
     }
 
     fn draw_legend(&self, out: &mut Text, frame: &Frame, axis: &Axis) {
-        let x = frame.right + 18.0;
-        let height = (frame.bottom - frame.top)
-            .max(60.0)
-            .min(frame.height - frame.top - MARGIN);
-        let step = height / STEPS as f64;
+        let x = frame.right + GAP;
+        let step = frame.bar / STEPS as f64;
         for index in 0..STEPS {
             let share = 1.0 - (index as f64 + 0.5) / STEPS as f64;
             let value = axis.low + share * (axis.high - axis.low);
@@ -276,43 +270,42 @@ impl HeatMap {
                 "<rect x=\"{x:.1}\" y=\"{:.2}\" width=\"{BAR}\" height=\"{:.2}\" fill=\"{}\"/>",
                 frame.top + index as f64 * step,
                 step + 0.3,
-                hex(self.colour(axis, value))
+                self.colour(axis, value).0
             ));
         }
         for &tick in &axis.ticks {
-            let y = frame.top + axis.place(tick) * height;
+            let y = frame.top + axis.place(tick) * frame.bar;
             out.line(format_args!(
-                "<path d=\"M{:.1} {y:.1}h4\" stroke=\"{INK}\" stroke-width=\"0.6\"/>",
-                x + BAR
+                "<path d=\"M{:.1} {y:.1}h4\" stroke=\"{}\" stroke-width=\"0.6\"/>",
+                x + BAR,
+                LIGHT.ink
             ));
             out.line(format_args!(
                 "<text x=\"{:.1}\" y=\"{:.1}\">{}</text>",
                 x + BAR + 7.0,
-                (y + 3.2).max(frame.top + 6.0),
-                label(tick, axis.step)
+                y + 3.2,
+                axis.label(tick)
             ));
         }
-        upright(
-            out,
-            [x + frame.legend - 6.0, frame.middle(&self.legend)],
-            &self.legend,
-        );
+        let beside = x + BAR + 7.0 + frame.numbers + 4.0 + NAME;
+        frame.upright(out, beside, frame.bar, &frame.legend);
     }
 
-    fn colour(&self, axis: &Axis, value: f64) -> [f64; 3] {
+    /// The colour of a value, and whether bright text is easier to read on it.
+    fn colour(&self, axis: &Axis, value: f64) -> (String, bool) {
         let share = 1.0 - axis.place(value.clamp(axis.low, axis.high));
         match self.colours {
-            Colours::Sequential(_) => between(&SEQUENTIAL, share),
-            Colours::Diverging => between(&DIVERGING, share),
+            Colours::Sequential(_) => scale_colour(&LIGHT.sequential, share),
+            Colours::Diverging => scale_colour(&LIGHT.diverging, share),
         }
     }
 }
 
-/// Heat maps below each other as one SVG.
+/// Heat maps as one SVG, side by side and below each other.
 ///
 /// # Panics
 /// When a map's number of cells is not that of rows times columns.
-pub(super) fn stacked(maps: &[HeatMap]) -> String {
+pub(super) fn several(maps: &[HeatMap]) -> String {
     let drawn: Vec<(Axis, Frame)> = maps
         .iter()
         .map(|map| {
@@ -323,77 +316,56 @@ pub(super) fn stacked(maps: &[HeatMap]) -> String {
             (axis, frame)
         })
         .collect();
-    let width = drawn
+    let widest = drawn
         .iter()
         .map(|(_, frame)| frame.width)
-        .fold(0.0, f64::max);
-    let height: f64 = drawn.iter().map(|(_, frame)| frame.height).sum();
+        .fold(1.0, f64::max);
+    let abreast = ((ABREAST / widest) as usize).clamp(1, maps.len().max(1));
+    let mut places = Vec::new();
+    let mut height = 0.0;
+    for row in drawn.chunks(abreast) {
+        places.extend((0..row.len()).map(|column| (column as f64 * widest, height)));
+        height += row
+            .iter()
+            .map(|(_, frame)| frame.height)
+            .fold(0.0, f64::max);
+    }
+    let width = widest * abreast as f64;
     let mut out = Text::default();
     out.line(format_args!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\" width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"Helvetica, Arial, sans-serif\" font-size=\"{FONT}\" fill=\"{INK}\">"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\" {MARK} width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"Helvetica, Arial, sans-serif\" font-size=\"{FONT}\" fill=\"{}\">",
+        LIGHT.ink
     ));
     out.line(format_args!(
-        "<rect class=\"ground\" width=\"100%\" height=\"100%\" fill=\"#FFFFFF\"/>"
+        "<rect class=\"ground\" width=\"100%\" height=\"100%\" fill=\"{}\"/>",
+        LIGHT.ground
     ));
-    let mut top = 0.0;
-    for (map, (axis, frame)) in maps.iter().zip(&drawn) {
+    for ((map, (axis, frame)), (left, top)) in maps.iter().zip(&drawn).zip(places) {
         if maps.len() > 1 {
-            out.line(format_args!("<g transform=\"translate(0 {top:.0})\">"));
+            out.line(format_args!(
+                "<g transform=\"translate({left:.0} {top:.0})\">"
+            ));
         }
         map.draw(&mut out, frame, axis);
         if maps.len() > 1 {
             out.line(format_args!("</g>"));
         }
-        top += frame.height;
     }
     out.line(format_args!("</svg>"));
     out.0
 }
 
 impl Frame {
-    /// Where the middle of an upright name is, so that all of it is in the picture.
-    fn middle(&self, name: &str) -> f64 {
-        let half = text_width(&one_line(name), 11.0) / 2.0;
-        f64::midpoint(self.top, self.bottom).max(self.top + half)
-    }
-}
-
-/// A name that is read from below.
-fn upright(out: &mut Text, [x, y]: [f64; 2], name: &str) {
-    out.line(format_args!(
-        "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\" font-size=\"11\" transform=\"rotate(-90 {x:.1} {y:.1})\">{}</text>",
-        xml(name)
-    ));
-}
-
-/// A colour between stops at equal distances.
-fn between(stops: &[[f64; 3]], share: f64) -> [f64; 3] {
-    let place = share * (stops.len() - 1) as f64;
-    let below = (place as usize).min(stops.len() - 2);
-    let part = place - below as f64;
-    let (from, to) = (stops[below], stops[below + 1]);
-    std::array::from_fn(|channel| from[channel] + part * (to[channel] - from[channel]))
-}
-
-fn hex(colour: [f64; 3]) -> String {
-    let [red, green, blue] = colour.map(|channel| channel.round() as u8);
-    format!("#{red:02X}{green:02X}{blue:02X}")
-}
-
-/// Whether white is easier to read on a colour than ink is.
-fn is_dark([red, green, blue]: [f64; 3]) -> bool {
-    0.299 * red + 0.587 * green + 0.114 * blue < 140.0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn colours_go_from_one_end_to_the_other() {
-        assert_eq!(hex(between(&SEQUENTIAL, 0.0)), "#F7FAFD");
-        assert_eq!(hex(between(&SEQUENTIAL, 1.0)), "#08306B");
-        assert_eq!(hex(between(&DIVERGING, 0.5)), "#F8F8F8");
-        assert!(is_dark(SEQUENTIAL[4]) && !is_dark(SEQUENTIAL[0]) && !is_dark(DIVERGING[1]));
+    /// Lines that are read from below, beside what they name, which begins at the top and is so high.
+    fn upright(&self, out: &mut Text, x: f64, high: f64, lines: &[String]) {
+        for (row, line) in lines.iter().enumerate() {
+            let x = x + NAME_LINE * row as f64;
+            // All of a long one is in the picture.
+            let y = self.top + high.max(text_width(line, NAME)) / 2.0;
+            out.line(format_args!(
+                "<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"middle\" font-size=\"{NAME}\" transform=\"rotate(-90 {x:.1} {y:.1})\">{}</text>",
+                xml(line)
+            ));
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod any_circuit;
 mod attention;
+mod axis;
 mod circuit_file;
 mod collapse;
 mod compare;
@@ -28,6 +29,7 @@ mod patchscope;
 #[cfg(feature = "pictures")]
 mod picture;
 mod plot;
+mod plot_colours;
 mod prompt;
 mod relation;
 mod residual;
@@ -50,7 +52,9 @@ mod vector;
 pub use any_circuit::AnyCircuit;
 pub use attention::{attention_csv, attention_html, attention_svg, attention_text};
 pub use circuit_file::{CIRCUIT_FORMAT, CircuitFile, EdgeEntry, ModelStamp};
-pub use compare::{Comparison, compare_csv, compare_latex, compare_markdown, compare_text};
+pub use compare::{
+    Comparison, compare_csv, compare_json, compare_latex, compare_markdown, compare_text, decimals,
+};
 pub use csv::{curve_csv, edges_csv};
 pub use curves::{curve_svg, heads_svg, roc_svg, scores_svg};
 pub use dot::{Dot, to_dot};
@@ -78,6 +82,7 @@ pub use patchscope::{
 };
 #[cfg(feature = "pictures")]
 pub use picture::{MOST_PIXELS, Pdf, Png, outlined, to_pdf, to_png};
+pub use plot_colours::recoloured;
 pub use prompt::{prompt_csv, prompt_text};
 pub use relation::{ranks_svg, relation_csv, relation_svg, relation_text, subjects_csv};
 pub use residual::{
@@ -91,7 +96,8 @@ pub use scores::scores_safetensors;
 pub use show::{Branch, ShowLook, ShowOptions, circuit_tree, show_json, show_text};
 pub use style::{Direction, Style, Theme};
 pub use svg::{Svg, to_svg};
-pub use table::table;
+pub use table::{table, table_within};
+pub use text::thousands;
 #[cfg(feature = "pictures")]
 pub use tikz::{Tikz, to_tikz};
 pub use tracing::{traced_prompt_svg, tracing_csv, tracing_svg, tracing_text};

@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 /// Pixels of a PNG at most, in both directions together.
 pub const MOST_PIXELS: u64 = 200_000_000;
 
-/// Writes PDF, with lines as lines and text as text.
+/// Writes PDF, with lines as lines and text as outlines.
 #[derive(Debug)]
 pub struct Pdf;
 
@@ -22,7 +22,7 @@ impl Exporter for Pdf {
     }
 
     fn about(&self) -> &'static str {
-        "vector graphics with an embedded font, for LaTeX"
+        "vector graphics, text as outlines, for LaTeX"
     }
 
     fn export(&self, file: &CircuitFile, options: &FigureOptions) -> Result<Vec<u8>> {
@@ -83,18 +83,12 @@ pub(super) fn parse(svg: &str, name: &str) -> Result<usvg::Tree> {
 /// # Errors
 /// When the text is no SVG.
 pub fn to_pdf(svg: &str, name: &str) -> Result<Vec<u8>> {
-    let tree = parse(svg, name)?;
-    svg2pdf::to_pdf(
-        &tree,
-        svg2pdf::ConversionOptions {
-            // Embedded fonts get their numbers in the order of a hash table.
-            embed_text: false,
-            ..svg2pdf::ConversionOptions::default()
-        },
-        svg2pdf::PageOptions::default(),
-    )
-    .map(|pdf| in_order(&pdf))
-    .map_err(|error| Error::data(name, format!("cannot be written as PDF: {error}")))
+    // Embedded fonts would get their numbers in the order of a hash table.
+    let tree = parse(&outlined(svg, name)?, name)?;
+    let (options, page) = Default::default();
+    svg2pdf::to_pdf(&tree, options, page)
+        .map(|pdf| in_order(&pdf))
+        .map_err(|error| Error::data(name, format!("cannot be written as PDF: {error}")))
 }
 
 /// A PDF whose resources are in order: they come in that of a hash table, another in each run. Entries trade places within
@@ -137,7 +131,9 @@ pub fn to_png(svg: &str, name: &str, width: Option<u32>) -> Result<Vec<u8>> {
     }
     let mut pixels = tiny_skia::Pixmap::new(width, height as u32)
         .ok_or_else(|| Error::Bug(format!("no pixmap of {width} x {height}")))?;
-    let transform = tiny_skia::Transform::from_scale(scale as f32, scale as f32);
+    // To the last row of pixels, which would be half empty otherwise.
+    let down = height / f64::from(size.height());
+    let transform = tiny_skia::Transform::from_scale(scale as f32, down as f32);
     resvg::render(&tree, transform, &mut pixels.as_mut());
     pixels
         .encode_png()

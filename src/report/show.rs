@@ -185,9 +185,13 @@ pub fn show_text(file: &CircuitFile, tree: &Branch, look: ShowLook) -> String {
     let numbers = scores.iter().map(String::len).max().unwrap_or(0);
     let strengths = rows.iter().filter_map(|row| row.score).map(f64::abs);
     let largest = strengths.fold(0.0, f64::max);
-    // Name, port, score, each two columns apart; bars where they have room.
+    // Name, port, score, each two columns apart; then notes, and bars where these leave room.
     let used = names + 2 + 1 + 2 + numbers + 2;
-    let bar = look.columns.saturating_sub(used).min(BAR);
+    let notes = rows.iter().map(|row| text_columns(&row.note)).max();
+    let notes = notes
+        .filter(|&longest| longest > 0)
+        .map_or(0, |longest| longest + 2);
+    let bar = look.columns.saturating_sub(used + notes).min(BAR);
     let mut out = heading(file, look.columns);
     for (row, score) in rows.iter().zip(&scores) {
         let colour = colour(row);
@@ -203,13 +207,14 @@ pub fn show_text(file: &CircuitFile, tree: &Branch, look: ShowLook) -> String {
                 let length = (score.abs() / largest * bar as f64).ceil() as usize;
                 length.clamp(1, bar)
             });
+        let room = look.columns.saturating_sub(used + length.unwrap_or(0) + 2);
         let space = " ".repeat(names - text_columns(&row.tree));
         let cells = [
             format!("{}{space}", row.tree),
             painted(port),
             painted(format!("{score:>numbers$}")),
             length.map_or_else(String::new, |length| painted("▪".repeat(length))),
-            row.note.clone(),
+            clip(&row.note, room),
         ];
         let line = cells.join("  ");
         let line = if look.coloured {

@@ -29,13 +29,8 @@ pub fn table(header: &[&str], rows: &[Vec<String>], left: usize) -> String {
     text
 }
 
-/// The same where it is no wider than `columns`; else a paragraph for each row, a line for each cell.
-pub(super) fn table_within(
-    header: &[&str],
-    rows: &[Vec<String>],
-    left: usize,
-    columns: usize,
-) -> String {
+/// The same where it is no wider than `columns`; else a paragraph for each row, a line for each cell, long ones broken.
+pub fn table_within(header: &[&str], rows: &[Vec<String>], left: usize, columns: usize) -> String {
     let whole = table(header, rows, left);
     if whole.lines().all(|line| line.chars().count() <= columns) {
         return whole;
@@ -43,11 +38,37 @@ pub(super) fn table_within(
     let widest = header.iter().map(|name| name.chars().count()).max();
     let widest = widest.unwrap_or(0);
     let paragraphs = rows.iter().map(|row| {
-        let lines = header.iter().zip(row);
-        let lines = lines.map(|(name, cell)| format!("{name:<widest$}  {cell}\n"));
+        let lines = header.iter().zip(row).flat_map(|(name, cell)| {
+            let names = std::iter::once(*name).chain(std::iter::repeat(""));
+            let parts = broken(cell, columns.saturating_sub(widest + 2).max(NARROWEST));
+            let lines = names.zip(parts);
+            lines
+                .map(|(name, part)| format!("{name:<widest$}  {part}").trim_end().to_owned() + "\n")
+        });
         lines.collect::<String>()
     });
     paragraphs.collect::<Vec<_>>().join("\n")
+}
+
+/// Columns below which cells are not broken.
+const NARROWEST: usize = 20;
+
+/// A text in lines of at most so many characters, broken at spaces; longer words stay whole.
+fn broken(text: &str, columns: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let last = lines.len() - 1;
+        let line = &mut lines[last];
+        if line.is_empty() {
+            line.push_str(word);
+        } else if line.chars().count() + 1 + word.chars().count() <= columns {
+            line.push(' ');
+            line.push_str(word);
+        } else {
+            lines.push(word.to_owned());
+        }
+    }
+    lines
 }
 
 #[cfg(test)]
@@ -69,6 +90,11 @@ mod tests {
             table_within(&["spec", "edges"], &rows, 1, 16),
             table(&["spec", "edges"], &rows, 1)
         );
+        assert_eq!(
+            broken("the answer is first from layer 1 on", 13),
+            ["the answer is", "first from", "layer 1 on"]
+        );
+        assert_eq!(broken("", 13), [""]);
         insta::assert_snapshot!(table_within(&["spec", "edges"], &rows, 1, 15), @r"
         spec   ioi
         edges  12

@@ -35,7 +35,10 @@ pub(super) fn clip(text: &str, longest: usize) -> String {
     if text.chars().count() <= longest {
         return text.chars().map(plain).collect();
     }
-    let cut = text.chars().take(longest - 1).map(plain);
+    let Some(kept) = longest.checked_sub(1) else {
+        return String::new();
+    };
+    let cut = text.chars().take(kept).map(plain);
     cut.chain(std::iter::once('…')).collect()
 }
 
@@ -81,7 +84,7 @@ pub(super) fn text_columns(text: &str) -> usize {
 }
 
 /// An integer with thousands separators.
-pub(super) fn thousands(number: usize) -> String {
+pub fn thousands(number: usize) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {

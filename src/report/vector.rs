@@ -219,7 +219,7 @@ pub fn vector_svg(report: &VectorReport, title: &str, metric: &str) -> String {
         }
     }
     let series = strengths.iter().map(|&strength| Series {
-        name: format!("times {}", short(strength)),
+        name: format!("times {strength}"),
         points: points
             .iter()
             .filter(|point| point.strength.total_cmp(&strength).is_eq())

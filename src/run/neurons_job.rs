@@ -53,7 +53,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Neurons) -> Result<Answer> {
     );
     add("report.txt", neurons_text(&report, &about));
     let title = format!("Dose-response: {title}");
-    if let Some(svg) = doses_svg(&report, &title, &format!("{:?}", spec.metric)) {
+    if let Some(svg) = doses_svg(&report, &title, &spec.metric.axis_label()) {
         add("doses.svg", svg);
     }
     let hashes: Vec<String> = prompts.datasets.iter().map(Dataset::hash).collect();

@@ -159,7 +159,7 @@ fn files(
     }
     if let Some(effects) = &report.effects {
         add("effects.csv", effects_csv(effects));
-        let metric = format!("{:?}", spec.metric);
+        let metric = spec.metric.axis_label();
         add("effects.svg", effects_svg(effects, &title, &metric));
         add("samples.txt", written_text(effects));
     }

@@ -75,7 +75,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Vector) -> Result<Answer> {
     add("sweep.csv", vector_csv(&report));
     add(
         "sweep.svg",
-        vector_svg(&report, &title, &format!("{:?}", spec.metric)),
+        vector_svg(&report, &title, &spec.metric.axis_label()),
     );
     let stamp = VectorStamp {
         model: &asked.job.model_name,

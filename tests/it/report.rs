@@ -11,6 +11,7 @@ mod pictures;
 mod ron_file;
 mod scores;
 mod show;
+mod sizes;
 mod tables;
 mod xml;
 

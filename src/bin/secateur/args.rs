@@ -122,6 +122,9 @@ pub(crate) struct RunArgs {
     /// Jobs at a time; they share the threads.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = at_least_one)]
     pub(crate) jobs: usize,
+    /// Print what was found as JSON, a list with an entry for each job.
+    #[arg(long)]
+    pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) batch: BatchArgs,
 }
@@ -169,6 +172,9 @@ pub(crate) struct CompareArgs {
     /// Folder for the tables as files: text, CSV, Markdown, LaTeX, and a page (HTML).
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Print JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

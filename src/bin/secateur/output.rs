@@ -61,6 +61,12 @@ fn colours_refused() -> bool {
     refused || std::env::var_os("TERM").is_some_and(|terminal| terminal == "dumb")
 }
 
+/// Whether the terminal that shows progress has no room for bars beside words.
+pub(crate) fn is_narrow() -> bool {
+    let size = console::Term::stderr().size_checked();
+    size.is_some_and(|(_, columns)| columns < 80)
+}
+
 /// Columns for data for people: `COLUMNS`, or those of the terminal; as many as needed elsewhere.
 pub(crate) fn columns() -> usize {
     let named = std::env::var("COLUMNS").ok();

@@ -1,14 +1,16 @@
 //! Cells of tables.
 
+use secateur::report::decimals;
+
 /// A figure with three digits behind the point; `-` where it is undefined.
 pub(crate) fn figure(value: Option<f64>) -> String {
-    value.map_or_else(|| "-".into(), |value| format!("{value:.3}"))
+    value.map_or_else(|| "-".into(), decimals)
 }
 
 /// Faithfulness with its interval, such as `0.912 [0.870, 0.951]`.
 pub(crate) fn with_interval(value: Option<f64>, interval: Option<[f64; 2]>) -> String {
     match interval {
-        Some([low, high]) => format!("{} [{low:.3}, {high:.3}]", figure(value)),
+        Some([low, high]) => format!("{} [{}, {}]", figure(value), decimals(low), decimals(high)),
         None => figure(value),
     }
 }

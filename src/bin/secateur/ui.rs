@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use secateur::events::{Event, Observer, StopFlag};
+use secateur::report::thousands;
 use secateur::run::{BatchObserver, Finish, Job, JobReport, Summary};
 
 use crate::output;
@@ -134,8 +135,8 @@ impl BatchObserver for BatchUi {
                 let found = match summary {
                     Summary::Circuit(summary) => format!(
                         "{} of {} edges, faithfulness {}",
-                        summary.edges_kept,
-                        summary.edges_total,
+                        thousands(summary.edges_kept),
+                        thousands(summary.edges_total),
                         figure(summary.faithfulness)
                     ),
                     Summary::Analysis(summary) => summary.finding.clone(),
@@ -230,9 +231,12 @@ fn show(bar: &ProgressBar, event: Event) {
                 bar.set_style(style("  {spinner} {prefix} {wide_msg}"));
             } else {
                 bar.set_length(total);
-                bar.set_style(style(
-                    "  {bar:24} {pos}/{len} {prefix}, {eta} left {wide_msg}",
-                ));
+                // Of narrow terminals the words need all of the line.
+                bar.set_style(style(if output::is_narrow() {
+                    "{pos}/{len} {prefix}, {eta} left {wide_msg}"
+                } else {
+                    "  {bar:24} {pos}/{len} {prefix}, {eta} left {wide_msg}"
+                }));
             }
             bar.enable_steady_tick(Duration::from_millis(200));
         }

@@ -7,7 +7,7 @@ mod routes;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::figure::{Figure, FigureNode, Port};
+use super::figure::{Figure, FigureEdge, FigureNode, Port};
 use super::style::Direction;
 use super::text::text_width;
 use crate::graph::Node;
@@ -40,7 +40,8 @@ pub struct NodeBox {
 }
 
 /// The course of an edge: cubic Bezier curves between ranks, straight lines past them. In a figure drawn upwards,
-/// across is x and along is y; in one drawn to the right, across is y and along is x.
+/// across is x and along is y; in one drawn to the right, across is y and along is x. An edge between two boxes of one
+/// row is a straight line across.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Route {
     /// Where the edge leaves its writer: across, along.
@@ -52,6 +53,8 @@ pub struct Route {
 
 /// Space between the boxes of nodes.
 const NODE_GAP: f64 = 16.0;
+/// Length of an edge from one box of a row to the next.
+const SIDEWAYS: f64 = 26.0;
 /// Space between a box and an edge that passes it.
 const PASS_GAP: f64 = 10.0;
 /// Height of the ports' strip of a head; its width where ports are below each other.
@@ -89,12 +92,14 @@ pub(super) struct Layers {
     /// Item numbers per rank, from left to right.
     ranks: Vec<Vec<usize>>,
     segments: Vec<Segment>,
-    /// The segments of each edge, from its writer up.
+    /// The segments of each edge, from its writer up; none of one that stays in its row.
     chains: Vec<Vec<usize>>,
     /// Segments that arrive at each item.
     below: Vec<Vec<usize>>,
     /// Segments that leave each item.
     above: Vec<Vec<usize>>,
+    /// Space between the boxes of a block.
+    gap_in_block: f64,
 }
 
 impl Layout {
@@ -104,6 +109,13 @@ impl Layout {
         order::reduce_crossings(&mut layers);
         let x = coordinates::assign(&layers);
         routes::draw(figure, &layers, x)
+    }
+}
+
+impl Route {
+    /// Whether the edge stays in its row.
+    pub(super) fn is_sideways(&self) -> bool {
+        matches!(self.stops[..], [(_, arrives, _)] if (arrives - self.start.1).abs() < 1e-9)
     }
 }
 
@@ -133,6 +145,11 @@ impl Layers {
             chains: Vec::new(),
             below: Vec::new(),
             above: Vec::new(),
+            gap_in_block: if figure.edges.iter().any(|edge| is_sideways(figure, edge)) {
+                SIDEWAYS
+            } else {
+                NODE_GAP / 2.0
+            },
         };
         let fans = fans(figure);
         for (index, node) in figure.nodes.iter().enumerate() {
@@ -205,7 +222,7 @@ impl Layers {
     fn distance(&self, left: usize, right: usize) -> f64 {
         let (left, right) = (&self.items[left], &self.items[right]);
         let gap = match (left.node, right.node) {
-            (Some(_), Some(_)) if left.block == right.block => NODE_GAP / 2.0,
+            (Some(_), Some(_)) if left.block == right.block => self.gap_in_block,
             (Some(_), Some(_)) => NODE_GAP,
             (None, None) if self.items.len() > 1_000 => 2.0,
             (None, None) => 5.0,
@@ -215,11 +232,19 @@ impl Layers {
     }
 }
 
+/// Whether an edge stays in its row.
+fn is_sideways(figure: &Figure, edge: &FigureEdge) -> bool {
+    figure.nodes[edge.from].rank == figure.nodes[edge.to].rank
+}
+
 /// How many lines arrive at every node and leave it.
 fn fans(figure: &Figure) -> Vec<(usize, usize)> {
     let mut fans = vec![(0, 0); figure.nodes.len()];
     let mut trunks = BTreeSet::new();
     for edge in &figure.edges {
+        if is_sideways(figure, edge) {
+            continue;
+        }
         fans[edge.to].0 += 1;
         let far = figure.nodes[edge.to].rank > figure.nodes[edge.from].rank + 1;
         if !(figure.bundled && far) || trunks.insert(edge.from) {

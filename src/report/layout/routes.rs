@@ -10,6 +10,9 @@ const MARGIN: f64 = 16.0;
 const LEFT: f64 = 64.0;
 const ABOVE: f64 = 30.0;
 
+/// Rows of a figure whose rows are closer together.
+const DEEP: usize = 24;
+
 /// Boxes and routes from the items' centres.
 pub(super) fn draw(figure: &Figure, layers: &Layers, mut x: Vec<f64>) -> Layout {
     let sides = |item: usize, x: &[f64]| {
@@ -76,6 +79,9 @@ pub(super) fn draw(figure: &Figure, layers: &Layers, mut x: Vec<f64>) -> Layout 
         .enumerate()
         .map(|(edge, chain)| {
             let ends = &figure.edges[edge];
+            if chain.is_empty() {
+                return beside(&boxes[ends.from], &boxes[ends.to], direction);
+            }
             let mut stops = Vec::new();
             for (step, &segment) in chain.iter().enumerate() {
                 let to = layers.segments[segment].to;
@@ -104,10 +110,36 @@ pub(super) fn draw(figure: &Figure, layers: &Layers, mut x: Vec<f64>) -> Layout 
     }
 }
 
+/// From the side of a box to that of one in the same row.
+fn beside(from: &NodeBox, to: &NodeBox, direction: Direction) -> Route {
+    let (from, to, along) = match direction {
+        Direction::Up => {
+            let along = from.y + from.height / 2.0;
+            ([from.left(), from.right()], [to.left(), to.right()], along)
+        }
+        Direction::Right => ([from.y, from.bottom()], [to.y, to.bottom()], from.x),
+    };
+    let (start, end) = if from[0] < to[0] {
+        (from[1], to[0])
+    } else {
+        (from[0], to[1])
+    };
+    Route {
+        start: (start, along),
+        stops: vec![(end, along, along)],
+    }
+}
+
 /// End and start of every rank, measured along from the input's side of the figure.
 fn rows(layers: &Layers, x: &[f64], length_of: impl Fn(usize) -> f64) -> Vec<(f64, f64)> {
     let mut rows = Vec::with_capacity(layers.ranks.len());
     let mut bottom = MARGIN;
+    // Deep figures are tall enough.
+    let [least, slope, most] = if layers.ranks.len() > DEEP {
+        [22.0, 0.09, 54.0]
+    } else {
+        [30.0, 0.12, 90.0]
+    };
     for rank in &layers.ranks {
         let nodes = rank.iter().filter_map(|&item| layers.items[item].node);
         let height = nodes.map(&length_of).fold(0.0, f64::max);
@@ -121,7 +153,7 @@ fn rows(layers: &Layers, x: &[f64], length_of: impl Fn(usize) -> f64) -> Vec<(f6
                 (x[segment.to] + segment.offset - x[segment.from]).abs()
             })
             .fold(0.0, f64::max);
-        bottom += height + (30.0 + 0.12 * furthest).min(90.0);
+        bottom += height + (least + slope * furthest).min(most);
     }
     rows
 }
@@ -131,8 +163,8 @@ fn departures(layers: &Layers, x: &[f64]) -> Vec<f64> {
     let mut at = vec![0.0; layers.segments.len()];
     let goal = |segment: usize| x[layers.segments[segment].to] + layers.segments[segment].offset;
     let mut by_writer = vec![Vec::new(); layers.items.len()];
-    for chain in &layers.chains {
-        by_writer[layers.segments[chain[0]].from].push(chain[0]);
+    for &first in layers.chains.iter().filter_map(|chain| chain.first()) {
+        by_writer[layers.segments[first].from].push(first);
     }
     for (item, lines) in by_writer.iter_mut().enumerate() {
         lines.sort_by(|&a, &b| goal(a).total_cmp(&goal(b)).then(a.cmp(&b)));
@@ -142,14 +174,18 @@ fn departures(layers: &Layers, x: &[f64]) -> Vec<f64> {
             at[line] = place;
         }
     }
-    layers.chains.iter().map(|chain| at[chain[0]]).collect()
+    let first = layers.chains.iter().map(|chain| chain.first());
+    first
+        .map(|first| first.map_or(0.0, |&segment| at[segment]))
+        .collect()
 }
 
 /// Where each edge enters its reader: spread over its port.
 fn arrivals(figure: &Figure, layers: &Layers, x: &[f64]) -> Vec<f64> {
     let mut at = vec![0.0; layers.chains.len()];
     let mut by_port = std::collections::BTreeMap::<(usize, Port), Vec<usize>>::new();
-    for (edge, ends) in figure.edges.iter().enumerate() {
+    let risen = figure.edges.iter().enumerate();
+    for (edge, ends) in risen.filter(|(edge, _)| !layers.chains[*edge].is_empty()) {
         by_port.entry((ends.to, ends.port)).or_default().push(edge);
     }
     let origin = |edge: usize| {

@@ -95,12 +95,18 @@ fn draw_edge(out: &mut Text, figure: &Figure, edge: &FigureEdge, route: &Route, 
         && arrow > 0.0
     {
         let half = 1.8 + 0.6 * width;
-        let base = along - arrow * ahead(direction);
+        let [left, right] = if route.is_sideways() {
+            let base = across - arrow * (across - route.start.0).signum();
+            [(base, along - half), (base, along + half)]
+        } else {
+            let base = along - arrow * ahead(direction);
+            [(across - half, base), (across + half, base)]
+        };
         out.line(format_args!(
             "<path d=\"M{}L{}L{}Z\" fill=\"{}\"/>",
-            point(across - half, base, direction),
+            point(left.0, left.1, direction),
             point(across, along, direction),
-            point(across + half, base, direction),
+            point(right.0, right.1, direction),
             palette.line(edge.port)
         ));
     }
@@ -126,6 +132,11 @@ fn point(across: f64, along: f64, direction: Direction) -> String {
 fn path(route: &Route, arrow: f64, direction: Direction) -> String {
     let (mut across, mut along) = route.start;
     let mut path = format!("M{}", point(across, along, direction));
+    if route.is_sideways() {
+        let end = route.stops[0].0;
+        let end = end - arrow * (end - across).signum();
+        return format!("{path}L{}", point(end, along, direction));
+    }
     let last = route.stops.len().saturating_sub(1);
     for (stop, &(to, arrives, leaves)) in route.stops.iter().enumerate() {
         let arrives = if stop == last {

@@ -18,6 +18,13 @@ pub(super) struct Entry {
 
 /// Length of a line sample, with the space after it.
 const SAMPLE: f64 = 26.0;
+/// Space between entries.
+const SPACE: f64 = 14.0;
+/// Shares of the largest `|score|` whose widths are shown.
+const SHARES: [f64; 3] = [1.0, 0.25, 0.04];
+
+/// Colour, width and dashes of a line, and what it means.
+type Sample = (&'static str, f64, &'static str, String);
 
 impl Entry {
     pub(super) fn draw(&self, out: &mut Text, palette: &Palette) {
@@ -44,7 +51,7 @@ impl Entry {
 /// What the figure uses of colours, widths and dashes, in rows of at most `width`.
 pub(super) fn entries(figure: &Figure, width: f64) -> Vec<Entry> {
     let palette = figure.style.theme.palette();
-    let mut samples: Vec<(&'static str, f64, &'static str, String)> = Vec::new();
+    let mut samples: Vec<Sample> = Vec::new();
     let used = |port: Port| figure.edges.iter().any(|edge| edge.port == port);
     let ports = [
         (Port::Part(Qkv::Q), "into q"),
@@ -75,8 +82,9 @@ pub(super) fn entries(figure: &Figure, width: f64) -> Vec<Entry> {
         let dash = " stroke-dasharray=\"5 3\"";
         samples.push((palette.negative, 2.0, dash, "negative score".into()));
     }
+    let widths = samples.len()..samples.len() + SHARES.len();
     if figure.largest > 0.0 {
-        for share in [1.0, 0.25, 0.04] {
+        for share in SHARES {
             let value = short(figure.largest * share);
             let label = if share < 1.0 {
                 value
@@ -97,11 +105,21 @@ pub(super) fn entries(figure: &Figure, width: f64) -> Vec<Entry> {
     if figure.nodes.iter().any(|node| !node.writes) {
         samples.push(("", 0.0, "", "dashed boxes write nothing here".into()));
     }
+    let extent = |(_, line, _, label): &Sample| {
+        let sample = if *line > 0.0 { SAMPLE } else { 0.0 };
+        sample + text_width(label, 10.0)
+    };
+    let extents: Vec<f64> = samples.iter().map(extent).collect();
     let (mut x, mut y) = (0.0, 0.0);
-    let place = |(colour, line, dash, label): (&'static str, f64, &'static str, String)| {
-        let sample = if line > 0.0 { SAMPLE } else { 0.0 };
-        let wide = sample + text_width(&label, 10.0);
-        if x > 0.0 && x + wide > width {
+    let place = |(index, (colour, line, dash, label)): (usize, Sample)| {
+        let wide = extents[index];
+        // Samples of widths stay in one row.
+        let needed = if index == widths.start && figure.largest > 0.0 {
+            extents[widths.clone()].iter().sum::<f64>() + 2.0 * SPACE
+        } else {
+            wide
+        };
+        if x > 0.0 && x + needed > width {
             (x, y) = (0.0, y + 16.0);
         }
         let entry = Entry {
@@ -112,8 +130,8 @@ pub(super) fn entries(figure: &Figure, width: f64) -> Vec<Entry> {
             dash,
             label,
         };
-        x += wide + 14.0;
+        x += wide + SPACE;
         entry
     };
-    samples.into_iter().map(place).collect()
+    samples.into_iter().enumerate().map(place).collect()
 }

@@ -70,7 +70,7 @@ pub fn to_svg(figure: &Figure) -> String {
         out.line(format_args!(
             "<text x=\"{SIDE:.0}\" y=\"{y:.0}\" fill=\"{}\">{}</text>",
             palette.caption,
-            xml(line.trim_end_matches([' ', '·']))
+            xml(line.trim_matches([' ', '·']))
         ));
     }
     let left = (width - layout.width) / 2.0;

@@ -105,7 +105,7 @@ fn check_dot(text: &str) -> Result<(), String> {
 }
 
 /// Runs Graphviz over a text; `None` when it is not installed, which CI does not allow.
-fn graphviz(text: &str) -> Option<(bool, String)> {
+pub(super) fn graphviz(text: &str) -> Option<(bool, String)> {
     let child = Command::new("dot")
         .arg("-Tsvg")
         .stdin(Stdio::piped())
@@ -153,7 +153,7 @@ fn overlap(a: &NodeBox, b: &NodeBox) -> bool {
 }
 
 /// Points along a route: curves between ranks, straight lines past them.
-fn points(layout: &Layout, edge: usize) -> Vec<(f64, f64)> {
+pub(super) fn points(layout: &Layout, edge: usize) -> Vec<(f64, f64)> {
     let route = &layout.routes[edge];
     let (mut x, mut y) = route.start;
     let mut points = Vec::new();

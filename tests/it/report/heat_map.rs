@@ -122,6 +122,22 @@ fn equal_numbers_have_equal_colours_and_the_legend_holds_them() {
     assert!(texts(&svg).iter().any(|(text, _)| text == "2.0"));
 }
 
+#[test]
+fn few_cells_leave_room_for_the_legend_and_long_names() {
+    for (rows, columns) in [(1, 1), (2, 5), (5, 2)] {
+        let mut map = map(&names(rows, "r"), &names(columns, "c"), false);
+        map.legend = "a long account of what the numbers are".into();
+        map.row_axis = "what each of the rows stands for".into();
+        map.column_axis = "what each of the columns stands for, at length".into();
+        let svg = map.svg();
+        super::pictures::check_texts(&svg);
+        // Ticks stand beside their numbers.
+        let texts = texts(&svg);
+        let ticks = svg.split("h4\"").count() - 1;
+        assert!(ticks >= 4, "{ticks} ticks: {texts:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn any_names_give_a_whole_picture(

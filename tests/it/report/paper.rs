@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use secateur::report::{
-    PaperReport, PaperResult, curve_svg, heads_svg, numbers_tex, result_names, roc_svg, scores_svg,
+    PaperReport, PaperResult, Theme, curve_svg, heads_svg, numbers_tex, recoloured, result_names,
+    roc_svg, scores_svg,
 };
 
 use super::{file, small, xml};
@@ -66,8 +67,11 @@ fn plots_of_results_are_well_formed_and_hold_their_text() {
         roc_svg(&two, &reference).unwrap(),
     ];
     for svg in plots {
-        assert_eq!(xml::check(&svg), Ok(()));
-        super::pictures::check_texts(&svg);
+        for theme in [Theme::Light, Theme::Dark, Theme::Print] {
+            let svg = recoloured(&svg, theme, "plot.svg").unwrap();
+            assert_eq!(xml::check(&svg), Ok(()));
+            super::pictures::check_texts(&svg);
+        }
     }
     assert!(curve_svg(&two).unwrap().contains(">10,000</text>"));
     // The ranking that the reference was taken from finds it.

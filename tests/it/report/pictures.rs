@@ -42,7 +42,7 @@ fn gallery() -> Vec<CircuitFile> {
     files
 }
 
-fn styles() -> Vec<Style> {
+pub(super) fn styles() -> Vec<Style> {
     let mut styles = Vec::new();
     for theme in [Theme::Light, Theme::Dark, Theme::Print] {
         for direction in [Direction::Up, Direction::Right] {

@@ -46,6 +46,18 @@ fn colours_are_for_terminals_and_no_line_is_too_long() {
         for line in text(&tree, columns, false).lines() {
             assert!(line.chars().count() <= columns, "{line}");
         }
+        if columns > 20 {
+            // Colours take no columns.
+            let coloured = text(&tree, columns, true);
+            let plain = coloured.split('\u{1b}').enumerate();
+            let plain = plain.map(|(index, part)| match index {
+                0 => part,
+                _ => part.split_once('m').unwrap().1,
+            });
+            for line in plain.collect::<String>().lines() {
+                assert!(line.trim_end().chars().count() <= columns, "{line}");
+            }
+        }
     }
 }
 

@@ -47,7 +47,7 @@ pub(crate) struct FigureArgs {
     /// Format of the pictures.
     #[arg(long, value_enum, default_value = "pdf")]
     pub(crate) format: PictureArg,
-    /// Colours of the circuits.
+    /// Colours for bright pages, dark pages, or paper.
     #[arg(long, value_enum, default_value = "light")]
     pub(crate) theme: ThemeArg,
     /// Where the logits are.
@@ -124,14 +124,20 @@ impl From<DetailArg> for Detail {
     }
 }
 
+impl From<ThemeArg> for Theme {
+    fn from(theme: ThemeArg) -> Self {
+        match theme {
+            ThemeArg::Light => Self::Light,
+            ThemeArg::Dark => Self::Dark,
+            ThemeArg::Print => Self::Print,
+        }
+    }
+}
+
 /// The style that two arguments name.
 pub(crate) fn style(theme: ThemeArg, direction: DirectionArg) -> Style {
     Style {
-        theme: match theme {
-            ThemeArg::Light => Theme::Light,
-            ThemeArg::Dark => Theme::Dark,
-            ThemeArg::Print => Theme::Print,
-        },
+        theme: theme.into(),
         direction: match direction {
             DirectionArg::Up => Direction::Up,
             DirectionArg::Right => Direction::Right,

@@ -1,7 +1,9 @@
 //! `secateur compare`: faithfulness across models and methods.
 
 use secateur::Result;
-use secateur::report::{compare_csv, compare_html, compare_latex, compare_markdown, compare_text};
+use secateur::report::{
+    compare_csv, compare_html, compare_json, compare_latex, compare_markdown, compare_text,
+};
 use secateur::run::{read_results, write_file};
 
 use crate::args::CompareArgs;
@@ -9,7 +11,12 @@ use crate::output;
 
 pub(crate) fn compare(args: &CompareArgs) -> Result<u8> {
     let rows = read_results(&args.results)?;
-    output::data(compare_text(&rows, output::columns()).as_bytes())?;
+    let text = if args.json {
+        compare_json(&rows)?
+    } else {
+        compare_text(&rows, output::columns())
+    };
+    output::data(text.as_bytes())?;
     if let Some(folder) = &args.out {
         fs_err::create_dir_all(folder)?;
         for (name, table) in [

@@ -3,7 +3,7 @@
 use std::slice;
 
 use secateur::evaluate::Figures;
-use secateur::report::table;
+use secateur::report::{table, table_within, thousands};
 use secateur::run::{Reevaluation, reevaluate};
 use secateur::spec::read_specs;
 use secateur::{Error, Result};
@@ -72,10 +72,25 @@ fn describe(result: &Reevaluation) -> String {
         "{} on {}: {} of {} edges, {} of {} nodes\n{}",
         result.file.name,
         result.file.model.name,
-        evaluation.edges_kept,
-        evaluation.edges_total,
+        thousands(evaluation.edges_kept),
+        thousands(evaluation.edges_total),
         evaluation.nodes_kept,
         evaluation.nodes_total,
-        table(&["", "held out", "discovery"], &rows, 1)
+        splits(&rows, output::columns())
     )
+}
+
+/// Both splits side by side, or below each other where that is too wide. Rows are a name and a figure of each split.
+fn splits(rows: &[Vec<String>], columns: usize) -> String {
+    let beside = table(&["", "held out", "discovery"], rows, 1);
+    if beside.lines().all(|line| line.chars().count() <= columns) {
+        return beside;
+    }
+    let names = rows.iter().map(|row| &row[0][..]);
+    let names: Vec<&str> = std::iter::once("split").chain(names).collect();
+    let below = [("held out", 1), ("discovery", 2)].map(|(split, column)| {
+        let figures = rows.iter().map(|row| row[column].clone());
+        std::iter::once(split.to_owned()).chain(figures).collect()
+    });
+    table_within(&names, &below, 1, columns)
 }

@@ -2,8 +2,8 @@
 
 use fs_err as fs;
 use secateur::report::{
-    FigureOptions, curve_svg, exporter, heads_svg, numbers_tex, result_names, roc_svg, scores_svg,
-    to_pdf, to_png, to_tikz,
+    FigureOptions, curve_svg, exporter, heads_svg, numbers_tex, recoloured, result_names, roc_svg,
+    scores_svg, to_pdf, to_png, to_tikz,
 };
 use secateur::run::{read_paper_results, write_file};
 use secateur::{Error, Result};
@@ -37,7 +37,7 @@ pub(crate) fn figure(args: &FigureArgs, quiet: bool) -> Result<u8> {
         files.push((args.format.file(&format!("circuit-{name}")), bytes));
         if let Some(svg) = heads_svg(result) {
             let stem = format!("heads-{name}");
-            files.push((args.format.file(&stem), args.format.picture(svg, &stem)?));
+            files.push((args.format.file(&stem), args.picture(&svg, &stem)?));
         }
     }
     let mut plots = vec![
@@ -50,7 +50,7 @@ pub(crate) fn figure(args: &FigureArgs, quiet: bool) -> Result<u8> {
     }
     for (stem, svg) in plots {
         match svg {
-            Some(svg) => files.push((args.format.file(stem), args.format.picture(svg, stem)?)),
+            Some(svg) => files.push((args.format.file(stem), args.picture(&svg, stem)?)),
             None if quiet => {}
             None => output::message(&output::warning_text(&format!(
                 "no {stem}: no result has one; `evaluate: (curve: true)` and a method that scores give it"
@@ -83,13 +83,17 @@ impl PictureArg {
         };
         format!("{stem}.{extension}")
     }
+}
 
-    fn picture(self, svg: String, name: &str) -> Result<Vec<u8>> {
-        match self {
-            Self::Svg => Ok(svg.into_bytes()),
-            Self::Pdf => to_pdf(&svg, name),
-            Self::Png => to_png(&svg, name, None),
-            Self::Tikz => to_tikz(&svg, name).map(String::into_bytes),
+impl FigureArgs {
+    /// A plot in the theme and the format.
+    fn picture(&self, svg: &str, name: &str) -> Result<Vec<u8>> {
+        let svg = recoloured(svg, self.theme.into(), name)?;
+        match self.format {
+            PictureArg::Svg => Ok(svg.into_bytes()),
+            PictureArg::Pdf => to_pdf(&svg, name),
+            PictureArg::Png => to_png(&svg, name, None),
+            PictureArg::Tikz => to_tikz(&svg, name).map(String::into_bytes),
         }
     }
 }

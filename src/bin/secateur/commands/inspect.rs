@@ -6,6 +6,7 @@ use secateur::Result;
 use secateur::graph::{ComputationGraph, Granularity, KeyValue, NeuronNodes};
 use secateur::model::ModelConfig;
 use secateur::model::read_header;
+use secateur::report::thousands;
 use serde_json::{Value, json};
 
 use crate::args::InspectArgs;
@@ -33,9 +34,11 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<u8> {
         object(&facts)
     } else {
         let line = |(key, value): &(&str, Value)| {
-            let shown = value
-                .as_str()
-                .map_or_else(|| value.to_string(), str::to_owned);
+            let shown = match (value.as_str(), value.as_u64()) {
+                (Some(word), _) => word.to_owned(),
+                (_, Some(number)) => thousands(number as usize),
+                _ => value.to_string(),
+            };
             format!("{key:<15} {shown}\n")
         };
         facts.iter().map(line).collect()

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use secateur::report::{
-    AnyCircuit, CircuitFile, FigureOptions, NodeRoles, exporter, outlined, parse_roles, to_pdf,
-    to_png, to_tikz,
+    AnyCircuit, CircuitFile, FigureOptions, NodeRoles, exporter, outlined, parse_roles, recoloured,
+    to_pdf, to_png, to_tikz,
 };
 use secateur::run::{read_circuit_text, write_file};
 use secateur::{Error, Result};
@@ -86,13 +86,14 @@ pub(super) fn warn_of_other_model(roles: &NodeRoles, file: &CircuitFile, quiet: 
     }
 }
 
-/// A plot in another format.
+/// A plot in another theme and format.
 fn convert(svg: &str, name: &str, args: &RenderArgs) -> Result<Vec<u8>> {
+    let svg = recoloured(svg, args.theme.into(), name)?;
     match &args.format[..] {
-        "svg" => Ok(svg.as_bytes().to_vec()),
-        "pdf" => to_pdf(svg, name),
-        "png" => to_png(svg, name, args.width),
-        "tikz" => to_tikz(svg, name).map(String::into_bytes),
+        "svg" => Ok(svg.into_bytes()),
+        "pdf" => to_pdf(&svg, name),
+        "png" => to_png(&svg, name, args.width),
+        "tikz" => to_tikz(&svg, name).map(String::into_bytes),
         other => Err(Error::Usage(format!(
             "{name} is a picture, not a circuit; {other} needs a circuit file"
         ))),

@@ -1,9 +1,10 @@
 //! `secateur run`: every spec on every model.
 
-use secateur::Result;
-use secateur::report::table;
+use secateur::report::{table_within, thousands};
 use secateur::run::{BatchOptions, Finish, JobReport, Summary, exit_code, plan, run_batch};
 use secateur::spec::{Spec, SpecFile, check_models, read_specs, spec_files};
+use secateur::{Error, Result};
+use serde_json::json;
 
 use crate::args::{AddedVectors, BatchArgs, RunArgs};
 use crate::output;
@@ -16,7 +17,9 @@ pub(crate) fn run(args: &RunArgs, quiet: bool) -> Result<u8> {
         output::message(&output::error_text(error));
     }
     let reports = run_jobs(&set.specs, args.jobs, &args.batch, quiet)?;
-    if !quiet && !reports.is_empty() {
+    if args.json {
+        output::data(jobs_json(&reports)?.as_bytes())?;
+    } else if !quiet && !reports.is_empty() {
         output::data(summary(&reports).as_bytes())?;
     }
     Ok(exit_code(&set.errors, &reports))
@@ -63,6 +66,24 @@ fn with_vectors(specs: &[SpecFile], added: &AddedVectors) -> Result<Vec<SpecFile
     Ok(specs)
 }
 
+/// What was found, a list with an entry for each job, with all digits.
+fn jobs_json(reports: &[JobReport]) -> Result<String> {
+    let entry = |report: &JobReport| {
+        json!({
+            "spec": report.job.spec.spec.name(),
+            "model": report.job.model_name,
+            "folder": report.job.folder,
+            "status": status(report),
+            "seconds": report.seconds,
+            "found": report.result.as_ref().ok().map(Finish::summary),
+        })
+    };
+    let entries: Vec<_> = reports.iter().map(entry).collect();
+    let text = serde_json::to_string_pretty(&entries)
+        .map_err(|error| Error::Bug(format!("what jobs found: {error}")))?;
+    Ok(text + "\n")
+}
+
 /// The tables at the end of a batch: one of circuits, one of answers to other questions.
 fn summary(reports: &[JobReport]) -> String {
     let (circuits, analyses): (Vec<_>, Vec<_>) = reports
@@ -95,7 +116,7 @@ fn analyses_table(reports: &[&JobReport]) -> String {
         ]
     };
     let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
-    table(&header, &rows, 4)
+    table_within(&header, &rows, 4, output::columns())
 }
 
 fn circuits_table(reports: &[&JobReport]) -> String {
@@ -111,7 +132,7 @@ fn circuits_table(reports: &[&JobReport]) -> String {
         "time",
     ];
     let rows: Vec<Vec<String>> = reports.iter().map(|report| row(report)).collect();
-    table(&header, &rows, 3)
+    table_within(&header, &rows, 3, output::columns())
 }
 
 fn row(report: &JobReport) -> Vec<String> {
@@ -129,7 +150,11 @@ fn row(report: &JobReport) -> Vec<String> {
     match circuit {
         Some(summary) => {
             cells.extend([
-                format!("{}/{}", summary.edges_kept, summary.edges_total),
+                format!(
+                    "{}/{}",
+                    thousands(summary.edges_kept),
+                    thousands(summary.edges_total)
+                ),
                 summary.nodes_kept.to_string(),
                 with_interval(summary.faithfulness, summary.faithfulness_interval),
                 change(summary.accuracy_full, summary.accuracy_circuit),
