@@ -12,6 +12,7 @@ use super::steer::Steering;
 use super::transformer::{Prefix, Transformer};
 use crate::error::{Error, Result};
 use crate::events::Observer;
+use crate::metric::log_softmax;
 use crate::model::Real;
 
 /// Rows of logits that are made at a time.
@@ -169,6 +170,27 @@ impl<T: Real> Transformer<'_, T> {
             }
         }
         Ok(tokens)
+    }
+
+    /// As [`Self::most_likely_tokens`], each with the log-probability of a token that is wanted there, in nats; `wanted` has
+    /// one for each row.
+    ///
+    /// # Errors
+    /// When a logit is not finite.
+    ///
+    /// # Panics
+    /// When a token is outside of the vocabulary.
+    pub fn judged_tokens(&self, finals: &[T], wanted: &[u32]) -> Result<Vec<(u32, f64)>> {
+        let mut judged = Vec::with_capacity(wanted.len());
+        let chunks = finals.chunks(ROWS * self.config().d_model);
+        for (finals, wanted) in chunks.zip(wanted.chunks(ROWS)) {
+            let logits = self.logits(finals);
+            let rows = logits.chunks_exact(self.config().d_out());
+            for (logits, &token) in rows.zip(wanted) {
+                judged.push((most_likely(logits)?, log_softmax(logits)[token as usize]));
+            }
+        }
+        Ok(judged)
     }
 
     /// The negative log-probability of every token of some sequences but their first, in nats.

@@ -126,7 +126,7 @@ fn spread(what: &str, found: &[f64]) -> Vec<String> {
 pub fn relation_csv(report: &RelationReport) -> String {
     let mut out = Text::default();
     out.line(format_args!(
-        "layer,beta,faithful_discovery,faithful,faithful_low,faithful_high,rank,causal_discovery,causal,causal_low,causal_high"
+        "layer,beta,faithful_discovery,faithful_log_probability,faithful,faithful_low,faithful_high,rank,causal_discovery,causal_log_probability,causal,causal_low,causal_high"
     ));
     for it in &report.layers {
         let share = |share: Option<Share>| share.map_or_else(String::new, |it| number(it.share));
@@ -135,13 +135,15 @@ pub fn relation_csv(report: &RelationReport) -> String {
         };
         let rank = it.rank.map_or_else(String::new, |rank| rank.to_string());
         out.line(format_args!(
-            "{},{},{},{},{},{rank},{},{},{}",
+            "{},{},{},{},{},{},{rank},{},{},{},{}",
             it.layer,
             number(it.beta),
             number(it.faithful_discovery.share),
+            number(it.faithful_log_probability),
             number(it.faithful.share),
             ends(Some(it.faithful)),
             share(it.causal_discovery),
+            it.causal_log_probability.map_or_else(String::new, number),
             share(it.causal),
             ends(it.causal)
         ));
