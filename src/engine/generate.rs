@@ -165,9 +165,8 @@ impl<T: Real> Transformer<'_, T> {
         let mut tokens = Vec::with_capacity(finals.len() / self.config().d_model);
         for finals in finals.chunks(ROWS * self.config().d_model) {
             let logits = self.logits(finals);
-            for logits in logits.chunks_exact(self.config().d_out()) {
-                tokens.push(most_likely(logits)?);
-            }
+            let rows = logits.par_chunks_exact(self.config().d_out());
+            tokens.extend(rows.map(most_likely).collect::<Result<Vec<_>>>()?);
         }
         Ok(tokens)
     }
@@ -185,10 +184,12 @@ impl<T: Real> Transformer<'_, T> {
         let chunks = finals.chunks(ROWS * self.config().d_model);
         for (finals, wanted) in chunks.zip(wanted.chunks(ROWS)) {
             let logits = self.logits(finals);
-            let rows = logits.chunks_exact(self.config().d_out());
-            for (logits, &token) in rows.zip(wanted) {
-                judged.push((most_likely(logits)?, log_softmax(logits)[token as usize]));
-            }
+            let rows = logits.par_chunks_exact(self.config().d_out());
+            let found = rows.zip(wanted).map(|(logits, &token)| {
+                let log_probability = log_softmax(logits)[token as usize];
+                Ok((most_likely(logits)?, log_probability))
+            });
+            judged.extend(found.collect::<Result<Vec<_>>>()?);
         }
         Ok(judged)
     }

@@ -173,36 +173,66 @@ pub fn subjects_csv(report: &RelationReport) -> String {
 /// Causality of the discovery subjects that choose, by layer and rank, as SVG; nothing where no object was exchanged.
 pub fn ranks_svg(report: &RelationReport, title: &str) -> Option<String> {
     report.causal.as_ref()?;
-    let cell = |rank: usize, layer: &LayerFigures| HeatCell {
-        value: layer.causal_by_rank.get(rank).copied(),
-        label: String::new(),
-        tooltip: vec![
-            format!("layer {}, rank {}", layer.layer, report.ranks[rank]),
-            percent(layer.causal_by_rank.get(rank).copied().unwrap_or(0.0)),
-        ],
+    let tried = Tried {
+        axis: "rank of the inverse",
+        names: report.ranks.iter().map(ToString::to_string).collect(),
+        shares: |layer| &layer.causal_by_rank,
+        figure: "causality",
     };
-    // The largest rank on top.
-    let ranks = (0..report.ranks.len()).rev();
-    let map = HeatMap {
-        title: title.to_owned(),
-        row_axis: "rank of the inverse".into(),
-        column_axis: "layer after which subjects are changed".into(),
-        rows: ranks
-            .clone()
-            .map(|rank| report.ranks[rank].to_string())
-            .collect(),
-        columns: report
-            .layers
-            .iter()
-            .map(|it| it.layer.to_string())
-            .collect(),
-        cells: ranks
-            .flat_map(|rank| report.layers.iter().map(move |layer| cell(rank, layer)))
-            .collect(),
-        colours: Colours::Sequential(Some([0.0, 1.0])),
-        legend: "causality, discovery subjects".into(),
+    Some(tried.svg(report, title))
+}
+
+/// Faithfulness of the discovery subjects that choose, by layer and factor, as SVG.
+pub fn betas_svg(report: &RelationReport, title: &str) -> String {
+    let tried = Tried {
+        axis: "beta",
+        names: report.betas.iter().map(ToString::to_string).collect(),
+        shares: |layer| &layer.faithful_by_beta,
+        figure: "faithfulness",
     };
-    Some(map.svg())
+    tried.svg(report, title)
+}
+
+/// What was tried in every layer.
+struct Tried {
+    axis: &'static str,
+    /// What was tried, the smallest first.
+    names: Vec<String>,
+    /// The share of the discovery subjects that choose, of each.
+    shares: fn(&LayerFigures) -> &[f64],
+    figure: &'static str,
+}
+
+impl Tried {
+    fn svg(&self, report: &RelationReport, title: &str) -> String {
+        let cell = |place: usize, layer: &LayerFigures| {
+            let share = (self.shares)(layer).get(place).copied();
+            HeatCell {
+                value: share,
+                label: String::new(),
+                tooltip: vec![
+                    format!("layer {}, {} {}", layer.layer, self.axis, self.names[place]),
+                    percent(share.unwrap_or(0.0)),
+                ],
+            }
+        };
+        // The largest on top.
+        let places = (0..self.names.len()).rev();
+        let layers = report.layers.iter();
+        let map = HeatMap {
+            title: title.to_owned(),
+            row_axis: self.axis.into(),
+            column_axis: "layer after which subjects are taken".into(),
+            rows: self.names.iter().rev().cloned().collect(),
+            columns: layers.clone().map(|it| it.layer.to_string()).collect(),
+            cells: places
+                .flat_map(|place| layers.clone().map(move |layer| cell(place, layer)))
+                .collect(),
+            colours: Colours::Sequential(Some([0.0, 1.0])),
+            legend: format!("{}, discovery subjects", self.figure),
+        };
+        map.svg()
+    }
 }
 
 /// Faithfulness and causality of held-out subjects over layers as SVG.

@@ -8,7 +8,7 @@ use secateur::analyze::Relation;
 use secateur::analyze::relation::{
     LayerFigures, LowRankInverse, RelationReport, RelationTask, decode_relation,
 };
-use secateur::engine::{Subjects, Transformer};
+use secateur::engine::Transformer;
 use secateur::events::Silent;
 use secateur::graph::{ComputationGraph, Granularity, NeuronNodes};
 use secateur::model::{ModelConfig, Norm, Real, Weights};
@@ -204,14 +204,14 @@ fn figures_equal_those_of_plain_loops() {
         ..Relation::new("")
     };
     let report = report(&transformer, &asked, &question);
-    let all = Subjects::new(&transformer, &asked.prompts.prompts).expect("runs");
+    let all = jacobian::Subjects::new(&transformer, &asked.prompts.prompts);
     let said: Vec<u32> = asked.prompts.answers.iter().map(|it| it[0]).collect();
     for figures in &report.layers {
         let layer = figures.layer;
         let mut map = vec![vec![0.0; config.d_model]; config.d_model];
         let mut bias = vec![0.0; config.d_model];
         for &training in &asked.split.discovery[..3] {
-            let slopes = jacobian::by_differences(&all, training, layer);
+            let slopes = all.by_differences(training, layer);
             for (output, row) in slopes.iter().enumerate() {
                 for (sum, slope) in map[output].iter_mut().zip(row) {
                     *sum += slope / 3.0;

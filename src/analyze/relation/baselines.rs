@@ -120,7 +120,7 @@ pub(super) fn causal<T: Real>(
     let replaced: Vec<Vec<f64>> = exchanges
         .iter()
         .map(|it| {
-            let stream = known.subjects.subject(layer, it.with).iter();
+            let stream = known.stream(layer, it.with).iter();
             stream.map(|value| value.to_f64()).collect()
         })
         .collect();

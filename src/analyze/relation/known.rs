@@ -4,7 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use crate::analyze::Share;
-use crate::engine::{Subjects, Transformer, mean};
+use crate::engine::{Overwrite, Prompt, Rerun, Transformer, mean};
 use crate::error::Result;
 use crate::model::Real;
 use crate::task::SubjectPrompt;
@@ -12,7 +12,9 @@ use crate::task::SubjectPrompt;
 /// Subjects that were run.
 pub(super) struct Known<'t, 'a, T> {
     pub transformer: &'t Transformer<'a, T>,
-    pub subjects: Subjects<'t, 'a, T>,
+    pub runs: Rerun<'t, 'a, T>,
+    /// The position of the last token of each subject.
+    places: Vec<usize>,
     /// The most likely token behind each prompt.
     pub said: Vec<u32>,
 }
@@ -40,14 +42,17 @@ impl<'t, 'a, T: Real> Known<'t, 'a, T> {
         transformer: &'t Transformer<'a, T>,
         prompts: &'t [SubjectPrompt],
     ) -> Result<Self> {
-        let subjects = Subjects::new(transformer, prompts)?;
-        let finals: Vec<T> = (0..prompts.len())
-            .flat_map(|prompt| subjects.object(prompt).iter().copied())
-            .collect();
+        let ends: Vec<[usize; 1]> = prompts.iter().map(|it| [it.tokens.len() - 1]).collect();
+        let asked = prompts.iter().zip(&ends).map(|(it, end)| Prompt {
+            tokens: &it.tokens,
+            reads: end,
+        });
+        let runs = Rerun::new(transformer, &asked.collect::<Vec<_>>(), None)?;
         Ok(Self {
             transformer,
-            said: transformer.most_likely_tokens(&finals)?,
-            subjects,
+            said: transformer.most_likely_tokens(runs.read())?,
+            places: prompts.iter().map(|it| it.subject).collect(),
+            runs,
         })
     }
 
@@ -55,16 +60,36 @@ impl<'t, 'a, T: Real> Known<'t, 'a, T> {
         self.said.len()
     }
 
+    /// Where a subject stands: its prompt, and the position of its last token.
+    pub(super) fn place(&self, subject: usize) -> (usize, usize) {
+        (subject, self.places[subject])
+    }
+
+    /// The stream after a layer, but the last, at a subject, `[d_model]`.
+    pub(super) fn stream(&self, layer: usize, subject: usize) -> &[T] {
+        let stream = self.runs.stream(subject, self.places[subject], layer);
+        stream.expect("only the last layer lacks positions")
+    }
+
     /// The streams after a layer at the subjects, `[subjects, d_model]`.
     pub(super) fn streams(&self, layer: usize) -> Vec<f64> {
-        let streams = (0..self.len()).flat_map(|prompt| self.subjects.subject(layer, prompt));
+        let streams = (0..self.len()).flat_map(|subject| self.stream(layer, subject));
         streams.map(|value| value.to_f64()).collect()
+    }
+
+    /// The stream at the end of a subject's prompt, `[d_model]`.
+    pub(super) fn object(&self, subject: usize) -> &[T] {
+        let d_model = self.d_model();
+        &self.runs.read()[subject * d_model..(subject + 1) * d_model]
     }
 
     /// The streams at the ends of the prompts, `[subjects, d_model]`.
     pub(super) fn objects(&self) -> Vec<f64> {
-        let streams = (0..self.len()).flat_map(|prompt| self.subjects.object(prompt));
-        streams.map(|value| value.to_f64()).collect()
+        self.runs
+            .read()
+            .iter()
+            .map(|value| value.to_f64())
+            .collect()
     }
 
     /// What streams decode to, and how much it is what the model says; several rounds of all subjects one after the other.
@@ -90,7 +115,7 @@ impl<'t, 'a, T: Real> Known<'t, 'a, T> {
         Ok(judged.collect())
     }
 
-    fn d_model(&self) -> usize {
+    pub(super) fn d_model(&self) -> usize {
         self.transformer.heads().d_model
     }
 
@@ -117,13 +142,13 @@ impl<'t, 'a, T: Real> Known<'t, 'a, T> {
         exchanges: &[Exchange],
         ways: &[Vec<Vec<f64>>],
     ) -> Result<Vec<Judged>> {
-        let narrow = |values: &Vec<f64>| values.iter().map(|&value| T::from_f64(value)).collect();
-        let changes: Vec<(usize, Vec<T>)> = ways
-            .iter()
-            .flat_map(|way| exchanges.iter().zip(way))
-            .map(|(exchange, values)| (exchange.of, narrow(values)))
-            .collect();
-        let finals = self.subjects.changed(layer, &changes)?;
+        let changes = ways.iter().flat_map(|way| exchanges.iter().zip(way));
+        let changes = changes.map(|(exchange, values)| Overwrite {
+            prompt: exchange.of,
+            position: self.places[exchange.of],
+            values: values.iter().map(|&value| T::from_f64(value)).collect(),
+        });
+        let finals = self.runs.finals(layer, &changes.collect::<Vec<_>>())?;
         let wanted: Vec<u32> = exchanges.iter().map(|it| self.said[it.with]).collect();
         self.judged(&finals, &wanted)
     }

@@ -67,7 +67,7 @@ pub fn decode_relation<T: Real>(
     let chooses = Known::new(transformer, &choosing.prompts)?;
     let judges = Known::new(transformer, &judging.prompts)?;
 
-    let maps = LinearMap::all(&trained.subjects, trained.len(), &layers, observer)?;
+    let maps = LinearMap::all(&trained, &layers, observer)?;
     let decoded = faithful::sweep(&maps, [&chooses, &judges], &question.betas, observer)?;
     let exchanges = [&chooses, &judges].map(|known| known.exchanges(question.seed));
     let sets = [(&chooses, &exchanges[0]), (&judges, &exchanges[1])];

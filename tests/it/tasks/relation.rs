@@ -211,7 +211,7 @@ fn the_relations_of_the_repository_are_large_enough_and_have_specs() {
         | ron::extensions::Extensions::UNWRAP_VARIANT_NEWTYPES;
     let options = ron::Options::default().with_default_extension(extensions);
     let mut asked = Vec::new();
-    for specs in ["builtin", "smollm2-135m/relations", "gemma3-270m"] {
+    for specs in ["builtin", "smollm2-135m/relations", "gemma3-270m/relations"] {
         for entry in fs_err::read_dir(folder.join(specs)).unwrap() {
             let path = entry.unwrap().path();
             let text = fs_err::read_to_string(&path).unwrap();
