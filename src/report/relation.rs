@@ -41,30 +41,31 @@ pub fn relation_text(report: &RelationReport, about: &str) -> String {
                 faithful.layer,
                 short(faithful.beta)
             ),
-            Some(&faithful.held_out),
+            &faithful.held_out,
         ),
-        shared("  of another subject", Some(&by.other_subject)),
+        shared("  of another subject", &by.other_subject),
         spread("  random maps", &by.random_maps),
-        shared("  s + mean (o - s)", Some(&by.translation)),
-        shared("  s as it is (logit lens)", Some(&by.logit_lens)),
-        shared("  the most common answer", Some(&by.most_common)),
-        shared(
-            "  the prompt without a subject",
-            by.without_subject.as_ref(),
-        ),
-        shared("  the prompt without examples", by.zero_shot.as_ref()),
+        shared("  s + mean (o - s)", &by.translation),
+        shared("  s as it is (logit lens)", &by.logit_lens),
+        shared("  the most common answer", &by.most_common),
     ];
+    for (what, asked) in [
+        ("  the prompt without a subject", &by.without_subject),
+        ("  the prompt without examples", &by.zero_shot),
+    ] {
+        rows.extend(asked.iter().map(|share| shared(what, share)));
+    }
     out.0 += &table(&["says what the model says", "share", "of"], &rows, 1);
     if let Some(causal) = &report.causal {
         let by = &causal.baselines;
         rows = vec![
             shared(
                 &format!("W^+ (o' - o), layer {}, rank {}", causal.layer, causal.rank),
-                Some(&causal.held_out),
+                &causal.held_out,
             ),
             spread("  random changes of that norm", &by.random),
-            shared("  o' - o", Some(&by.translation)),
-            shared("  s' instead of s", Some(&by.replaced)),
+            shared("  o' - o", &by.translation),
+            shared("  s' instead of s", &by.replaced),
         ];
         out.line(format_args!(""));
         out.0 += &table(&["makes it say the other object", "share", "of"], &rows, 1);
@@ -97,11 +98,9 @@ pub fn relation_text(report: &RelationReport, about: &str) -> String {
     out.0
 }
 
-fn shared(what: &str, share: Option<&Share>) -> Vec<String> {
-    let (text, of) = share.map_or_else(Default::default, |share| {
-        (shares(share.share, share.interval), share.of.to_string())
-    });
-    vec![what.to_owned(), text, of]
+fn shared(what: &str, share: &Share) -> Vec<String> {
+    let text = shares(share.share, share.interval);
+    vec![what.to_owned(), text, share.of.to_string()]
 }
 
 fn spread(what: &str, found: &[f64]) -> Vec<String> {
@@ -220,7 +219,7 @@ impl Tried {
         let places = (0..self.names.len()).rev();
         let layers = report.layers.iter();
         let map = HeatMap {
-            title: title.to_owned(),
+            title: format!("{title}: {} of those that choose", self.figure),
             row_axis: self.axis.into(),
             column_axis: "layer after which subjects are taken".into(),
             rows: self.names.iter().rev().cloned().collect(),
@@ -229,7 +228,7 @@ impl Tried {
                 .flat_map(|place| layers.clone().map(move |layer| cell(place, layer)))
                 .collect(),
             colours: Colours::Sequential(Some([0.0, 1.0])),
-            legend: format!("{}, discovery subjects", self.figure),
+            legend: self.figure.into(),
         };
         map.svg()
     }
