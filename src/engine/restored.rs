@@ -30,7 +30,8 @@ impl<T: Real> Rerun<'_, '_, T> {
     /// When there is no such layer or position.
     ///
     /// # Complexity
-    /// One forward pass of the positions from those given on, from the first of the layers on.
+    /// One forward pass of the positions from those given on, from the first of the layers on, and one of the other run's
+    /// first prompt through the layers.
     pub fn restored(
         &self,
         from: &Self,

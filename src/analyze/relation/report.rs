@@ -88,7 +88,7 @@ pub struct Causal {
 /// How often another change makes the model say the object of another subject.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CausalBaselines {
-    /// The other subject's stream instead: as much as a change there can do.
+    /// The other subject's stream instead: what the model itself would have there.
     pub replaced: Share,
     /// `o' - o` added as it is.
     pub translation: Share,
