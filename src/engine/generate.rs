@@ -12,6 +12,7 @@ use super::steer::Steering;
 use super::transformer::{Prefix, Transformer};
 use crate::error::{Error, Result};
 use crate::events::Observer;
+use crate::metric::log_softmax;
 use crate::model::Real;
 
 /// Rows of logits that are made at a time.
@@ -167,11 +168,33 @@ impl<T: Real> Transformer<'_, T> {
         let mut tokens = Vec::with_capacity(finals.len() / self.config().d_model);
         for finals in finals.chunks(ROWS * self.config().d_model) {
             let logits = self.logits(finals);
-            for logits in logits.chunks_exact(self.config().d_out()) {
-                tokens.push(most_likely(logits)?);
-            }
+            let rows = logits.par_chunks_exact(self.config().d_out());
+            tokens.extend(rows.map(most_likely).collect::<Result<Vec<_>>>()?);
         }
         Ok(tokens)
+    }
+
+    /// As [`Self::most_likely_tokens`], each with the log-probability of a token that is wanted there, in nats; `wanted` has
+    /// one for each row.
+    ///
+    /// # Errors
+    /// When a logit is not finite.
+    ///
+    /// # Panics
+    /// When a token is outside of the vocabulary.
+    pub fn judged_tokens(&self, finals: &[T], wanted: &[u32]) -> Result<Vec<(u32, f64)>> {
+        let mut judged = Vec::with_capacity(wanted.len());
+        let chunks = finals.chunks(ROWS * self.config().d_model);
+        for (finals, wanted) in chunks.zip(wanted.chunks(ROWS)) {
+            let logits = self.logits(finals);
+            let rows = logits.par_chunks_exact(self.config().d_out());
+            let found = rows.zip(wanted).map(|(logits, &token)| {
+                let log_probability = log_softmax(logits)[token as usize];
+                Ok((most_likely(logits)?, log_probability))
+            });
+            judged.extend(found.collect::<Result<Vec<_>>>()?);
+        }
+        Ok(judged)
     }
 
     /// The negative log-probability of every token of some sequences but their first, in nats.

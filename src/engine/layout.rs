@@ -103,12 +103,15 @@ impl Layout {
         layout
     }
 
-    /// The positions of some sequences behind a prefix that all of them share, reading the last ones; `lengths` are without
-    /// it.
-    pub(crate) fn behind(shared: usize, lengths: impl IntoIterator<Item = usize>) -> Self {
+    /// The positions of some sequences behind a prefix that all of them share: how many there are, and the positions whose
+    /// logits are read, none of them in the prefix.
+    pub(crate) fn behind<'a>(
+        shared: usize,
+        sequences: impl IntoIterator<Item = (usize, &'a [usize])>,
+    ) -> Self {
         let mut layout = Self::default();
-        for length in lengths {
-            layout.push(shared, length, &[shared + length - 1], 0);
+        for (length, at) in sequences {
+            layout.push(shared, length, at, 0);
         }
         layout
     }

@@ -16,6 +16,10 @@ const GRADIENTS: usize = 192 << 20;
 /// Rows of gradients that are worth running together even so: products bring every weight into order once for them all.
 const GRADIENT_ROWS: usize = 384;
 
+/// Rows of outputs' gradients that one thread pulls back at a time: enough to read weights seldom, few enough to stay in its
+/// cache.
+const JACOBIAN_ROWS: usize = 384;
+
 /// Sizes of the largest example.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Extent {
@@ -286,14 +290,22 @@ impl<T: Real> Transformer<'_, T> {
         (left / self.rerun_bytes(0, rows, reads).max(1)).clamp(1, most)
     }
 
-    /// How many outputs of a run of so many rows have their gradients taken together.
-    pub(crate) fn outputs_together(&self, rows: usize) -> usize {
-        let w = self.widths();
-        let one = with_gaps(rows * (w.streams + w.layers + w.inner + w.work) * w.number).max(1);
-        let enough = GRADIENT_ROWS.div_ceil(rows.max(1));
-        let wanted = (GRADIENTS / one).max(enough);
-        let fits = self.room.map_or(wanted, |room| room / one);
-        fits.min(wanted).clamp(1, self.config().d_model)
+    /// How many outputs of a run of so many rows have their gradients taken side by side, and how many of these in one part of
+    /// a layer's work.
+    pub(crate) fn outputs_together(&self, rows: usize) -> (usize, usize) {
+        let (w, config) = (self.widths(), self.config());
+        let d_model = config.d_model;
+        let wanted = JACOBIAN_ROWS.div_ceil(rows.max(1)).min(d_model);
+        let Some(room) = self.room else {
+            return (d_model, wanted);
+        };
+        // The stream's gradients before and behind a layer and the rows shown, beside each thread's part of a layer.
+        let side_by_side = with_gaps(3 * rows * d_model * w.number).max(1);
+        let layer = 2 * (w.streams + w.layers + w.inner) / config.n_layers + 2 * w.work;
+        let at_work = with_gaps(rayon::current_num_threads() * rows * layer * w.number).max(1);
+        let fits = |one: usize| (room / 2 / one).clamp(1, d_model);
+        let group = fits(side_by_side);
+        (group, fits(at_work).min(wanted).min(group))
     }
 
     /// Bytes that prompts about subjects take while they are kept, one of them being at work.

@@ -1,21 +1,23 @@
-//! Prompts that were run once, and are run again from any layer and position on, with the stream overwritten there or parts
-//! of it put back.
+//! Prompts that were run once, and are run again from any layer and position on, with the stream overwritten there.
 
 use std::mem::take;
-use std::ops::Range;
 
+use super::BLOCK;
 use super::chunk::check_finite;
 use super::forward::{Changes, FullRun, LayerRun};
 use super::generate::Continuation;
-use super::intervention::{Intervention, Site};
 use super::kernels::rows;
 use super::layout::Layout;
+use super::memory::Extent;
 use super::splice::Splice;
 use super::steer::Steering;
 use super::transformer::{Prefix, Transformer};
 use crate::error::{Error, Result};
 use crate::events::Observer;
 use crate::model::Real;
+
+/// Rows that are run again together.
+const ROWS: usize = 512;
 
 /// A prompt with the positions whose logits are read, ascending.
 #[derive(Debug, Clone, Copy)]
@@ -37,24 +39,22 @@ pub struct Overwrite<T> {
     pub values: Vec<T>,
 }
 
-/// A part of a block.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BlockPart {
-    /// The attention: the results of all heads.
-    Attention,
-    /// The MLP.
-    Mlp,
-}
-
 /// Prompts that were run once, to be run again from any layer and position on.
 ///
-/// What lies before the position, or in the layers before, is never run again.
+/// What lies before the position, or in the layers before, is never run again. What all prompts begin with, such as examples
+/// of a relation, is run once for all.
 pub struct Rerun<'t, 'a, T> {
-    transformer: &'t Transformer<'a, T>,
-    layout: Layout,
-    /// Keys and values at every position.
-    prefix: Prefix<T>,
-    run: FullRun<T>,
+    pub(super) transformer: &'t Transformer<'a, T>,
+    /// The whole prompts.
+    pub(super) layout: Layout,
+    /// Positions that all prompts share.
+    shared: usize,
+    /// Keys and values at every position of every prompt, `[rows of the layout, n_kv_heads * d_head]`.
+    pub(super) prefix: Prefix<T>,
+    /// The stream that enters each layer, `[shared positions, then the others of every prompt, d_model]`.
+    streams: Vec<Vec<T>>,
+    /// The stream that the final norm reads, `[reads, d_model]`.
+    finals: Vec<T>,
 }
 
 impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
@@ -68,34 +68,95 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
     /// directions.
     ///
     /// # Complexity
-    /// One forward pass.
+    /// One forward pass; without noise of what all prompts begin with once.
     pub fn new(
         transformer: &'t Transformer<'a, T>,
         prompts: &[Prompt<'_>],
         noise: Option<&[T]>,
     ) -> Result<Self> {
+        let config = transformer.config();
         assert!(
-            !transformer.config().attention.bidirectional,
+            !config.attention.bidirectional,
             "a run again from a position on is of a model that reads forwards"
         );
-        let layout = Layout::whole(prompts.iter().map(|it| (it.tokens, it.reads)));
-        let tokens = prompts.iter().flat_map(|it| it.tokens.iter().copied());
-        let mut embedded = transformer.embed(tokens);
-        if let Some(noise) = noise {
-            rows::add(&mut embedded, noise);
-        }
-        let mut run = transformer.forward(&layout, &embedded, &Prefix::default(), false);
-        check_finite(&run)?;
-        let prefix = Prefix {
-            k: run.layers.iter_mut().map(|it| take(&mut it.k)).collect(),
-            v: run.layers.iter_mut().map(|it| take(&mut it.v)).collect(),
-        };
-        Ok(Self {
+        let mut found = Self {
             transformer,
-            layout,
-            prefix,
-            run,
-        })
+            layout: Layout::whole(prompts.iter().map(|it| (it.tokens, it.reads))),
+            shared: if noise.is_none() { shared(prompts) } else { 0 },
+            prefix: Prefix::empty(config.n_layers),
+            streams: vec![Vec::new(); config.n_layers],
+            finals: Vec::new(),
+        };
+        let mut beginning = Prefix::empty(config.n_layers);
+        if found.shared > 0 {
+            let tokens = &prompts[0].tokens[..found.shared];
+            let layout = Layout::behind(0, [(tokens.len(), &[tokens.len() - 1][..])]);
+            let embedded = transformer.embed(tokens.iter().copied());
+            let run = transformer.forward(&layout, &embedded, &Prefix::default(), false);
+            found.keep_streams(&run)?;
+            for (layer, run) in run.layers.into_iter().enumerate() {
+                (beginning.k[layer], beginning.v[layer]) = (run.k, run.v);
+            }
+        }
+        let longest = prompts.iter().map(|it| it.tokens.len()).max().unwrap_or(0);
+        let extent = Extent {
+            tokens: longest,
+            rows: longest,
+            reads: 0,
+        };
+        let mut noise = noise.unwrap_or_default();
+        for group in prompts.chunks(transformer.plain_examples(extent, BLOCK, false)) {
+            let own = group.iter().map(|it| &it.tokens[found.shared..]);
+            let sequences = own.clone().zip(group);
+            let sequences = sequences.map(|(own, it)| (own.len(), it.reads));
+            let layout = Layout::behind(found.shared, sequences);
+            let mut embedded = transformer.embed(own.flatten().copied());
+            if !noise.is_empty() {
+                let (here, behind) = noise.split_at(embedded.len());
+                rows::add(&mut embedded, here);
+                noise = behind;
+            }
+            let run = transformer.forward(&layout, &embedded, &beginning, false);
+            found.keep_streams(&run)?;
+            found
+                .finals
+                .extend(run.streams.last().into_iter().flatten());
+            found.keep_prefix(&layout, &beginning, &run);
+        }
+        Ok(found)
+    }
+
+    /// Keeps the streams that enter the layers of a run.
+    fn keep_streams(&mut self, run: &FullRun<T>) -> Result<()> {
+        check_finite(run)?;
+        for (streams, entering) in self.streams.iter_mut().zip(run.streams.iter().step_by(2)) {
+            streams.extend_from_slice(entering);
+        }
+        Ok(())
+    }
+
+    /// Keeps the keys and values of some prompts, each behind those of the beginning.
+    fn keep_prefix(&mut self, layout: &Layout, beginning: &Prefix<T>, run: &FullRun<T>) {
+        let width = self.kv_width();
+        for (layer, run) in run.layers.iter().enumerate() {
+            for segment in &layout.segments {
+                let own = segment.rows.start * width..segment.rows.end * width;
+                self.prefix.k[layer].extend_from_slice(&beginning.k[layer]);
+                self.prefix.k[layer].extend_from_slice(&run.k[own.clone()]);
+                self.prefix.v[layer].extend_from_slice(&beginning.v[layer]);
+                self.prefix.v[layer].extend_from_slice(&run.v[own]);
+            }
+        }
+    }
+
+    fn kv_width(&self) -> usize {
+        let config = self.transformer.config();
+        config.n_kv_heads * config.d_head
+    }
+
+    /// Positions that all prompts begin with, and that were run once.
+    pub fn shared(&self) -> usize {
+        self.shared
     }
 
     /// Number of positions of a prompt.
@@ -105,20 +166,42 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
 
     /// The stream that leaves a layer at a position, `[d_model]`; none behind the last layer where nothing is read.
     pub fn stream(&self, prompt: usize, position: usize, layer: usize) -> Option<&[T]> {
-        let row = self.query_row(prompt, position, layer)?;
-        let width = self.transformer.config().d_model;
-        Some(&self.run.streams[2 * (layer + 1)][row * width..(row + 1) * width])
-    }
-
-    /// The row of a position among those that a layer's queries and MLP have.
-    fn query_row(&self, prompt: usize, position: usize, layer: usize) -> Option<usize> {
+        if !self.transformer.reads_only(layer) {
+            return Some(self.entering(prompt, position, layer + 1));
+        }
         let segment = &self.layout.segments[prompt];
         let row = segment.rows.start + position;
-        if !self.transformer.reads_only(layer) {
-            return Some(row);
-        }
         let mut reads = segment.reads.clone();
-        reads.find(|&read| self.layout.reads[read] == row)
+        let read = reads.find(|&read| self.layout.reads[read] == row)?;
+        let width = self.transformer.config().d_model;
+        Some(&self.finals[read * width..(read + 1) * width])
+    }
+
+    /// The streams that the final norm reads, `[reads of all prompts, d_model]`.
+    pub fn read(&self) -> &[T] {
+        &self.finals
+    }
+
+    /// The stream that enters a layer at a position, `[d_model]`.
+    fn entering(&self, prompt: usize, position: usize, layer: usize) -> &[T] {
+        // Every prompt before has its shared positions in the layout, but not among the streams.
+        let row = if position < self.shared {
+            position
+        } else {
+            self.layout.segments[prompt].rows.start + position - prompt * self.shared
+        };
+        let width = self.transformer.config().d_model;
+        &self.streams[layer][row * width..(row + 1) * width]
+    }
+
+    /// The streams that enter a layer at the positions of some branches, `[rows, d_model]`.
+    pub(super) fn entering_branches(&self, branches: &[(usize, usize)], layer: usize) -> Vec<T> {
+        let branches = branches.iter();
+        let rows = branches.flat_map(|&(prompt, from)| {
+            let positions = from..self.positions(prompt);
+            positions.flat_map(move |position| self.entering(prompt, position, layer))
+        });
+        rows.copied().collect()
     }
 
     /// The logits of the run itself at the positions read, `[reads, d_out]`.
@@ -126,7 +209,7 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
     /// # Errors
     /// When a logit is not finite.
     pub fn logits(&self) -> Result<Vec<T>> {
-        self.finite_logits(self.run.streams.last().map_or(&[][..], Vec::as_slice))
+        self.finite_logits(&self.finals)
     }
 
     /// The logits of runs with the stream that leaves `layer` overwritten, each change in a run of its own: at the
@@ -141,7 +224,7 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
     /// # Complexity
     /// One forward pass of the positions from the changes on, from the layer on.
     pub fn overwritten(&self, layer: usize, changes: &[Overwrite<T>]) -> Result<Vec<T>> {
-        self.overwritten_and(layer, changes, None)
+        self.finite_logits(&self.finals(layer, changes)?)
     }
 
     /// The same with representations of later layers changed as they are computed; a change's number is that of its
@@ -159,10 +242,44 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
         &self,
         layer: usize,
         changes: &[Overwrite<T>],
-        splice: Option<&dyn Splice<T>>,
+        splice: &dyn Splice<T>,
     ) -> Result<Vec<T>> {
-        let (_, run) = self.overwritten_run(layer, changes, splice);
+        let (_, run) = self.overwritten_run(layer, changes, Some(splice));
         self.finite_logits(run.streams.last().map_or(&[][..], Vec::as_slice))
+    }
+
+    /// The streams that the final norm reads in the runs of [`Self::overwritten`], `[changes, reads, d_model]`.
+    ///
+    /// # Errors
+    /// When a number is not finite.
+    ///
+    /// # Panics
+    /// When a change is not inside its prompt.
+    ///
+    /// # Complexity
+    /// As [`Self::overwritten`], without logits.
+    pub fn finals(&self, layer: usize, changes: &[Overwrite<T>]) -> Result<Vec<T>> {
+        let rows = |it: &Overwrite<T>| self.positions(it.prompt) - it.position;
+        let longest = changes.iter().map(rows).max().unwrap_or(1);
+        let extent = Extent {
+            tokens: longest,
+            rows: longest,
+            reads: 0,
+        };
+        let together = self
+            .transformer
+            .plain_examples(extent, (ROWS / longest).max(1), false);
+        let mut finals = Vec::new();
+        for changes in changes.chunks(together) {
+            let (_, mut run) = self.overwritten_run(layer, changes, None);
+            finals.extend(run.streams.pop().unwrap_or_default());
+        }
+        if finals.iter().all(|value| value.is_finite()) {
+            return Ok(finals);
+        }
+        Err(not_finite(format!(
+            "the final stream is not finite with the stream after layer {layer} overwritten"
+        )))
     }
 
     /// What is written after the prompts with the stream that leaves `layer` overwritten, each change in a run of its own.
@@ -184,8 +301,7 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
         observer: &dyn Observer,
     ) -> Result<Vec<Vec<u32>>> {
         let (layout, mut run) = self.overwritten_run(layer, changes, None);
-        let config = self.transformer.config();
-        let width = config.n_kv_heads * config.d_head;
+        let (config, width) = (self.transformer.config(), self.kv_width());
         // Up to the layer, keys and values are those of the run itself.
         let rows = Self::rows_of(&layout);
         let below = (0..=layer).map(|layer| LayerRun {
@@ -219,68 +335,7 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
             .continued(begun, continuation, next_run, observer)
     }
 
-    /// The logits of runs in which a part of the blocks of some layers writes, at one position, what it wrote at that
-    /// position of the first prompt of another run; each prompt and position in a run of its own, read as by
-    /// [`Self::overwritten`].
-    ///
-    /// # Errors
-    /// When a logit is not finite.
-    ///
-    /// # Panics
-    /// When there is no such layer or position.
-    ///
-    /// # Complexity
-    /// One forward pass of the positions from those given on, from the first of the layers on.
-    pub fn restored(
-        &self,
-        from: &Self,
-        (layers, part): (Range<usize>, BlockPart),
-        places: &[(usize, usize)],
-    ) -> Result<Vec<T>> {
-        let config = self.transformer.config();
-        let layout = self.layout.branches(places.iter().copied());
-        let rows = Self::rows_of(&layout);
-        let x = rows::gather(&self.run.streams[2 * layers.start], config.d_model, &rows);
-        let mut set = Vec::new();
-        for layer in layers.clone() {
-            let clean = &from.run.layers[layer];
-            let (site, values, width) = match part {
-                BlockPart::Mlp => (Site::Mlp { layer }, &clean.mlp, config.d_model),
-                BlockPart::Attention => {
-                    let heads = 0..config.n_heads;
-                    let width = config.n_heads * config.d_head;
-                    (Site::Heads { layer, heads }, &clean.z, width)
-                }
-            };
-            for (segment, &(_, position)) in layout.segments.iter().zip(places) {
-                let Some(clean) = from.query_row(0, position, layer) else {
-                    // Nothing reads the last layer there.
-                    continue;
-                };
-                let row = if self.transformer.reads_only(layer) {
-                    segment.reads.start
-                } else {
-                    segment.rows.start
-                };
-                set.push(Intervention {
-                    site: site.clone(),
-                    rows: row..row + 1,
-                    values: values[clean * width..(clean + 1) * width].to_vec(),
-                });
-            }
-        }
-        let changes = Changes {
-            interventions: &set,
-            ..Changes::none()
-        };
-        let rest = layers.start..config.n_layers;
-        let run = self
-            .transformer
-            .blocks(rest, &layout, (x, &self.prefix), false, changes);
-        self.finite_logits(run.streams.last().map_or(&[][..], Vec::as_slice))
-    }
-
-    /// The rows of the run that the rows of some branches are of.
+    /// The rows of the layout that the rows of some branches are of.
     fn rows_of(branches: &Layout) -> Vec<usize> {
         let segments = branches.segments.iter();
         segments
@@ -302,7 +357,6 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
         let layout = self
             .layout
             .branches(changes.iter().map(|it| (it.prompt, it.position)));
-        let leaving = &self.run.streams[2 * (layer + 1)];
         let reads_only = self.transformer.reads_only(layer);
         let mut x = Vec::with_capacity(layout.query_rows(reads_only) * width);
         for (segment, change) in layout.segments.iter().zip(changes) {
@@ -315,8 +369,8 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
                 if changed.contains(&position) {
                     let from = (position - changed.start) * width;
                     x.extend_from_slice(&change.values[from..from + width]);
-                } else if let Some(row) = self.query_row(change.prompt, position, layer) {
-                    x.extend_from_slice(&leaving[row * width..(row + 1) * width]);
+                } else if let Some(stream) = self.stream(change.prompt, position, layer) {
+                    x.extend_from_slice(stream);
                 }
             }
         }
@@ -330,16 +384,36 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
         (layout, run)
     }
 
-    fn finite_logits(&self, finals: &[T]) -> Result<Vec<T>> {
+    pub(super) fn finite_logits(&self, finals: &[T]) -> Result<Vec<T>> {
         let logits = self.transformer.logits(finals);
         if logits.iter().all(|logit| logit.is_finite()) {
             return Ok(logits);
         }
-        Err(Error::NotFinite {
-            node: "logits".into(),
-            problem:
-                "a logit is not finite in a changed run; try smaller strengths or precision: F64"
-                    .into(),
-        })
+        Err(not_finite(
+            "a logit is not finite in a changed run".to_owned(),
+        ))
     }
+}
+
+fn not_finite(problem: String) -> Error {
+    Error::NotFinite {
+        node: "logits".into(),
+        problem: problem + "; try smaller strengths or precision: F64",
+    }
+}
+
+/// Number of tokens that all of several prompts begin with, none of them at a position that is read or at the end.
+fn shared(prompts: &[Prompt<'_>]) -> usize {
+    let [first, others @ ..] = prompts else {
+        return 0;
+    };
+    if others.is_empty() {
+        return 0;
+    }
+    let most = |it: &Prompt<'_>| it.reads.first().copied().unwrap_or(it.tokens.len() - 1);
+    others.iter().fold(most(first), |shared, other| {
+        let pairs = first.tokens.iter().zip(other.tokens);
+        let equal = pairs.take_while(|(a, b)| a == b).count();
+        shared.min(equal).min(most(other))
+    })
 }

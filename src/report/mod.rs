@@ -84,7 +84,7 @@ pub use patchscope::{
 pub use picture::{MOST_PIXELS, Pdf, Png, outlined, to_pdf, to_png};
 pub use plot_colours::recoloured;
 pub use prompt::{prompt_csv, prompt_text};
-pub use relation::{ranks_svg, relation_csv, relation_svg, relation_text, subjects_csv};
+pub use relation::{betas_svg, ranks_svg, relation_csv, relation_svg, relation_text, subjects_csv};
 pub use residual::{
     cosines_svg, directions_csv, residual_csv, residual_html, residual_norm_svg, residual_text,
     residual_writes_svg,

@@ -41,30 +41,31 @@ pub fn relation_text(report: &RelationReport, about: &str) -> String {
                 faithful.layer,
                 short(faithful.beta)
             ),
-            Some(&faithful.held_out),
+            &faithful.held_out,
         ),
-        shared("  of another subject", Some(&by.other_subject)),
+        shared("  of another subject", &by.other_subject),
         spread("  random maps", &by.random_maps),
-        shared("  s + mean (o - s)", Some(&by.translation)),
-        shared("  s as it is (logit lens)", Some(&by.logit_lens)),
-        shared("  the most common answer", Some(&by.most_common)),
-        shared(
-            "  the prompt without a subject",
-            by.without_subject.as_ref(),
-        ),
-        shared("  the prompt without examples", by.zero_shot.as_ref()),
+        shared("  s + mean (o - s)", &by.translation),
+        shared("  s as it is (logit lens)", &by.logit_lens),
+        shared("  the most common answer", &by.most_common),
     ];
+    for (what, asked) in [
+        ("  the prompt without a subject", &by.without_subject),
+        ("  the prompt without examples", &by.zero_shot),
+    ] {
+        rows.extend(asked.iter().map(|share| shared(what, share)));
+    }
     out.0 += &table(&["says what the model says", "share", "of"], &rows, 1);
     if let Some(causal) = &report.causal {
         let by = &causal.baselines;
         rows = vec![
             shared(
                 &format!("W^+ (o' - o), layer {}, rank {}", causal.layer, causal.rank),
-                Some(&causal.held_out),
+                &causal.held_out,
             ),
             spread("  random changes of that norm", &by.random),
-            shared("  o' - o", Some(&by.translation)),
-            shared("  s' instead of s", Some(&by.replaced)),
+            shared("  o' - o", &by.translation),
+            shared("  s' instead of s", &by.replaced),
         ];
         out.line(format_args!(""));
         out.0 += &table(&["makes it say the other object", "share", "of"], &rows, 1);
@@ -97,11 +98,9 @@ pub fn relation_text(report: &RelationReport, about: &str) -> String {
     out.0
 }
 
-fn shared(what: &str, share: Option<&Share>) -> Vec<String> {
-    let (text, of) = share.map_or_else(Default::default, |share| {
-        (shares(share.share, share.interval), share.of.to_string())
-    });
-    vec![what.to_owned(), text, of]
+fn shared(what: &str, share: &Share) -> Vec<String> {
+    let text = shares(share.share, share.interval);
+    vec![what.to_owned(), text, share.of.to_string()]
 }
 
 fn spread(what: &str, found: &[f64]) -> Vec<String> {
@@ -126,7 +125,7 @@ fn spread(what: &str, found: &[f64]) -> Vec<String> {
 pub fn relation_csv(report: &RelationReport) -> String {
     let mut out = Text::default();
     out.line(format_args!(
-        "layer,beta,faithful_discovery,faithful,faithful_low,faithful_high,rank,causal_discovery,causal,causal_low,causal_high"
+        "layer,beta,faithful_discovery,faithful_log_probability,faithful,faithful_low,faithful_high,rank,causal_discovery,causal_log_probability,causal,causal_low,causal_high"
     ));
     for it in &report.layers {
         let share = |share: Option<Share>| share.map_or_else(String::new, |it| number(it.share));
@@ -135,13 +134,15 @@ pub fn relation_csv(report: &RelationReport) -> String {
         };
         let rank = it.rank.map_or_else(String::new, |rank| rank.to_string());
         out.line(format_args!(
-            "{},{},{},{},{},{rank},{},{},{}",
+            "{},{},{},{},{},{},{rank},{},{},{},{}",
             it.layer,
             number(it.beta),
             number(it.faithful_discovery.share),
+            number(it.faithful_log_probability),
             number(it.faithful.share),
             ends(Some(it.faithful)),
             share(it.causal_discovery),
+            it.causal_log_probability.map_or_else(String::new, number),
             share(it.causal),
             ends(it.causal)
         ));
@@ -171,36 +172,66 @@ pub fn subjects_csv(report: &RelationReport) -> String {
 /// Causality of the discovery subjects that choose, by layer and rank, as SVG; nothing where no object was exchanged.
 pub fn ranks_svg(report: &RelationReport, title: &str) -> Option<String> {
     report.causal.as_ref()?;
-    let cell = |rank: usize, layer: &LayerFigures| HeatCell {
-        value: layer.causal_by_rank.get(rank).copied(),
-        label: String::new(),
-        tooltip: vec![
-            format!("layer {}, rank {}", layer.layer, report.ranks[rank]),
-            percent(layer.causal_by_rank.get(rank).copied().unwrap_or(0.0)),
-        ],
+    let tried = Tried {
+        axis: "rank of the inverse",
+        names: report.ranks.iter().map(ToString::to_string).collect(),
+        shares: |layer| &layer.causal_by_rank,
+        figure: "causality",
     };
-    // The largest rank on top.
-    let ranks = (0..report.ranks.len()).rev();
-    let map = HeatMap {
-        title: title.to_owned(),
-        row_axis: "rank of the inverse".into(),
-        column_axis: "layer after which subjects are changed".into(),
-        rows: ranks
-            .clone()
-            .map(|rank| report.ranks[rank].to_string())
-            .collect(),
-        columns: report
-            .layers
-            .iter()
-            .map(|it| it.layer.to_string())
-            .collect(),
-        cells: ranks
-            .flat_map(|rank| report.layers.iter().map(move |layer| cell(rank, layer)))
-            .collect(),
-        colours: Colours::Sequential(Some([0.0, 1.0])),
-        legend: "causality, discovery subjects".into(),
+    Some(tried.svg(report, title))
+}
+
+/// Faithfulness of the discovery subjects that choose, by layer and factor, as SVG.
+pub fn betas_svg(report: &RelationReport, title: &str) -> String {
+    let tried = Tried {
+        axis: "beta",
+        names: report.betas.iter().map(ToString::to_string).collect(),
+        shares: |layer| &layer.faithful_by_beta,
+        figure: "faithfulness",
     };
-    Some(map.svg())
+    tried.svg(report, title)
+}
+
+/// What was tried in every layer.
+struct Tried {
+    axis: &'static str,
+    /// What was tried, the smallest first.
+    names: Vec<String>,
+    /// The share of the discovery subjects that choose, of each.
+    shares: fn(&LayerFigures) -> &[f64],
+    figure: &'static str,
+}
+
+impl Tried {
+    fn svg(&self, report: &RelationReport, title: &str) -> String {
+        let cell = |place: usize, layer: &LayerFigures| {
+            let share = (self.shares)(layer).get(place).copied();
+            HeatCell {
+                value: share,
+                label: String::new(),
+                tooltip: vec![
+                    format!("layer {}, {} {}", layer.layer, self.axis, self.names[place]),
+                    percent(share.unwrap_or(0.0)),
+                ],
+            }
+        };
+        // The largest on top.
+        let places = (0..self.names.len()).rev();
+        let layers = report.layers.iter();
+        let map = HeatMap {
+            title: format!("{title}: {} of those that choose", self.figure),
+            row_axis: self.axis.into(),
+            column_axis: "layer after which subjects are taken".into(),
+            rows: self.names.iter().rev().cloned().collect(),
+            columns: layers.clone().map(|it| it.layer.to_string()).collect(),
+            cells: places
+                .flat_map(|place| layers.clone().map(move |layer| cell(place, layer)))
+                .collect(),
+            colours: Colours::Sequential(Some([0.0, 1.0])),
+            legend: self.figure.into(),
+        };
+        map.svg()
+    }
 }
 
 /// Faithfulness and causality of held-out subjects over layers as SVG.

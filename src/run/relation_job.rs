@@ -10,7 +10,9 @@ use crate::engine::Transformer;
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
-use crate::report::{ranks_svg, relation_csv, relation_svg, relation_text, subjects_csv};
+use crate::report::{
+    betas_svg, ranks_svg, relation_csv, relation_svg, relation_text, subjects_csv,
+};
 use crate::spec::Precision;
 use crate::task::{self, LoadRequest, Prompts, RelationPrompts, RelationSplit};
 
@@ -89,6 +91,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Relation) -> Result<Answer> {
     add("report.txt", relation_text(&report, &about));
     add("layers.csv", relation_csv(&report));
     add("layers.svg", relation_svg(&report, &title));
+    add("betas.svg", betas_svg(&report, &title));
     if let Some(svg) = ranks_svg(&report, &title) {
         add("ranks.svg", svg);
     }

@@ -35,6 +35,8 @@ pub struct SubjectPrompt {
 pub struct Relation {
     /// Its name.
     pub name: String,
+    /// The file that it is from, for messages.
+    pub source: String,
     /// Templates of prompts with examples in front.
     pub templates: Vec<String>,
     /// Templates of prompts without; empty where the others serve for them.
@@ -98,7 +100,10 @@ struct Sample {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
+#[serde(
+    untagged,
+    expecting = "expected `object` to be a text or a list of texts"
+)]
 enum Objects {
     One(String),
     Several(Vec<String>),
@@ -128,15 +133,17 @@ impl Relation {
         });
         let relation = Self {
             name: file.name,
+            source: name,
             templates: file.prompt_templates,
             zero_shot_templates: file.prompt_templates_zs,
             samples: samples.collect(),
         };
-        relation.check(&name)?;
+        relation.check()?;
         Ok(relation)
     }
 
-    fn check(&self, source: &str) -> Result<()> {
+    fn check(&self) -> Result<()> {
+        let source = &self.source;
         if self.templates.is_empty() {
             let problem =
                 "`prompt_templates` is empty; write at least one, such as \"The capital of {} is\"";
@@ -209,7 +216,7 @@ impl Relation {
         shown: &[usize],
         request: &LoadRequest<'_>,
     ) -> Result<RelationPrompts> {
-        let tokenizer = text::tokenizer(request, &self.name)?;
+        let tokenizer = text::tokenizer(request, &self.source)?;
         let template = &self.templates[template];
         let example = |&sample: &usize| {
             let sample = &self.samples[sample];
@@ -240,8 +247,8 @@ impl Relation {
         let rest = template.split(SUBJECT).map(str::trim);
         let rest = rest.filter(|part| !part.is_empty()).collect::<Vec<_>>();
         let rest = encoded(&format!("{examples}{}", rest.join(" ")), tokenizer, request);
-        let rest = rest.map_err(|problem| Error::data(&self.name, problem));
-        problems.report(&self.name)?;
+        let rest = rest.map_err(|problem| Error::data(&self.source, problem));
+        problems.report(&self.source)?;
         let rest = rest?;
         Ok(RelationPrompts {
             template: template.clone(),

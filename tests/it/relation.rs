@@ -5,8 +5,10 @@ mod command;
 mod jacobian;
 
 use secateur::analyze::Relation;
-use secateur::analyze::relation::{LowRankInverse, RelationReport, RelationTask, decode_relation};
-use secateur::engine::{Subjects, Transformer};
+use secateur::analyze::relation::{
+    LayerFigures, LowRankInverse, RelationReport, RelationTask, decode_relation,
+};
+use secateur::engine::Transformer;
 use secateur::events::Silent;
 use secateur::graph::{ComputationGraph, Granularity, NeuronNodes};
 use secateur::model::{ModelConfig, Norm, Real, Weights};
@@ -169,8 +171,8 @@ fn a_linear_relation_is_decoded_and_edited_without_a_miss() {
     }
 }
 
-/// `W` times a vector plus the bias, decoded, by plain loops.
-fn decodes_to(weights: &Weights<f64>, final_stream: &[f64]) -> u32 {
+/// What a final stream decodes to, and the log-probability of a token, by plain loops.
+fn decodes_to(weights: &Weights<f64>, final_stream: &[f64], wanted: u32) -> (u32, f64) {
     let all: Vec<usize> = (0..weights.config.d_out()).collect();
     let normed = oracle::norm(weights.config.norm, &weights.final_norm, final_stream);
     let table = &weights.unembedding.as_ref().expect("an unembedding").table;
@@ -180,10 +182,10 @@ fn decodes_to(weights: &Weights<f64>, final_stream: &[f64]) -> u32 {
         .map(|row| dot(row, &normed))
         .collect();
     let most = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    logits
-        .iter()
-        .position(|it| it.total_cmp(&most).is_eq())
-        .expect("a token") as u32
+    let best = logits.iter().position(|it| it.total_cmp(&most).is_eq());
+    let total: f64 = logits.iter().map(|it| (it - most).exp()).sum();
+    let log_probability = logits[wanted as usize] - most - total.ln();
+    (best.expect("a token") as u32, log_probability)
 }
 
 /// Faithfulness by layer with Jacobians from differences and sums one number after the other.
@@ -202,14 +204,14 @@ fn figures_equal_those_of_plain_loops() {
         ..Relation::new("")
     };
     let report = report(&transformer, &asked, &question);
-    let all = Subjects::new(&transformer, &asked.prompts.prompts).expect("runs");
+    let all = jacobian::Subjects::new(&transformer, &asked.prompts.prompts);
     let said: Vec<u32> = asked.prompts.answers.iter().map(|it| it[0]).collect();
     for figures in &report.layers {
         let layer = figures.layer;
         let mut map = vec![vec![0.0; config.d_model]; config.d_model];
         let mut bias = vec![0.0; config.d_model];
         for &training in &asked.split.discovery[..3] {
-            let slopes = jacobian::by_differences(&all, training, layer);
+            let slopes = all.by_differences(training, layer);
             for (output, row) in slopes.iter().enumerate() {
                 for (sum, slope) in map[output].iter_mut().zip(row) {
                     *sum += slope / 3.0;
@@ -218,51 +220,53 @@ fn figures_equal_those_of_plain_loops() {
                 bias[output] += (all.object(training)[output] - product) / 3.0;
             }
         }
-        let hits = |of: &[usize], beta: f64| {
-            let right = of.iter().filter(|&&it| {
+        let judged = |of: &[usize], beta: f64| {
+            let each = of.iter().map(|&it| {
                 let subject = all.subject(layer, it);
                 let rows = map.iter().zip(&bias);
                 let object = rows.map(|(row, bias)| beta * dot(row, subject) + bias);
-                decodes_to(&weights, &object.collect::<Vec<_>>()) == said[it]
+                let object: Vec<f64> = object.collect();
+                let (token, log_probability) = decodes_to(&weights, &object, said[it]);
+                (usize::from(token == said[it]), log_probability)
             });
-            right.count()
+            let (hits, logs): (Vec<usize>, Vec<f64>) = each.unzip();
+            (
+                hits.iter().sum::<usize>(),
+                logs.iter().sum::<f64>() / of.len() as f64,
+            )
         };
         let choosing = &asked.split.discovery[3..];
-        let counts: Vec<usize> = question
-            .betas
-            .iter()
-            .map(|&it| hits(choosing, it))
-            .collect();
-        let most = counts.iter().max().expect("betas");
-        let best = counts.iter().position(|it| it == most).expect("betas");
-        assert!((figures.beta - question.betas[best]).abs() < 1e-12);
-        assert_eq!(figures.faithful_discovery.count, *most);
-        assert_eq!(
-            figures.faithful.count,
-            hits(&asked.split.held_out, figures.beta)
-        );
+        let (mut best, mut most) = (0.0, (0, f64::NEG_INFINITY));
+        for &beta in &question.betas {
+            let found = judged(choosing, beta);
+            if found.0 > most.0 || (found.0 == most.0 && found.1 > most.1) {
+                (best, most) = (beta, found);
+            }
+        }
+        assert!((figures.beta - best).abs() < 1e-12);
+        assert_eq!(figures.faithful_discovery.count, most.0);
+        assert!((figures.faithful_log_probability - most.1).abs() < 1e-6);
+        let held_out = judged(&asked.split.held_out, best);
+        assert_eq!(figures.faithful.count, held_out.0);
         // The inverse cut at the width of the stream is the whole one.
         assert!(figures.rank.expect("a rank") <= config.d_model);
     }
-    let best = report
-        .layers
-        .iter()
-        .map(|it| it.faithful_discovery.count)
-        .max();
-    let chosen = report
-        .layers
-        .iter()
-        .find(|it| Some(it.faithful_discovery.count) == best);
-    assert_eq!(chosen.expect("a layer").layer, report.faithful.layer);
-    let edits =
-        |it: &secateur::analyze::relation::LayerFigures| it.causal_discovery.expect("edits").count;
-    let best = report.layers.iter().map(edits).max();
-    let chosen = report
-        .layers
-        .iter()
-        .find(|it| Some(edits(it)) == best)
-        .expect("a layer");
-    let causal = report.causal.expect("edits");
+    // The layer with the largest share, of several that with the largest log-probability.
+    let by_share_and_log = |of: fn(&LayerFigures) -> (usize, f64)| {
+        let layers = report.layers.iter();
+        let best = layers.max_by(|a, b| {
+            let (a, b) = (of(a), of(b));
+            a.0.cmp(&b.0).then(a.1.total_cmp(&b.1))
+        });
+        best.expect("layers")
+    };
+    let chosen = by_share_and_log(|it| (it.faithful_discovery.count, it.faithful_log_probability));
+    assert_eq!(chosen.layer, report.faithful.layer);
+    let chosen = by_share_and_log(|it| {
+        let log_probability = it.causal_log_probability.expect("edits");
+        (it.causal_discovery.expect("edits").count, log_probability)
+    });
+    let causal = report.causal.as_ref().expect("edits");
     assert_eq!(
         (chosen.layer, chosen.rank),
         (causal.layer, Some(causal.rank))

@@ -39,8 +39,11 @@ pub(super) fn changed<T: Real>(
         layers: later,
         shares: Mutex::new(shares),
     };
-    let splice: Option<&dyn Splice<T>> = (!later.is_empty()).then_some(&behind);
-    let logits = run.overwritten_and(first, &overwrites, splice)?;
+    let logits = if later.is_empty() {
+        run.overwritten(first, &overwrites)?
+    } else {
+        run.overwritten_and(first, &overwrites, &behind)?
+    };
     let shares = behind
         .shares
         .into_inner()

@@ -1,5 +1,8 @@
 //! What else says what the model says, or makes it say something else.
 
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
 use super::edits::{Edited, Exchanged};
 use super::found::LinearMap;
 use super::known::Known;
@@ -48,7 +51,7 @@ pub(super) fn faithful<T: Real>(
         .map(|tokens| says(&[tokens.to_vec()]));
     let without = without.transpose()?;
     let constant = |token: u32| Share::of(said.iter().map(|said| *said == token));
-    let decoded = |finals: Vec<T>| -> Result<Share> { Ok(judging.agreement(&finals)?.1[0]) };
+    let decoded = |finals: Vec<T>| -> Result<Share> { Ok(judging.agreement(&finals)?[0].share) };
 
     // The mean of o - s of the subjects that the map is made of.
     let translation = bias(&training.objects(), &training.streams(layer), d_model);
@@ -56,9 +59,12 @@ pub(super) fn faithful<T: Real>(
         let pairs = row.iter().zip(&translation);
         pairs.map(|(stream, offset)| T::from_f64(stream + offset))
     });
-    // Of every subject the product of the next one.
-    let mut others = map.products(&streams);
-    others.rotate_left(d_model);
+    let own = map.products(&streams);
+    let mut others = own.clone();
+    for (subject, other) in cycle(said.len()) {
+        let row = other * d_model..(other + 1) * d_model;
+        others[subject * d_model..(subject + 1) * d_model].copy_from_slice(&own[row]);
+    }
     let mut random_maps = Vec::with_capacity(random);
     for seed in 0..random as u64 {
         if observer.interrupted() {
@@ -114,12 +120,12 @@ pub(super) fn causal<T: Real>(
     let replaced: Vec<Vec<f64>> = exchanges
         .iter()
         .map(|it| {
-            let stream = known.subjects.subject(layer, it.with).iter();
+            let stream = known.stream(layer, it.with).iter();
             stream.map(|value| value.to_f64()).collect()
         })
         .collect();
-    let replaced = known.exchanged(layer, exchanges, &[replaced])?[0].1;
-    let translation = judging.with_added(layer, &[judging.wanted()])?[0].1;
+    let replaced = known.exchanged(layer, exchanges, &[replaced])?[0].share;
+    let translation = judging.with_added(layer, &[judging.wanted()])?[0].share;
     let mut shares = Vec::with_capacity(random);
     for seed in 0..random {
         if observer.interrupted() {
@@ -134,7 +140,7 @@ pub(super) fn causal<T: Real>(
                 random_vector(seed, change.len(), norm_of(change))
             })
             .collect();
-        shares.push(judging.with_added(layer, &[way])?[0].1.share);
+        shares.push(judging.with_added(layer, &[way])?[0].share.share);
         observer.event(Event::Step {
             done: seed as u64 + 1,
             note: String::new(),
@@ -164,6 +170,17 @@ pub(super) fn relative_norm<T: Real>(
     mean(&shares)
 }
 
+/// Every number with another one, by a random order: files are often in order of their objects.
+fn cycle(count: usize) -> Vec<(usize, usize)> {
+    let mut order: Vec<usize> = (0..count).collect();
+    let mut rng = ChaCha8Rng::seed_from_u64(0);
+    for end in (1..count).rev() {
+        order.swap(end, rng.random_range(0..=end));
+    }
+    let next = order.iter().cycle().skip(1);
+    order.iter().copied().zip(next.copied()).collect()
+}
+
 /// The mean of `objects - products`, both `[rows, d_model]`.
 fn bias(objects: &[f64], products: &[f64], d_model: usize) -> Vec<f64> {
     let mut bias = vec![0.0; d_model];
@@ -190,7 +207,21 @@ fn most_common(tokens: &[u32]) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use super::most_common;
+    use super::{cycle, most_common};
+
+    #[test]
+    fn every_subject_has_another_one() {
+        for count in [2, 3, 17] {
+            let pairs = cycle(count);
+            assert!(pairs.iter().all(|(subject, other)| subject != other));
+            for side in [0, 1] {
+                let mut all: Vec<usize> = pairs.iter().map(|it| [it.0, it.1][side]).collect();
+                all.sort_unstable();
+                assert_eq!(all, (0..count).collect::<Vec<_>>());
+            }
+        }
+        assert_eq!(cycle(1), [(0, 0)]);
+    }
 
     #[test]
     fn the_most_common_token_is_the_smallest_of_several() {

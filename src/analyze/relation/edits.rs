@@ -2,11 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::faithful::first_of_the_best;
 use super::found::LinearMap;
 use super::inverse::LowRankInverse;
-use super::known::{Exchange, Known};
-use crate::analyze::Share;
+use super::known::{Exchange, Judged, Known, best};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
 use crate::model::Real;
@@ -24,10 +22,10 @@ pub(super) struct Edited {
     pub rank: usize,
     /// Shares of discovery subjects by rank.
     pub by_rank: Vec<f64>,
-    pub discovery: Share,
-    pub held_out: Share,
-    /// What the model says of the held-out subjects that are changed.
-    pub said: Vec<u32>,
+    /// By the discovery subjects that choose.
+    pub discovery: Judged,
+    /// By the held-out ones.
+    pub held_out: Judged,
     /// What is added to each.
     pub changes: Vec<Vec<f64>>,
 }
@@ -64,18 +62,15 @@ pub(super) fn sweep<T: Real>(
         if observer.interrupted() {
             return Err(Error::Interrupted);
         }
-        let tried = sets[0].with_added(map.layer, &choosing)?;
-        let best = first_of_the_best(tried.iter().map(|(_, share)| share.count));
+        let mut tried = sets[0].with_added(map.layer, &choosing)?;
+        let best = best(&tried);
         let changes = judging[best].clone();
-        let (said, held_out) = sets[1]
-            .with_added(map.layer, std::slice::from_ref(&changes))?
-            .swap_remove(0);
+        let mut held_out = sets[1].with_added(map.layer, std::slice::from_ref(&changes))?;
         found.push(Edited {
             rank: ranks[best],
-            by_rank: tried.iter().map(|(_, share)| share.share).collect(),
-            discovery: tried[best].1,
-            held_out,
-            said,
+            by_rank: tried.iter().map(|it| it.share.share).collect(),
+            discovery: tried.swap_remove(best),
+            held_out: held_out.swap_remove(0),
             changes,
         });
         observer.event(Event::Step {
@@ -112,11 +107,7 @@ impl<T: Real> Exchanged<'_, '_, '_, T> {
     }
 
     /// What the model says with each of some ways of changes added to the streams after a layer.
-    pub(super) fn with_added(
-        &self,
-        layer: usize,
-        ways: &[Vec<Vec<f64>>],
-    ) -> Result<Vec<(Vec<u32>, Share)>> {
+    pub(super) fn with_added(&self, layer: usize, ways: &[Vec<Vec<f64>>]) -> Result<Vec<Judged>> {
         let streams = self.known.streams(layer);
         let d_model = streams.len() / self.known.len().max(1);
         let changed = |way: &Vec<Vec<f64>>| {

@@ -1,8 +1,7 @@
 //! How often maps decode to what the model says, by layer and factor.
 
 use super::found::LinearMap;
-use super::known::Known;
-use crate::analyze::Share;
+use super::known::{Judged, Known, best};
 use crate::error::Result;
 use crate::events::{Event, Observer, phase};
 use crate::model::Real;
@@ -13,8 +12,10 @@ pub(super) struct Decoded {
     pub beta: f64,
     /// Shares of discovery subjects by factor.
     pub by_beta: Vec<f64>,
-    pub discovery: Share,
-    pub held_out: Share,
+    /// By the discovery subjects that choose.
+    pub discovery: Judged,
+    /// By the held-out ones.
+    pub held_out: Judged,
 }
 
 /// The best factor of every map by the subjects that choose, and its share of those that judge.
@@ -35,16 +36,15 @@ pub(super) fn sweep<T: Real>(
             .iter()
             .flat_map(|&beta| map.decoded::<T>(&products, beta))
             .collect();
-        let (_, shares) = choosing.agreement(&finals)?;
-        let best = first_of_the_best(shares.iter().map(|share| share.count));
-        let beta = betas[best];
+        let mut tried = choosing.agreement(&finals)?;
+        let best = best(&tried);
         let products = map.products(&judging.streams(map.layer));
-        let (_, held_out) = judging.agreement(&map.decoded(&products, beta))?;
+        let mut held_out = judging.agreement(&map.decoded(&products, betas[best]))?;
         found.push(Decoded {
-            beta,
-            by_beta: shares.iter().map(|it| it.share).collect(),
-            discovery: shares[best],
-            held_out: held_out[0],
+            beta: betas[best],
+            by_beta: tried.iter().map(|it| it.share.share).collect(),
+            discovery: tried.swap_remove(best),
+            held_out: held_out.swap_remove(0),
         });
         observer.event(Event::Step {
             done: found.len() as u64,
@@ -52,12 +52,4 @@ pub(super) fn sweep<T: Real>(
         });
     }
     Ok(found)
-}
-
-/// The place of the first of the largest numbers; 0 of none.
-pub(super) fn first_of_the_best(
-    counts: impl DoubleEndedIterator<Item = usize> + ExactSizeIterator,
-) -> usize {
-    let places = counts.enumerate().rev();
-    places.max_by_key(|(_, count)| *count).map_or(0, |it| it.0)
 }

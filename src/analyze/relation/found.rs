@@ -1,7 +1,8 @@
 //! The linear map of a relation: mean Jacobian and mean bias of some subjects, at every layer at once.
 
+use super::known::Known;
 use crate::analyze::random::norm_of;
-use crate::engine::{Dense, Subjects};
+use crate::engine::Dense;
 use crate::error::Result;
 use crate::events::{Event, Observer, phase};
 use crate::model::Real;
@@ -23,13 +24,13 @@ impl LinearMap {
     /// # Complexity
     /// A backward pass of `d_model` outputs for each subject.
     pub(super) fn all<T: Real>(
-        subjects: &Subjects<'_, '_, T>,
-        count: usize,
+        known: &Known<'_, '_, T>,
         layers: &[usize],
         observer: &dyn Observer,
     ) -> Result<Vec<Self>> {
+        let count = known.len();
         phase(observer, "Jacobians", count as u64);
-        let d_model = subjects.object(0).len();
+        let d_model = known.d_model();
         let mut maps: Vec<Self> = layers
             .iter()
             .map(|&layer| Self {
@@ -39,26 +40,28 @@ impl LinearMap {
             })
             .collect();
         let share = 1.0 / count as f64;
-        for prompt in 0..count {
-            let object = subjects.object(prompt);
-            subjects.jacobians(prompt, layers, observer, |layer, first, rows| {
+        for subject in 0..count {
+            let object = known.object(subject);
+            let place = known.place(subject);
+            let add = |layer: usize, first: usize, rows: &[T]| {
                 let Some(map) = maps.iter_mut().find(|map| map.layer == layer) else {
                     return;
                 };
-                let subject = subjects.subject(layer, prompt);
+                let stream = known.stream(layer, subject);
                 for (index, row) in rows.chunks_exact(d_model).enumerate() {
                     let output = first + index;
                     let weight = &mut map.weight[output * d_model..(output + 1) * d_model];
                     let mut product = 0.0;
-                    for ((sum, &slope), &value) in weight.iter_mut().zip(row).zip(subject) {
+                    for ((sum, &slope), &value) in weight.iter_mut().zip(row).zip(stream) {
                         *sum += share * slope.to_f64();
                         product += slope.to_f64() * value.to_f64();
                     }
                     map.bias[output] += share * (object[output].to_f64() - product);
                 }
-            })?;
+            };
+            known.runs.jacobians(place, layers, observer, add)?;
             observer.event(Event::Step {
-                done: prompt as u64 + 1,
+                done: subject as u64 + 1,
                 note: String::new(),
             });
         }

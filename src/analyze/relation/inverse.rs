@@ -28,9 +28,11 @@ impl LowRankInverse {
         let matrix = DMatrix::from_row_slice(width, width, weight);
         // Each singular value takes a few steps.
         let most_steps = 100 * width;
-        let found = matrix.try_svd(true, true, f64::EPSILON, most_steps);
+        let found = matrix
+            .clone()
+            .try_svd(true, false, f64::EPSILON, most_steps);
         let found = found.ok_or_else(|| not_decomposed("its singular values do not converge"))?;
-        let (Some(left), Some(right)) = (found.u, found.v_t) else {
+        let Some(left) = found.u else {
             return Err(Error::Bug("singular values without vectors".into()));
         };
         let values: Vec<f64> = found.singular_values.iter().copied().collect();
@@ -39,9 +41,16 @@ impl LowRankInverse {
             .first()
             .map_or(0.0, |most| most * width as f64 * f64::EPSILON);
         let rank = values.iter().take_while(|value| **value > least).count();
+        let left = left.columns(0, rank).into_owned();
+        // `W^T u / s`: rotating right vectors along with the left ones takes most of the time of a decomposition, and `v` is
+        // known to no more digits either.
+        let mut right = matrix.tr_mul(&left);
+        for (mut column, value) in right.column_iter_mut().zip(&values) {
+            column /= *value;
+        }
         Ok(Self {
-            left: left.as_slice()[..rank * width].to_vec(),
-            right: right.transpose().as_slice()[..rank * width].to_vec(),
+            left: left.as_slice().to_vec(),
+            right: right.as_slice().to_vec(),
             values: values[..rank].to_vec(),
             width,
         })

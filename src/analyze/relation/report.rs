@@ -88,7 +88,7 @@ pub struct Causal {
 /// How often another change makes the model say the object of another subject.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CausalBaselines {
-    /// The other subject's stream instead: as much as a change there can do.
+    /// The other subject's stream instead: what the model itself would have there.
     pub replaced: Share,
     /// `o' - o` added as it is.
     pub translation: Share,
@@ -101,16 +101,20 @@ pub struct CausalBaselines {
 pub struct LayerFigures {
     /// The layer.
     pub layer: usize,
-    /// The factor with the largest share of discovery subjects; the first of several.
+    /// The factor with the largest share of discovery subjects, of several that with the largest log-probability.
     pub beta: f64,
     /// Discovery subjects whose decoded token is the model's.
     pub faithful_discovery: Share,
+    /// The mean log-probability, in nats, that they give to what the model says.
+    pub faithful_log_probability: f64,
     /// Held-out ones.
     pub faithful: Share,
-    /// The rank with the largest share of discovery subjects; the first of several.
+    /// The rank with the largest share of discovery subjects, of several that with the largest log-probability.
     pub rank: Option<usize>,
     /// Discovery subjects of which the model says the other object.
     pub causal_discovery: Option<Share>,
+    /// The mean log-probability, in nats, that the model then gives to the other objects.
+    pub causal_log_probability: Option<f64>,
     /// Held-out ones.
     pub causal: Option<Share>,
     /// The share of discovery subjects whose decoded token is the model's, by factor.

@@ -2,9 +2,9 @@
 
 use super::baselines::{self, Otherwise};
 use super::edits::{self, Edited, Exchanged};
-use super::faithful::{self, Decoded, first_of_the_best};
+use super::faithful::{self, Decoded};
 use super::found::LinearMap;
-use super::known::{Exchange, Known};
+use super::known::{Exchange, Known, best};
 use super::parameters::Relation;
 use super::report::{Causal, Faithful, LayerFigures, RelationReport, SubjectRow};
 use super::template::{Selected, enough, knows, template};
@@ -67,7 +67,7 @@ pub fn decode_relation<T: Real>(
     let chooses = Known::new(transformer, &choosing.prompts)?;
     let judges = Known::new(transformer, &judging.prompts)?;
 
-    let maps = LinearMap::all(&trained.subjects, trained.len(), &layers, observer)?;
+    let maps = LinearMap::all(&trained, &layers, observer)?;
     let decoded = faithful::sweep(&maps, [&chooses, &judges], &question.betas, observer)?;
     let exchanges = [&chooses, &judges].map(|known| known.exchanges(question.seed));
     let sets = [(&chooses, &exchanges[0]), (&judges, &exchanges[1])];
@@ -80,8 +80,8 @@ pub fn decode_relation<T: Real>(
         Vec::new()
     };
 
-    let best = first_of_the_best(decoded.iter().map(|it| it.discovery.count));
-    let map = &maps[best];
+    let place = best(decoded.iter().map(|it| &it.discovery));
+    let (map, found) = (&maps[place], &decoded[place]);
     let otherwise = Otherwise {
         said_discovery: &said_discovery,
         zero_shot: if template.zero_shot.is_empty() {
@@ -94,31 +94,28 @@ pub fn decode_relation<T: Real>(
     };
     let both = [&trained, &judges];
     let random = task.random_baselines;
-    let beta = decoded[best].beta;
-    let products = map.products(&judges.streams(map.layer));
-    let (decoded_tokens, _) = judges.agreement(&map.decoded(&products, beta))?;
     let faithful = Faithful {
         layer: map.layer,
-        beta,
-        held_out: decoded[best].held_out,
-        baselines: baselines::faithful(map, beta, both, &otherwise, random, observer)?,
+        beta: found.beta,
+        held_out: found.held_out.share,
+        baselines: baselines::faithful(map, found.beta, both, &otherwise, random, observer)?,
     };
-    let best = first_of_the_best(edited.iter().map(|it| it.discovery.count));
-    let causal = match edited.get(best) {
+    let place = best(edited.iter().map(|it| &it.discovery));
+    let causal = match edited.get(place) {
         None => None,
         Some(edited) => Some(Causal {
-            layer: maps[best].layer,
+            layer: maps[place].layer,
             rank: edited.rank,
-            held_out: edited.held_out,
-            relative_norm: baselines::relative_norm(maps[best].layer, edited, sets[1]),
-            baselines: baselines::causal(maps[best].layer, edited, sets[1], random, observer)?,
+            held_out: edited.held_out.share,
+            relative_norm: baselines::relative_norm(maps[place].layer, edited, sets[1]),
+            baselines: baselines::causal(maps[place].layer, edited, sets[1], random, observer)?,
         }),
     };
     let subjects = rows(
         task,
         (&judging, &judges),
-        &decoded_tokens,
-        (sets[1].exchanges, edited.get(best)),
+        &found.held_out.said,
+        (sets[1].exchanges, edited.get(place)),
     );
     Ok(RelationReport {
         relation: task.name.to_owned(),
@@ -178,11 +175,13 @@ fn by_layer(maps: &[LinearMap], decoded: &[Decoded], edited: &[Edited]) -> Vec<L
             LayerFigures {
                 layer: map.layer,
                 beta: decoded.beta,
-                faithful_discovery: decoded.discovery,
-                faithful: decoded.held_out,
+                faithful_discovery: decoded.discovery.share,
+                faithful_log_probability: decoded.discovery.log_probability,
+                faithful: decoded.held_out.share,
                 rank: edited.map(|it| it.rank),
-                causal_discovery: edited.map(|it| it.discovery),
-                causal: edited.map(|it| it.held_out),
+                causal_discovery: edited.map(|it| it.discovery.share),
+                causal_log_probability: edited.map(|it| it.discovery.log_probability),
+                causal: edited.map(|it| it.held_out.share),
                 faithful_by_beta: decoded.by_beta.clone(),
                 causal_by_rank: edited.map_or_else(Vec::new, |it| it.by_rank.clone()),
             }
@@ -209,7 +208,7 @@ fn rows<T: Real>(
             decoded: text(decoded[index]),
             other: with.map(name),
             wanted: with.map(|with| text(known.said[with])),
-            edited: place.and_then(|place| Some(text(edited?.said[place]))),
+            edited: place.and_then(|place| Some(text(edited?.held_out.said[place]))),
         }
     };
     (0..selected.numbers.len()).map(row).collect()

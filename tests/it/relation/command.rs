@@ -55,8 +55,14 @@ fn relations_are_decoded_from_the_command_line_and_in_batches() {
     }
     // A line for each layer but the last, and the header.
     assert_eq!(text(&bytes("layers.csv")).lines().count(), 3);
-    let svg = text(&bytes("layers.svg"));
-    assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>") && !svg.contains("NaN"));
+    for file in ["layers.svg", "betas.svg", "ranks.svg"] {
+        let svg = text(&bytes(file));
+        assert!(
+            svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"),
+            "{file}"
+        );
+        assert!(!svg.contains("NaN"), "{file}");
+    }
     let json: serde_json::Value = serde_json::from_slice(&bytes("report.json")).expect("JSON");
     let share = |value: &serde_json::Value| value["held_out"]["share"].as_f64().expect("a share");
     // A name that is copied is read off by a linear map, and exchanged by its inverse.

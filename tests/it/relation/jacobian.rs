@@ -2,60 +2,101 @@
 
 use std::path::Path;
 
-use secateur::engine::{Subjects, Transformer};
+use secateur::engine::{Overwrite, Prompt, Rerun, Transformer};
 use secateur::events::Silent;
 use secateur::model::{Block, Table, Weights, load_model};
 
 use super::{graph_of, prompt};
 use crate::oracle::{self, gpt2, llama};
 use crate::shapes;
+use secateur::task::SubjectPrompt;
 
 const STEP: f64 = 1e-5;
 
-/// The Jacobian of a prompt by a layer, `[outputs][inputs]`, by central differences.
-pub(super) fn by_differences(
-    subjects: &Subjects<'_, '_, f64>,
-    prompt: usize,
-    layer: usize,
-) -> Vec<Vec<f64>> {
-    let own = subjects.subject(layer, prompt).to_vec();
-    let shifted = |input: usize, step: f64| {
-        let mut shifted = own.clone();
-        shifted[input] += step;
-        (prompt, shifted)
-    };
-    let changes: Vec<_> = (0..own.len())
-        .flat_map(|input| [shifted(input, STEP), shifted(input, -STEP)])
-        .collect();
-    let finals = subjects.changed(layer, &changes).expect("runs");
-    let finals: Vec<&[f64]> = finals.chunks_exact(own.len()).collect();
-    let slope = |output: usize, input: usize| {
-        (finals[2 * input][output] - finals[2 * input + 1][output]) / (2.0 * STEP)
-    };
-    (0..own.len())
-        .map(|output| (0..own.len()).map(|input| slope(output, input)).collect())
-        .collect()
+/// Prompts about subjects that were run, read at their ends.
+pub(super) struct Subjects<'t, 'a> {
+    pub(super) runs: Rerun<'t, 'a, f64>,
+    prompts: Vec<SubjectPrompt>,
 }
 
-/// The same by gradients.
-fn by_gradients(
-    subjects: &Subjects<'_, '_, f64>,
-    prompt: usize,
-    layers: &[usize],
-) -> Vec<(usize, Vec<f64>)> {
-    let mut found: Vec<(usize, Vec<f64>)> = layers.iter().map(|&it| (it, Vec::new())).collect();
-    subjects
-        .jacobians(prompt, layers, &Silent, |layer, first, rows| {
+impl<'t, 'a> Subjects<'t, 'a> {
+    pub(super) fn new(transformer: &'t Transformer<'a, f64>, prompts: &[SubjectPrompt]) -> Self {
+        let ends: Vec<[usize; 1]> = prompts.iter().map(|it| [it.tokens.len() - 1]).collect();
+        let asked = prompts.iter().zip(&ends).map(|(it, end)| Prompt {
+            tokens: &it.tokens,
+            reads: end,
+        });
+        Self {
+            runs: Rerun::new(transformer, &asked.collect::<Vec<_>>(), None).expect("runs"),
+            prompts: prompts.to_vec(),
+        }
+    }
+
+    /// The stream after a layer at the subject.
+    pub(super) fn subject(&self, layer: usize, prompt: usize) -> &[f64] {
+        let place = self.prompts[prompt].subject;
+        self.runs.stream(prompt, place, layer).expect("a stream")
+    }
+
+    /// The stream at the end.
+    pub(super) fn object(&self, prompt: usize) -> &[f64] {
+        let d_model = self.runs.read().len() / self.prompts.len();
+        &self.runs.read()[prompt * d_model..(prompt + 1) * d_model]
+    }
+
+    /// The stream at the end with others at the subject.
+    fn changed(&self, layer: usize, changes: &[(usize, Vec<f64>)]) -> Vec<f64> {
+        let changes = changes.iter().map(|(prompt, values)| Overwrite {
+            prompt: *prompt,
+            position: self.prompts[*prompt].subject,
+            values: values.clone(),
+        });
+        let changes: Vec<Overwrite<f64>> = changes.collect();
+        self.runs.finals(layer, &changes).expect("runs")
+    }
+
+    /// The Jacobian of a prompt by a layer, `[outputs][inputs]`, by central differences.
+    pub(super) fn by_differences(&self, prompt: usize, layer: usize) -> Vec<Vec<f64>> {
+        let own = self.subject(layer, prompt).to_vec();
+        let shifted = |input: usize, step: f64| {
+            let mut shifted = own.clone();
+            shifted[input] += step;
+            (prompt, shifted)
+        };
+        let changes: Vec<_> = (0..own.len())
+            .flat_map(|input| [shifted(input, STEP), shifted(input, -STEP)])
+            .collect();
+        let finals = self.changed(layer, &changes);
+        let finals: Vec<&[f64]> = finals.chunks_exact(own.len()).collect();
+        let slope = |output: usize, input: usize| {
+            (finals[2 * input][output] - finals[2 * input + 1][output]) / (2.0 * STEP)
+        };
+        (0..own.len())
+            .map(|output| (0..own.len()).map(|input| slope(output, input)).collect())
+            .collect()
+    }
+
+    /// The same by gradients.
+    fn by_gradients(&self, prompt: usize, layers: &[usize]) -> Vec<(usize, Vec<f64>)> {
+        let mut found: Vec<(usize, Vec<f64>)> = layers.iter().map(|&it| (it, Vec::new())).collect();
+        let place = (prompt, self.prompts[prompt].subject);
+        let add = |layer: usize, first: usize, rows: &[f64]| {
             let of = found
                 .iter_mut()
                 .find(|it| it.0 == layer)
                 .expect("a layer asked for");
-            let d_model = subjects.object(0).len();
-            assert_eq!(of.1.len(), first * d_model, "rows come in order");
+            assert_eq!(
+                of.1.len(),
+                first * self.object(0).len(),
+                "rows come in order"
+            );
             of.1.extend_from_slice(rows);
-        })
-        .expect("Jacobians");
-    found
+        };
+        self.runs
+            .jacobians(place, layers, &Silent, add)
+            .expect("Jacobians");
+        found
+    }
 }
 
 fn models() -> Vec<(String, Weights<f64>)> {
@@ -96,12 +137,12 @@ fn jacobians_are_derivatives_in_every_family() {
             prompt(&[1, 2, 6, 8, 3], 3),
             prompt(&[1, 2, 9], 2),
         ];
-        let subjects = Subjects::new(&transformer, &prompts).expect("runs");
-        assert_eq!(subjects.shared(), 2);
+        let subjects = Subjects::new(&transformer, &prompts);
+        assert_eq!(subjects.runs.shared(), 2);
         let layers: Vec<usize> = (0..weights.config.n_layers - 1).collect();
         for prompt in 0..prompts.len() {
-            for (layer, found) in by_gradients(&subjects, prompt, &layers) {
-                let wanted = by_differences(&subjects, prompt, layer).concat();
+            for (layer, found) in subjects.by_gradients(prompt, &layers) {
+                let wanted = subjects.by_differences(prompt, layer).concat();
                 let scale = wanted.iter().fold(0.0, |most: f64, it| most.max(it.abs()));
                 assert!(scale > 0.0, "{name}: nothing depends on the subject");
                 assert_eq!(found.len(), wanted.len());
@@ -145,12 +186,12 @@ fn a_changed_subject_is_another_embedding() {
             let graph = graph_of(&config);
             let transformer = Transformer::new(&weights, &graph);
             let prompts = [prompt(&[1, 2, 5, 3, 7], 2), prompt(&[1, 4, 5, 6], 2)];
-            let subjects = Subjects::new(&transformer, &prompts).expect("runs");
+            let subjects = Subjects::new(&transformer, &prompts);
             let change: Vec<f64> = (0..config.d_model).map(|it| (it as f64).cos()).collect();
             for (index, it) in prompts.iter().enumerate() {
                 let stream = subjects.subject(layer, index).iter().zip(&change);
                 let stream: Vec<f64> = stream.map(|(a, b)| a + b).collect();
-                let found = subjects.changed(layer, &[(index, stream)]).expect("a run");
+                let found = subjects.changed(layer, &[(index, stream)]);
                 let all: Vec<usize> = (0..config.d_vocab).collect();
                 let mut rows = weights.embedding.gather(&all);
                 let token = it.tokens[it.subject] as usize;
@@ -182,42 +223,44 @@ fn cached_beginnings_and_groups_do_not_change_a_bit() {
     for (name, weights) in models() {
         let graph = graph_of(&weights.config);
         let transformer = Transformer::new(&weights, &graph);
-        let small = Transformer::new(&weights, &graph).within(Some(1));
+        let rooms = [1, 20_000, 60_000, 200_000].map(Some);
+        let small = rooms.map(|room| Transformer::new(&weights, &graph).within(room));
         let one = prompt(&[1, 2, 5, 3, 7], 2);
         let alone = [one.clone()];
         let shared = [one.clone(), prompt(&[1, 2, 6, 7], 2)];
         let apart = [one.clone(), prompt(&[3, 2, 6, 7], 2)];
-        let wanted = Subjects::new(&transformer, &alone).expect("runs");
-        assert_eq!(wanted.shared(), 2);
+        let wanted = Subjects::new(&transformer, &alone);
+        assert_eq!(wanted.runs.shared(), 0);
         let layers: Vec<usize> = (0..weights.config.n_layers - 1).collect();
-        let jacobians = by_gradients(&wanted, 0, &layers);
+        let jacobians = wanted.by_gradients(0, &layers);
         for (prompts, count) in [(&shared, 2), (&apart, 0)] {
-            for transformer in [&transformer, &small] {
-                let found = Subjects::new(transformer, prompts).expect("runs");
-                assert_eq!(found.shared(), count);
+            for transformer in small.iter().chain([&transformer]) {
+                let found = Subjects::new(transformer, prompts);
+                assert_eq!(found.runs.shared(), count);
                 assert_eq!(found.object(0), wanted.object(0), "{name}");
                 for &layer in &layers {
                     assert_eq!(found.subject(layer, 0), wanted.subject(layer, 0), "{name}");
                     let own = found.subject(layer, 0).to_vec();
-                    assert_eq!(
-                        found.changed(layer, &[(0, own)]).expect("a run"),
-                        wanted.object(0)
-                    );
+                    assert_eq!(found.changed(layer, &[(0, own)]), wanted.object(0));
                 }
-                assert!(by_gradients(&found, 0, &layers) == jacobians, "{name}");
+                assert!(found.by_gradients(0, &layers) == jacobians, "{name}");
                 let last = layers.len() - 1;
                 assert!(
-                    by_gradients(&found, 0, &[last])[0] == jacobians[last],
+                    found.by_gradients(0, &[last])[0] == jacobians[last],
                     "{name}"
                 );
             }
         }
-        // The stream at the end is that of a plain run.
+        // The streams are those of a plain run, whether they are behind a shared beginning or in it.
+        let behind_another = Subjects::new(&transformer, &shared);
         let residuals = transformer.residuals(&one.tokens);
         let d_model = weights.config.d_model;
         for &layer in &layers {
-            let row = &residuals.streams[layer + 1][2 * d_model..3 * d_model];
-            assert_eq!(row, wanted.subject(layer, 0), "{name}");
+            let rows = residuals.streams[layer + 1].chunks_exact(d_model);
+            for (position, row) in rows.enumerate() {
+                let of = |it: &Subjects<'_, '_>| it.runs.stream(0, position, layer) == Some(row);
+                assert!(of(&wanted) && of(&behind_another), "{name}");
+            }
         }
         let last = residuals.streams.last().expect("streams");
         assert_eq!(&last[last.len() - d_model..], wanted.object(0), "{name}");

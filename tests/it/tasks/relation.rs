@@ -101,6 +101,7 @@ fn with_lines() -> Tokenizer {
 fn subjects_are_divided_in_the_same_way_every_time() {
     let relation = Relation {
         name: "n".into(),
+        source: "relation.json".into(),
         templates: vec!["{}".into()],
         zero_shot_templates: Vec::new(),
         samples: (0..20)
@@ -150,6 +151,10 @@ fn wrong_relations_are_refused_by_name() {
         r#"{"name": "n", "prompt_template": []}"#,
         &["unknown field"],
     );
+    refused(
+        &with(r#""{}""#, r#"{"subject": "a", "object": 3}"#),
+        &["`object` to be a text or a list of texts", "line 1"],
+    );
     refused(&with("", good), &["`prompt_templates` is empty"]);
     refused(&with(r#""The capital is""#, good), &["must have {} once"]);
     refused(&with(r#""{} and {}""#, good), &["must have {} once"]);
@@ -176,7 +181,7 @@ fn prompts_that_do_not_fit_the_model_are_refused_by_name() {
     let refused = |relation: &Relation, n_ctx: usize, parts: &[&str]| {
         let error = prompts(relation, &tokenizer, (&[], n_ctx)).unwrap_err();
         assert_eq!(error.exit_code(), 3);
-        for part in parts {
+        for part in parts.iter().chain(&["relation.json"]) {
             assert!(error.to_string().contains(part), "{part}: {error}");
         }
     };
@@ -211,7 +216,7 @@ fn the_relations_of_the_repository_are_large_enough_and_have_specs() {
         | ron::extensions::Extensions::UNWRAP_VARIANT_NEWTYPES;
     let options = ron::Options::default().with_default_extension(extensions);
     let mut asked = Vec::new();
-    for specs in ["builtin", "smollm2-135m/relations", "gemma3-270m"] {
+    for specs in ["builtin", "smollm2-135m/relations", "gemma3-270m/relations"] {
         for entry in fs_err::read_dir(folder.join(specs)).unwrap() {
             let path = entry.unwrap().path();
             let text = fs_err::read_to_string(&path).unwrap();
