@@ -73,7 +73,7 @@ pub fn neurons_text(report: &NeuronReport, about: &str) -> String {
         "effect of zero",
         "attribution",
         "correlation",
-        "p",
+        "p corrected",
         "AUROC",
         "most active at",
     ];
@@ -127,13 +127,15 @@ fn group_lines(out: &mut Text, report: &NeuronReport) {
         }
         None => match report.remaining_without_all {
             Some(share) => out.line(format_args!(
-                "no group of the neurons measured was found that removes the behaviour; without all of them {} are left",
+                "no group of the neurons measured was found that removes the behaviour; without all of them, those that hinder included, {} are left",
                 percent(share)
             )),
             None => out.line(format_args!(
                 "no group was looked for: {}",
                 match report.compared {
-                    Compared::Texts => "no neuron measured is needed",
+                    Compared::Texts => {
+                        "replacing together the neurons that seemed needed does not lower the difference between the two sets"
+                    }
                     Compared::Pairs | Compared::Sets => "the model does not show the behaviour",
                 }
             )),

@@ -31,6 +31,8 @@ pub(super) struct Asked<'a> {
 pub(super) struct Answer {
     pub files: BTreeMap<&'static str, Vec<u8>>,
     pub finding: String,
+    /// False when the target of the question was not reached.
+    pub target_reached: bool,
     pub warnings: Vec<String>,
     /// Where time went, where it is known.
     pub seconds: BTreeMap<String, f64>,
@@ -86,6 +88,7 @@ pub(super) fn run(
         seconds: answer.seconds,
         summary: Summary::Analysis(AnalysisSummary {
             finding: answer.finding,
+            target_reached: answer.target_reached,
             warnings: answer.warnings,
         }),
     })

@@ -97,6 +97,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &AttentionRoles) -> Result<Ans
     Ok(Answer {
         files,
         finding: report.finding(),
+        target_reached: true,
         warnings: report.warnings,
         seconds: BTreeMap::new(),
     })

@@ -87,6 +87,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &FeatureCircuit) -> Result<Ans
     Ok(Answer {
         files,
         finding: report.finding(),
+        target_reached: report.target_reached,
         warnings: report.warnings,
         seconds: profile.seconds(),
     })
@@ -114,6 +115,7 @@ fn dictionaries(
             }
             DictionarySource::Load(folder) => {
                 let loaded = load_dictionary(&asked.job.spec.base().join(folder))?;
+                sae_job::warn_of_other_model(asked, folder, loaded.model.as_deref());
                 placed.push(Placed {
                     layer: loaded.layer,
                     of: loaded.of,

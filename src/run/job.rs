@@ -74,6 +74,7 @@ pub(super) fn run_job(
 ) -> Result<Finish> {
     let clock = Stopwatch::start();
     let inputs = inputs(job, model)?;
+    refuse_own_input(job)?;
     fs::create_dir_all(&job.folder)?;
     remove_leftovers(&job.folder)?;
     let before = RunRecord::read(&job.folder);
@@ -84,6 +85,7 @@ pub(super) fn run_job(
     }
     if let Some(record) = before.as_ref().filter(|_| !options.force) {
         refuse_other_kind(job, record)?;
+        refuse_losing_weights(job, record, &inputs)?;
     }
     if options.force {
         remove_if_there(&job.folder.join(CHECKPOINT))?;
@@ -146,6 +148,38 @@ fn refuse_other_kind(job: &Job, record: &RunRecord) -> Result<()> {
         job.folder.display(),
         job.spec.spec.name()
     )))
+}
+
+/// Refuses to replace the folder that a job reads from, such as that of the dictionary that it loads.
+fn refuse_own_input(job: &Job) -> Result<()> {
+    let Ok(folder) = fs::canonicalize(&job.folder) else {
+        return Ok(());
+    };
+    for file in job.spec.spec.data_files() {
+        let file = job.spec.base().join(file);
+        if fs::canonicalize(&file).is_ok_and(|it| it.starts_with(&folder)) {
+            return Err(Error::Usage(format!(
+                "{} is read by {:?}, whose own result would take its place\nhint: another name or another --out",
+                file.display(),
+                job.spec.spec.name()
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to replace weights, vectors and maps that another question made: others may read them, and they take long to make.
+fn refuse_losing_weights(job: &Job, record: &RunRecord, inputs: &Inputs) -> Result<()> {
+    let weights = record.files.keys().find(|it| it.ends_with(".safetensors"));
+    match weights {
+        Some(file) if record.inputs.spec != inputs.spec => Err(Error::Usage(format!(
+            "{} holds {file} of another question than this {:?}\nhint: another name, another --out, or --force to \
+             replace it",
+            job.folder.display(),
+            job.spec.spec.name()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// The examples of a task for a model.

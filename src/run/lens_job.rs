@@ -98,6 +98,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Lens) -> Result<Answer> {
     Ok(Answer {
         files,
         finding: report.finding(),
+        target_reached: true,
         warnings: report.warnings,
         seconds: BTreeMap::new(),
     })

@@ -64,7 +64,7 @@ impl Summary {
     pub fn target_reached(&self) -> bool {
         match self {
             Self::Circuit(summary) => summary.target_reached,
-            Self::Analysis(_) => true,
+            Self::Analysis(summary) => summary.target_reached,
         }
     }
 
@@ -83,6 +83,8 @@ impl Summary {
 pub struct AnalysisSummary {
     /// One line for people.
     pub finding: String,
+    /// False when the spec's target was not reached.
+    pub target_reached: bool,
     /// Remarks that belong to the result.
     pub warnings: Vec<String>,
 }

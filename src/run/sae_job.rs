@@ -2,6 +2,7 @@
 //! these do on a task.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use super::analysis_job::{Answer, Asked, hash_of, no_text, some_discovery};
 use super::job::load_examples;
@@ -18,6 +19,7 @@ use crate::analyze::sae::{
 };
 use crate::engine::{Ablation, Representation, Transformer};
 use crate::error::{Error, Result};
+use crate::events::{Event, Observer as _};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{ModelConfig, Tokenizer};
 use crate::report::{
@@ -135,6 +137,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
     Ok(Answer {
         files,
         finding: report.finding(),
+        target_reached: true,
         warnings: report.warnings,
         seconds: profile.seconds(),
     })
@@ -208,6 +211,7 @@ fn loaded(asked: &Asked<'_>, question: &Sae) -> Result<Option<Held>> {
         return Ok(None);
     };
     let found = load_dictionary(&asked.job.spec.base().join(folder))?;
+    warn_of_other_model(asked, folder, found.model.as_deref());
     Ok(Some(Held {
         dictionary: found.dictionary,
         at: (found.layer, found.of),
@@ -217,6 +221,18 @@ fn loaded(asked: &Asked<'_>, question: &Sae) -> Result<Option<Held>> {
         }),
         trained: (0, Vec::new()),
     }))
+}
+
+/// Warns when a dictionary says that it is of a model of another name.
+pub(super) fn warn_of_other_model(asked: &Asked<'_>, folder: &Path, trained_on: Option<&str>) {
+    let model = &asked.job.model_name;
+    if let Some(other) = trained_on.filter(|other| other != model) {
+        let warning = format!(
+            "the dictionary {} was trained on {other:?}, by its cfg.json, and the model is {model:?}",
+            folder.display()
+        );
+        asked.observer.event(Event::Warning(warning));
+    }
 }
 
 /// A dictionary trained as part of another job, without checkpoints: with where it belongs, and the hash of the text.

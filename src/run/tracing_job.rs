@@ -73,6 +73,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Tracing) -> Result<Answer> {
     Ok(Answer {
         files,
         finding: report.finding(),
+        target_reached: true,
         warnings: report.warnings,
         seconds: BTreeMap::new(),
     })

@@ -10,7 +10,7 @@ use super::{Spec, check_any_spec, parse};
 use crate::error::{Error, Result, SpecMistake};
 
 /// Name of the circuits that runs write, often to a folder below the specs.
-const RESULT: &str = "circuit.ron";
+const RESULTS: [&str; 2] = ["circuit.ron", "features.ron"];
 
 /// A checked spec and where it came from.
 #[derive(Debug, Clone, PartialEq)]
@@ -38,7 +38,7 @@ pub struct SpecSet {
 }
 
 /// The spec files that arguments name: files as they are, folders as all `*.ron` files below them, sorted, but for
-/// `circuit.ron`, which are results. A file named twice counts once.
+/// `circuit.ron` and `features.ron`, which are results. A file named twice counts once.
 ///
 /// # Errors
 /// When an argument does not exist or a folder holds no spec.
@@ -82,7 +82,7 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
         if entry.file_type()?.is_dir() {
             folders.push(path);
         } else if path.extension().is_some_and(|extension| extension == "ron")
-            && entry.file_name() != RESULT
+            && !RESULTS.iter().any(|result| entry.file_name() == *result)
         {
             found.push(path);
         }

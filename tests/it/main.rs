@@ -11,6 +11,7 @@ mod cli_kill;
 mod cli_lens;
 mod cli_neurons;
 mod cli_patch;
+mod cli_replace;
 mod cli_terminal;
 mod curve;
 mod determinism;

@@ -240,6 +240,13 @@ fn warnings(
                 .into(),
         );
     }
+    if report.metric_full <= report.metric_empty {
+        warnings.push(
+            "the metric of the full model is not above that with all nodes replaced: the model does not show this behaviour, or \
+             clean and corrupt have the wrong roles"
+                .into(),
+        );
+    }
     for it in &report.dictionaries {
         if let Some(explained) = it
             .variance_explained

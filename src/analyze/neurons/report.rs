@@ -139,7 +139,8 @@ impl NeuronReport {
             )
         };
         let count = self.neurons.iter().filter(|it| causal(it.verdict)).count();
-        let strongest = self.neurons.first().map_or_else(String::new, |first| {
+        let mut strongest = self.neurons.iter().filter(|it| causal(it.verdict));
+        let strongest = strongest.next().map_or_else(String::new, |first| {
             format!(", strongest {} ({:.3})", first.neuron, first.effect.mean)
         });
         let left = |share: Option<f64>| {

@@ -302,7 +302,8 @@ pub(super) fn run_text(text: &str, batch: &BatchArgs, quiet: bool) -> Result<u8>
         path: path.to_owned(),
     };
     let reports = run_jobs(&[spec], 1, batch, quiet)?;
-    for report in reports.iter().filter(|report| report.result.is_ok()) {
+    let shown = reports.iter().filter(|it| !quiet && it.result.is_ok());
+    for report in shown {
         let text = fs_err::read(report.job.folder.join("report.txt"))?;
         output::data(&text)?;
     }
