@@ -108,7 +108,7 @@ fn dictionaries(
                     layer,
                     of,
                     dictionary,
-                    skip_first: sae.skip_first,
+                    skip_first: sae.skip_first(),
                 });
                 hashes.push(hash);
             }
@@ -118,7 +118,7 @@ fn dictionaries(
                     layer: loaded.layer,
                     of: loaded.of,
                     dictionary: loaded.dictionary,
-                    skip_first: loaded.skip_first,
+                    skip_first: loaded.skip_first.unwrap_or(0),
                 });
                 hashes.push(loaded.hash);
             }
