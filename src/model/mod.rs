@@ -33,6 +33,6 @@ pub use reference::model_name;
 pub(crate) use reference::plain_name;
 pub(crate) use source::{Folder, SafetensorsFiles, TensorSource, Tensors};
 pub use table::Table;
-pub use tokenizer::{PrependBos, Tokenizer};
+pub use tokenizer::{PrependBos, TextPart, Tokenizer};
 pub use values::Values;
 pub use weights::{Attention, Block, Linear, Mlp, NormWeights, Unembedding, Weights};

@@ -192,6 +192,11 @@ impl SentencePiece {
         bytes.unwrap_or_else(|| self.unknown.into_iter().collect())
     }
 
+    /// The token of what is not known.
+    pub(super) fn unknown(&self) -> Option<u32> {
+        self.unknown
+    }
+
     /// The first character of a text that has no piece, no bytes, and no token that it is part of.
     pub(super) fn unknown_in(&self, text: &str) -> Option<char> {
         let unknown = self.unknown?;

@@ -26,6 +26,15 @@ pub struct Tokenizer {
     eos: Option<u32>,
 }
 
+/// A part of a long text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TextPart {
+    /// Its tokens.
+    pub tokens: Vec<u32>,
+    /// How many of them stand for something that the tokenizer does not know.
+    pub unknown: usize,
+}
+
 /// The text of a tokenizer's token for unknown words.
 fn unknown_token(inner: &tokenizers::Tokenizer) -> Option<String> {
     use tokenizers::ModelWrapper::{BPE, Unigram, WordLevel, WordPiece};
@@ -108,6 +117,30 @@ impl Tokenizer {
             Inner::SentencePiece(inner) => tokens.extend(inner.encode(text, true)),
         }
         Ok(tokens)
+    }
+
+    /// The tokens of a part of a text, without beginning-of-sequence token; `first`: the text begins with it.
+    ///
+    /// # Errors
+    /// When the tokenizer fails.
+    pub fn encode_part(&self, part: &str, first: bool) -> Result<TextPart> {
+        let (tokens, unknown, written) = match &self.inner {
+            Inner::HuggingFace(inner) => {
+                // Without the places of tokens in the text, which take many times its size.
+                let encoding = inner
+                    .encode_fast(part, false)
+                    .map_err(|error| Error::model("tokenizer", error.to_string()))?;
+                let name = unknown_token(inner).filter(|name| !name.is_empty());
+                let written = name.as_ref().map_or(0, |name| part.matches(name).count());
+                let id = name.and_then(|name| inner.token_to_id(&name));
+                (encoding.get_ids().to_vec(), id, written)
+            }
+            Inner::SentencePiece(inner) => (inner.encode(part, first), inner.unknown(), 0),
+        };
+        let unknown = tokens.iter().filter(|token| Some(**token) == unknown);
+        // Where the token stands in the text by its name, it is known.
+        let unknown = unknown.count().saturating_sub(written);
+        Ok(TextPart { tokens, unknown })
     }
 
     /// The token that this text is, when it is exactly one (without beginning-of-sequence token), as it would go on

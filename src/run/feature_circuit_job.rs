@@ -109,7 +109,7 @@ fn dictionaries(
                     layer,
                     of,
                     dictionary,
-                    skip_first: sae.skip_first,
+                    skip_first: sae.skip_first(),
                 });
                 hashes.push(hash);
             }
@@ -120,7 +120,7 @@ fn dictionaries(
                     layer: loaded.layer,
                     of: loaded.of,
                     dictionary: loaded.dictionary,
-                    skip_first: loaded.skip_first,
+                    skip_first: loaded.skip_first.unwrap_or(0),
                 });
                 hashes.push(loaded.hash);
             }

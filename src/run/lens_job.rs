@@ -6,7 +6,7 @@ use std::path::Path;
 use super::analysis_job::{Answer, Asked, hash_of, no_text};
 use super::job::load_examples;
 use super::memory::{self, Bound};
-use super::text::{contexts, looked_at, one_token};
+use super::text::{contexts, held_out, looked_at, one_token};
 use crate::analyze::Lens;
 use crate::analyze::lens::{
     LensPrompt, LensReport, LensTask, Place, Tuned, TunedFigures, TunedFit, TunedLens, fit,
@@ -277,9 +277,10 @@ fn fitted<T: Real>(
     places: &[Place],
 ) -> Result<(TunedLens<f32>, TunedFigures, String)> {
     let (spec, observer) = (asked.spec, asked.observer);
-    let contexts = contexts(asked, (&question.text, question.context), transformer)?;
-    let held_out = (spec.held_out * contexts.len() as f64).round() as usize;
-    let held_out = held_out.clamp(1, contexts.len() - 1);
+    // The maps are of all the text.
+    let text = (&question.text, question.context);
+    let contexts = contexts(asked, text, transformer, &|_| false)?;
+    let held_out = held_out(spec.held_out, contexts.len());
     let (text, held_out) = contexts.split_at(contexts.len() - held_out);
     let before = fit(transformer, text, places, question.ridge, observer)?;
     let mut after = before.clone();

@@ -20,6 +20,7 @@ mod neurons_job;
 mod operations;
 mod parity;
 mod patchscope_job;
+mod pieces;
 #[doc(hidden)]
 mod pipeline;
 mod plan;

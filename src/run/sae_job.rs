@@ -10,12 +10,12 @@ use super::memory::Bound;
 use super::pipeline::misfit;
 use super::profile::Profile;
 use super::provenance;
-use super::sae_train::{ROUND_ROWS, train};
-use super::text::{contexts, looked_at};
+use super::sae_train::{ROUND_ROWS, contexts_wanted, train};
+use super::text::{bytes_of, contexts, held_out, looked_at};
 use crate::analyze::Sae;
 use crate::analyze::sae::{
-    DecomposedPrompt, Dictionary, EffectsReport, FeatureTask, LoadedFrom, Recipe, Round, SaeReport,
-    decompose, feature_effects, load_dictionary, measure,
+    Dictionary, EffectsReport, FeatureTask, LoadedFrom, Recipe, Round, SaeReport, decompose,
+    feature_effects, load_dictionary, measure,
 };
 use crate::engine::{Ablation, Representation, Transformer};
 use crate::error::{Error, Result};
@@ -48,7 +48,8 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
     if let Some(problem) = no_text(config) {
         return Err(Error::model(&model.name, problem));
     }
-    let loaded = loaded(asked, question)?;
+    let (loaded, question) = loaded(asked, question)?;
+    let question = &question;
     let recipe = question.recipe();
     let at = match &loaded {
         Some(held) => held.at,
@@ -68,40 +69,39 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
         .as_ref()
         .map(|it| examples(asked, it))
         .transpose()?;
-    let room = room(
-        asked,
-        question,
-        &transformer,
-        (width, features),
-        task.as_ref(),
-    )?;
+    // Before the training, which may take long.
+    let prompts = looked_at(asked, "analysis.Sae.prompts", &question.prompts)?;
+    let size = (width, features);
+    let room = room(asked, question, &transformer, size, task.as_ref())?;
     let transformer = transformer.within(room);
 
-    let contexts = contexts(asked, (&question.text, question.context), &transformer)?;
-    profile.done("text");
-    let mut data_hash = hash_of(&contexts);
+    let lengths = (question.context(), question.skip_first());
+    let wanted = recipe.map(|recipe| contexts_wanted(&recipe, lengths));
     // Of a dictionary that is loaded, all text is text that it was not trained on.
-    let held_out = (spec.held_out * contexts.len() as f64).round() as usize;
-    let measured = match loaded {
-        Some(_) => contexts.len(),
-        None => held_out.clamp(1, contexts.len() - 1),
+    let measured = |contexts: usize| match wanted {
+        None => contexts,
+        Some(_) => held_out(spec.held_out, contexts),
     };
+    let enough = |contexts: usize| {
+        wanted.is_some_and(|wanted| contexts >= wanted + measured(contexts) && contexts >= 2)
+    };
+    let text = (&question.text, question.context());
+    let contexts = contexts(asked, text, &transformer, &enough)?;
+    profile.done("text");
+    let transformer = transformer.within(room.map(|room| room.saturating_sub(bytes_of(&contexts))));
+    let mut data_hash = hash_of(&contexts);
+    let measured = measured(contexts.len());
     let (training_text, measured_text) = contexts.split_at(contexts.len() - measured);
     let held = match (loaded, recipe) {
         (Some(held), _) => held,
         (None, Some(recipe)) => {
-            let inputs = format!(
-                "{} {REPORT_FORMAT} {} {} {data_hash}",
-                provenance::VERSION,
-                asked.spec_line(),
-                model.hash
-            );
+            let inputs = training_inputs(asked, &data_hash);
             let place = (&transformer, at);
             let training = train(
                 asked,
                 &recipe,
                 place,
-                (training_text, question.skip_first),
+                (training_text, question.skip_first()),
                 (Some(&inputs), &profile),
             )?;
             Held {
@@ -120,7 +120,10 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
     report.rows_trained = recipe.map_or(0, |it: Recipe| it.tokens);
     report.loaded.clone_from(&held.loaded);
     profile.done("figures");
-    report.decomposed = decomposed(asked, question, &transformer, placed)?;
+    report.warnings.extend(report.useless());
+    if !prompts.is_empty() {
+        report.decomposed = decompose(model, &prompts, placed, question.shown, observer)?;
+    }
     if let Some(dataset) = &task {
         data_hash = format!("{data_hash} {}", dataset.hash());
         report.effects = Some(effects(asked, question, &transformer, placed, dataset)?);
@@ -143,6 +146,15 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
     })
 }
 
+/// Everything that a training depends on.
+fn training_inputs(asked: &Asked<'_>, data_hash: &str) -> String {
+    let (version, spec) = (provenance::VERSION, asked.spec_line());
+    format!(
+        "{version} {REPORT_FORMAT} {spec} {} {data_hash}",
+        asked.model.hash
+    )
+}
+
 /// All files but `report.json`.
 fn files(
     asked: &Asked<'_>,
@@ -154,7 +166,10 @@ fn files(
     let mut files = BTreeMap::new();
     let mut add = |name: &'static str, text: String| files.insert(name, text.into_bytes());
     let title = asked.title();
-    add("report.txt", sae_text(report, &about(asked, held)));
+    add(
+        "report.txt",
+        sae_text(report, &about(asked, question, held)),
+    );
     add("features.csv", sae_csv(report));
     add("density.svg", density_svg(report, &title));
     if !report.decomposed.is_empty() {
@@ -173,8 +188,8 @@ fn files(
             model: &asked.job.model_name,
             hook: &hook(at),
             layer: at.0,
-            context: question.context,
-            skip_first: question.skip_first,
+            context: question.context(),
+            skip_first: question.skip_first(),
             prepend_bos: tokenizer.is_some_and(|it| it.prepends_bos(spec.prepend_bos)),
         };
         let [config, weights] = sae_lens(&held.dictionary, &stamp)?;
@@ -185,11 +200,15 @@ fn files(
 }
 
 /// What the report is about.
-fn about(asked: &Asked<'_>, held: &Held) -> String {
+fn about(asked: &Asked<'_>, question: &Sae, held: &Held) -> String {
     let (layer, of) = held.at;
     let kind = match held.loaded {
         None => format!(", {:?}", held.dictionary.kind),
-        Some(_) => String::new(),
+        Some(_) => format!(
+            ", contexts of {} without the first {}",
+            question.context(),
+            question.skip_first()
+        ),
     };
     let task = asked.spec.task.as_ref();
     let task = task.map_or_else(String::new, |_| format!(", {:?}", asked.spec.metric));
@@ -205,14 +224,20 @@ fn hook((layer, of): (usize, Representation)) -> String {
     }
 }
 
-/// The dictionary that the spec names.
-fn loaded(asked: &Asked<'_>, question: &Sae) -> Result<Option<Held>> {
+/// The dictionary that the spec names, and the question with what its files say and the spec does not.
+fn loaded(asked: &Asked<'_>, question: &Sae) -> Result<(Option<Held>, Sae)> {
+    let mut question = question.clone();
     let Some(folder) = &question.load else {
-        return Ok(None);
+        return Ok((None, question));
     };
     let found = load_dictionary(&asked.job.spec.base().join(folder))?;
     warn_of_other_model(asked, folder, found.model.as_deref());
-    Ok(Some(Held {
+    // It may have been trained on longer contexts than this model reads.
+    let most = asked.model.config().n_ctx;
+    let context = found.context.filter(|context| *context > 1);
+    question.context = question.context.or(context.map(|it| it.min(most)));
+    question.skip_first = question.skip_first.or(found.skip_first);
+    let held = Held {
         dictionary: found.dictionary,
         at: (found.layer, found.of),
         loaded: Some(LoadedFrom {
@@ -220,7 +245,8 @@ fn loaded(asked: &Asked<'_>, question: &Sae) -> Result<Option<Held>> {
             model: found.model,
         }),
         trained: (0, Vec::new()),
-    }))
+    };
+    Ok((Some(held), question))
 }
 
 /// Warns when a dictionary says that it is of a model of another name.
@@ -259,14 +285,18 @@ pub(super) fn trained(
     let size = (transformer.width_of(at.1), recipe.features);
     let room = room(asked, question, &transformer, size, None)?;
     let transformer = transformer.within(room);
-    let contexts = contexts(asked, (&question.text, question.context), &transformer)?;
+    let lengths = (question.context(), question.skip_first());
+    let wanted = contexts_wanted(&recipe, lengths).max(2);
+    let text = (&question.text, question.context());
+    let contexts = contexts(asked, text, &transformer, &|contexts| contexts >= wanted)?;
     profile.done("text");
+    let transformer = transformer.within(room.map(|room| room.saturating_sub(bytes_of(&contexts))));
     let place = (&transformer, at);
     let training = train(
         asked,
         &recipe,
         place,
-        (&contexts, question.skip_first),
+        (&contexts, question.skip_first()),
         (None, profile),
     )?;
     Ok((training.dictionary, at, hash_of(&contexts)))
@@ -348,11 +378,15 @@ fn room(
         // Weights, moments and gradients; codes of a batch; rows of a round.
         Some(recipe) => product([8 * single, width, features])
             .saturating_add(product([5 * single, recipe.batch, features]))
-            .saturating_add(product([4 * single, ROUND_ROWS + question.context, width])),
+            .saturating_add(product([
+                4 * single,
+                ROUND_ROWS + question.context(),
+                width,
+            ])),
         // The weights, and once more for text that is written.
         None => product([4 * single, width, features]),
     };
-    let one = transformer.text_bytes(question.context, 3 * features + 4 * width);
+    let one = transformer.text_bytes(question.context(), 3 * features + 4 * width);
     let pairs = task.map_or(0, |dataset| {
         let longest = dataset.examples.iter().map(|it| it.clean.len()).max();
         let codes = product([4 * single, longest.unwrap_or(0), features]);
@@ -361,21 +395,6 @@ fn room(
     });
     bound.check(beside.saturating_add(one.max(pairs)))?;
     Ok(Some(bound.room().saturating_sub(beside)))
-}
-
-/// The prompts of the spec in features.
-fn decomposed(
-    asked: &Asked<'_>,
-    question: &Sae,
-    transformer: &Transformer<'_, f32>,
-    placed: (&Dictionary<f32>, (usize, Representation)),
-) -> Result<Vec<DecomposedPrompt>> {
-    if question.prompts.is_empty() {
-        return Ok(Vec::new());
-    }
-    let prompts = looked_at(asked, "analysis.Sae.prompts", &question.prompts)?;
-    let model = (transformer, asked.model.tokenizer.as_ref());
-    decompose(model, &prompts, placed, question.shown, asked.observer)
 }
 
 /// What features do on the task.
@@ -398,7 +417,7 @@ fn effects(
         held_out: judged,
         metric: spec.metric,
         bootstrap: spec.bootstrap,
-        skip_first: question.skip_first,
+        skip_first: question.skip_first(),
         random_baselines: spec.random_baselines,
         seed: question.seed,
         tokenizer: model.tokenizer.as_ref(),

@@ -11,6 +11,13 @@ use crate::events::{Event, Observer, phase};
 /// Rows of a round, about: after each the state is written down.
 pub(super) const ROUND_ROWS: usize = 16_384;
 
+/// Contexts of text that the rows of a training come from, read once.
+pub(super) fn contexts_wanted(recipe: &Recipe, (context, skip_first): (usize, usize)) -> usize {
+    recipe
+        .tokens
+        .div_ceil(context.saturating_sub(skip_first).max(1))
+}
+
 /// Trains from where a run with the same inputs stopped, or from the start; without inputs, no state is written down.
 ///
 /// # Errors

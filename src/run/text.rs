@@ -1,23 +1,23 @@
 //! Text for analyses that need much of it: from files, or drawn from the model.
 
-use std::path::Path;
+use std::path::PathBuf;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
 use super::analysis_job::{Asked, known};
+use super::pieces::TokenFile;
 use crate::analyze::sae::Corpus;
 use crate::engine::{Continuation, Steering, Transformer};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
-use crate::model::{LoadedModel, PrependBos, Real, Tokenizer};
+use crate::model::{LoadedModel, PrependBos, Real};
 
 /// Contexts drawn from the model at a time, at most: each step is a product of as many rows with all weights.
 const DRAWN_TOGETHER: usize = 256;
-/// Largest text file, in bytes.
-const LARGEST_TEXT: u64 = 1 << 30;
 
-/// A text in contexts of equal length, two at least.
+/// A text in contexts of equal length, two at least. Files are read until what was read is `enough`, by the number of
+/// contexts in it.
 ///
 /// # Errors
 /// When the text cannot be used with the model, or is too short, or the observer interrupts.
@@ -25,6 +25,7 @@ pub(super) fn contexts<T: Real>(
     asked: &Asked<'_>,
     (text, context): (&Corpus, usize),
     transformer: &Transformer<'_, T>,
+    enough: &dyn Fn(usize) -> bool,
 ) -> Result<Vec<Vec<u32>>> {
     let config = asked.model.config();
     if context > config.n_ctx {
@@ -40,17 +41,14 @@ pub(super) fn contexts<T: Real>(
     )?;
     let contexts = match text {
         Corpus::Files(files) => {
-            let tokenizer = asked.model.require_tokenizer()?;
-            let mut tokens = Vec::new();
-            for file in files {
-                let path = asked.job.spec.base().join(file);
-                let read = read(&path, tokenizer)?;
-                known(&read, config, &path.display().to_string())?;
-                tokens.extend(read);
-            }
             let length = context.saturating_sub(bos.len()).max(1);
-            let contexts = tokens.chunks_exact(length);
-            contexts.map(|it| [&bos[..], it].concat()).collect()
+            let contexts = from_files(asked, files, (&bos, length), enough)?;
+            if contexts.len() < 2 {
+                let names = files.iter().map(|file| asked.job.spec.base().join(file));
+                let names: Vec<String> = names.map(|path| path.display().to_string()).collect();
+                return Err(Error::data(names.join(", "), too_short(context)));
+            }
+            contexts
         }
         Corpus::Sampled { tokens, seed } => {
             let count = tokens.div_ceil(context);
@@ -58,10 +56,52 @@ pub(super) fn contexts<T: Real>(
         }
     };
     if contexts.len() < 2 {
-        return Err(Error::data(
-            "the text",
-            format!("it is shorter than two contexts of {context} tokens"),
-        ));
+        return Err(Error::data("the text", too_short(context)));
+    }
+    Ok(contexts)
+}
+
+fn too_short(context: usize) -> String {
+    format!("shorter than two contexts of {context} tokens")
+}
+
+/// Contexts that are held out of so many: a share, one at least, but not all.
+pub(super) fn held_out(share: f64, contexts: usize) -> usize {
+    let count = (share * contexts as f64).round() as usize;
+    count.clamp(1, contexts.saturating_sub(1).max(1))
+}
+
+/// Bytes that contexts take.
+pub(super) fn bytes_of(contexts: &[Vec<u32>]) -> usize {
+    let tokens: usize = contexts.iter().map(Vec::len).sum();
+    size_of::<u32>() * tokens + size_of_val(contexts)
+}
+
+/// The tokens of files, one after the other, in contexts of a length, each behind `bos`. After each piece of a file it is
+/// looked whether there is enough.
+fn from_files(
+    asked: &Asked<'_>,
+    files: &[PathBuf],
+    (bos, length): (&[u32], usize),
+    enough: &dyn Fn(usize) -> bool,
+) -> Result<Vec<Vec<u32>>> {
+    let mut contexts = Vec::new();
+    let mut rest = Vec::new();
+    for file in files {
+        let mut text = TokenFile::open(asked, &asked.job.spec.base().join(file))?;
+        while !enough(contexts.len())
+            && let Some(tokens) = text.next()?
+        {
+            if asked.observer.interrupted() {
+                return Err(Error::Interrupted);
+            }
+            rest.extend(tokens);
+            let whole = rest.chunks_exact(length);
+            let left = whole.remainder().to_vec();
+            contexts.extend(whole.map(|tokens| [bos, tokens].concat()));
+            rest = left;
+        }
+        text.finish(asked.observer);
     }
     Ok(contexts)
 }
@@ -123,19 +163,6 @@ pub(super) fn one_token(model: &LoadedModel, text: &str) -> Result<u32> {
     Ok(token)
 }
 
-fn read(path: &Path, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
-    let name = path.display().to_string();
-    if fs_err::metadata(path)?.len() > LARGEST_TEXT {
-        return Err(Error::data(
-            name,
-            "larger than 1 GiB; split it into several files",
-        ));
-    }
-    let text =
-        String::from_utf8(fs_err::read(path)?).map_err(|_| Error::data(&name, "not UTF-8 text"))?;
-    tokenizer.encode(&text, PrependBos::Never)
-}
-
 /// Contexts that begin with a random token and go on as the model does: each depends on the seed and its number alone.
 fn drawn<T: Real>(
     transformer: &Transformer<'_, T>,
@@ -176,6 +203,7 @@ fn drawn<T: Real>(
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::path::Path;
 
     use super::*;
     use crate::events::Silent;

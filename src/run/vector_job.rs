@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::analysis_job::{Answer, Asked, hash_of, known, no_text, some_discovery};
+use super::analysis_job::{Answer, Asked, hash_of, no_text, some_discovery};
 use super::job::load_examples;
 use super::memory::Bound;
+use super::pieces::TokenFile;
 use super::pipeline::misfit;
 use super::precision::at_precision;
 use crate::analyze::Vector;
@@ -14,7 +15,7 @@ use crate::analyze::vector::{
 use crate::engine::{Ablation, Transformer};
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
-use crate::model::{PrependBos, Real, Tokenizer, Weights};
+use crate::model::{Real, Tokenizer, Weights};
 use crate::report::{
     VectorStamp, samples_text, vector_csv, vector_safetensors, vector_svg, vector_text,
 };
@@ -24,8 +25,6 @@ use crate::task::{Dataset, Example, Prompts};
 const PASSAGE: usize = 128;
 /// Tokens of unrelated text that are read at most.
 const LONGEST_TEXT: usize = 16_384;
-/// Largest text file, in bytes.
-const LARGEST_TEXT: u64 = 1 << 26;
 
 /// Which direction carries the behaviour of the task.
 ///
@@ -166,21 +165,16 @@ fn swapped(examples: &[Example]) -> Vec<Example> {
 /// The beginning of a text file, in passages of equal length.
 pub(super) fn passages(asked: &Asked<'_>, path: &std::path::Path) -> Result<Vec<Passage>> {
     let name = path.display().to_string();
-    asked.model.require_tokenizer()?;
-    let Some(tokenizer) = &asked.model.tokenizer else {
-        return Ok(Vec::new());
-    };
-    if fs_err::metadata(path)?.len() > LARGEST_TEXT {
-        return Err(Error::data(
-            name,
-            "larger than 64 MiB; a few pages are enough",
-        ));
+    let tokenizer = asked.model.require_tokenizer()?;
+    let mut text = TokenFile::open(asked, path)?;
+    let mut tokens = Vec::new();
+    while tokens.len() < LONGEST_TEXT
+        && let Some(more) = text.next()?
+    {
+        tokens.extend(more);
     }
-    let text =
-        String::from_utf8(fs_err::read(path)?).map_err(|_| Error::data(&name, "not UTF-8 text"))?;
-    let mut tokens = tokenizer.encode(&text, PrependBos::Never)?;
+    text.finish(asked.observer);
     tokens.truncate(LONGEST_TEXT);
-    known(&tokens, asked.model.config(), &name)?;
     let bos = tokenizer.encode("", asked.spec.prepend_bos)?;
     if asked.model.config().n_ctx < bos.len() + 2 {
         return Err(Error::model(

@@ -237,10 +237,22 @@ fn what_the_configuration_asks_for_is_done_or_refused() {
     ] {
         refused(changed(key, value).path(), &[part]);
     }
-    for (slice, skip_first) in [(json!([3, null]), 3), (json!([null]), 0), (json!(null), 0)] {
+    for (slice, skip_first) in [
+        (json!([3, null]), Some(3)),
+        (json!([null]), Some(0)),
+        (json!(null), None),
+    ] {
         let loaded = load_dictionary(changed("seqpos_slice", slice).path()).unwrap();
         assert_eq!(loaded.skip_first, skip_first);
+        assert_eq!(loaded.context, Some(8));
     }
+    let none = json!({ "hook_name": "blocks.1.hook_resid_post" });
+    assert_eq!(
+        load_dictionary(changed("metadata", none).path())
+            .unwrap()
+            .context,
+        None
+    );
     let hook = |hook: &str| changed("metadata", json!({ "hook_name": hook }));
     for name in [
         "blocks.0.hook_resid_pre",

@@ -121,6 +121,7 @@ pub fn measure<T: Real>(
     observer: &dyn Observer,
 ) -> Result<SaeReport> {
     let (width, features) = (dictionary.width, dictionary.features);
+    let skip_first = question.skip_first();
     phase(observer, "features on held-out text", contexts.len() as u64);
     let mut variance = Variance::new(width);
     let mut rows = 0_usize;
@@ -140,13 +141,13 @@ pub fn measure<T: Real>(
         }
         let sequences: Vec<&[u32]> = group.iter().map(Vec::as_slice).collect();
         let all = transformer.representation(&sequences, at.0, at.1)?;
-        let inputs = without_first(&all, width, &sequences, question.skip_first);
+        let inputs = without_first(&all, width, &sequences, skip_first);
         let codes = dictionary.encode(&dictionary.scaled(&inputs));
         let outputs = dictionary.outputs(&codes);
         variance.add(&inputs, &outputs);
         let mut row = 0;
         for (index, tokens) in group.iter().enumerate() {
-            for position in question.skip_first..tokens.len() {
+            for position in skip_first..tokens.len() {
                 let codes = &codes[row * features..(row + 1) * features];
                 for (feature, code) in codes.iter().enumerate() {
                     if *code > T::ZERO {
@@ -166,7 +167,7 @@ pub fn measure<T: Real>(
         }
         rows += row;
         let placed = (dictionary, at);
-        let found = losses(transformer, &sequences, placed, question.skip_first)?;
+        let found = losses(transformer, &sequences, placed, skip_first)?;
         for (all, found) in spliced.iter_mut().zip(found) {
             all.extend(found);
         }
@@ -332,6 +333,25 @@ fn histogram(active: &[usize], rows: f64) -> Vec<usize> {
 }
 
 impl SaeReport {
+    /// Why the dictionary is of no use on the text, where it is not.
+    pub(crate) fn useless(&self) -> Option<String> {
+        let figures = if self.dead >= 1.0 {
+            "no feature is ever active".to_owned()
+        } else if self.variance_explained < 0.0 {
+            format!(
+                "reconstructions are further from the representation than its mean is (variance explained {:.1} %)",
+                100.0 * self.variance_explained
+            )
+        } else {
+            return None;
+        };
+        let cause = match self.loaded {
+            None => "training diverged; lower learning_rate or what sparsity costs",
+            Some(_) => "the dictionary does not fit this model or this text",
+        };
+        Some(format!("{figures}: {cause}"))
+    }
+
     /// The answer in one line.
     pub fn finding(&self) -> String {
         let recovered = self.splice.recovered.map_or_else(String::new, |share| {

@@ -31,8 +31,10 @@ pub(super) struct LensConfig {
     pub rescaled: bool,
     pub layer: usize,
     pub of: Representation,
-    /// First positions of each context that it was trained without: the start of `seqpos_slice`.
-    pub skip_first: usize,
+    /// First positions of each context that it was trained without: the start of `seqpos_slice`, where it is there.
+    pub skip_first: Option<usize>,
+    /// Tokens of a context that it was trained on, where the file says.
+    pub context: Option<usize>,
     /// The model, as the file names it.
     pub model: Option<String>,
 }
@@ -67,6 +69,7 @@ struct Place {
     hook_point_head_index: Option<Value>,
     hook_name_out: Option<Value>,
     seqpos_slice: Option<Vec<Option<i64>>>,
+    context_size: Option<Value>,
 }
 
 impl LensConfig {
@@ -106,14 +109,19 @@ impl LensConfig {
             }
         }
         let (layer, of) = place_of(&hook).map_err(fail)?;
-        let start = |place: &Place| place.seqpos_slice.as_ref()?.first().copied()?;
+        let start = |place: &Place| {
+            let slice = place.seqpos_slice.as_ref()?;
+            Some(slice.first().copied().flatten().unwrap_or(0))
+        };
         let start = metadata.and_then(start).or_else(|| start(&keys.place));
-        let Ok(skip_first) = usize::try_from(start.unwrap_or(0)) else {
+        let Ok(skip_first) = start.map(usize::try_from).transpose() else {
             return Err(fail(
                 "seqpos_slice: it starts at positions counted from the end, which is not supported"
                     .into(),
             ));
         };
+        let context = |place: &Place| usize::try_from(place.context_size.as_ref()?.as_u64()?).ok();
+        let context = metadata.and_then(context).or_else(|| context(&keys.place));
         let architecture = keys.architecture().map_err(fail)?;
         keys.refuse_unknown(of).map_err(fail)?;
         Ok(Self {
@@ -129,6 +137,7 @@ impl LensConfig {
             layer,
             of,
             skip_first,
+            context,
             model: inner(|it| it.model_name.as_ref()),
         })
     }

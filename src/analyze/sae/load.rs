@@ -29,8 +29,10 @@ pub struct LoadedDictionary {
     pub layer: usize,
     /// What of it.
     pub of: Representation,
-    /// First positions of each context that it was trained without.
-    pub skip_first: usize,
+    /// First positions of each context that it was trained without, where the files say.
+    pub skip_first: Option<usize>,
+    /// Tokens of a context that it was trained on, where the files say.
+    pub context: Option<usize>,
     /// The model that it was trained on, as the files name it.
     pub model: Option<String>,
     /// Hash of the files.
@@ -91,6 +93,7 @@ pub fn load_dictionary(folder: &Path) -> Result<LoadedDictionary> {
         layer: config.layer,
         of: config.of,
         skip_first: config.skip_first,
+        context: config.context,
         model: config.model,
         hash: hasher.finalize().to_hex().to_string(),
     })

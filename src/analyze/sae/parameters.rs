@@ -40,13 +40,14 @@ pub struct Sae {
     /// Tokens trained on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<usize>,
-    /// Tokens of a context.
-    #[serde(default = "default_context")]
-    pub context: usize,
+    /// Tokens of a context; by default what a loaded dictionary's files say, else 128.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<usize>,
     /// Positions at the start of each context, and of each prompt, that are neither trained on nor measured nor changed. At
-    /// the first one the streams of many models have a hundred times the norm of others.
-    #[serde(default = "default_skip_first")]
-    pub skip_first: usize,
+    /// the first one the streams of many models have a hundred times the norm of others. By default what a loaded
+    /// dictionary's files say, else 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip_first: Option<usize>,
     /// Rows of a training step.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub batch: Option<usize>,
@@ -114,14 +115,6 @@ impl Corpus {
     }
 }
 
-fn default_context() -> usize {
-    128
-}
-
-fn default_skip_first() -> usize {
-    1
-}
-
 fn default_shown() -> usize {
     5
 }
@@ -176,6 +169,16 @@ impl Default for SaeKind {
 }
 
 impl Sae {
+    /// Tokens of a context.
+    pub fn context(&self) -> usize {
+        self.context.unwrap_or(128)
+    }
+
+    /// Positions at the start of each context that are left out.
+    pub fn skip_first(&self) -> usize {
+        self.skip_first.unwrap_or(1)
+    }
+
     /// How it is trained, where it is not loaded. What a spec has to name is 0 where it does not.
     pub fn recipe(&self) -> Option<Recipe> {
         self.load.is_none().then(|| Recipe {
@@ -195,11 +198,16 @@ impl Sae {
             Some(recipe) => self.recipe_mistakes(&recipe, &mut found),
             None => self.superfluous(&mut found),
         }
-        found.within("analysis.Sae.context", 2..=1 << 20, self.context);
-        let most = self.context.saturating_sub(1);
-        found.within("analysis.Sae.skip_first", 0..=most, self.skip_first);
+        // What the files of a dictionary say is known when they are read.
+        let context = match (&self.load, self.context) {
+            (Some(_), None) => 1 << 20,
+            _ => self.context(),
+        };
+        found.within("analysis.Sae.context", 2..=1 << 20, context);
+        let most = context.saturating_sub(1);
+        found.within("analysis.Sae.skip_first", 0..=most, self.skip_first());
         if let Corpus::Sampled { tokens, .. } = self.text {
-            let least = self.context.saturating_mul(2);
+            let least = self.context.unwrap_or(1).saturating_mul(2);
             found.within(
                 "analysis.Sae.text.Sampled.tokens",
                 least..=MOST_TOKENS,

@@ -245,3 +245,103 @@ fn training_does_not_depend_on_memory() {
     let total: f64 = seconds.values().filter_map(serde_json::Value::as_f64).sum();
     assert!(Some(total) <= circumstances["wall_seconds"].as_f64());
 }
+
+/// Of a file no more is read than training and its held-out share need; of a dictionary that is loaded, all.
+#[test]
+fn text_files_are_read_as_far_as_they_are_needed() {
+    let line =
+        "The dogs near the tree are red. The war lasted from the year 1732 to the year 1740. ";
+    let train = |end: &[u8], tokens: &str, more: &[&str]| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let bytes = [line.repeat(40_000).as_bytes(), end].concat();
+        fs_err::write(folder.path().join("a.txt"), bytes).expect("a file");
+        let kind = ["--kind", "TopK(k: 8)", "--text", "a.txt"];
+        let first = [&SAE[..6], &kind, &["--tokens", tokens, "--context", "24"]].concat();
+        let output = secateur(folder.path(), &[&first[..], more].concat());
+        (folder, output)
+    };
+    let results = [
+        train(b"\xff", "20000", &[]),
+        train(b"And on it goes.", "20000", &["--memory", "0.08"]),
+        train(b"", "20000", &["--threads", "1"]),
+    ]
+    .map(|(folder, output)| {
+        done(&output);
+        let results = folder.path().join(TRAINED);
+        let bytes = |file: &str| fs_err::read(results.join(file)).expect("a file");
+        let files = ["report.json", "sae_weights.safetensors"].map(bytes);
+        (files, folder)
+    });
+    let [(first, folder), rest @ ..] = &results;
+    assert!(rest.iter().all(|(files, _)| files == first));
+    // A tenth of what was read: less than three pieces of it.
+    let rows = json(&folder.path().join(TRAINED))["rows"].as_u64();
+    assert!(rows > Some(2000) && rows < Some(5000), "{rows:?}");
+    let broken = ["a.txt", "not UTF-8"];
+    refused(&train(b"\xff", "1000000", &[]).1, 3, &broken);
+    let load = ["--load", TRAINED, "--text", "a.txt", "--context", "24"];
+    let load = secateur(folder.path(), &[&SAE[..2], &load].concat());
+    refused(&load, 3, &broken);
+}
+
+#[test]
+fn what_text_lacks_is_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let line = "The zebras near the tree are red. ";
+    fs_err::write(folder.join("a.txt"), line.repeat(200)).expect("a file");
+    fs_err::write(folder.join("empty.txt"), "").expect("a file");
+    let train = |more: &[&str]| {
+        let first = [&SAE[..6], &["--tokens", "2000", "--context", "24"]].concat();
+        secateur(folder, &[&first[..], more].concat())
+    };
+    let empty = "empty.txt: shorter than two contexts of 24 tokens";
+    refused(&train(&["--text", "empty.txt"]), 3, &[empty]);
+    let unknown = "a.txt: 12.5 % of its tokens stand for words that this tokenizer does not know";
+    let report = done(&train(&["--text", "a.txt", "--batch", "128"]));
+    assert!(report.contains(unknown), "{report}");
+    let prompt = ["--sampled", "1200", "--prompt", "zebras"];
+    refused(&train(&prompt), 3, &["number 1", "\"zebras\""]);
+    let kind = ["--kind", "TopK(k: 4)", "--learning-rate", "100"];
+    let kind = [
+        &kind[..],
+        &["--batch", "128", "--sampled", "1200", "--force"],
+    ]
+    .concat();
+    let report = done(&train(&kind));
+    assert!(
+        report.contains("training diverged; lower learning_rate"),
+        "{report}"
+    );
+}
+
+/// What `cfg.json` says of contexts and skipped positions holds unless something else is asked for.
+#[test]
+fn the_files_of_a_dictionary_say_how_text_is_cut() {
+    let folder = with_dictionary();
+    let folder = folder.path();
+    let used = |more: &[&str]| {
+        let first = ["--load", TRAINED, "--sampled", "2400", "--force"];
+        let report = done(&secateur(folder, &[&SAE[..2], &first, more].concat()));
+        let rows = json(&folder.join("results/sae-toy-llama/toy-llama"))["rows"].as_u64();
+        (report, rows)
+    };
+    let (report, rows) = used(&[]);
+    assert!(
+        report.contains("contexts of 24 without the first 1"),
+        "{report}"
+    );
+    assert_eq!(rows, Some(100 * 23));
+    let (_, rows) = used(&["--context", "12", "--skip-first", "2"]);
+    assert_eq!(rows, Some(200 * 10));
+    let config = folder.join(TRAINED).join("cfg.json");
+    let text = fs_err::read_to_string(&config).expect("a file");
+    // More than the model reads.
+    let text = text.replace("\"context_size\": 24", "\"context_size\": 1024");
+    fs_err::write(&config, text).expect("a file");
+    let (report, _) = used(&[]);
+    assert!(
+        report.contains("contexts of 64 without the first 1"),
+        "{report}"
+    );
+}

@@ -27,7 +27,8 @@ pub(crate) struct SaeArgs {
     /// Number of features.
     #[arg(long, value_name = "N", required_unless_present = "load")]
     pub(crate) features: Option<usize>,
-    /// A text file to train and measure on; may be given several times [default: text drawn from the model].
+    /// A text file to train and measure on, read as far as it is needed; may be given several times [default: text drawn
+    /// from the model].
     #[arg(long, value_name = "FILE")]
     pub(crate) text: Vec<PathBuf>,
     /// Tokens of text drawn from the model, where no file is given.
@@ -36,12 +37,13 @@ pub(crate) struct SaeArgs {
     /// Tokens trained on; text is read again as often as needed [default: 500000].
     #[arg(long, value_name = "N")]
     pub(crate) tokens: Option<usize>,
-    /// Tokens of a context.
-    #[arg(long, value_name = "N", default_value_t = 128)]
-    pub(crate) context: usize,
-    /// Positions at the start of each context and prompt that are neither trained on nor measured nor changed.
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub(crate) skip_first: usize,
+    /// Tokens of a context [default: 128, with --load what cfg.json says].
+    #[arg(long, value_name = "N")]
+    pub(crate) context: Option<usize>,
+    /// Positions at the start of each context and prompt that are neither trained on nor measured nor changed [default: 1,
+    /// with --load what cfg.json says].
+    #[arg(long, value_name = "N")]
+    pub(crate) skip_first: Option<usize>,
     /// Rows of a training step [default: 1024].
     #[arg(long, value_name = "N")]
     pub(crate) batch: Option<usize>,

@@ -236,13 +236,16 @@ pub(crate) fn sae(args: &SaeArgs, quiet: bool) -> Result<u8> {
             args.top, args.changes, args.at, args.strength
         )
     });
+    let lengths = [("context", args.context), ("skip_first", args.skip_first)];
+    let lengths: String = lengths
+        .into_iter()
+        .filter_map(|(key, value)| Some(format!("{key}: {}, ", value?)))
+        .collect();
     let text = format!(
-        "(format: 1, name: {name:?}, models: [{:?}], {task}held_out: {:?}, analysis: Sae({origin}, text: {text}, context: {}, \
-         skip_first: {}, seed: {}, prompts: {:?}{effects}))",
+        "(format: 1, name: {name:?}, models: [{:?}], {task}held_out: {:?}, analysis: Sae({origin}, text: {text}, {lengths}\
+         seed: {}, prompts: {:?}{effects}))",
         args.model,
         args.held_out.unwrap_or(held_out),
-        args.context,
-        args.skip_first,
         args.seed,
         args.prompt
     );
