@@ -93,12 +93,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
     let held = match (loaded, recipe) {
         (Some(held), _) => held,
         (None, Some(recipe)) => {
-            let inputs = format!(
-                "{} {REPORT_FORMAT} {} {} {data_hash}",
-                provenance::VERSION,
-                asked.spec_line(),
-                model.hash
-            );
+            let inputs = inputs(asked, &data_hash);
             let place = (&transformer, at);
             let training = train(
                 asked,
@@ -146,6 +141,16 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
         warnings: report.warnings,
         seconds: profile.seconds(),
     })
+}
+
+/// All that a training depends on.
+fn inputs(asked: &Asked<'_>, data_hash: &str) -> String {
+    format!(
+        "{} {REPORT_FORMAT} {} {} {data_hash}",
+        provenance::VERSION,
+        asked.spec_line(),
+        asked.model.hash
+    )
 }
 
 /// All files but `report.json`.
