@@ -301,7 +301,7 @@ fn what_text_lacks_is_said() {
     let unknown = "a.txt: 25.0 % of its tokens stand for words that this tokenizer does not know";
     let report = done(&train(&["--text", "a.txt", "--batch", "128"]));
     assert!(report.contains(unknown), "{report}");
-    let prompt = ["--sampled", "1200", "--prompt", "zebras"];
+    let prompt = ["--sampled", "1200", "--prompt", "zebras", "--force"];
     refused(&train(&prompt), 3, &["number 1", "\"zebras\""]);
     let kind = ["--kind", "TopK(k: 4)", "--learning-rate", "100"];
     let kind = [
