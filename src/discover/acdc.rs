@@ -177,7 +177,10 @@ impl Rule for AcdcRule {
         self.units.remove(graph, &mut without, candidate);
         let alive = graph.reaching_logits(circuit);
         let live = match &self.units {
-            Units::Edges(edges) => alive.readers[graph.ends(edges[candidate]).1],
+            Units::Edges(edges) => {
+                let (writer, reader) = graph.ends(edges[candidate]);
+                alive.readers[graph.place(writer, reader)]
+            }
             Units::Nodes(nodes) => alive.writers[nodes[candidate]],
         };
         if live {

@@ -71,11 +71,14 @@ impl PartialOrd for Open {
 /// Grows a circuit from `logits`: always the largest `|score|` among edges into nodes of the circuit (EAP-IG).
 fn greedy(graph: &ComputationGraph, scores: &[f64], within: &EdgeMask, count: usize) -> EdgeMask {
     let mut mask = EdgeMask::empty(graph);
-    let mut opened = vec![false; graph.readers().len()];
+    let spans = graph.span_count();
+    let mut opened = vec![false; graph.readers().len() * spans];
     let mut heap = BinaryHeap::new();
-    let mut open = |reader: usize, heap: &mut BinaryHeap<Open>| {
-        if !std::mem::replace(&mut opened[reader], true) {
-            for writer in within.writers_into(reader) {
+    let mut open = |place: usize, heap: &mut BinaryHeap<Open>| {
+        if !std::mem::replace(&mut opened[place], true) {
+            let (reader, span) = (place / spans, place % spans);
+            let writers = within.writers_into(reader);
+            for writer in writers.filter(|writer| writer % spans == span) {
                 if let Some(edge) = graph.edge(writer, reader) {
                     heap.push(Open {
                         size: scores[edge].abs(),
@@ -85,17 +88,18 @@ fn greedy(graph: &ComputationGraph, scores: &[f64], within: &EdgeMask, count: us
             }
         }
     };
-    open(graph.readers().len() - 1, &mut heap);
+    let logits = graph.readers().len() - 1;
+    for place in logits * spans..(logits + 1) * spans {
+        open(place, &mut heap);
+    }
     for _ in 0..count {
         let Some(Open { edge, .. }) = heap.pop() else {
             break;
         };
         let (writer, reader) = graph.ends(edge);
         mask.insert(writer, reader);
-        for feeding in 0..reader {
-            if graph.outputs(feeding).contains(&writer) {
-                open(feeding, &mut heap);
-            }
+        for place in graph.feeding(writer, reader) {
+            open(place, &mut heap);
         }
     }
     mask

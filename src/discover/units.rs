@@ -93,10 +93,15 @@ impl Units {
 /// All edges among kept writers: into readers from which a kept writer, or `logits`, is computed.
 fn between(graph: &ComputationGraph, writers: &[bool]) -> EdgeMask {
     let mut mask = EdgeMask::empty(graph);
+    let spans = graph.span_count();
     for reader in 0..graph.readers().len() {
-        let outputs = graph.outputs(reader);
-        if outputs.is_empty() || outputs.iter().any(|&writer| writers[writer]) {
-            for writer in (0..graph.writers_before(reader)).filter(|&writer| writers[writer]) {
+        for span in 0..spans {
+            let mut outputs = graph.outputs_at(reader, span);
+            if !graph.outputs(reader).is_empty() && !outputs.any(|writer| writers[writer]) {
+                continue;
+            }
+            let read = (span..graph.writers_before(reader)).step_by(spans);
+            for writer in read.filter(|&writer| writers[writer]) {
                 mask.insert(writer, reader);
             }
         }
@@ -112,12 +117,15 @@ fn remove_node(graph: &ComputationGraph, circuit: &mut EdgeMask, node: usize) {
                 && (0..graph.readers().len()).any(|reader| circuit.contains(writer, reader))
         })
         .collect();
+    let spans = graph.span_count();
     for reader in 0..graph.readers().len() {
         circuit.remove(node, reader);
-        let outputs = graph.outputs(reader);
-        if outputs.contains(&node) && !outputs.iter().any(|&writer| used[writer]) {
-            for writer in 0..graph.writers_before(reader) {
-                circuit.remove(writer, reader);
+        for span in 0..spans {
+            let outputs: Vec<usize> = graph.outputs_at(reader, span).collect();
+            if outputs.contains(&node) && !outputs.iter().any(|&writer| used[writer]) {
+                for writer in (span..graph.writers_before(reader)).step_by(spans) {
+                    circuit.remove(writer, reader);
+                }
             }
         }
     }

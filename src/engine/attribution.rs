@@ -16,6 +16,7 @@ use super::kernels::{matmul, norm, rows};
 use super::layout::Segment;
 use super::made::RunSource;
 use super::sums::{BlockSums, Blocks};
+use crate::graph::Node;
 use crate::metric::Metric;
 use crate::model::Real;
 use crate::task::Example;
@@ -58,7 +59,7 @@ impl<T: Real> Frame<'_, T> {
     }
 
     /// Adds scores of the hidden units that are nodes to sums over examples: difference of the activation times its
-    /// gradient, summed over positions, averaged over the runs; by writer number.
+    /// gradient, summed over positions, averaged over the runs; by writer number. For graphs whose positions are merged.
     pub(crate) fn neuron_attribution(
         &self,
         examples: &[Example],
@@ -103,12 +104,14 @@ impl<T: Real> Frame<'_, T> {
         transformer.backward(&tape, gradient, sink);
     }
 
-    /// Every writer's difference, at all rows and at the rows read.
+    /// Every writer's difference, at all rows and at the rows read, whatever their spans.
     fn differences(&self, full: &Base<T>) -> Differences<T> {
         let d_model = self.transformer.config().d_model;
-        let writers = self.transformer.graph.writers();
+        let spans = self.transformer.graph.span_count();
+        let writers = self.transformer.graph.writers().iter().copied();
+        let writers: Vec<Node> = writers.step_by(spans).collect();
         let earlier = (0..writers.len())
-            .filter(|&writer| !self.writes_reads_only(writer))
+            .filter(|&writer| !self.writes_reads_only(writer * spans))
             .count();
         let width = self.layout.rows() * d_model;
         let read_width = self.layout.reads.len() * d_model;
@@ -122,13 +125,13 @@ impl<T: Real> Frame<'_, T> {
             if start >= earlier {
                 let values = at_reads.par_chunks_mut(read_width).enumerate();
                 values.for_each(|(index, values)| {
-                    values.copy_from_slice(&self.fresh_delta(full, start + index));
+                    values.copy_from_slice(&self.whole_delta(full, (start + index) * spans));
                 });
             } else {
                 let values = all[start * width..end * width].par_chunks_mut(width);
                 let values = values.zip(at_reads.par_chunks_mut(read_width)).enumerate();
                 values.for_each(|(index, (values, at_reads))| {
-                    values.copy_from_slice(&self.fresh_delta(full, start + index));
+                    values.copy_from_slice(&self.whole_delta(full, (start + index) * spans));
                     at_reads.copy_from_slice(&rows::gather(values, d_model, &self.layout.reads));
                 });
             }
@@ -179,7 +182,8 @@ impl<T: Real> GradientSink<T> for EdgeSink<'_, T> {
 
     fn readers(&mut self, readers: &[usize], gradients: &[Vec<T>], reads_only: bool) {
         let graph = self.frame.transformer.graph;
-        let before = graph.writers_before(readers[0]);
+        let spans = graph.span_count();
+        let before = graph.writers_before(readers[0]) / spans;
         if self.post_norms.is_empty() {
             let summed = self.sum_runs(gradients, reads_only);
             self.score_writers(readers, &summed, 0..before, reads_only);
@@ -189,8 +193,8 @@ impl<T: Real> GradientSink<T> for EdgeSink<'_, T> {
         let summed = self.sum_runs(gradients, reads_only);
         let mut next = 0;
         for (layer, wiring) in self.frame.transformer.layers.iter().enumerate() {
-            let heads =
-                wiring.first_head..wiring.first_head + self.frame.transformer.config().n_heads;
+            let first = wiring.first_head / spans;
+            let heads = first..first + self.frame.transformer.config().n_heads;
             if heads.end > before {
                 break;
             }
@@ -206,33 +210,58 @@ impl<T: Real> GradientSink<T> for EdgeSink<'_, T> {
     fn score_part(&self, readers: &[usize], part: &SummedGradients<'_, T>) -> Vec<Vec<T>> {
         let transformer = self.frame.transformer;
         let d_model = transformer.config().d_model;
-        let writers = transformer.graph.writers_before(readers[0]);
+        let graph = transformer.graph;
+        let writers = graph.writers_before(readers[0]) / graph.span_count();
         let differences = self.differences(part.reads_only);
         let score = |segment: &Segment| {
-            let rows = segment.range(part.reads_only);
-            let first = rows.start - part.rows.start;
-            score(
-                (
-                    differences,
-                    self.width(part.reads_only),
-                    rows.start * d_model,
-                ),
-                (part.gradients, part.rows.len() * d_model, first * d_model),
-                rows.len() * d_model,
-                writers,
-                readers.len(),
-            )
+            self.by_span(segment, part.reads_only, writers * readers.len(), |rows| {
+                let first = rows.start - part.rows.start;
+                score(
+                    (
+                        differences,
+                        self.width(part.reads_only),
+                        rows.start * d_model,
+                    ),
+                    (part.gradients, part.rows.len() * d_model, first * d_model),
+                    rows.len() * d_model,
+                    writers,
+                    readers.len(),
+                )
+            })
         };
         part.segments.iter().map(score).collect()
     }
 
     fn scored(&mut self, readers: &[usize], scores: Vec<Vec<T>>) {
-        let before = self.frame.transformer.graph.writers_before(readers[0]);
+        let graph = self.frame.transformer.graph;
+        let before = graph.writers_before(readers[0]) / graph.span_count();
         self.add_scores(readers, 0..before, scores);
     }
 }
 
 impl<T: Real> EdgeSink<'_, T> {
+    /// The scores of an example's rows, `each` numbers a span, one span after the other.
+    fn by_span(
+        &self,
+        segment: &Segment,
+        reads_only: bool,
+        each: usize,
+        score: impl Fn(Range<usize>) -> Vec<T>,
+    ) -> Vec<T> {
+        let count = self.frame.transformer.graph.span_count();
+        let mut stretches = self.frame.spans.stretches(segment, reads_only);
+        if count == 1 {
+            return stretches
+                .pop()
+                .map_or_else(Vec::new, |(_, rows)| score(rows));
+        }
+        let mut scores = vec![T::ZERO; count * each];
+        for (span, rows) in stretches {
+            rows::add(&mut scores[span * each..(span + 1) * each], &score(rows));
+        }
+        scores
+    }
+
     /// The gradients added up over the runs, one reader after the other.
     fn sum_runs(&self, gradients: &[Vec<T>], reads_only: bool) -> Vec<T> {
         let width = self.width(reads_only);
@@ -285,7 +314,7 @@ impl<T: Real> EdgeSink<'_, T> {
             .collect()
     }
 
-    /// Scores the edges from some writers to readers of one place from the readers' summed gradients.
+    /// Scores the edges from some nodes, of all spans, to readers of one place from the readers' summed gradients.
     fn score_writers(
         &mut self,
         readers: &[usize],
@@ -298,14 +327,15 @@ impl<T: Real> EdgeSink<'_, T> {
         let differences = self.differences(reads_only);
         let differences = &differences[writers.start * width..writers.end * width];
         let score = |segment: &Segment| {
-            let rows = segment.range(reads_only);
-            score(
-                (differences, width, rows.start * d_model),
-                (summed, width, rows.start * d_model),
-                rows.len() * d_model,
-                writers.len(),
-                readers.len(),
-            )
+            self.by_span(segment, reads_only, writers.len() * readers.len(), |rows| {
+                score(
+                    (differences, width, rows.start * d_model),
+                    (summed, width, rows.start * d_model),
+                    rows.len() * d_model,
+                    writers.len(),
+                    readers.len(),
+                )
+            })
         };
         let segments = &self.frame.layout.segments;
         let scores = segments.par_iter().map(score).collect();
@@ -321,13 +351,16 @@ impl<T: Real> EdgeSink<'_, T> {
         }
     }
 
-    /// Adds scores of the edges from some writers to some readers, a matrix per example.
+    /// Adds scores of the edges from some nodes to some readers: per example a matrix for every span.
     fn add_scores(&mut self, readers: &[usize], writers: Range<usize>, scores: Vec<Vec<T>>) {
         let graph = self.frame.transformer.graph;
+        let spans = graph.span_count();
         let weight = 1.0 / self.runs as f64;
         for (example, of_example) in scores.into_iter().enumerate() {
             let sums = self.scores.of(example);
-            for (writer, row) in writers.clone().zip(of_example.chunks_exact(readers.len())) {
+            let writers =
+                (0..spans).flat_map(|span| writers.clone().map(move |node| node * spans + span));
+            for (writer, row) in writers.zip(of_example.chunks_exact(readers.len())) {
                 for (&reader, value) in readers.iter().zip(row) {
                     if let Some(edge) = graph.edge(writer, reader) {
                         sums[edge] += weight * value.to_f64();

@@ -8,6 +8,7 @@ use super::forward::FullRun;
 use super::incremental::NormedHeads;
 use super::kernels::rows;
 use super::layout::Layout;
+use super::row_spans::RowSpans;
 use super::transformer::{Prefix, Transformer};
 use crate::graph::{EdgeMask, Node};
 use crate::model::Real;
@@ -101,6 +102,8 @@ pub(crate) struct Frame<'a, T> {
     pub layout: Layout,
     pub prefix: Prefix<T>,
     pub ablated: Ablated<T>,
+    /// The span of every row, where positions are told apart.
+    pub spans: RowSpans,
     /// Per layer: the ablated heads through the post-norm, in models that have one.
     pub ablated_heads: Vec<OnceLock<NormedHeads<T>>>,
 }
@@ -239,10 +242,14 @@ impl<T: Real> Frame<'_, T> {
 
     fn writes_ablated(&self, base: &Base<T>, writer: usize) -> bool {
         let (current, ablated, width, from, to) = self.values(base, writer);
+        let span = self.transformer.graph.span_of(writer);
+        let reads_only = self.writes_reads_only(writer);
         current
             .chunks_exact(width)
             .zip(ablated.chunks_exact(width))
-            .all(|(current, ablated)| current[from..to] == ablated[from..to])
+            .enumerate()
+            .filter(|(row, _)| span.is_none_or(|span| self.spans.is_in(span, *row, reads_only)))
+            .all(|(_, (current, ablated))| current[from..to] == ablated[from..to])
     }
 
     /// A writer's current and ablated activations as columns `from..to` of matrices of `width` columns.
@@ -270,7 +277,7 @@ impl<T: Real> Frame<'_, T> {
                 d_model,
             ),
             Node::Neuron { layer, .. } => {
-                let index = writer - self.transformer.layers[layer].mlp_writer - 1;
+                let index = self.transformer.neuron_place(layer, writer);
                 let width = self.transformer.layers[layer].neurons.len();
                 (
                     &base.layers[layer].neurons,
@@ -280,13 +287,16 @@ impl<T: Real> Frame<'_, T> {
                     index + 1,
                 )
             }
-            _ => (
-                &base.sources[writer],
-                &ablated.sources[writer],
-                d_model,
-                0,
-                d_model,
-            ),
+            _ => {
+                let source = writer / self.transformer.graph.span_count();
+                (
+                    &base.sources[source],
+                    &ablated.sources[source],
+                    d_model,
+                    0,
+                    d_model,
+                )
+            }
         }
     }
 
@@ -307,11 +317,37 @@ impl<T: Real> Frame<'_, T> {
     }
 
     /// As [`Self::delta`], not kept.
-    pub(crate) fn fresh_delta(&self, base: &Base<T>, writer: usize) -> Vec<T> {
+    fn fresh_delta(&self, base: &Base<T>, writer: usize) -> Vec<T> {
+        let difference = self.inner_difference(base, writer);
+        self.expand(writer, &self.within_span(writer, difference))
+    }
+
+    /// Current minus ablated output of a writer at the rows of all spans.
+    pub(crate) fn whole_delta(&self, base: &Base<T>, writer: usize) -> Vec<T> {
+        self.expand(writer, &self.inner_difference(base, writer))
+    }
+
+    fn inner_difference(&self, base: &Base<T>, writer: usize) -> Vec<T> {
         let (current, ablated, width, from, to) = self.values(base, writer);
         let current = rows::columns(current, width, from, to);
         let ablated = rows::columns(ablated, width, from, to);
-        self.expand(writer, &rows::difference(&current, &ablated))
+        rows::difference(&current, &ablated)
+    }
+
+    /// What a writer writes, with nothing at the rows of other spans.
+    pub(crate) fn within_span(&self, writer: usize, mut values: Vec<T>) -> Vec<T> {
+        let Some(span) = self.transformer.graph.span_of(writer) else {
+            return values;
+        };
+        let reads_only = self.writes_reads_only(writer);
+        let rows = self.layout.query_rows(reads_only).max(1);
+        let width = (values.len() / rows).max(1);
+        for (row, values) in values.chunks_exact_mut(width).enumerate() {
+            if !self.spans.is_in(span, row, reads_only) {
+                values.fill(T::ZERO);
+            }
+        }
+        values
     }
 
     /// The stream at a place with every writer's current output.

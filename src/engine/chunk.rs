@@ -7,6 +7,7 @@ use super::base::{Base, Frame};
 use super::forward::FullRun;
 use super::kernels::rows;
 use super::layout::Layout;
+use super::row_spans::RowSpans;
 use super::transformer::{Prefix, Transformer};
 use super::values::Values;
 use super::{Ablation, BLOCK};
@@ -112,6 +113,7 @@ impl<'a, T: Real> Chunk<'a, T> {
         };
         let frame = Frame {
             transformer,
+            spans: RowSpans::new(transformer.graph, examples, &layout)?,
             layout,
             prefix,
             ablated_heads: ablated.z.iter().map(|_| OnceLock::new()).collect(),

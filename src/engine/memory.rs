@@ -118,9 +118,10 @@ impl<T: Real> Transformer<'_, T> {
         let config = self.config();
         let post = if config.post_norms { w.ablated } else { 0 };
         let row = w.streams + w.layers + w.inner + w.work + w.readers + post;
-        let once = w.writers + w.readers + w.ablated + 2 * (w.layers + w.streams);
+        let nodes = w.writers / self.graph.span_count();
+        let once = nodes + w.readers + w.ablated + 2 * (w.layers + w.streams);
         let rows = examples * extent.rows * (runs * row + once);
-        let reads = examples * extent.reads * (2 * runs * w.logits + w.writers);
+        let reads = examples * extent.reads * (2 * runs * w.logits + nodes);
         // The projections of a layer's readers, transposed.
         let maps = w.readers * config.d_head;
         (rows + reads + maps) * w.number

@@ -38,6 +38,7 @@ mod resample;
 mod residual;
 mod restored;
 mod resume;
+mod row_spans;
 mod sensitivity;
 mod session;
 mod site;

@@ -273,7 +273,7 @@ fn site<T: Real>(transformer: &Transformer<'_, T>, writer: usize) -> Site {
         Node::Mlp { layer } => Site::MlpNode { layer },
         Node::Neuron { layer, .. } => Site::Neuron {
             layer,
-            index: writer - transformer.layers[layer].mlp_writer - 1,
+            index: transformer.neuron_place(layer, writer),
         },
         Node::Position => Site::Positions,
         _ => Site::Input,
@@ -298,7 +298,7 @@ impl<T: Real> Means<T> {
             Node::Head { layer, head } => (Part::Z(layer), head * d_head..(head + 1) * d_head),
             Node::Mlp { layer } => whole(Part::Mlp(layer)),
             Node::Neuron { layer, .. } => {
-                let index = writer - transformer.layers[layer].mlp_writer - 1;
+                let index = transformer.neuron_place(layer, writer);
                 (Part::Neurons(layer), index..index + 1)
             }
             _ => whole(Part::Source(writer)),

@@ -121,6 +121,7 @@ impl<T: Real> Chunk<'_, T> {
                     neurons: each(&ablated.neurons),
                     streams: ablated_streams,
                 },
+                spans: frame.spans.part(rows.0.clone(), reads.0.clone()),
                 ablated_heads: Vec::new(),
             },
             empty,

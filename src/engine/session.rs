@@ -106,7 +106,8 @@ impl<'a, T: Real> ModelEvaluator<'a, T> {
     }
 
     /// Attribution of the neurons that are nodes, by writer number, mean over examples: the gradient at a hidden
-    /// unit times its difference, averaged over runs at these points between corrupt and clean.
+    /// unit times its difference, averaged over runs at these points between corrupt and clean. For graphs whose
+    /// positions are merged.
     ///
     /// # Errors
     /// When a number is not finite.

@@ -321,7 +321,12 @@ impl<'a, T: Real> Transformer<'a, T> {
 
     /// Whether learned position embeddings are a writer.
     pub(crate) fn position_is_writer(&self) -> bool {
-        self.graph.writers().get(1) == Some(&Node::Position)
+        self.graph.writers().get(self.graph.span_count()) == Some(&Node::Position)
+    }
+
+    /// The place of a neuron among the hidden units of its layer that are nodes.
+    pub(crate) fn neuron_place(&self, layer: usize, writer: usize) -> usize {
+        (writer - self.layers[layer].mlp_writer) / self.graph.span_count() - 1
     }
 }
 
@@ -362,7 +367,8 @@ impl LayerWiring {
                 Reader::Logits => {}
             }
         }
-        for (index, writer) in graph.writers().iter().enumerate() {
+        let nodes = graph.writers().iter().enumerate();
+        for (index, writer) in nodes.step_by(graph.span_count()) {
             match *writer {
                 Node::Head { layer, head: 0 } => layers[layer].first_head = index,
                 Node::Mlp { layer } => layers[layer].mlp_writer = index,

@@ -5,7 +5,7 @@ use super::transformer::Transformer;
 use super::{Ablation, Donors};
 use crate::error::Result;
 use crate::events::Observer;
-use crate::graph::Node;
+use crate::graph::{ComputationGraph, Node};
 use crate::model::Real;
 use crate::task::Example;
 
@@ -44,7 +44,16 @@ impl<T: Real> AblationValues<T> {
             Ablation::MeanPositional => Values::Constants(Means::over(transformer, examples, true)),
             Ablation::Optimal(optimal) => {
                 let means = Means::over(transformer, examples, false);
-                Values::Constants(optimal.train(transformer, examples, means, observer)?)
+                // A constant stands for a node at all positions, whatever their spans.
+                let graph = transformer.graph;
+                let merged = ComputationGraph::new(
+                    transformer.config(),
+                    graph.granularity(),
+                    graph.neurons(),
+                )?;
+                let transformer =
+                    Transformer::new(transformer.weights, &merged).within(transformer.room);
+                Values::Constants(optimal.train(&transformer, examples, means, observer)?)
             }
             Ablation::Resample(resample) => Values::Donors(Donors::new(examples, resample)),
         }))

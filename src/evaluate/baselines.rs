@@ -10,17 +10,18 @@ use crate::graph::{ComputationGraph, Dangling, EdgeMask};
 /// least `edges` edges are left after dangling parts are dropped.
 pub fn random_connected(graph: &ComputationGraph, edges: usize, seed: u64) -> EdgeMask {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
-    let mut opened = vec![false; graph.readers().len()];
+    let spans = graph.span_count();
+    let logits = graph.readers().len() - 1;
+    let mut opened = vec![false; graph.readers().len() * spans];
     let mut open: Vec<usize> = Vec::new();
     let mut order = Vec::new();
-    let mut opening = vec![graph.readers().len() - 1];
+    let mut opening: Vec<usize> = (logits * spans..(logits + 1) * spans).collect();
     loop {
-        for reader in opening.drain(..) {
-            if !std::mem::replace(&mut opened[reader], true) {
-                open.extend(
-                    (0..graph.writers_before(reader))
-                        .filter_map(|writer| graph.edge(writer, reader)),
-                );
+        for place in opening.drain(..) {
+            if !std::mem::replace(&mut opened[place], true) {
+                let (reader, span) = (place / spans, place % spans);
+                let writers = (span..graph.writers_before(reader)).step_by(spans);
+                open.extend(writers.filter_map(|writer| graph.edge(writer, reader)));
             }
         }
         if open.is_empty() {
@@ -29,7 +30,7 @@ pub fn random_connected(graph: &ComputationGraph, edges: usize, seed: u64) -> Ed
         let edge = open.swap_remove(rng.random_range(0..open.len()));
         order.push(edge);
         let (writer, reader) = graph.ends(edge);
-        opening.extend((0..reader).filter(|&feeding| graph.outputs(feeding).contains(&writer)));
+        opening.extend(graph.feeding(writer, reader));
     }
     smallest_prefix(graph, &order, edges)
 }

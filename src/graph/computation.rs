@@ -15,21 +15,24 @@ pub type NeuronNodes = BTreeMap<usize, Vec<usize>>;
 ///
 /// Writers and readers are numbered in EAP-IG's order: `input`, then per layer heads, then the MLP (and its
 /// neurons); readers per layer all q, all k, all v, then the MLP; `logits` last. A reader sees a prefix of the
-/// writers, so edges are numbered densely, writer by writer.
+/// writers, so edges are numbered densely, writer by writer. Where positions are split by spans, each writer is
+/// there once per span, one after the other.
 #[derive(Debug, Clone)]
 pub struct ComputationGraph {
     granularity: Granularity,
     neurons: NeuronNodes,
-    writers: Vec<Node>,
+    /// Names of the token spans that writers are split by; empty where positions are merged.
+    pub(super) spans: Vec<String>,
+    pub(super) writers: Vec<Node>,
     readers: Vec<Reader>,
     /// Number of writers before each reader.
-    before: Vec<usize>,
+    pub(super) before: Vec<usize>,
     /// First reader after each writer.
     first_reader: Vec<usize>,
     /// Number of the first edge of each writer; one more entry holds the total.
     first_edge: Vec<usize>,
     /// Writers computed from each reader.
-    outputs: Vec<Vec<usize>>,
+    pub(super) outputs: Vec<Vec<usize>>,
 }
 
 /// A place in the bipartite view of the graph that petgraph works on.
@@ -37,8 +40,8 @@ pub struct ComputationGraph {
 pub enum Place {
     /// A writer, by number.
     Writer(usize),
-    /// A reader, by number.
-    Reader(usize),
+    /// A reader, by number, at a span.
+    Reader(usize, usize),
 }
 
 /// A connection in the bipartite view.
@@ -63,6 +66,7 @@ impl ComputationGraph {
         let mut builder = Self {
             granularity: granularity.clone(),
             neurons: neurons.clone(),
+            spans: Vec::new(),
             writers: vec![Node::Input],
             readers: Vec::new(),
             before: Vec::new(),
@@ -107,6 +111,7 @@ impl ComputationGraph {
         let mut graph = Self {
             granularity: Granularity::default(),
             neurons: NeuronNodes::new(),
+            spans: Vec::new(),
             before: Vec::new(),
             readers: Vec::new(),
             first_reader: Vec::new(),
@@ -179,7 +184,9 @@ impl ComputationGraph {
         self.outputs.push(outputs);
     }
 
-    fn number_edges(&mut self) {
+    pub(super) fn number_edges(&mut self) {
+        self.first_reader.clear();
+        self.first_edge.clear();
         let mut total = 0;
         for writer in 0..self.writers.len() {
             let first = self.before.partition_point(|&before| before <= writer);
@@ -248,13 +255,17 @@ impl ComputationGraph {
         )
     }
 
-    /// The name of an edge, such as `m0->a1.h2<q>`.
+    /// The name of an edge, such as `m0->a1.h2<q>`; with its span, where there are spans: `m0->a1.h2<q>@S2`.
     pub fn edge_name(&self, edge: usize) -> String {
         let (writer, reader) = self.ends(edge);
-        format!("{}->{}", self.writers[writer], self.readers[reader])
+        let name = format!("{}->{}", self.writers[writer], self.readers[reader]);
+        match self.span_of(writer) {
+            Some(span) => format!("{name}@{}", self.spans[span]),
+            None => name,
+        }
     }
 
-    /// The number of a writer.
+    /// The number of a writer; where there are spans, of its first.
     pub fn writer(&self, node: Node) -> Option<usize> {
         self.writers.iter().position(|&writer| writer == node)
     }
@@ -270,14 +281,16 @@ impl ComputationGraph {
     /// When the name is malformed or no such edge exists, saying which end is at fault.
     pub fn find_edge(&self, name: &str) -> Result<usize> {
         let unknown = |problem: String| Error::Usage(format!("edge `{name}`: {problem}"));
-        let (from, to) = name
+        let (ends, span) = self.split_span(name).map_err(unknown)?;
+        let (from, to) = ends
             .split_once("->")
             .ok_or_else(|| unknown("expected `writer->reader`".into()))?;
         let node: Node = from.trim().parse().map_err(unknown)?;
         let reader: Reader = to.trim().parse().map_err(unknown)?;
-        let writer = self
-            .writer(node)
-            .ok_or_else(|| unknown(format!("the graph has no writer {node}")))?;
+        let writer = span
+            + self
+                .writer(node)
+                .ok_or_else(|| unknown(format!("the graph has no writer {node}")))?;
         let reader_index = self
             .reader(reader)
             .ok_or_else(|| unknown(format!("the graph has no reader {reader}")))?;
@@ -287,24 +300,32 @@ impl ComputationGraph {
 
     /// The bipartite petgraph view of the kept edges: writers, readers, kept edges, and the links inside nodes.
     ///
-    /// Node `i` is writer `i`; node `writers + j` is reader `j`.
+    /// Node `i` is writer `i`; node `writers + j` is the place `j` of [`ComputationGraph::place`]: a reader, or a reader at
+    /// a span.
     pub fn digraph(&self, kept: &EdgeMask) -> DiGraph<Place, Link> {
-        let mut graph =
-            DiGraph::with_capacity(self.writers.len() + self.readers.len(), self.edge_count());
+        let (spans, readers) = (self.span_count(), self.readers.len());
+        let nodes = self.writers.len() + readers * spans;
+        let mut graph = DiGraph::with_capacity(nodes, self.edge_count());
         for writer in 0..self.writers.len() {
             graph.add_node(Place::Writer(writer));
         }
-        for reader in 0..self.readers.len() {
-            graph.add_node(Place::Reader(reader));
+        for reader in 0..readers {
+            for span in 0..spans {
+                graph.add_node(Place::Reader(reader, span));
+            }
         }
-        let place = |reader: usize| NodeIndex::new(self.writers.len() + reader);
+        let place = |place: usize| NodeIndex::new(self.writers.len() + place);
         for edge in kept.edges(self) {
             let (writer, reader) = self.ends(edge);
-            graph.add_edge(NodeIndex::new(writer), place(reader), Link::Edge(edge));
+            let to = place(self.place(writer, reader));
+            graph.add_edge(NodeIndex::new(writer), to, Link::Edge(edge));
         }
-        for (reader, outputs) in self.outputs.iter().enumerate() {
-            for &writer in outputs {
-                graph.add_edge(place(reader), NodeIndex::new(writer), Link::Inside);
+        for reader in 0..readers {
+            for span in 0..spans {
+                for writer in self.outputs_at(reader, span) {
+                    let from = place(reader * spans + span);
+                    graph.add_edge(from, NodeIndex::new(writer), Link::Inside);
+                }
             }
         }
         graph

@@ -21,7 +21,7 @@ pub enum Dangling {
 pub struct Alive {
     /// One flag per writer.
     pub writers: Vec<bool>,
-    /// One flag per reader.
+    /// One flag per reader and span, in the order of [`ComputationGraph::place`].
     pub readers: Vec<bool>,
 }
 
@@ -30,15 +30,26 @@ impl ComputationGraph {
     ///
     /// This is the dense form for inner loops; the tests hold it against petgraph's reachability.
     pub fn reaching_logits(&self, kept: &EdgeMask) -> Alive {
+        let spans = self.span_count();
         let mut words = vec![0u64; self.writers().len().div_ceil(64)];
-        let mut readers = vec![false; self.readers().len()];
+        let mut readers = vec![false; self.readers().len() * spans];
         for reader in (0..self.readers().len()).rev() {
-            let outputs = self.outputs(reader);
-            let live = |&writer: &usize| words[writer / 64] >> (writer % 64) & 1 == 1;
-            if outputs.is_empty() || outputs.iter().any(live) {
-                readers[reader] = true;
-                for (word, &kept) in words.iter_mut().zip(kept.row(reader)) {
-                    *word |= kept;
+            let is_last = self.outputs(reader).is_empty();
+            for span in 0..spans {
+                let live = |writer: usize| words[writer / 64] >> (writer % 64) & 1 == 1;
+                if !is_last && !self.outputs_at(reader, span).any(live) {
+                    continue;
+                }
+                readers[reader * spans + span] = true;
+                if spans > 1 {
+                    let read = kept.writers_into(reader);
+                    for writer in read.filter(|writer| writer % spans == span) {
+                        words[writer / 64] |= 1 << (writer % 64);
+                    }
+                } else {
+                    for (word, &kept) in words.iter_mut().zip(kept.row(reader)) {
+                        *word |= kept;
+                    }
                 }
             }
         }
@@ -48,9 +59,11 @@ impl ComputationGraph {
         Alive { writers, readers }
     }
 
-    /// The readers with a path to `logits` through kept edges.
+    /// The readers with a path to `logits` through kept edges, from any span.
     pub fn live_readers(&self, kept: &EdgeMask) -> Vec<bool> {
-        self.reaching_logits(kept).readers
+        let places = self.reaching_logits(kept).readers;
+        let readers = places.chunks_exact(self.span_count());
+        readers.map(|spans| spans.contains(&true)).collect()
     }
 
     /// The parts with a path from writers that no reader computes (`input`, `pos`) through kept edges.
@@ -96,7 +109,7 @@ impl ComputationGraph {
             let writers: Vec<usize> = mask.writers_into(reader).collect();
             for writer in writers {
                 let reached = up.as_ref().is_none_or(|up| up.writers[writer]);
-                if !down.readers[reader] || !reached {
+                if !down.readers[self.place(writer, reader)] || !reached {
                     mask.remove(writer, reader);
                 }
             }
@@ -106,10 +119,14 @@ impl ComputationGraph {
     /// [`ComputationGraph::reaching_logits`] by petgraph's reversed depth-first search.
     pub fn reaching_logits_by_search(&self, kept: &EdgeMask) -> Alive {
         let graph = self.digraph(kept);
-        let logits = NodeIndex::new(self.writers().len() + self.readers().len() - 1);
         let mut seen = graph.visit_map();
-        for place in Dfs::new(Reversed(&graph), logits).iter(Reversed(&graph)) {
-            seen.visit(place);
+        let logits = self.readers().len() - 1;
+        for span in 0..self.span_count() {
+            let place = logits * self.span_count() + span;
+            let start = NodeIndex::new(self.writers().len() + place);
+            for place in Dfs::new(Reversed(&graph), start).iter(Reversed(&graph)) {
+                seen.visit(place);
+            }
         }
         self.alive(&graph, |place| seen.is_visited(&place))
     }
@@ -117,12 +134,14 @@ impl ComputationGraph {
     fn alive(&self, graph: &DiGraph<Place, Link>, seen: impl Fn(NodeIndex) -> bool) -> Alive {
         let mut alive = Alive {
             writers: vec![false; self.writers().len()],
-            readers: vec![false; self.readers().len()],
+            readers: vec![false; self.readers().len() * self.span_count()],
         };
         for index in graph.node_indices().filter(|&index| seen(index)) {
             match graph[index] {
                 Place::Writer(writer) => alive.writers[writer] = true,
-                Place::Reader(reader) => alive.readers[reader] = true,
+                Place::Reader(reader, span) => {
+                    alive.readers[reader * self.span_count() + span] = true;
+                }
             }
         }
         alive

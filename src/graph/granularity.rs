@@ -51,6 +51,8 @@ pub enum PositionSplit {
     /// An edge carries all positions.
     #[default]
     Merged,
+    /// An edge carries the positions of one token span; the task says which tokens make up which.
+    Spans,
 }
 
 /// Key and value readers under grouped-query attention.

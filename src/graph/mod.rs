@@ -7,6 +7,7 @@ mod granularity;
 mod mask;
 mod node;
 mod representation;
+mod spans;
 
 pub use circuit::{Circuit, EdgeScores, ranking};
 pub use computation::{ComputationGraph, Link, NeuronNodes, Place};
@@ -17,3 +18,4 @@ pub use granularity::{
 pub use mask::EdgeMask;
 pub use node::{Node, Qkv, Reader};
 pub use representation::Representation;
+pub use spans::MOST_SPANS;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::limits::{EdgeIndex, check_shape};
 use crate::error::{Error, Result};
-use crate::graph::{Circuit, ComputationGraph, EdgeMask, Granularity};
+use crate::graph::{Circuit, ComputationGraph, EdgeMask, Granularity, PositionSplit};
 use crate::model::ModelConfig;
 
 /// Version of the format of `circuit.ron`.
@@ -35,6 +35,9 @@ pub struct CircuitFile {
     pub granularity: Granularity,
     /// Hidden units that are nodes, by layer.
     pub neurons: BTreeMap<usize, Vec<usize>>,
+    /// Names of the token spans, in order; none where positions are merged.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spans: Vec<String>,
     /// Hash of the spec.
     pub spec_hash: String,
     /// Hash of the prompts' tokens and answers.
@@ -164,9 +167,20 @@ impl CircuitFile {
             entry: None,
             problem,
         };
-        check_shape(&self.model.config, &self.neurons).map_err(whole)?;
+        check_shape(&self.model.config, &self.neurons, self.spans.len()).map_err(whole)?;
         let graph = ComputationGraph::new(&self.model.config, &self.granularity, &self.neurons)
             .map_err(|error| whole(error.to_string()))?;
+        let graph = match self.granularity.positions {
+            PositionSplit::Spans => graph
+                .split_by(self.spans.clone())
+                .map_err(|error| whole(error.to_string()))?,
+            PositionSplit::Merged if self.spans.is_empty() => graph,
+            PositionSplit::Merged => {
+                return Err(whole(
+                    "it has spans, but its granularity has positions: Merged".into(),
+                ));
+            }
+        };
         if graph.edge_count() != self.edges_total {
             return Err(whole(format!(
                 "edges_total is {}, but a model of this shape has {} edges",

@@ -20,11 +20,9 @@ pub fn edges_csv(graph: &ComputationGraph, circuit: &Circuit) -> String {
             .scores
             .as_ref()
             .map_or_else(String::new, |scores| number(scores[edge]));
-        let (writer, reader) = (graph.writers()[from], graph.readers()[to]);
-        let kept = circuit.kept.contains(from, to);
-        out.line(format_args!(
-            "{writer}->{reader},{writer},{reader},{score},{kept}"
-        ));
+        let (writer, reader) = (graph.writer_name(from), graph.readers()[to]);
+        let (name, kept) = (graph.edge_name(edge), circuit.kept.contains(from, to));
+        out.line(format_args!("{name},{writer},{reader},{score},{kept}"));
     }
     out.0
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::graph::{ComputationGraph, NeuronNodes, Node, Reader};
+use crate::graph::{ComputationGraph, MOST_SPANS, NeuronNodes, Node, Reader};
 use crate::model::ModelConfig;
 
 const MAX_LAYERS: usize = 1_000;
@@ -12,7 +12,11 @@ const MAX_WIDTH: usize = 1 << 24;
 const MAX_EDGES: usize = 1 << 26;
 
 /// Refuses shapes that no model has, in words.
-pub(super) fn check_shape(config: &ModelConfig, neurons: &NeuronNodes) -> Result<(), String> {
+pub(super) fn check_shape(
+    config: &ModelConfig,
+    neurons: &NeuronNodes,
+    spans: usize,
+) -> Result<(), String> {
     let sizes = [
         ("n_layers", config.n_layers, MAX_LAYERS),
         ("n_heads", config.n_heads, MAX_HEADS),
@@ -47,6 +51,12 @@ pub(super) fn check_shape(config: &ModelConfig, neurons: &NeuronNodes) -> Result
         writers = writers.saturating_add(hidden.len());
     }
     let readers = 1 + config.n_layers * (3 * config.n_heads + 1);
+    if spans > MOST_SPANS {
+        return Err(format!(
+            "it has {spans} spans, and {MOST_SPANS} are the most"
+        ));
+    }
+    writers = writers.saturating_mul(spans.max(1));
     if writers.saturating_mul(readers) / 2 > MAX_EDGES {
         return Err(format!(
             "a graph of {} layers of {} heads has more than {MAX_EDGES} edges",
@@ -69,17 +79,21 @@ impl<'a> EdgeIndex<'a> {
         let readers = graph.readers().iter().enumerate();
         Self {
             graph,
-            writers: writers.map(|(index, &node)| (node, index)).collect(),
+            writers: writers
+                .step_by(graph.span_count())
+                .map(|(index, &node)| (node, index))
+                .collect(),
             readers: readers.map(|(index, &reader)| (reader, index)).collect(),
         }
     }
 
     pub(super) fn edge(&self, name: &str) -> crate::Result<usize> {
         let found = || {
-            let (from, to) = name.split_once("->")?;
+            let (ends, span) = self.graph.split_span(name).ok()?;
+            let (from, to) = ends.split_once("->")?;
             let writer = self.writers.get(&from.parse().ok()?)?;
             let reader = self.readers.get(&to.parse().ok()?)?;
-            self.graph.edge(*writer, *reader)
+            self.graph.edge(writer + span, *reader)
         };
         found().map_or_else(|| self.graph.find_edge(name), Ok)
     }

@@ -25,7 +25,7 @@ pub fn scores_safetensors<T: Real>(graph: &ComputationGraph, scores: &[f64]) -> 
     let header = json!({
         "__metadata__": {
             "readers": names(readers.iter().map(ToString::to_string).collect())?,
-            "writers": names(writers.iter().map(ToString::to_string).collect())?,
+            "writers": names((0..writers.len()).map(|writer| graph.writer_name(writer)).collect())?,
         },
         "scores": {
             "data_offsets": [0, length],

@@ -10,6 +10,7 @@ use super::provenance;
 use super::record::{CircuitSummary, Summary};
 use crate::error::Result;
 use crate::evaluate::{Evaluation, Figures};
+use crate::graph::ComputationGraph;
 use crate::model::LoadedModel;
 use crate::report::{
     CIRCUIT_FORMAT, CircuitFile, FigureOptions, ModelStamp, Provenance, REPORT_FORMAT, curve_csv,
@@ -67,10 +68,20 @@ fn circuit_file(
         granularity: spec.granularity.clone(),
         neurons: outcome.graph.neurons().clone(),
         spec_hash: spec.hash(),
-        data_hash: dataset.hash(),
+        data_hash: data_hash(dataset, &outcome.graph),
         figures: named_figures(&outcome.evaluation),
+        spans: outcome.graph.spans().to_vec(),
         edges_total: outcome.graph.edge_count(),
         edges: CircuitFile::entries(&outcome.graph, &outcome.circuit),
+    }
+}
+
+/// Hash of what circuits of a graph read of the prompts.
+pub(super) fn data_hash(dataset: &Dataset, graph: &ComputationGraph) -> String {
+    if graph.spans().is_empty() {
+        dataset.hash()
+    } else {
+        dataset.hash_with_spans()
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use fs_err as fs;
 
-use super::circuit_job::{named_figures, report_provenance};
+use super::circuit_job::{data_hash, named_figures, report_provenance};
 use super::job::{Listening, load_examples, without_panic};
 use super::pipeline::evaluate_circuit;
 use crate::error::{Error, Result};
@@ -151,7 +151,7 @@ fn evaluate_file(
     }
     let evaluation = evaluate_circuit(spec, &model, &dataset, &graph, &evaluated, observer)?;
     let mut file = stamped(spec, &model, &graph, &circuit);
-    file.data_hash = dataset.hash();
+    file.data_hash = data_hash(&dataset, &graph);
     file.figures = named_figures(&evaluation);
     if let Some(found) = found {
         file.method.clone_from(&found.method);
@@ -264,6 +264,7 @@ fn stamped(
         spec_hash: spec.hash(),
         data_hash: String::new(),
         figures: std::collections::BTreeMap::new(),
+        spans: graph.spans().to_vec(),
         edges_total: graph.edge_count(),
         edges: CircuitFile::entries(graph, circuit),
     }

@@ -132,6 +132,7 @@ mod tests {
             wrong: vec![1],
             at: vec![3],
             teacher_forced: false,
+            spans: Vec::new(),
             text: None,
         }];
         let count = Operations::new(&config, &examples);

@@ -9,7 +9,8 @@ use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, EvaluationPlan, Figures, evaluate};
 use crate::events::{Event, Observer, phase};
 use crate::graph::{
-    Circuit, ComputationGraph, Dangling, Granularity, Mlps, NeuronNodes, Node, ranking,
+    Circuit, ComputationGraph, Dangling, Granularity, Mlps, NeuronNodes, Node, PositionSplit,
+    ranking,
 };
 use crate::metric::Metric;
 use crate::model::{LoadedModel, Real, Weights};
@@ -79,6 +80,10 @@ fn find<T: Real>(
     let job = Job::new(spec, (weights, bound), dataset)?;
     let neurons = job.choose_neurons(observer)?;
     let graph = ComputationGraph::new(&weights.config, &spec.granularity, &neurons)?;
+    let graph = match spec.granularity.positions {
+        PositionSplit::Merged => graph,
+        PositionSplit::Spans => graph.split_by(dataset.spans()?)?,
+    };
     let transformer = job.transformer(&graph, true)?;
     phase(observer, "clean and corrupt runs", 0);
     let ablated = AblationValues::new(&transformer, &job.discovery, spec.ablation, observer)?;
@@ -145,7 +150,9 @@ fn find<T: Real>(
 
 /// The nodes of a graph that EAP-IG's format cannot hold, in words.
 pub(super) fn nodes_unknown_to_eap_ig(graph: &ComputationGraph) -> Option<&'static str> {
-    if !graph.neurons().is_empty() {
+    if !graph.spans().is_empty() {
+        Some("positions told apart by spans")
+    } else if !graph.neurons().is_empty() {
         Some("hidden units as nodes")
     } else if graph.writers().contains(&Node::Position) {
         Some("node `pos`")
@@ -231,6 +238,7 @@ impl<'j, T: Real> Job<'j, T> {
             .collect();
         let granularity = Granularity {
             mlps: Mlps::Whole,
+            positions: PositionSplit::Merged,
             ..self.spec.granularity.clone()
         };
         let graph = ComputationGraph::new(config, &granularity, &all)?;

@@ -7,7 +7,7 @@ use super::files::folder_of;
 use super::position::{KeyPath, position_of};
 use crate::discover::{EdgeOrder, ListedEdges, Method};
 use crate::error::SpecMistake;
-use crate::graph::{ComputationGraph, Mlps, NeuronNodes, Prune};
+use crate::graph::{ComputationGraph, Mlps, NeuronNodes, PositionSplit, Prune};
 use crate::model::read_header;
 
 const KEY: &str = "method.Acdc.order";
@@ -56,6 +56,10 @@ pub(super) fn read(spec: &mut RunSpec, text: &str, file: &Path) -> Vec<SpecMista
 fn mistakes_on_models(spec: &RunSpec, list: &ListedEdges, file: &Path) -> Vec<SpecMistake> {
     let base = folder_of(file);
     let mut found = Vec::new();
+    if spec.granularity.positions == PositionSplit::Spans {
+        // The spans are known with the prompts only.
+        return found;
+    }
     for model in &spec.models {
         let Ok(header) = read_header(model, base) else {
             continue;

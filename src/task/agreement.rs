@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sampling::{Sampler, distinct};
 use super::words::{NOUNS, PREPOSITIONS, VERBS};
-use super::{Example, ExampleText, LoadRequest, text};
+use super::{Example, ExampleText, LoadRequest, spans, text};
 use crate::error::Result;
 use crate::model::Tokenizer;
 
@@ -82,9 +82,22 @@ impl Agreement {
                 };
                 (many, one, plural.clone(), singular.clone(), text)
             };
+            let number = if index % 2 == 0 {
+                subject.0.0
+            } else {
+                subject.0.1
+            };
+            let fillings = [
+                ("{subject}", "subject", number),
+                ("{noun}", "distractor", noun),
+            ];
+            let template = template.replace("{preposition}", preposition);
+            let pieces = spans::pieces(&template, &fillings, &["start", "middle"]);
+            let spans = spans::of_pieces(request, tokenizer, &clean, &pieces)?;
             Ok(Some(Example {
                 at: vec![clean.len() - 1],
                 teacher_forced: false,
+                spans: spans.unwrap_or_default(),
                 clean,
                 corrupt,
                 answer,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::sampling::Sampler;
+use crate::error::{Error, Result};
 
 /// One clean/corrupt pair of token sequences.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -22,6 +23,17 @@ pub struct Example {
     pub teacher_forced: bool,
     /// The prompts as text, where the task has text.
     pub text: Option<ExampleText>,
+    /// The spans that the tokens of both prompts make up, in order; empty where the task names none.
+    pub spans: Vec<Span>,
+}
+
+/// Some tokens of a prompt that play one part, such as the second mention of the subject.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Span {
+    /// Its name, the same in all examples.
+    pub name: String,
+    /// Number of tokens, which follow those of the span before.
+    pub tokens: usize,
 }
 
 /// An example as its reader would see it.
@@ -144,7 +156,44 @@ impl Dataset {
         (side(false), side(true))
     }
 
-    /// Hash of everything a run reads of the examples: tokens, answers and positions, not the text.
+    /// Names of the spans of the examples, by first appearance.
+    ///
+    /// # Errors
+    /// When an example names none.
+    pub fn spans(&self) -> Result<Vec<String>> {
+        let mut names: Vec<String> = Vec::new();
+        for (index, example) in self.examples.iter().enumerate() {
+            if example.spans.is_empty() {
+                let row = format!("{}, row {}", self.source, index + 1);
+                let problem = "it has no spans, and positions: Spans tells positions apart by them; add `spans` to the \
+                               rows (generated tasks have them where their parts are whole tokens)";
+                return Err(Error::data(row, problem));
+            }
+            for span in &example.spans {
+                if !names.contains(&span.name) {
+                    names.push(span.name.clone());
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    /// As [`Dataset::hash`], of the spans too.
+    pub fn hash_with_spans(&self) -> String {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(self.hash().as_bytes());
+        for example in &self.examples {
+            hasher.update(&(example.spans.len() as u64).to_le_bytes());
+            for span in &example.spans {
+                hasher.update(&(span.name.len() as u64).to_le_bytes());
+                hasher.update(span.name.as_bytes());
+                hasher.update(&(span.tokens as u64).to_le_bytes());
+            }
+        }
+        hasher.finalize().to_hex().to_string()
+    }
+
+    /// Hash of everything that runs with merged positions read of the examples: tokens, answers and positions, not the text.
     pub fn hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         for example in &self.examples {

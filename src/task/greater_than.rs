@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sampling::{Sampler, distinct};
 use super::words::EVENTS;
-use super::{Example, ExampleText, LoadRequest, text};
+use super::{Example, ExampleText, LoadRequest, spans, text};
 use crate::error::{Error, Result};
 use crate::model::{PrependBos, Tokenizer};
 
@@ -138,6 +138,14 @@ impl Years {
             return Ok(None);
         };
         place.copy_from_slice(&first);
+        let pieces = [
+            ("start", format!("The {event} lasted from the year")),
+            ("century", format!(" {century}")),
+            ("YY", format!("{year:02}")),
+            ("middle", " to the year".into()),
+            ("END", format!(" {century}")),
+        ];
+        let spans = spans::of_pieces(request, tokenizer, &clean, &pieces)?;
         let text = Some(ExampleText {
             clean: clean_text,
             corrupt: corrupt_text,
@@ -145,6 +153,7 @@ impl Years {
         Ok(Some(Example {
             at: vec![clean.len() - 1],
             teacher_forced: false,
+            spans: spans.unwrap_or_default(),
             clean,
             corrupt,
             answer,

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::sampling::Sampler;
 use super::word_pairs::WordFunction;
-use super::{Example, ExampleText, LoadRequest, text};
+use super::{Example, ExampleText, LoadRequest, spans, text};
 use crate::error::{Error, Result};
 use crate::model::Tokenizer;
 
@@ -100,9 +100,21 @@ fn example(
     };
     let clean = tokenizer.encode(&text.clean, request.prepend_bos)?;
     let corrupt = tokenizer.encode(&text.corrupt, request.prepend_bos)?;
+    let pieces = [
+        ("shots", right),
+        ("question", format!("Q: {word}")),
+        ("END", "\nA:".into()),
+    ];
+    let pieces = if shown.is_empty() {
+        &pieces[1..]
+    } else {
+        &pieces[..]
+    };
+    let spans = spans::of_pieces(request, tokenizer, &clean, pieces)?;
     Ok(Example {
         at: vec![clean.len() - 1],
         teacher_forced: false,
+        spans: spans.unwrap_or_default(),
         clean,
         corrupt,
         answer: vec![token],

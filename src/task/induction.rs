@@ -8,9 +8,10 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::example::Span;
 use super::sampling::{Sampler, distinct};
 use super::words::LOOSE;
-use super::{Example, ExampleText, LoadRequest, text};
+use super::{Example, ExampleText, LoadRequest, spans, text};
 use crate::error::{Error, Result};
 
 /// Ids below this are left out where the vocabulary is large enough: special tokens are there.
@@ -62,7 +63,7 @@ impl Induction {
             clean.push(clean[first]);
             let mut corrupt = clean.clone();
             corrupt[first] = unused;
-            example(request, &words, [&clean, &corrupt], answer, wrong)
+            example(request, &words, [&clean, &corrupt], first, [answer, wrong])
         })
     }
 
@@ -102,8 +103,8 @@ fn example(
     request: &LoadRequest<'_>,
     words: &[(&str, u32)],
     pair: [&[usize]; 2],
-    answer: u32,
-    wrong: u32,
+    first: usize,
+    [answer, wrong]: [u32; 2],
 ) -> Result<Option<Example>> {
     let [mut clean, mut corrupt] =
         pair.map(|prompt| prompt.iter().map(|word| words[*word].1).collect::<Vec<_>>());
@@ -128,6 +129,10 @@ fn example(
         });
     }
     let at = vec![clean.len() - 1];
+    let bos = request
+        .tokenizer
+        .is_some_and(|it| it.prepends_bos(request.prepend_bos));
+    let spans = parts(clean.len(), pair[0].len(), first, bos);
     Ok(Some(Example {
         clean,
         corrupt,
@@ -135,6 +140,24 @@ fn example(
         wrong: vec![wrong],
         at,
         teacher_forced: false,
+        spans,
         text,
     }))
+}
+
+/// The spans of a prompt of so many tokens and words, with A at `first`. All words but the first are single tokens.
+fn parts(tokens: usize, words: usize, first: usize, bos: bool) -> Vec<Span> {
+    let mut spans = Vec::new();
+    let start = tokens - (words - 1) - usize::from(bos);
+    spans::push(&mut spans, spans::BOS, usize::from(bos));
+    if first == 0 {
+        spans::push(&mut spans, "A", start);
+    } else {
+        spans::push(&mut spans, "before", start + first - 1);
+        spans::push(&mut spans, "A", 1);
+    }
+    spans::push(&mut spans, "B", 1);
+    spans::push(&mut spans, "between", words - first - 3);
+    spans::push(&mut spans, "END", 1);
+    spans
 }

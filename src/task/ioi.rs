@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::sampling::{Sampler, distinct};
+use super::spans::{self, Piece};
 use super::words::{NAMES, OBJECTS, PLACES};
 use super::{Example, ExampleText, LoadRequest, text};
 use crate::error::{Error, Result};
@@ -107,7 +108,14 @@ impl Ioi {
                 ..filling
             };
             let pair = [fill(template, &filling), fill(template, &corrupt)];
-            example(request, tokenizer, pair, io.1, subject.1)
+            let found = example(request, tokenizer, pair, io.1, subject.1)?;
+            let Some(mut found) = found else {
+                return Ok(None);
+            };
+            let pieces = pieces(template, &filling);
+            let spans = spans::of_pieces(request, tokenizer, &found.clean, &pieces)?;
+            found.spans = spans.unwrap_or_default();
+            Ok(Some(found))
         })
     }
 }
@@ -147,6 +155,28 @@ fn fill(template: &str, filling: &Filling<'_>) -> String {
         .replace("{object}", filling.object)
 }
 
+/// The parts of a prompt: the names, and what is between them.
+fn pieces<'a>(template: &str, filling: &Filling<'a>) -> Vec<Piece<'a>> {
+    let template = template
+        .replace("{place}", filling.place)
+        .replace("{object}", filling.object);
+    let first = if filling.names[0] == filling.subject {
+        ["S1", "IO"]
+    } else {
+        ["IO", "S1"]
+    };
+    let fillings = [
+        ("{1}", first[0], filling.names[0]),
+        ("{2}", first[1], filling.names[1]),
+        ("{S}", "S2", filling.subject),
+    ];
+    spans::with_end(spans::pieces(
+        &template,
+        &fillings,
+        &["start", "and", "middle", "action"],
+    ))
+}
+
 fn example(
     request: &LoadRequest<'_>,
     tokenizer: &Tokenizer,
@@ -167,6 +197,7 @@ fn example(
     Ok(Some(Example {
         at: vec![clean.len() - 1],
         teacher_forced: false,
+        spans: Vec::new(),
         clean,
         corrupt,
         answer: vec![io],

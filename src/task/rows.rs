@@ -1,5 +1,5 @@
 //! Rows from a file: one JSON object per line, `{"clean": .., "corrupt": .., "answer": [..], "wrong": [..],
-//! "at": [..]}`. `wrong` and `at` may be left out. Prompts and answers are text (`File`) or token ids (`Tokens`). A nested
+//! "at": [..], "spans": [..]}`. `wrong`, `at` and `spans` may be left out. Prompts and answers are text (`File`) or token ids (`Tokens`). A nested
 //! list in `answer` is one answer of several tokens, `{"id": 17}` among texts a token by its id. Files of other tools are
 //! turned into such rows by `formats`.
 
@@ -8,7 +8,8 @@ use std::path::Path;
 use serde_json::{Map, Value};
 
 use super::check::{self, Problems};
-use super::{Example, ExampleText, LoadRequest, Prompts, formats, text};
+use super::row_spans::{spans_of_ids, spans_of_text};
+use super::{Example, ExampleText, LoadRequest, Prompts, Span, formats, spans, text};
 use crate::error::{Error, Result};
 use crate::model::Tokenizer;
 
@@ -96,6 +97,7 @@ fn own_text(prompt: Example) -> Result<Example, String> {
         wrong: Vec::new(),
         at: (0..clean.len()).collect(),
         teacher_forced: true,
+        spans: Vec::new(),
         text: prompt.text,
     })
 }
@@ -187,7 +189,13 @@ fn text_row(
         }
     }
     let (clean, corrupt) = (encode(&text.clean)?, encode(&text.corrupt)?);
-    example((row, request), (clean, corrupt), answer, Some(text))
+    let spans = spans_of_text(row, (request, tokenizer), &text.clean, &clean)?;
+    example(
+        (row, request),
+        (clean, corrupt),
+        answer,
+        (Some(text), spans),
+    )
 }
 
 fn id_row(row: &Map<String, Value>, request: &LoadRequest<'_>) -> Result<Example, String> {
@@ -206,7 +214,8 @@ fn id_row(row: &Map<String, Value>, request: &LoadRequest<'_>) -> Result<Example
         }
         None => Answer::Alternatives(ids("answer")?, ids("wrong")?),
     };
-    example((row, request), prompts, answer, None)
+    let spans = spans_of_ids(row, prompts.0.len())?;
+    example((row, request), prompts, answer, (None, spans))
 }
 
 /// The token of an answer written as `{"id": 17}`.
@@ -260,9 +269,10 @@ fn example(
     (row, request): (&Map<String, Value>, &LoadRequest<'_>),
     (mut clean, mut corrupt): (Vec<u32>, Vec<u32>),
     answer: Answer,
-    text: Option<ExampleText>,
+    (text, spans): (Option<ExampleText>, Vec<Span>),
 ) -> Result<Example, String> {
     let mut at = positions(row, clean.len())?;
+    let mut spans = spans;
     let (answer, wrong, teacher_forced) = match answer {
         Answer::Alternatives(answer, wrong) => (answer, wrong, false),
         Answer::Forced(tokens) => (tokens, Vec::new(), true),
@@ -274,6 +284,9 @@ fn example(
         at = (last..last + answer.len()).collect();
         clean.extend_from_slice(&answer[..answer.len() - 1]);
         corrupt.extend_from_slice(&answer[..answer.len() - 1]);
+        if !spans.is_empty() {
+            spans::push(&mut spans, spans::ANSWER, answer.len() - 1);
+        }
     }
     Ok(Example {
         clean,
@@ -283,6 +296,7 @@ fn example(
         at,
         teacher_forced,
         text,
+        spans,
     })
 }
 

@@ -56,7 +56,7 @@ pub(crate) fn plain_edges(
             }
             let edge = graph.edge(writer, reader).expect("an edge");
             let left = without(graph, &kept, edge);
-            let live = graph.reaching_logits_by_search(&kept).readers[reader];
+            let live = graph.reaching_logits_by_search(&kept).readers[graph.place(writer, reader)];
             let mut decision = Decision {
                 edge,
                 change: 0.0,

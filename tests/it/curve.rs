@@ -44,6 +44,7 @@ fn examples(prompts: &Value) -> Vec<Example> {
                 answer: id(&prompt["answer"]),
                 wrong: id(&prompt["wrong"]),
                 teacher_forced: false,
+                spans: Vec::new(),
                 text: None,
             }
         })

@@ -10,7 +10,7 @@ use secateur::metric::Metric;
 use secateur::model::Weights;
 use secateur::task::Example;
 
-pub(crate) use self::cases::{Setup, assert_close, cases, setup, with_evaluator};
+pub(crate) use self::cases::{Case, Setup, assert_close, cases, setup, with_evaluator};
 use crate::oracle::{self, llama};
 use crate::twin::Twin;
 

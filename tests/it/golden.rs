@@ -131,6 +131,7 @@ impl Setup {
             wrong: vec![prompt.wrong],
             at: vec![prompt.clean.len() - 1],
             teacher_forced: false,
+            spans: Vec::new(),
             text: None,
         };
         prompts.iter().map(example).collect()

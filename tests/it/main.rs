@@ -43,6 +43,7 @@ mod sae_files;
 mod sae_use;
 mod selection;
 mod shapes;
+mod spans;
 mod specs;
 mod synthetic;
 mod target;

@@ -505,6 +505,7 @@ fn own_text(tokens: &[u32]) -> Example {
         wrong: Vec::new(),
         at: (0..clean.len()).collect(),
         teacher_forced: true,
+        spans: Vec::new(),
         text: None,
         clean,
     }
@@ -684,6 +685,7 @@ fn a_planted_neuron_is_found_by_sets_of_prompts() {
             wrong: vec![2, 3],
             at: vec![clean.len() - 1],
             teacher_forced: false,
+            spans: Vec::new(),
             text: None,
             clean,
         }

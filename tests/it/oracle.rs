@@ -30,7 +30,7 @@ pub(crate) fn kept_weights(graph: &ComputationGraph, mask: &EdgeMask) -> Vec<f64
 }
 
 /// Runs one prompt. Edge `u -> v` carries `w o_u(run) + (1 - w) o_u(ablated)`. Returns logits by position and what
-/// every writer wrote in this run. `embedded` overrides the token embeddings.
+/// every writer wrote in this run. `kept` is one number an edge, or one an edge and position. `embedded` overrides the token embeddings.
 pub(crate) fn run(
     weights: &Weights<f64>,
     graph: &ComputationGraph,
@@ -83,12 +83,17 @@ pub(crate) fn run_changed(
         let mut x = free.clone();
         let mut heads: Rows = vec![vec![0.0; config.d_model]; len];
         for writer in 0..graph.writers_before(index) {
-            let w = kept[graph.edge(writer, index).expect("an edge")];
+            let edge = graph.edge(writer, index).expect("an edge");
             let normed_sum = match graph.writers()[writer] {
                 Node::Head { layer, head } if config.post_norms => Some((layer, head)),
                 _ => None,
             };
             for position in 0..len {
+                let w = if kept.len() == graph.edge_count() {
+                    kept[edge]
+                } else {
+                    kept[edge * len + position]
+                };
                 let row = if normed_sum.is_some() {
                     &mut heads[position]
                 } else {

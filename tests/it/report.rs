@@ -69,6 +69,7 @@ fn file(config: &ModelConfig, graph: &ComputationGraph, circuit: &Circuit) -> Ci
         spec_hash: "1e".into(),
         data_hash: "2d".into(),
         figures: BTreeMap::from([("faithfulness".into(), 0.875)]),
+        spans: Vec::new(),
         edges_total: graph.edge_count(),
         edges: CircuitFile::entries(graph, circuit),
     }

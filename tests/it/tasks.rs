@@ -392,6 +392,7 @@ fn texts_are_split_by_all_of_their_tokens() {
         wrong: Vec::new(),
         at: vec![0, 1],
         teacher_forced: true,
+        spans: Vec::new(),
         text: None,
     };
     let dataset = Dataset {

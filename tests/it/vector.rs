@@ -319,6 +319,7 @@ fn drawn_text_follows_the_probabilities() {
         wrong: Vec::new(),
         at: vec![2],
         teacher_forced: false,
+        spans: Vec::new(),
         text: None,
     };
     for token in 0..config.d_out() as u32 {
@@ -352,6 +353,7 @@ fn most_likely(
         wrong: vec![(answer + 1) % d_out as u32],
         at: vec![tokens.len() - 1],
         teacher_forced: false,
+        spans: Vec::new(),
         text: None,
     };
     let examples: Vec<Example> = (0..d_out as u32).map(example).collect();
@@ -382,6 +384,7 @@ fn losses_are_negative_log_likelihoods() {
                 wrong: Vec::new(),
                 at: vec![end - 1],
                 teacher_forced: false,
+                spans: Vec::new(),
                 text: None,
             };
             let metric = transformer.steered_metric(&[example], Metric::Nll, &steering, &Silent);

@@ -103,6 +103,7 @@ fn scores_and_circuits_are_those_of_eap_ig() {
             wrong: vec![prompt.wrong],
             at: vec![prompt.clean.len() - 1],
             teacher_forced: false,
+            spans: Vec::new(),
             text: None,
         })
         .collect();

@@ -206,6 +206,7 @@ mod tests {
             wrong: vec![9],
             at: vec![2],
             teacher_forced: false,
+            spans: Vec::new(),
             text: None,
         }
     }

@@ -280,6 +280,7 @@ fn streams<T: Real>(
         wrong: Vec::new(),
         at: vec![source.tokens.len() - 1],
         teacher_forced: false,
+        spans: Vec::new(),
         text: None,
     };
     let examples: Vec<Example> = sources.iter().map(example).collect();

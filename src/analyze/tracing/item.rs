@@ -108,6 +108,7 @@ mod tests {
             wrong: Vec::new(),
             at: vec![6],
             teacher_forced: false,
+            spans: Vec::new(),
             text: None,
         };
         let item = TraceItem::new(&example).expect("a subject");

@@ -197,8 +197,9 @@ impl<T: Real> Frame<'_, T> {
             })
             .collect();
         for ((variant, head), (z, difference)) in work.into_iter().zip(results) {
-            let writer = transformer.layers[layer].first_head + head;
-            variants[variant].set_dirty(writer, difference);
+            let spans = transformer.graph.span_count();
+            let writer = transformer.layers[layer].first_head + head * spans;
+            self.set_dirty(&mut variants[variant], writer, difference);
             if record {
                 variants[variant]
                     .patches

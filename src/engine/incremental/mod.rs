@@ -68,6 +68,7 @@ impl<T: Real> Frame<'_, T> {
     ) {
         let transformer = self.transformer;
         let wiring = &transformer.layers[layer];
+        let spans = transformer.graph.span_count();
         let place = Place {
             index: 2 * layer + 1,
             reads_only: transformer.reads_only(layer),
@@ -98,14 +99,14 @@ impl<T: Real> Frame<'_, T> {
         for ((index, input), difference) in inputs.iter().enumerate().zip(differences) {
             let variant = &mut variants[input.variant];
             let new = &output[index * len..(index + 1) * len];
-            variant.set_dirty(wiring.mlp_writer, difference);
+            self.set_dirty(variant, wiring.mlp_writer, difference);
             let count = run.neurons.len();
             let activations = &neurons[index * count..(index + 1) * count];
             let difference = rows::difference(activations, &run.neurons);
             let count = wiring.neurons.len();
             for neuron in 0..count {
                 let inner = rows::columns(&difference, count, neuron, neuron + 1);
-                variant.set_dirty(wiring.mlp_writer + 1 + neuron, inner);
+                self.set_dirty(variant, wiring.mlp_writer + (1 + neuron) * spans, inner);
             }
             if record {
                 variant.patches.push(Patch::Mlp {

@@ -36,7 +36,8 @@ impl<T: Real> Frame<'_, T> {
         }
         let is_dirty = |writer: usize| variant.is_some_and(|it| it.dirty[writer].is_some());
         for (layer, wiring) in transformer.layers.iter().enumerate() {
-            let heads = wiring.first_head..wiring.first_head + transformer.config().n_heads;
+            let count = transformer.config().n_heads * transformer.graph.span_count();
+            let heads = wiring.first_head..wiring.first_head + count;
             if heads.end > before {
                 return;
             }
@@ -63,7 +64,7 @@ impl<T: Real> Frame<'_, T> {
     ) -> Cow<'b, [T]> {
         let transformer = self.transformer;
         let first = transformer.layers[layer].first_head;
-        let heads = first..first + transformer.config().n_heads;
+        let heads = first..first + transformer.config().n_heads * transformer.graph.span_count();
         let is_dirty = |writer: usize| variant.is_some_and(|it| it.dirty[writer].is_some());
         let matters = |writer: usize| !base.is_zero(writer) || is_dirty(writer);
         if !heads.clone().any(|writer| kept(writer) && matters(writer)) {

@@ -58,6 +58,16 @@ impl<T: Real> Frame<'_, T> {
         }
     }
 
+    /// Notes how a writer differs, given by the first of its spans, from the base.
+    pub(super) fn set_dirty(&self, variant: &mut Variant<'_, T>, first: usize, inner: Vec<T>) {
+        let spans = self.transformer.graph.span_count();
+        for writer in first..first + spans - 1 {
+            variant.set_dirty(writer, self.within_span(writer, inner.clone()));
+        }
+        let last = first + spans - 1;
+        variant.set_dirty(last, self.within_span(last, inner));
+    }
+
     /// Whether a reader keeps more than half of its writers: then sums start from all of them.
     pub(super) fn is_dense(&self, mask: &EdgeMask, reader: usize) -> bool {
         mask.kept_into(reader) * 2 > self.transformer.graph.writers_before(reader)
@@ -78,6 +88,7 @@ impl<T: Real> Frame<'_, T> {
         let (d_model, d_head) = (config.d_model, config.d_head);
         let wiring = &transformer.layers[layer];
         let reads_only = transformer.reads_only(layer);
+        let spans = transformer.graph.span_count();
         let after = match wiring.mlp {
             Some(reader) if !mlp => reader,
             _ => wiring.end,
@@ -88,7 +99,8 @@ impl<T: Real> Frame<'_, T> {
                 return;
             }
             let sum = if mlp {
-                let writers = wiring.mlp_writer..=wiring.mlp_writer + wiring.neurons.len();
+                let count = (1 + wiring.neurons.len()) * spans;
+                let writers = wiring.mlp_writer..wiring.mlp_writer + count;
                 let mut sum: Option<Vec<T>> = None;
                 for writer in writers.filter(|&writer| variant.dirty[writer].is_some()) {
                     let expanded = self.expanded(variant, writer);
@@ -103,10 +115,14 @@ impl<T: Real> Frame<'_, T> {
                 let width = config.n_heads * d_head;
                 let mut z = vec![T::ZERO; rows * width];
                 let mut any = false;
-                for head in 0..config.n_heads {
-                    if let Some(difference) = &variant.dirty[wiring.first_head + head] {
+                for place in 0..config.n_heads * spans {
+                    if let Some(difference) = &variant.dirty[wiring.first_head + place] {
                         any = true;
+                        let (head, span) = (place / spans, place % spans);
                         for (row, values) in difference.inner.chunks_exact(d_head).enumerate() {
+                            if spans > 1 && !self.spans.is_in(span, row, reads_only) {
+                                continue;
+                            }
                             let start = row * width + head * d_head;
                             z[start..start + d_head].copy_from_slice(values);
                         }
@@ -144,7 +160,7 @@ impl<T: Real> Variant<'_, T> {
                 .any(|writer| !base.is_zero(writer))
     }
 
-    pub(super) fn set_dirty(&mut self, writer: usize, inner: Vec<T>) {
+    fn set_dirty(&mut self, writer: usize, inner: Vec<T>) {
         if inner.iter().all(|&value| value == T::ZERO) {
             return;
         }

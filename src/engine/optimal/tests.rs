@@ -41,6 +41,7 @@ fn examples(count: u32) -> Vec<Example> {
                 answer: vec![1],
                 wrong: vec![2],
                 teacher_forced: false,
+                spans: Vec::new(),
                 text: None,
             }
         })

@@ -154,7 +154,7 @@ impl EapGraph {
             edges: file.edges.0,
         };
         let config = graph.model_config();
-        check_shape(&config, &NeuronNodes::new()).map_err(bad)?;
+        check_shape(&config, &NeuronNodes::new(), 0).map_err(bad)?;
         let expected = edge_count(&config);
         if graph.edges.len() != expected {
             return Err(bad(format!(
@@ -215,6 +215,7 @@ impl EapGraph {
             spec_hash: String::new(),
             data_hash: String::new(),
             figures: BTreeMap::new(),
+            spans: Vec::new(),
             edges_total: read.graph.edge_count(),
             edges: CircuitFile::entries(&read.graph, &read.circuit),
         };

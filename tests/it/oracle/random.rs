@@ -145,6 +145,7 @@ pub(crate) fn random_examples(config: &ModelConfig, count: usize, seed: u64) -> 
                 wrong: vec![(answer + 2) % vocabulary],
                 at,
                 teacher_forced: false,
+                spans: Vec::new(),
                 text: None,
             }
         })

@@ -1,0 +1,287 @@
+//! Circuits whose positions are told apart by token spans: against plain runs in which every edge is kept or ablated
+//! position by position.
+
+use secateur::engine::{Ablation, Evaluator, mean};
+use secateur::graph::{ComputationGraph, Dangling, EdgeMask};
+use secateur::metric::Metric;
+use secateur::task::{Example, Span};
+
+use crate::engine::{Setup, assert_close, cases, setup, with_evaluator};
+use crate::oracle;
+use crate::twin::Twin;
+
+const NAMES: [&str; 3] = ["first", "S+1", "END"];
+
+const ABLATIONS: [Ablation; 4] = [
+    Ablation::Patch,
+    Ablation::Zero,
+    Ablation::Mean,
+    Ablation::MeanPositional,
+];
+
+/// The spans of an example: their order and lengths vary, and one comes twice in some.
+fn spanned(example: &Example, index: usize) -> Example {
+    let length = example.clean.len();
+    let order = [[0, 1, 2], [1, 0, 2], [0, 2, 0], [2, 1, 0]][index % 4];
+    let lengths = [1, (length - 1) / 2, length - 1 - (length - 1) / 2];
+    let spans = order.iter().zip(lengths).filter(|(_, tokens)| *tokens > 0);
+    Example {
+        spans: spans
+            .map(|(&name, tokens)| Span {
+                name: NAMES[name].into(),
+                tokens,
+            })
+            .collect(),
+        ..example.clone()
+    }
+}
+
+/// The span's number of each token.
+fn numbers(example: &Example) -> Vec<usize> {
+    let number = |span: &Span| {
+        NAMES
+            .iter()
+            .position(|name| *name == span.name)
+            .expect("a name")
+    };
+    let spans = example.spans.iter();
+    spans
+        .flat_map(|span| std::iter::repeat_n(number(span), span.tokens))
+        .collect()
+}
+
+/// The same model with merged positions, and with positions told apart.
+fn both(case: &crate::engine::Case, examples: usize) -> (Setup, Setup) {
+    let merged = setup(case, examples);
+    let examples = merged.examples.iter().enumerate();
+    let names = NAMES.iter().map(ToString::to_string).collect();
+    let split = Setup {
+        weights: merged.weights.clone(),
+        graph: merged.graph.clone().split_by(names).expect("a graph"),
+        examples: examples
+            .map(|(index, example)| spanned(example, index))
+            .collect(),
+    };
+    (merged, split)
+}
+
+/// How much of each merged edge is kept at each position of an example.
+fn kept_at(
+    merged: &ComputationGraph,
+    split: &ComputationGraph,
+    example: &Example,
+    kept: impl Fn(usize) -> f64,
+) -> Vec<f64> {
+    let numbers = numbers(example);
+    let mut weights = Vec::new();
+    for edge in 0..merged.edge_count() {
+        let (writer, reader) = merged.ends(edge);
+        for span in &numbers {
+            let own = split
+                .edge(writer * NAMES.len() + span, reader)
+                .expect("an edge");
+            weights.push(kept(own));
+        }
+    }
+    weights
+}
+
+/// The metric of a circuit per example, by plain runs.
+fn plain((merged, split): (&Setup, &Setup), twin: &Twin<'_>, mask: &EdgeMask) -> Vec<f64> {
+    let weights = oracle::kept_weights(&split.graph, mask);
+    let examples = split.examples.iter().enumerate();
+    examples
+        .map(|(index, example)| {
+            let kept = kept_at(&merged.graph, &split.graph, example, |edge| weights[edge]);
+            twin.value(index, &kept, 1.0)
+        })
+        .collect()
+}
+
+#[test]
+fn ablated_runs_equal_plain_runs_position_by_position() {
+    for case in cases() {
+        let (merged, split) = both(&case, 5);
+        for ablation in ABLATIONS {
+            let metric = Metric::LogitDiff;
+            let twin = Twin::new(
+                &merged.weights,
+                &merged.graph,
+                &merged.examples,
+                metric,
+                ablation,
+            );
+            let shares = [0.03, 0.3, 0.6, 0.9].iter().enumerate();
+            let masks: Vec<EdgeMask> = shares
+                .map(|(seed, &share)| oracle::random_mask(&split.graph, share, seed as u64))
+                .chain([EdgeMask::full(&split.graph), EdgeMask::empty(&split.graph)])
+                .collect();
+            with_evaluator(&split, metric, ablation, |evaluator| {
+                let found = evaluator.measure(&masks).expect("values");
+                for (mask, found) in masks.iter().zip(found) {
+                    let what = format!("{}, {ablation:?}, {}", case.name, mask.len());
+                    assert_close(&found, &plain((&merged, &split), &twin, mask), 1e-9, &what);
+                }
+                let mut circuit = EdgeMask::full(&split.graph);
+                for step in 0..3_u64 {
+                    let what = format!("{}, {ablation:?}, step {step}", case.name);
+                    let base = evaluator.rebase(&circuit).expect("a rebase");
+                    assert_close(
+                        &base,
+                        &plain((&merged, &split), &twin, &circuit),
+                        1e-9,
+                        &what,
+                    );
+                    let near: Vec<EdgeMask> = [0.3, 0.98]
+                        .iter()
+                        .enumerate()
+                        .map(|(seed, &keep)| {
+                            let mut mask = circuit.clone();
+                            let seed = 100 * step + seed as u64;
+                            mask.intersect(&oracle::random_mask(&split.graph, keep, seed));
+                            mask
+                        })
+                        .collect();
+                    let found = evaluator.measure_near(&near).expect("values");
+                    for (mask, found) in near.iter().zip(&found) {
+                        assert_close(found, &plain((&merged, &split), &twin, mask), 1e-9, &what);
+                    }
+                    circuit.intersect(&oracle::random_mask(&split.graph, 0.7, 1000 + step));
+                }
+            });
+        }
+    }
+}
+
+#[test]
+fn dropping_dangling_parts_changes_nothing_that_reaches_the_logits() {
+    for case in cases() {
+        let (_, split) = both(&case, 3);
+        for seed in 0..4 {
+            let mask = oracle::random_mask(&split.graph, 0.1, seed);
+            let graph = &split.graph;
+            assert_eq!(
+                graph.reaching_logits(&mask),
+                graph.reaching_logits_by_search(&mask),
+                "{}",
+                case.name
+            );
+            let pruned = graph.drop_dangling(&mask, Dangling::NoPathToLogits);
+            assert!(pruned.len() < mask.len(), "{}: nothing dangles", case.name);
+            with_evaluator(&split, Metric::LogitDiff, Ablation::Zero, |evaluator| {
+                let found = evaluator.measure(&[mask, pruned]).expect("values");
+                assert_close(&found[1], &found[0], 1e-12, case.name);
+            });
+        }
+    }
+}
+
+#[test]
+fn attribution_is_the_derivative_along_each_edge_at_each_span() {
+    for case in cases() {
+        let (merged, split) = both(&case, 4);
+        let edges = split.graph.edge_count();
+        for ablation in [Ablation::Patch, Ablation::Zero] {
+            let metric = Metric::LogitDiff;
+            let twin = Twin::new(
+                &merged.weights,
+                &merged.graph,
+                &merged.examples,
+                metric,
+                ablation,
+            );
+            let (scores, integrated) = with_evaluator(&split, metric, ablation, |evaluator| {
+                let integrated = evaluator.attribution(&[0.0, 0.5]).expect("scores");
+                (evaluator.attribution(&[1.0]).expect("scores"), integrated)
+            });
+            let step = 1e-4;
+            for edge in (0..edges).step_by(31) {
+                let at = |keep: f64| {
+                    let examples = split.examples.iter().enumerate();
+                    let values = examples.map(|(index, example)| {
+                        let weight = |other: usize| if other == edge { keep } else { 1.0 };
+                        let kept = kept_at(&merged.graph, &split.graph, example, weight);
+                        twin.value(index, &kept, 1.0)
+                    });
+                    mean(&values.collect::<Vec<f64>>())
+                };
+                let slope = (at(1.0 + step) - at(1.0 - step)) / (2.0 * step);
+                let what = format!(
+                    "{}, {ablation:?}, {}",
+                    case.name,
+                    split.graph.edge_name(edge)
+                );
+                assert_close(&[scores[edge]], &[slope], 2e-6, &what);
+            }
+            // The spans of an edge share what the edge has where positions are merged.
+            let whole = with_evaluator(&merged, metric, ablation, |evaluator| {
+                evaluator.attribution(&[0.0, 0.5]).expect("scores")
+            });
+            let mut summed = vec![0.0; merged.graph.edge_count()];
+            for (edge, score) in integrated.iter().enumerate() {
+                let (writer, reader) = split.graph.ends(edge);
+                let own = merged.graph.edge(writer / NAMES.len(), reader);
+                summed[own.expect("an edge")] += score;
+            }
+            assert_close(&summed, &whole, 1e-9, case.name);
+        }
+    }
+}
+
+#[test]
+fn names_of_edges_have_their_span() {
+    let (merged, split) = both(&cases()[0], 1);
+    let graph = &split.graph;
+    assert_eq!(graph.edge_count(), 3 * merged.graph.edge_count());
+    for edge in (0..graph.edge_count()).step_by(17) {
+        let name = graph.edge_name(edge);
+        assert_eq!(
+            graph.find_edge(&name).expect("its own name"),
+            edge,
+            "{name}"
+        );
+    }
+    let error = |name: &str| graph.find_edge(name).expect_err("no such edge").to_string();
+    insta::assert_snapshot!(error("input->m0"), @"");
+    insta::assert_snapshot!(error("input->m0@S3"), @"");
+    let edge = merged
+        .graph
+        .find_edge("input->m0@END")
+        .expect_err("merged")
+        .to_string();
+    insta::assert_snapshot!(edge, @"");
+    let bad = |spans: &[&str]| {
+        let spans = spans.iter().map(ToString::to_string).collect();
+        merged
+            .graph
+            .clone()
+            .split_by(spans)
+            .expect_err("bad spans")
+            .to_string()
+    };
+    insta::assert_snapshot!(bad(&[]), @"");
+    insta::assert_snapshot!(bad(&["S1", "S1"]), @"");
+    insta::assert_snapshot!(bad(&["S1", "a@b"]), @"");
+}
+
+#[test]
+fn prompts_must_have_the_spans_of_the_graph() {
+    let (merged, split) = both(&cases()[0], 2);
+    let fails = |examples: Vec<Example>| {
+        let transformer = secateur::engine::Transformer::new(&split.weights, &split.graph);
+        let observer = &secateur::events::Silent;
+        let ablation = Ablation::Patch;
+        let values =
+            secateur::engine::AblationValues::new(&transformer, &examples, ablation, observer);
+        let values = values.expect("values");
+        let metric = Metric::LogitDiff;
+        secateur::engine::ModelEvaluator::new(&transformer, &examples, metric, ablation, &values)
+            .err()
+            .expect("an error")
+            .to_string()
+    };
+    insta::assert_snapshot!(fails(merged.examples.clone()), @"");
+    let mut other = split.examples.clone();
+    other[0].spans[0].name = "subject".into();
+    insta::assert_snapshot!(fails(other), @"");
+}
