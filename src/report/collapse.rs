@@ -50,18 +50,18 @@ fn note(figure: &mut Figure, what: &str) {
 /// What nodes are drawn as one.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Joined {
-    Heads(usize),
-    Neurons(usize),
-    Alone(Node),
+    Heads(usize, Option<usize>, bool),
+    Neurons(usize, Option<usize>),
+    Alone(Node, Option<usize>),
 }
 
 fn join_heads(figure: &mut Figure) {
     let mut members = BTreeMap::<Joined, Vec<usize>>::new();
     for (index, node) in figure.nodes.iter().enumerate() {
         let joined = match node.node {
-            Node::Head { layer, .. } => Joined::Heads(layer),
-            Node::Neuron { layer, .. } => Joined::Neurons(layer),
-            other => Joined::Alone(other),
+            Node::Head { layer, .. } => Joined::Heads(layer, node.column, node.is_source),
+            Node::Neuron { layer, .. } => Joined::Neurons(layer, node.column),
+            other => Joined::Alone(other, node.column),
         };
         members.entry(joined).or_default().push(index);
     }
@@ -71,10 +71,10 @@ fn join_heads(figure: &mut Figure) {
         .map(|(joined, members)| {
             let first = figure.nodes[members[0]].clone();
             let label = match joined {
-                Joined::Heads(layer) if members.len() > 1 => {
+                Joined::Heads(layer, ..) if members.len() > 1 => {
                     format!("a{layer}: {} heads", members.len())
                 }
-                Joined::Neurons(layer) if members.len() > 1 => {
+                Joined::Neurons(layer, _) if members.len() > 1 => {
                     format!("m{layer}: {} neurons", members.len())
                 }
                 _ => first.label.clone(),
@@ -92,7 +92,7 @@ fn join_heads(figure: &mut Figure) {
             (node, members)
         })
         .collect();
-    nodes.sort_by_key(|(node, _)| (node.rank, node.node));
+    nodes.sort_by_key(|(node, _)| (node.rank, node.column, node.node));
     for (index, (_, members)) in nodes.iter().enumerate() {
         for &member in members {
             place[member] = index;
@@ -108,6 +108,10 @@ fn join_heads(figure: &mut Figure) {
 
 /// Heads and MLP of a layer in one row and one frame, which makes deep models half as tall.
 fn place_side_by_side(figure: &mut Figure) {
+    if !figure.columns.is_empty() {
+        // Heads and MLP of a column stand above each other.
+        return;
+    }
     let heads: BTreeMap<usize, usize> = figure
         .nodes
         .iter()

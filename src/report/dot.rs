@@ -57,7 +57,7 @@ pub fn to_dot(figure: &Figure) -> String {
         out.line(format_args!("  {{"));
         out.line(format_args!("    rank=same;"));
         for node in rank {
-            out.line(format_args!("    {}", node_line(node, palette)));
+            out.line(format_args!("    {}", node_line(node, figure, palette)));
         }
         out.line(format_args!("  }}"));
     }
@@ -65,7 +65,8 @@ pub fn to_dot(figure: &Figure) -> String {
         if let (Some(below), Some(above)) = (pair[0].first(), pair[1].first()) {
             out.line(format_args!(
                 "  \"{}\" -> \"{}\" [style=invis, weight=0];",
-                below.node, above.node
+                below.id(&figure.columns),
+                above.id(&figure.columns)
             ));
         }
     }
@@ -106,17 +107,22 @@ fn label_text(text: &str) -> String {
 }
 
 /// Name and role, as the inside of an HTML-like label.
-fn words(node: &FigureNode) -> String {
+fn words(node: &FigureNode, columns: &[String]) -> String {
     let role = node.role.as_ref().map_or_else(String::new, |role| {
         format!("<BR/><FONT POINT-SIZE=\"8\">{}</FONT>", xml(role))
     });
-    format!("{}{role}", xml(&node.label))
+    let span = node.column.and_then(|column| columns.get(column));
+    let span = span.map_or_else(String::new, |span| {
+        format!(" <FONT POINT-SIZE=\"8\">@{}</FONT>", xml(span))
+    });
+    format!("{}{span}{role}", xml(&node.label))
 }
 
-fn node_line(node: &FigureNode, palette: &Palette) -> String {
+fn node_line(node: &FigureNode, figure: &Figure, palette: &Palette) -> String {
+    let columns = &figure.columns;
     let dashed = if node.writes { "" } else { ",dashed" };
     let style = match (node.node, node.ports) {
-        (Node::Head { .. }, Some(ports)) => return head_line(node, ports, palette),
+        (Node::Head { .. }, Some(ports)) => return head_line(node, ports, (columns, palette)),
         (Node::Input | Node::Position | Node::Logits, _) => format!(
             "shape=box, style=\"rounded,filled,bold\", fillcolor=\"{}\"",
             palette.end
@@ -146,14 +152,25 @@ fn node_line(node: &FigureNode, palette: &Palette) -> String {
         format!(", tooltip={}", dot_string(about))
     });
     format!(
-        "\"{}\" [{style}, label=<{}>{about}];",
-        node.node,
-        words(node)
+        "\"{}\" [{style}, label=<{}>{about}{}];",
+        node.id(columns),
+        words(node, columns),
+        in_column(node)
     )
 }
 
+/// Graphviz puts the nodes of a group below each other where it can.
+fn in_column(node: &FigureNode) -> String {
+    let column = node.column.map(|column| format!(", group={column}"));
+    column.unwrap_or_default()
+}
+
 /// A head with its three inputs where edges arrive.
-fn head_line(node: &FigureNode, ports: [bool; 3], palette: &Palette) -> String {
+fn head_line(
+    node: &FigureNode,
+    ports: [bool; 3],
+    (columns, palette): (&[String], &Palette),
+) -> String {
     let cell = |part: Qkv| {
         let colour = if ports[part as usize] {
             palette.line(Port::Part(part))
@@ -172,15 +189,16 @@ fn head_line(node: &FigureNode, ports: [bool; 3], palette: &Palette) -> String {
         "ROUNDED,DASHED"
     };
     format!(
-        "\"{}\" [shape=plain, label=<<TABLE BORDER=\"1\" STYLE=\"{style}\" CELLBORDER=\"0\" CELLSPACING=\"0\" CELLPADDING=\"2\" BGCOLOR=\"{}\"><TR><TD COLSPAN=\"3\">{}</TD></TR><TR>{cells}</TR></TABLE>>];",
-        node.node,
+        "\"{}\" [shape=plain, label=<<TABLE BORDER=\"1\" STYLE=\"{style}\" CELLBORDER=\"0\" CELLSPACING=\"0\" CELLPADDING=\"2\" BGCOLOR=\"{}\"><TR><TD COLSPAN=\"3\">{}</TD></TR><TR>{cells}</TR></TABLE>>{}];",
+        node.id(columns),
         palette.head,
-        words(node)
+        words(node, columns),
+        in_column(node)
     )
 }
 
 fn edge_line(figure: &Figure, edge: &FigureEdge, palette: &Palette) -> String {
-    let (from, to) = (figure.nodes[edge.from].node, figure.nodes[edge.to].node);
+    let [from, to] = [edge.from, edge.to].map(|node| figure.nodes[node].id(&figure.columns));
     let side = match figure.style.direction {
         Direction::Up => 's',
         Direction::Right => 'w',
@@ -193,7 +211,7 @@ fn edge_line(figure: &Figure, edge: &FigureEdge, palette: &Palette) -> String {
         _ => String::new(),
     };
     let style = match edge.port {
-        Port::Inside => ", style=dotted, arrowhead=none",
+        Port::Inside | Port::Attended => ", style=dotted, arrowhead=none",
         _ if edge.is_negative() => ", style=dashed",
         _ => "",
     };

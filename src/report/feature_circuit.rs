@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::csv::{field, number};
 use super::effect::{percent, shares};
-use super::figure::{Figure, FigureEdge, FigureNode, Port, row};
+use super::figure::{Figure, FigureEdge, FigureNode, Port};
+use super::figure_nodes::row;
 use super::style::Style;
 use super::table::table;
 use super::text::{Text, clip, one_line, short, thousands};
@@ -271,6 +272,8 @@ pub fn features_figure(report: &FeatureCircuitReport, title: &str, about: &str) 
             label: node.to_string(),
             rank: rows.partition_point(|&other| other < row(&node)),
             group: None,
+            column: None,
+            is_source: false,
             ports: None,
             writes: true,
             role: None,
@@ -315,6 +318,7 @@ pub fn features_figure(report: &FeatureCircuitReport, title: &str, about: &str) 
         edges,
         grouped: false,
         bundled: false,
+        columns: Vec::new(),
         style: Style::default(),
     })
 }

@@ -1,13 +1,14 @@
 //! What a drawing of a circuit shows, whatever the format: nodes with ranks, edges with ports and widths.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::CircuitFile;
 use super::collapse::collapse;
+use super::figure_nodes::{Drawn, check_roles};
 use super::style::{Palette, Style};
 use super::text::{clip, short, thousands};
-use crate::error::{Error, Result};
-use crate::graph::{ComputationGraph, KeyValue, Node, Qkv, Reader};
+use crate::error::Result;
+use crate::graph::{KeyValue, Node, Qkv, Reader};
 
 /// A circuit as a figure.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +27,8 @@ pub struct Figure {
     pub grouped: bool,
     /// Whether edges of a writer share a line until they have to part.
     pub bundled: bool,
+    /// Names of the token spans, each a column; none where positions are merged.
+    pub columns: Vec<String>,
     /// Colours and direction.
     pub style: Style,
 }
@@ -72,6 +75,10 @@ pub struct FigureNode {
     /// What is framed together: heads of a key/value group, for `kv: Group` with groups of several heads; heads and MLP
     /// of a layer, where its heads are one node.
     pub group: Option<(usize, usize)>,
+    /// Its token span, where positions are told apart.
+    pub column: Option<usize>,
+    /// Whether it stands for the keys and values that a head has at this span; its output is another node.
+    pub is_source: bool,
     /// Which of q, k, v have a kept edge; `None` for nodes with a single input.
     pub ports: Option<[bool; 3]>,
     /// Whether it writes in the circuit; a group's first head may be drawn only for the group's k and v.
@@ -91,6 +98,8 @@ pub enum Port {
     Several,
     /// From an MLP to one of its neurons: the same input, not an edge.
     Inside,
+    /// From a head's keys and values at one span to its output at another: inside of the head, not an edge.
+    Attended,
 }
 
 /// An edge of a figure.
@@ -123,6 +132,11 @@ impl FigureEdge {
         } else {
             palette.line(self.port)
         }
+    }
+
+    /// Whether it is inside of a node, and no edge of the circuit.
+    pub(super) fn is_inside(&self) -> bool {
+        matches!(self.port, Port::Inside | Port::Attended)
     }
 
     /// Whether the edge works against the task.
@@ -170,6 +184,7 @@ impl Figure {
             largest: 0.0,
             grouped: false,
             bundled: false,
+            columns: graph.spans().to_vec(),
             style: options.style,
         };
         check_roles(&graph, &options.roles)?;
@@ -179,9 +194,9 @@ impl Figure {
             let (writer, reader) = graph.ends(edge);
             let score = circuit.scores.as_ref().map(|scores| scores[edge]);
             figure.largest = figure.largest.max(score.map_or(0.0, f64::abs));
+            let from = index[&Drawn::writer(&graph, writer)];
+            let to = index[&Drawn::reader(&graph, reader, writer)];
             let reader = graph.readers()[reader];
-            let from = index[&graph.writers()[writer]];
-            let to = index[&reader.node()];
             let mut tooltip = graph.edge_name(edge);
             if let Some(score) = score {
                 tooltip = format!("{tooltip}: {}", short(score));
@@ -212,10 +227,11 @@ impl Figure {
             });
         }
         figure.link_neurons(&index);
-        for node in &mut figure.nodes {
+        figure.link_heads(&graph, group, &index);
+        for node in figure.nodes.iter_mut().filter(|node| !node.is_source) {
             node.role = options
                 .roles
-                .get(&node.label)
+                .get(&node.node.to_string())
                 .filter(|roles| !roles.is_empty())
                 .map(|roles| clip(&roles.join(", "), LONGEST_ROLE));
         }
@@ -224,8 +240,10 @@ impl Figure {
 
     /// Drops all but the strongest edges and the nodes that only dropped edges had; the caption says so.
     pub(super) fn keep_strongest(&mut self, count: usize) {
-        let before = self.edges.len();
         let strength = |edge: &FigureEdge| edge.score.map_or(0.0, f64::abs);
+        let inside = self.edges.extract_if(.., |edge| edge.is_inside());
+        let inside: Vec<FigureEdge> = inside.collect();
+        let before = self.edges.len();
         let mut order: Vec<usize> = (0..before).collect();
         order.sort_by(|&a, &b| {
             let strengths = strength(&self.edges[b]).total_cmp(&strength(&self.edges[a]));
@@ -237,6 +255,11 @@ impl Figure {
         }
         let mut kept = kept.into_iter();
         self.edges.retain(|_| kept.next().unwrap_or(false));
+        let ends = self.edges.iter().flat_map(|edge| [edge.from, edge.to]);
+        let ends: BTreeSet<usize> = ends.collect();
+        let linked = inside.into_iter();
+        self.edges
+            .extend(linked.filter(|edge| ends.contains(&edge.from) && ends.contains(&edge.to)));
         self.drop_bare_nodes();
         self.caption = format!(
             "{} · the\u{a0}{}\u{a0}strongest of {}\u{a0}lines drawn",
@@ -257,7 +280,8 @@ impl Figure {
         let mut nodes = Vec::new();
         for (index, node) in std::mem::take(&mut self.nodes).into_iter().enumerate() {
             place[index] = nodes.len();
-            if used[index] || matches!(node.node, Node::Input | Node::Logits) {
+            let is_end = node.column.is_none() && matches!(node.node, Node::Input | Node::Logits);
+            if used[index] || is_end {
                 nodes.push(node);
             }
         }
@@ -278,68 +302,10 @@ impl Figure {
         }
     }
 
-    fn add_nodes(
-        &mut self,
-        graph: &ComputationGraph,
-        kept: &[usize],
-        group: usize,
-    ) -> BTreeMap<Node, usize> {
-        // Whether the node writes in the circuit.
-        let mut shown = BTreeMap::from([(Node::Input, true), (Node::Logits, true)]);
-        for &edge in kept {
-            let (writer, reader) = graph.ends(edge);
-            shown.entry(graph.readers()[reader].node()).or_insert(false);
-            let node = graph.writers()[writer];
-            shown.insert(node, true);
-            if let Node::Neuron { layer, .. } = node {
-                shown.entry(Node::Mlp { layer }).or_insert(false);
-            }
-        }
-        let mut rows: Vec<usize> = shown.keys().map(row).collect();
-        rows.sort_unstable();
-        rows.dedup();
-        let whole = graph.granularity().heads == crate::graph::Heads::Whole;
-        for (&node, &writes) in &shown {
-            let head = match node {
-                Node::Head { layer, head } => Some((layer, head)),
-                _ => None,
-            };
-            self.nodes.push(FigureNode {
-                node,
-                label: node.to_string(),
-                role: None,
-                rank: rows.partition_point(|&other| other < row(&node)),
-                group: head
-                    .filter(|_| group > 1 && !whole)
-                    .map(|(layer, head)| (layer, head / group)),
-                ports: head.filter(|_| !whole).map(|_| [false; 3]),
-                writes,
-                about: None,
-            });
-        }
-        self.nodes.sort_by_key(|node| (node.rank, node.node));
-        let nodes = self.nodes.iter().enumerate();
-        nodes.map(|(index, node)| (node.node, index)).collect()
-    }
-
-    fn link_neurons(&mut self, index: &BTreeMap<Node, usize>) {
-        for (to, node) in self.nodes.iter().enumerate() {
-            if let Node::Neuron { layer, .. } = node.node {
-                self.edges.push(FigureEdge {
-                    from: index[&Node::Mlp { layer }],
-                    to,
-                    port: Port::Inside,
-                    score: None,
-                    tooltip: format!("{} is computed from the input of m{layer}", node.node),
-                });
-            }
-        }
-    }
-
     /// Width of an edge's line: its area grows with `|score|`.
     pub(super) fn line_width(&self, edge: &FigureEdge) -> f64 {
         match edge.score {
-            _ if edge.port == Port::Inside => 0.8,
+            _ if edge.is_inside() => 0.8,
             Some(score) if self.largest > 0.0 => width_of(score.abs() / self.largest),
             _ => 1.2,
         }
@@ -355,40 +321,9 @@ impl Figure {
     }
 }
 
-/// Refuses roles of nodes that there are not.
-fn check_roles(graph: &ComputationGraph, roles: &BTreeMap<String, Vec<String>>) -> Result<()> {
-    let mut names: Vec<String> = graph.writers().iter().map(ToString::to_string).collect();
-    names.extend(
-        graph
-            .readers()
-            .iter()
-            .map(|reader| reader.node().to_string()),
-    );
-    names.sort_unstable();
-    match roles.keys().find(|name| names.binary_search(name).is_err()) {
-        Some(name) => Err(Error::Usage(format!(
-            "roles: the model has no node `{}`; nodes are named as in the circuit, such as `a1.h0` or `m2`",
-            clip(name, 60)
-        ))),
-        None => Ok(()),
-    }
-}
-
 /// Line width for a share of the largest `|score|`.
 pub(super) fn width_of(share: f64) -> f64 {
     0.6 + 3.4 * share.sqrt()
-}
-
-/// Row from the bottom before empty rows are left out.
-pub(super) fn row(node: &Node) -> usize {
-    match *node {
-        Node::Input | Node::Position => 0,
-        Node::Head { layer, .. } => 3 * layer + 1,
-        Node::Mlp { layer } => 3 * layer + 2,
-        Node::Neuron { layer, .. } => 3 * layer + 3,
-        Node::Feature { layer, of, .. } | Node::Error { layer, of } => 3 * layer + 1 + of as usize,
-        Node::Logits => usize::MAX,
-    }
 }
 
 /// The caption's parts; no line breaks within the last two.

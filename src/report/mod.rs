@@ -15,6 +15,7 @@ mod edit;
 mod effect;
 mod feature_circuit;
 mod figure;
+mod figure_nodes;
 mod heat_map;
 mod html;
 mod json;

@@ -39,7 +39,7 @@ pub struct ShowOptions {
 
 /// An edge of the circuit, as the tree needs it.
 struct Input {
-    from: Node,
+    from: String,
     port: Option<char>,
     score: Option<f64>,
     name: String,
@@ -47,7 +47,8 @@ struct Input {
 
 /// The tree of a circuit.
 ///
-/// A head is fed by its own queries' edges and by those of its group's keys and values. A node that feeds several is
+/// A head is fed by its own queries' edges and by those of its group's keys and values, which where positions are told
+/// apart may be at any span. A node that feeds several is
 /// listed below each; its own inputs are listed once, where the tree reaches it first, level by level.
 ///
 /// # Errors
@@ -58,12 +59,22 @@ pub fn circuit_tree(file: &CircuitFile, options: ShowOptions) -> Result<Branch> 
         KeyValue::Group => file.model.config.group_size(),
         KeyValue::PerHead => 1,
     };
-    let mut inputs = BTreeMap::<Node, Vec<Input>>::new();
+    let mut inputs = BTreeMap::<String, Vec<Input>>::new();
+    let spans = graph.spans();
+    let named = |node: Node, span: Option<usize>| match span {
+        Some(span) if node != Node::Logits => format!("{node}@{}", spans[span]),
+        _ => node.to_string(),
+    };
+    let everywhere: Vec<Option<usize>> = match spans.len() {
+        0 => vec![None],
+        count => (0..count).map(Some).collect(),
+    };
     for edge in circuit.kept.edges(&graph) {
         let (writer, reader) = graph.ends(edge);
         let reader = graph.readers()[reader];
+        let span = graph.span_of(writer);
         let input = || Input {
-            from: graph.writers()[writer],
+            from: graph.writer_name(writer),
             port: match reader {
                 Reader::Head { part, .. } => part.map(Qkv::letter),
                 _ => None,
@@ -77,12 +88,25 @@ pub fn circuit_tree(file: &CircuitFile, options: ShowOptions) -> Result<Branch> 
                 head,
                 part: Some(Qkv::K | Qkv::V),
             } => (head..head + group)
-                .map(|head| Node::Head { layer, head })
+                .flat_map(|head| {
+                    everywhere
+                        .iter()
+                        .map(move |&span| (Node::Head { layer, head }, span))
+                })
                 .collect(),
-            _ => vec![reader.node()],
+            Reader::Head { part: None, .. } => everywhere
+                .iter()
+                .map(|&span| (reader.node(), span))
+                .collect(),
+            Reader::Mlp { layer } => {
+                let neurons = graph.neurons().get(&layer).into_iter().flatten();
+                let neurons = neurons.map(|&neuron| (Node::Neuron { layer, neuron }, span));
+                neurons.chain([(reader.node(), span)]).collect()
+            }
+            _ => vec![(reader.node(), span)],
         };
-        for node in fed {
-            inputs.entry(node).or_default().push(input());
+        for (node, span) in fed {
+            inputs.entry(named(node, span)).or_default().push(input());
         }
     }
     for edges in inputs.values_mut() {
@@ -92,15 +116,15 @@ pub fn circuit_tree(file: &CircuitFile, options: ShowOptions) -> Result<Branch> 
             strengths.then_with(|| a.name.cmp(&b.name))
         });
     }
-    let mut root = branch(Node::Logits, None);
+    let mut root = branch(&Node::Logits.to_string(), None);
     let mut listed = BTreeSet::new();
     grow(&mut [&mut root], &inputs, options, 0, &mut listed);
     Ok(root)
 }
 
-fn branch(node: Node, input: Option<&Input>) -> Branch {
+fn branch(node: &str, input: Option<&Input>) -> Branch {
     Branch {
-        node: node.to_string(),
+        node: node.to_owned(),
         edge: input.map(|input| input.name.clone()),
         port: input.and_then(|input| input.port),
         score: input.and_then(|input| input.score),
@@ -113,7 +137,7 @@ fn branch(node: Node, input: Option<&Input>) -> Branch {
 /// Lists the inputs of all branches of a level, then those of the next.
 fn grow(
     level: &mut [&mut Branch],
-    inputs: &BTreeMap<Node, Vec<Input>>,
+    inputs: &BTreeMap<String, Vec<Input>>,
     options: ShowOptions,
     depth: usize,
     listed: &mut BTreeSet<String>,
@@ -122,7 +146,7 @@ fn grow(
         return;
     }
     for above in level.iter_mut() {
-        let Some((_, edges)) = inputs.iter().find(|(node, _)| feeds(node, &above.node)) else {
+        let Some(edges) = inputs.get(&above.node) else {
             continue;
         };
         if depth == options.depth {
@@ -130,7 +154,9 @@ fn grow(
         } else if listed.insert(above.node.clone()) {
             above.unlisted = edges.len().saturating_sub(options.top);
             let shown = edges.iter().take(options.top);
-            above.inputs = shown.map(|input| branch(input.from, Some(input))).collect();
+            above.inputs = shown
+                .map(|input| branch(&input.from, Some(input)))
+                .collect();
         } else {
             above.repeated = true;
         }
@@ -142,13 +168,6 @@ fn grow(
             .collect();
         grow(&mut below, inputs, options, depth + 1, listed);
     }
-}
-
-/// Whether a node with inputs is the one of this name, or the MLP of this neuron.
-fn feeds(node: &Node, name: &str) -> bool {
-    let own = node.to_string();
-    let neuron = matches!(node, Node::Mlp { .. }) && name.starts_with(&format!("{own}.n"));
-    own == name || neuron
 }
 
 /// How the tree is printed.

@@ -139,7 +139,7 @@ impl Palette {
             Port::Part(Qkv::K) => self.lines[1],
             Port::Part(Qkv::V) => self.lines[2],
             Port::Only | Port::Several => self.lines[3],
-            Port::Inside => self.faint,
+            Port::Inside | Port::Attended => self.faint,
         }
     }
 }

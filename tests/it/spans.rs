@@ -195,7 +195,7 @@ fn attribution_is_the_derivative_along_each_edge_at_each_span() {
                 (evaluator.attribution(&[1.0]).expect("scores"), integrated)
             });
             let step = 1e-4;
-            for edge in (0..edges).step_by(31) {
+            for edge in (0..edges).step_by(59) {
                 let at = |keep: f64| {
                     let examples = split.examples.iter().enumerate();
                     let values = examples.map(|(index, example)| {
@@ -242,14 +242,14 @@ fn names_of_edges_have_their_span() {
         );
     }
     let error = |name: &str| graph.find_edge(name).expect_err("no such edge").to_string();
-    insta::assert_snapshot!(error("input->m0"), @"");
-    insta::assert_snapshot!(error("input->m0@S3"), @"");
+    insta::assert_snapshot!(error("input->m0"), @"edge `input->m0`: it has no span; positions are split by spans here, as in `input->m0@first`");
+    insta::assert_snapshot!(error("input->m0@S3"), @r#"edge `input->m0@S3`: there is no span "S3"; the spans are first, S+1, END"#);
     let edge = merged
         .graph
         .find_edge("input->m0@END")
         .expect_err("merged")
         .to_string();
-    insta::assert_snapshot!(edge, @"");
+    insta::assert_snapshot!(edge, @"edge `input->m0@END`: positions are merged here, so edges have no span");
     let bad = |spans: &[&str]| {
         let spans = spans.iter().map(ToString::to_string).collect();
         merged
@@ -259,9 +259,9 @@ fn names_of_edges_have_their_span() {
             .expect_err("bad spans")
             .to_string()
     };
-    insta::assert_snapshot!(bad(&[]), @"");
-    insta::assert_snapshot!(bad(&["S1", "S1"]), @"");
-    insta::assert_snapshot!(bad(&["S1", "a@b"]), @"");
+    insta::assert_snapshot!(bad(&[]), @"positions: Spans needs 1 to 64 spans and there are 0");
+    insta::assert_snapshot!(bad(&["S1", "S1"]), @r#"the span "S1" is given twice"#);
+    insta::assert_snapshot!(bad(&["S1", "a@b"]), @r#"the span "a@b" has a name that cannot be used: at most 32 letters, digits, spaces and _ + - . '"#);
 }
 
 #[test]
@@ -280,8 +280,8 @@ fn prompts_must_have_the_spans_of_the_graph() {
             .expect("an error")
             .to_string()
     };
-    insta::assert_snapshot!(fails(merged.examples.clone()), @"");
+    insta::assert_snapshot!(fails(merged.examples.clone()), @"spans: the spans of a prompt have 0 tokens and the prompt has 4; positions: Spans needs the span of every token");
     let mut other = split.examples.clone();
     other[0].spans[0].name = "subject".into();
-    insta::assert_snapshot!(fails(other), @"");
+    insta::assert_snapshot!(fails(other), @r#"spans: a prompt has the span "subject", which the graph has not; its spans are first, S+1, END"#);
 }

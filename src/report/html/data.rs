@@ -25,6 +25,8 @@ pub(super) struct PageData<'a> {
     ranked: bool,
     /// Query heads that share k and v.
     group: usize,
+    /// Names of the token spans; none where positions are merged.
+    spans: Vec<String>,
     circuit: CircuitData,
     /// Sizes that were measured: edges asked for, edges left, faithfulness, its interval, accuracy.
     curve: Vec<SizeData>,
@@ -33,7 +35,11 @@ pub(super) struct PageData<'a> {
 
 #[derive(Serialize)]
 struct NodeData {
+    /// Its name, with its span where there are spans.
     name: String,
+    /// Its name without the span.
+    node: String,
+    span: Option<usize>,
     kind: &'static str,
     layer: Option<usize>,
     /// Number of the head or neuron.
@@ -114,8 +120,9 @@ impl<'a> PageData<'a> {
             let (writer, reader) = graph.ends(edge);
             let is_kept = circuit.kept.contains(writer, reader);
             let reader = graph.readers()[reader];
-            edges.from.push(nodes[&graph.writers()[writer]]);
-            edges.to.push(nodes[&reader.node()]);
+            let span = graph.span_of(writer);
+            edges.from.push(nodes[&(graph.writers()[writer], span)]);
+            edges.to.push(nodes[&(reader.node(), span)]);
             edges.kept.push(if is_kept { '1' } else { '0' });
             edges.port.push(match reader {
                 Reader::Head {
@@ -140,7 +147,10 @@ impl<'a> PageData<'a> {
         let named = |name: &str| page.file.figures.get(name).copied();
         let total = graph.edge_count();
         Self {
-            nodes: nodes.keys().map(NodeData::new).collect(),
+            nodes: nodes
+                .keys()
+                .map(|node| NodeData::new(node, graph))
+                .collect(),
             edges,
             total,
             mass: scores.map_or(0.0, |scores| scores.iter().map(|score| score.abs()).sum()),
@@ -149,6 +159,7 @@ impl<'a> PageData<'a> {
                 KeyValue::Group => page.file.model.config.group_size(),
                 KeyValue::PerHead => 1,
             },
+            spans: graph.spans().to_vec(),
             circuit: CircuitData {
                 edges: circuit.kept.len(),
                 faithfulness: named("faithfulness"),
@@ -167,8 +178,8 @@ impl<'a> PageData<'a> {
 }
 
 impl NodeData {
-    fn new(node: &Node) -> Self {
-        let (kind, number) = match *node {
+    fn new(&(node, span): &(Node, Option<usize>), graph: &ComputationGraph) -> Self {
+        let (kind, number) = match node {
             Node::Input | Node::Position | Node::Logits => ("end", None),
             Node::Head { head, .. } => ("head", Some(head)),
             Node::Mlp { .. } => ("mlp", None),
@@ -177,7 +188,12 @@ impl NodeData {
             Node::Error { .. } => ("error", None),
         };
         Self {
-            name: node.to_string(),
+            name: match span {
+                Some(span) => format!("{node}@{}", graph.spans()[span]),
+                None => node.to_string(),
+            },
+            node: node.to_string(),
+            span,
             kind,
             layer: node.layer(),
             number,
@@ -198,12 +214,16 @@ impl SizeData {
 }
 
 /// Numbers of the nodes that edges touch, the ends of the model always among them.
-fn nodes(graph: &ComputationGraph, edges: &[usize]) -> BTreeMap<Node, usize> {
-    let mut nodes = BTreeMap::from([(Node::Input, 0), (Node::Logits, 0)]);
+fn nodes(graph: &ComputationGraph, edges: &[usize]) -> BTreeMap<(Node, Option<usize>), usize> {
+    let mut nodes = BTreeMap::new();
+    if graph.spans().is_empty() {
+        nodes.extend([Node::Input, Node::Logits].map(|node| ((node, None), 0)));
+    }
     for &edge in edges {
         let (writer, reader) = graph.ends(edge);
-        nodes.insert(graph.writers()[writer], 0);
-        nodes.insert(graph.readers()[reader].node(), 0);
+        let span = graph.span_of(writer);
+        nodes.insert((graph.writers()[writer], span), 0);
+        nodes.insert((graph.readers()[reader].node(), span), 0);
     }
     for (number, index) in nodes.values_mut().enumerate() {
         *index = number;

@@ -11,7 +11,7 @@ pub(super) fn assign(layers: &Layers) -> Vec<f64> {
     let mut x = vec![0.0; layers.items.len()];
     for rank in &layers.ranks {
         let wanted = vec![(0.0, 1.0); rank.len()];
-        place(layers, rank, &wanted, &mut x);
+        place_rank(layers, rank, &wanted, &mut x);
     }
     for sweep in 0..SWEEPS {
         let count = layers.ranks.len();
@@ -23,7 +23,7 @@ pub(super) fn assign(layers: &Layers) -> Vec<f64> {
             };
             let rank = &layers.ranks[index];
             let wanted: Vec<(f64, f64)> = rank.iter().map(|&item| wish(layers, item, &x)).collect();
-            place(layers, rank, &wanted, &mut x);
+            place_rank(layers, rank, &wanted, &mut x);
         }
     }
     x
@@ -51,8 +51,29 @@ fn wish(layers: &Layers, item: usize, x: &[f64]) -> (f64, f64) {
     }
 }
 
-/// Puts a rank at the positions closest to the wishes, in order and apart: isotonic regression by pooling.
-fn place(layers: &Layers, rank: &[usize], wanted: &[(f64, f64)], x: &mut [f64]) {
+/// Puts a rank at the positions closest to the wishes, column by column.
+fn place_rank(layers: &Layers, rank: &[usize], wanted: &[(f64, f64)], x: &mut [f64]) {
+    let column = |item: usize| layers.items[item].column;
+    let mut start = 0;
+    for items in rank.chunk_by(|&one, &next| column(one) == column(next)) {
+        let wanted = &wanted[start..start + items.len()];
+        let sides = layers.columns.iter();
+        let sides = sides
+            .filter(|it| it.number == column(items[0]))
+            .map(|it| it.sides);
+        place(layers, (items, wanted), sides.last(), x);
+        start += items.len();
+    }
+}
+
+/// Puts items at the positions closest to the wishes, in order, apart and between the sides: isotonic regression by
+/// pooling.
+fn place(
+    layers: &Layers,
+    (rank, wanted): (&[usize], &[(f64, f64)]),
+    sides: Option<(f64, f64)>,
+    x: &mut [f64],
+) {
     let mut shift = 0.0;
     let mut shifts = Vec::with_capacity(rank.len());
     // Pools of (mean, weight, members).
@@ -74,9 +95,14 @@ fn place(layers: &Layers, rank: &[usize], wanted: &[(f64, f64)], x: &mut [f64]) 
             pools.push((mean, weight, left.2 + right.2));
         }
     }
+    let (low, high) = sides.map_or((f64::NEG_INFINITY, f64::INFINITY), |(left, right)| {
+        let half = |item: usize| layers.items[item].width / 2.0;
+        let low = left + half(rank[0]);
+        (low, (right - half(rank[rank.len() - 1]) - shift).max(low))
+    });
     let means = pools
         .iter()
-        .flat_map(|&(mean, _, members)| std::iter::repeat_n(mean, members));
+        .flat_map(|&(mean, _, members)| std::iter::repeat_n(mean.clamp(low, high), members));
     for ((mean, shift), &item) in means.zip(shifts).zip(rank) {
         x[item] = mean + shift;
     }

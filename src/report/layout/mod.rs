@@ -1,9 +1,12 @@
 //! A layered layout for circuits. The rank of a node is given (its layer), so what is left is the order within the
 //! ranks, the horizontal coordinates, and the routes: long edges pass every rank between the boxes, never through.
 
+mod columns;
 mod coordinates;
 mod order;
 mod routes;
+
+pub(super) use self::columns::COLUMN_NAME;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -24,6 +27,17 @@ pub struct Layout {
     pub boxes: Vec<NodeBox>,
     /// One route per edge of the figure.
     pub routes: Vec<Route>,
+    /// The columns that have nodes, in order; none where positions are merged.
+    pub columns: Vec<Column>,
+}
+
+/// Where the nodes of a token span are.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Column {
+    /// Which of the figure's columns.
+    pub number: usize,
+    /// Its sides across.
+    pub sides: (f64, f64),
 }
 
 /// Where a node is drawn.
@@ -74,6 +88,8 @@ pub(super) struct Item {
     width: f64,
     /// Items of one block stay side by side.
     block: usize,
+    /// Items of one column stay between its sides.
+    column: usize,
 }
 
 /// A piece of an edge between neighbouring ranks.
@@ -100,6 +116,8 @@ pub(super) struct Layers {
     above: Vec<Vec<usize>>,
     /// Space between the boxes of a block.
     gap_in_block: f64,
+    /// The columns, where the figure has any; before the layout is drawn they begin at 0.
+    columns: Vec<Column>,
 }
 
 impl Layout {
@@ -145,6 +163,7 @@ impl Layers {
             chains: Vec::new(),
             below: Vec::new(),
             above: Vec::new(),
+            columns: Vec::new(),
             gap_in_block: if figure.edges.iter().any(|edge| is_sideways(figure, edge)) {
                 SIDEWAYS
             } else {
@@ -158,7 +177,13 @@ impl Layers {
                 .nodes
                 .iter()
                 .position(|other| node.group.is_some() && other.group == node.group);
-            layers.add_item(node.rank, Some(index), width, first.unwrap_or(index));
+            let block = first.unwrap_or(index);
+            layers.add_item(
+                node.rank,
+                Some(index),
+                width,
+                [block, node.column.unwrap_or(0)],
+            );
         }
         // Where edges of a writer pass a rank together.
         let mut passes = BTreeMap::<(usize, usize), usize>::new();
@@ -177,7 +202,8 @@ impl Layers {
                     pass
                 } else {
                     let block = layers.items.len();
-                    let item = layers.add_item(rank, None, width, block);
+                    let column = layers.items[edge.from].column;
+                    let item = layers.add_item(rank, None, width, [block, column]);
                     if figure.bundled {
                         passes.insert((edge.from, rank), item);
                     }
@@ -206,12 +232,25 @@ impl Layers {
             }
             layers.chains.push(chain);
         }
+        order::by_column(&mut layers);
+        layers.columns = columns::sides(figure, &layers);
         layers
     }
 
-    fn add_item(&mut self, rank: usize, node: Option<usize>, width: f64, block: usize) -> usize {
+    fn add_item(
+        &mut self,
+        rank: usize,
+        node: Option<usize>,
+        width: f64,
+        [block, column]: [usize; 2],
+    ) -> usize {
         let item = self.items.len();
-        self.items.push(Item { node, width, block });
+        self.items.push(Item {
+            node,
+            width,
+            block,
+            column,
+        });
         self.ranks[rank].push(item);
         self.below.push(Vec::new());
         self.above.push(Vec::new());
@@ -294,6 +333,6 @@ fn extent(
 pub(super) fn port_offset(port: Port, width: f64) -> f64 {
     match port {
         Port::Part(part) => (part as usize as f64 - 1.0) * width / 3.0,
-        Port::Only | Port::Several | Port::Inside => 0.0,
+        Port::Only | Port::Several | Port::Inside | Port::Attended => 0.0,
     }
 }

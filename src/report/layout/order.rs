@@ -47,7 +47,15 @@ fn places(layers: &Layers) -> Vec<usize> {
 fn keep_blocks_together(layers: &mut Layers) {
     let Layers { ranks, items, .. } = layers;
     for rank in ranks {
-        rank.sort_by_key(|&item| items[item].block);
+        rank.sort_by_key(|&item| (items[item].column, items[item].block));
+    }
+}
+
+/// Puts the items of every rank in the order of their columns.
+pub(super) fn by_column(layers: &mut Layers) {
+    let Layers { ranks, items, .. } = layers;
+    for rank in ranks {
+        rank.sort_by_key(|&item| items[item].column);
     }
 }
 
@@ -95,8 +103,11 @@ fn sort_by_barycentre(layers: &mut Layers, rank: usize, from_below: bool) {
     }
     items.sort_by(|&a, &b| {
         let block = |item: usize| layers.items[item].block;
-        mean(keys[&block(a)], a)
-            .total_cmp(&mean(keys[&block(b)], b))
+        let column = |item: usize| layers.items[item].column;
+        let blocks = mean(keys[&block(a)], a).total_cmp(&mean(keys[&block(b)], b));
+        column(a)
+            .cmp(&column(b))
+            .then(blocks)
             .then(block(a).cmp(&block(b)))
             .then(mean(own(a), a).total_cmp(&mean(own(b), b)))
             .then(a.cmp(&b))
@@ -113,7 +124,10 @@ fn keep_runs(layers: &mut Layers, rank: usize) {
     for (place, &item) in rest.iter().enumerate() {
         first_at.entry(layers.items[item].block).or_insert(place);
     }
-    rest.sort_by_key(|&item| first_at[&layers.items[item].block]);
+    rest.sort_by_key(|&item| {
+        let item = &layers.items[item];
+        (item.column, first_at[&item.block])
+    });
     done.append(&mut rest);
     layers.ranks[rank] = done;
 }
@@ -146,6 +160,10 @@ fn transpose(layers: &mut Layers) {
 /// Whether a swap leaves every block in one piece.
 fn may_swap(layers: &Layers, rank: usize, place: usize) -> bool {
     let row = &layers.ranks[rank];
+    let column = |place: usize| layers.items[row[place]].column;
+    if column(place - 1) != column(place) {
+        return false;
+    }
     let block = |place: usize| layers.items[row[place]].block;
     let (left, right) = (block(place - 1), block(place));
     left == right

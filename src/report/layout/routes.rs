@@ -1,6 +1,6 @@
 //! Places along the figure, and the points where edges leave, pass and arrive.
 
-use super::{Layers, Layout, NodeBox, Route, extent, port_offset};
+use super::{Column, Layers, Layout, NodeBox, Route, columns, extent, port_offset};
 use crate::report::figure::{Figure, Port};
 use crate::report::style::Direction;
 
@@ -26,16 +26,31 @@ pub(super) fn draw(figure: &Figure, layers: &Layers, mut x: Vec<f64>) -> Layout 
         Direction::Up => LEFT,
         Direction::Right => ABOVE,
     };
-    let shift = names - least.fold(f64::INFINITY, f64::min);
+    let least = match layers.columns.first() {
+        Some(column) => column.sides.0,
+        None => least.fold(f64::INFINITY, f64::min),
+    };
+    let shift = names - least;
     for x in &mut x {
         *x += shift;
     }
     let most = items.map(|item| sides(item, &x).1);
+    let columns = layers.columns.iter().map(|column| Column {
+        sides: (column.sides.0 + shift, column.sides.1 + shift),
+        ..*column
+    });
+    let columns: Vec<Column> = columns.collect();
+    let most = most.chain(columns.iter().map(|column| column.sides.1));
     let across = most.fold(0.0, f64::max) + MARGIN;
 
     let length_of = |node: usize| extent(&figure.nodes[node], (0, 0), direction).1;
-    let rows = rows(layers, &x, length_of);
-    let along = rows.last().map_or(0.0, |row| row.0) + MARGIN;
+    let header = columns::header(figure);
+    let (before, behind) = match direction {
+        Direction::Up => (0.0, header),
+        Direction::Right => (header, 0.0),
+    };
+    let rows = rows(layers, &x, before, length_of);
+    let along = rows.last().map_or(0.0, |row| row.0) + MARGIN + behind;
     // `rows` are measured from the input on; y grows downwards.
     let place = |row: f64| match direction {
         Direction::Up => along - row,
@@ -107,6 +122,7 @@ pub(super) fn draw(figure: &Figure, layers: &Layers, mut x: Vec<f64>) -> Layout 
         height,
         boxes,
         routes,
+        columns,
     }
 }
 
@@ -131,9 +147,14 @@ fn beside(from: &NodeBox, to: &NodeBox, direction: Direction) -> Route {
 }
 
 /// End and start of every rank, measured along from the input's side of the figure.
-fn rows(layers: &Layers, x: &[f64], length_of: impl Fn(usize) -> f64) -> Vec<(f64, f64)> {
+fn rows(
+    layers: &Layers,
+    x: &[f64],
+    before: f64,
+    length_of: impl Fn(usize) -> f64,
+) -> Vec<(f64, f64)> {
     let mut rows = Vec::with_capacity(layers.ranks.len());
-    let mut bottom = MARGIN;
+    let mut bottom = MARGIN + before;
     // Deep figures are tall enough.
     let [least, slope, most] = if layers.ranks.len() > DEEP {
         [22.0, 0.09, 54.0]
@@ -197,7 +218,7 @@ fn arrivals(figure: &Figure, layers: &Layers, x: &[f64]) -> Vec<f64> {
         let width = layers.items[node].width;
         let room = match port {
             Port::Part(_) => width / 3.0 - 8.0,
-            Port::Only | Port::Several | Port::Inside => width - 16.0,
+            Port::Only | Port::Several | Port::Inside | Port::Attended => width - 16.0,
         };
         let centre = x[node] + port_offset(port, width);
         for (&edge, place) in edges.iter().zip(spread(centre, room, edges.len(), 7.0)) {

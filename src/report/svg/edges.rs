@@ -75,13 +75,13 @@ fn trunks(out: &mut Text, figure: &Figure, layout: &Layout, palette: &Palette, o
 fn draw_edge(out: &mut Text, figure: &Figure, edge: &FigureEdge, route: &Route, palette: &Palette) {
     let direction = figure.style.direction;
     let width = figure.line_width(edge);
-    let arrow = if edge.port == Port::Inside {
+    let arrow = if edge.is_inside() {
         0.0
     } else {
         4.0 + 1.4 * width
     };
     let dash = match edge.port {
-        Port::Inside => " stroke-dasharray=\"1 2.5\"".into(),
+        Port::Inside | Port::Attended => " stroke-dasharray=\"1 2.5\"".into(),
         _ if edge.is_negative() => format!(" stroke-dasharray=\"{:.1} 3\"", 3.0 + width),
         _ => String::new(),
     };

@@ -98,8 +98,17 @@ pub(super) fn entries(figure: &Figure, width: f64) -> Vec<Entry> {
         let dash = " stroke-dasharray=\"1 2.5\"";
         samples.push((palette.faint, 0.8, dash, "neuron of its MLP".into()));
     }
+    if used(Port::Attended) {
+        let dash = " stroke-dasharray=\"1 2.5\"";
+        let label = "from a head's keys and values to its output";
+        samples.push((palette.faint, 0.8, dash, label.into()));
+    }
     if figure.grouped {
-        let label = "framed heads share k and v, drawn at the group's first head";
+        let label = if figure.columns.is_empty() {
+            "framed heads share k and v, drawn at the group's first head"
+        } else {
+            "the keys and values of a group's heads are one box"
+        };
         samples.push(("", 0.0, "", label.into()));
     }
     if figure.nodes.iter().any(|node| !node.writes) {

@@ -1,5 +1,6 @@
 //! `circuit.svg`: a circuit drawn for papers. Plain SVG 1.1, no scripts, no style sheets, no fonts of its own.
 
+mod columns;
 mod edges;
 mod legend;
 mod nodes;
@@ -75,6 +76,7 @@ pub fn to_svg(figure: &Figure) -> String {
     }
     let left = (width - layout.width) / 2.0;
     layers(&mut out, figure, &layout, [width, left, head]);
+    columns::draw(&mut out, figure, &layout, [left, head]);
     out.line(format_args!(
         "<g transform=\"translate({left:.1} {head:.1})\">"
     ));

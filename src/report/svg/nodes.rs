@@ -67,7 +67,13 @@ pub(super) fn draw(
     if node.about.is_some() {
         out.line(format_args!("</g>"));
     }
-    for part in [Qkv::Q, Qkv::K, Qkv::V] {
+    // Where positions are told apart, keys and values have a box of their own.
+    let parts: &[Qkv] = match (node.column, node.is_source) {
+        (None, _) => &[Qkv::Q, Qkv::K, Qkv::V],
+        (Some(_), true) => &[Qkv::K, Qkv::V],
+        (Some(_), false) => &[Qkv::Q],
+    };
+    for &part in parts {
         if let Some(ports) = node.ports {
             draw_port(out, part, ports[part as usize], area, direction, palette);
         }

@@ -30,5 +30,6 @@ const share = number => data.mass > 0 ? `${(100 * number / data.mass).toFixed(2)
 
 function edgeName(edge) {
   const port = edges.port[edge] === '-' ? '' : `<${edges.port[edge]}>`;
-  return `${nodes[edges.from[edge]].name}->${nodes[edges.to[edge]].name}${port}`;
+  const from = nodes[edges.from[edge]], span = from.span === null ? '' : `@${data.spans[from.span]}`;
+  return `${from.node}->${nodes[edges.to[edge]].node}${port}${span}`;
 }

@@ -25,7 +25,7 @@ function showDetails(node) {
   if (node === null) return;
   make('h3', nodes[node].name, details);
   for (const line of describeNode(node).split('\n').slice(1)) make('div', line, details);
-  showAttention(nodes[node].name, details);
+  showAttention(nodes[node].node, details);
   const both = make('div', undefined, details);
   both.className = 'columns';
   edgeTable('Strongest edges into it', state.shown.filter(edge => edges.to[edge] === node), both);

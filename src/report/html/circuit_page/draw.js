@@ -12,23 +12,30 @@ let paths = [];
 
 function arrange() {
   drawn.fresh = false;
-  const used = new Set([headAt.get('input'), headAt.get('logits')]);
+  const used = new Set(data.spans.length > 0 ? [] : [...nodesAt.get('input'), ...nodesAt.get('logits')]);
   for (const edge of state.shown) used.add(edges.from[edge]).add(edges.to[edge]);
   const layers = [...new Set([...used].map(node => nodes[node].layer).filter(layer => layer !== null))].sort((a, b) => a - b);
   const row = new Map(layers.map((layer, index) => [layer, layers.length - index]));
   // Deep models are spread, so that they fill the width.
   column = Math.max(WIDTH + 12, Math.min(4 * WIDTH, 1.5 * (layers.length + 1) * ROW / columns));
+  // Spans lie side by side, each as wide as its heads, its MLPs and the neurons of one.
+  const spans = [...new Set([...used].map(node => nodes[node].span))].sort((a, b) => a - b);
+  const most = Math.max(0, ...[...neuronsOf.values()].map(members => members.filter(node => used.has(node)).length));
+  const wide = (columns + 2 + 1.15 * most) * column;
+  const left = new Map(spans.map((span, index) => [span, index * wide]));
+  nameSpans(spans.map(span => ({ name: data.spans[span], x: left.get(span) + columns * column / 2 })));
   const neurons = new Map();
   places = nodes.map((node, index) => {
     if (!used.has(index)) return null;
-    if (node.name === 'logits') return { x: columns * column / 2, y: 0 };
-    if (node.layer === null) return { x: columns * column / 2 + (node.name === 'pos' ? column : 0), y: (layers.length + 1) * ROW };
+    const start = left.get(node.span);
+    if (node.node === 'logits') return { x: start + columns * column / 2, y: 0 };
+    if (node.layer === null) return { x: start + columns * column / 2 + (node.node === 'pos' ? column : 0), y: (layers.length + 1) * ROW };
     const y = row.get(node.layer) * ROW;
-    if (node.kind === 'head') return { x: (node.number + 0.5) * column, y: y + 14 };
-    if (node.kind === 'mlp') return { x: (columns + 0.7) * column, y: y - 22 };
-    const place = neurons.get(node.layer) || 0;
-    neurons.set(node.layer, place + 1);
-    return { x: (columns + 1.8 + place * 1.15) * column, y: y - 22 };
+    if (node.kind === 'head') return { x: start + (node.number + 0.5) * column, y: y + 14 };
+    if (node.kind === 'mlp') return { x: start + (columns + 0.7) * column, y: y - 22 };
+    const mlp = `${node.layer} ${node.span}`, place = neurons.get(mlp) || 0;
+    neurons.set(mlp, place + 1);
+    return { x: start + (columns + 1.8 + place * 1.15) * column, y: y - 22 };
   });
   lines = new Float32Array(state.shown.length * SAMPLES * 2);
   paths = Array.from({ length: KINDS.length * STEPS }, () => null);
@@ -43,6 +50,20 @@ function arrange() {
       lines[at + 1] = s * s * s * a.y + 3 * s * s * t * b.y + 3 * s * t * t * c.y + t * t * t * d.y;
     }
   });
+}
+
+// Names of the spans, above their nodes.
+function nameSpans(named) {
+  for (const text of plane.querySelectorAll('.span')) text.remove();
+  if (data.spans.length === 0) return;
+  for (const { name, x } of named) {
+    const text = document.createElementNS(SVG, 'text');
+    text.setAttribute('class', 'span');
+    text.setAttribute('x', x);
+    text.setAttribute('y', -HEIGHT * 1.4);
+    text.textContent = name;
+    plane.append(text);
+  }
 }
 
 // The curve of an edge: from the top of its writer to the bottom of its reader, around what is between in one column.
@@ -91,7 +112,7 @@ const shapes = nodes.map((node, index) => {
   const rect = document.createElementNS(SVG, 'rect');
   for (const [name, value] of Object.entries({ x: -wide / 2, y: -HEIGHT / 2, width: wide, height: HEIGHT, rx: node.kind === 'mlp' ? 0 : node.kind === 'head' ? 5 : HEIGHT / 2 })) rect.setAttribute(name, value);
   const text = document.createElementNS(SVG, 'text');
-  text.textContent = node.name;
+  text.textContent = node.node;
   group.append(rect, text);
   return group;
 });

@@ -3,7 +3,7 @@
 function fit() {
   const known = places.filter(Boolean);
   const [left, right] = [Math.min(...known.map(place => place.x)) - WIDTH, Math.max(...known.map(place => place.x)) + WIDTH];
-  const [top, bottom] = [-HEIGHT * 1.2, Math.max(...known.map(place => place.y)) + HEIGHT * 1.2];
+  const [top, bottom] = [-HEIGHT * (data.spans.length > 0 ? 2.4 : 1.2), Math.max(...known.map(place => place.y)) + HEIGHT * 1.2];
   const [width, height] = [stage.clientWidth || 800, stage.clientHeight || 600];
   state.scale = Math.min(width / (right - left), height / (bottom - top), 1.6);
   state.x = (width - (left + right) * state.scale) / 2;
@@ -87,7 +87,7 @@ function nearestEdge(event) {
 
 let current = null;
 function rove() {
-  if (current === null || !places[current]) current = headAt.get('logits');
+  if (current === null || !places[current]) current = nodesAt.get('logits')?.find(node => places[node]) ?? places.findIndex(Boolean);
   shapes.forEach((shape, index) => shape.setAttribute('tabindex', index === current ? '0' : '-1'));
 }
 
@@ -144,7 +144,7 @@ overlay.addEventListener('focusout', () => {
 function search() {
   const wanted = element('search').value.trim().toLowerCase();
   const layer = /^(?:layer|l)\s*(\d+)$/.exec(wanted);
-  const matches = node => layer ? node.layer === Number(layer[1]) : node.name.startsWith(wanted) || node.name.includes(wanted);
+  const matches = node => layer ? node.layer === Number(layer[1]) : node.name.toLowerCase().includes(wanted);
   state.found = new Set(wanted ? nodes.flatMap((node, index) => places[index] && matches(node) ? [index] : []) : []);
   shapes.forEach((shape, index) => {
     shape.classList.toggle('found', state.found.has(index));

@@ -1,21 +1,22 @@
 // Which edges a size shows, and what is known of it.
 
-// Nodes whose output depends on what enters here: a group's heads share k and v, an MLP's neurons its input.
+// Nodes whose output depends on what enters here: a group's heads share k and v, which any span sees, and an MLP's neurons
+// its input.
 const neuronsOf = new Map();
 nodes.forEach((node, index) => {
-  if (node.kind === 'neuron') neuronsOf.set(node.layer, [...(neuronsOf.get(node.layer) || []), index]);
+  const mlp = `${node.layer} ${node.span}`;
+  if (node.kind === 'neuron') neuronsOf.set(mlp, [...(neuronsOf.get(mlp) || []), index]);
 });
-const headAt = new Map(nodes.map((node, index) => [node.name, index]));
+const nodesAt = new Map();
+nodes.forEach((node, index) => nodesAt.set(node.node, [...(nodesAt.get(node.node) || []), index]));
 
 function readBy(edge) {
   const to = edges.to[edge], node = nodes[to], port = edges.port[edge];
-  if (node.kind === 'mlp') return [to, ...(neuronsOf.get(node.layer) || [])];
-  if ((port === 'k' || port === 'v') && data.group > 1) {
+  if (node.kind === 'mlp') return [to, ...(neuronsOf.get(`${node.layer} ${node.span}`) || [])];
+  const shared = port === '-' ? 1 : data.group;
+  if (node.kind === 'head' && port !== 'q' && (shared > 1 || node.span !== null)) {
     const heads = [];
-    for (let head = node.number; head < node.number + data.group; head += 1) {
-      const found = headAt.get(`a${node.layer}.h${head}`);
-      if (found !== undefined) heads.push(found);
-    }
+    for (let head = node.number; head < node.number + shared; head += 1) heads.push(...(nodesAt.get(`a${node.layer}.h${head}`) || []));
     return heads;
   }
   return [to];
@@ -23,19 +24,19 @@ function readBy(edge) {
 const readers = Array.from({ length: edgeCount }, (_, edge) => readBy(edge));
 
 // Place of a node in the order in which a model computes.
-const depth = nodes.map(node => node.name === 'logits' ? Infinity : node.layer === null ? -1 : 2 * node.layer + (node.kind === 'head' ? 0 : 1));
+const depth = nodes.map(node => node.node === 'logits' ? Infinity : node.layer === null ? -1 : 2 * node.layer + (node.kind === 'head' ? 0 : 1));
 const byDepth = Array.from({ length: edgeCount }, (_, edge) => edge).sort((a, b) => depth[edges.from[a]] - depth[edges.from[b]]);
 
 // Drops edges that lie on no path from the input to the logits, as curves do.
 function withoutDangling(wanted) {
   const kept = new Uint8Array(edgeCount);
   for (const edge of wanted) kept[edge] = 1;
-  const forward = nodes.map(node => node.name === 'input' || node.name === 'pos');
+  const forward = nodes.map(node => node.node === 'input' || node.node === 'pos');
   for (const edge of byDepth) {
     if (kept[edge] && forward[edges.from[edge]]) for (const node of readers[edge]) forward[node] = true;
   }
   const live = new Uint8Array(edgeCount);
-  const backward = nodes.map(node => node.name === 'logits');
+  const backward = nodes.map(node => node.node === 'logits');
   for (let place = byDepth.length - 1; place >= 0; place -= 1) {
     const edge = byDepth[place];
     if (!kept[edge] || !readers[edge].some(node => backward[node])) continue;
