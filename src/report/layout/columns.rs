@@ -50,17 +50,17 @@ pub(super) fn sides(figure: &Figure, layers: &Layers) -> Vec<Column> {
     columns
 }
 
-/// Space along the figure for the names of its columns.
-pub(super) fn header(figure: &Figure) -> f64 {
+/// Space along the figure for the names of its columns: before its first row, and behind its last.
+pub(super) fn header(figure: &Figure) -> (f64, f64) {
     if figure.columns.is_empty() {
-        return 0.0;
+        return (0.0, 0.0);
     }
     let widths = figure
         .columns
         .iter()
         .map(|name| text_width(name, COLUMN_NAME));
     match figure.style.direction {
-        Direction::Up => COLUMN_NAME + NODE_GAP / 2.0,
-        Direction::Right => widths.fold(0.0, f64::max) + NODE_GAP / 2.0,
+        Direction::Up => (0.0, COLUMN_NAME + NODE_GAP / 2.0),
+        Direction::Right => (widths.fold(0.0, f64::max) + NODE_GAP / 2.0, 0.0),
     }
 }

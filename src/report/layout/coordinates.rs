@@ -57,11 +57,9 @@ fn place_rank(layers: &Layers, rank: &[usize], wanted: &[(f64, f64)], x: &mut [f
     let mut start = 0;
     for items in rank.chunk_by(|&one, &next| column(one) == column(next)) {
         let wanted = &wanted[start..start + items.len()];
-        let sides = layers.columns.iter();
-        let sides = sides
-            .filter(|it| it.number == column(items[0]))
-            .map(|it| it.sides);
-        place(layers, (items, wanted), sides.last(), x);
+        let mut columns = layers.columns.iter();
+        let sides = columns.find(|it| it.number == column(items[0]));
+        place(layers, (items, wanted), sides.map(|it| it.sides), x);
         start += items.len();
     }
 }

@@ -35,20 +35,12 @@ pub(super) fn draw(figure: &Figure, layers: &Layers, mut x: Vec<f64>) -> Layout 
         *x += shift;
     }
     let most = items.map(|item| sides(item, &x).1);
-    let columns = layers.columns.iter().map(|column| Column {
-        sides: (column.sides.0 + shift, column.sides.1 + shift),
-        ..*column
-    });
-    let columns: Vec<Column> = columns.collect();
+    let columns = moved(&layers.columns, shift);
     let most = most.chain(columns.iter().map(|column| column.sides.1));
     let across = most.fold(0.0, f64::max) + MARGIN;
 
     let length_of = |node: usize| extent(&figure.nodes[node], (0, 0), direction).1;
-    let header = columns::header(figure);
-    let (before, behind) = match direction {
-        Direction::Up => (0.0, header),
-        Direction::Right => (header, 0.0),
-    };
+    let (before, behind) = columns::header(figure);
     let rows = rows(layers, &x, before, length_of);
     let along = rows.last().map_or(0.0, |row| row.0) + MARGIN + behind;
     // `rows` are measured from the input on; y grows downwards.
@@ -124,6 +116,15 @@ pub(super) fn draw(figure: &Figure, layers: &Layers, mut x: Vec<f64>) -> Layout 
         routes,
         columns,
     }
+}
+
+/// The columns further across.
+fn moved(columns: &[Column], by: f64) -> Vec<Column> {
+    let columns = columns.iter().map(|column| Column {
+        sides: (column.sides.0 + by, column.sides.1 + by),
+        ..*column
+    });
+    columns.collect()
 }
 
 /// From the side of a box to that of one in the same row.
