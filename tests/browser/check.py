@@ -211,7 +211,7 @@ def check_circuit(page, shots):
     # A head shows where it looks.
     head = page.js("data.attention.heads.length > 0 ? data.attention.heads[0].head : null")
     if head:
-        number = page.js(f"headAt.get({head!r})")
+        number = page.js(f"nodesAt.get({head!r}).find(node => places[node])")
         page.click(*page.place(f'.node[data-node="{number}"]'))
         assert page.js("element('details').querySelectorAll('canvas').length") == page.js("data.attention.prompts.length") > 0
         page.js("element('details').scrollIntoView({block: 'start'})")

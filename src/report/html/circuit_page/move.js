@@ -2,6 +2,7 @@
 
 function fit() {
   const known = places.filter(Boolean);
+  if (known.length === 0) return redraw();
   const [left, right] = [Math.min(...known.map(place => place.x)) - WIDTH, Math.max(...known.map(place => place.x)) + WIDTH];
   const [top, bottom] = [-HEIGHT * (data.spans.length > 0 ? 2.4 : 1.2), Math.max(...known.map(place => place.y)) + HEIGHT * 1.2];
   const [width, height] = [stage.clientWidth || 800, stage.clientHeight || 600];
@@ -87,7 +88,7 @@ function nearestEdge(event) {
 
 let current = null;
 function rove() {
-  if (current === null || !places[current]) current = nodesAt.get('logits')?.find(node => places[node]) ?? places.findIndex(Boolean);
+  if (current === null || !places[current]) current = nodesAt.get('logits')?.find(node => places[node]) ?? null;
   shapes.forEach((shape, index) => shape.setAttribute('tabindex', index === current ? '0' : '-1'));
 }
 
@@ -107,7 +108,7 @@ overlay.addEventListener('keydown', event => {
   if (steps[event.key] && current !== null) {
     const next = neighbour(current, ...steps[event.key]);
     if (next !== null) focusNode(next);
-  } else if (event.key === 'Enter' || event.key === ' ') select(current);
+  } else if (current !== null && (event.key === 'Enter' || event.key === ' ')) select(current);
   else if (event.key === 'Escape') select(null);
   else if (event.key === '+') zoom(1.25);
   else if (event.key === '-') zoom(0.8);
