@@ -1,5 +1,6 @@
 //! The cached run of one circuit: what incremental runs start from.
 
+use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use super::ablated::Ablated;
@@ -22,7 +23,7 @@ pub(crate) struct Base<T> {
     pub sources: Vec<Vec<T>>,
     /// Activations per layer.
     pub layers: Vec<BaseLayer<T>>,
-    /// Per writer: current minus ablated output, `[rows or reads, d_model]`.
+    /// Per writer: current minus ablated output, `[rows or reads, d_model]`; of its span, where it has one.
     deltas: Vec<OnceLock<Vec<T>>>,
     /// Per writer: whether that difference is exactly zero.
     zero: Vec<bool>,
@@ -242,14 +243,14 @@ impl<T: Real> Frame<'_, T> {
 
     fn writes_ablated(&self, base: &Base<T>, writer: usize) -> bool {
         let (current, ablated, width, from, to) = self.values(base, writer);
-        let span = self.transformer.graph.span_of(writer);
-        let reads_only = self.writes_reads_only(writer);
-        current
-            .chunks_exact(width)
-            .zip(ablated.chunks_exact(width))
-            .enumerate()
-            .filter(|(row, _)| span.is_none_or(|span| self.spans.is_in(span, *row, reads_only)))
-            .all(|(_, (current, ablated))| current[from..to] == ablated[from..to])
+        let same = |row: usize| {
+            let (start, end) = (row * width + from, row * width + to);
+            current[start..end] == ablated[start..end]
+        };
+        match self.rows_of(writer) {
+            Some(rows) => rows.iter().all(|&row| same(row)),
+            None => (0..current.len() / width.max(1)).all(same),
+        }
     }
 
     /// A writer's current and ablated activations as columns `from..to` of matrices of `width` columns.
@@ -319,7 +320,7 @@ impl<T: Real> Frame<'_, T> {
     /// As [`Self::delta`], not kept.
     fn fresh_delta(&self, base: &Base<T>, writer: usize) -> Vec<T> {
         let difference = self.inner_difference(base, writer);
-        self.expand(writer, &self.within_span(writer, difference))
+        self.expand(writer, &self.within_span(writer, &difference))
     }
 
     /// Current minus ablated output of a writer at the rows of all spans.
@@ -334,20 +335,32 @@ impl<T: Real> Frame<'_, T> {
         rows::difference(&current, &ablated)
     }
 
-    /// What a writer writes, with nothing at the rows of other spans.
-    pub(crate) fn within_span(&self, writer: usize, mut values: Vec<T>) -> Vec<T> {
-        let Some(span) = self.transformer.graph.span_of(writer) else {
-            return values;
+    /// The rows of a writer's span, where it has one.
+    pub(crate) fn rows_of(&self, writer: usize) -> Option<&[usize]> {
+        let span = self.transformer.graph.span_of(writer)?;
+        Some(self.spans.rows(span, self.writes_reads_only(writer)))
+    }
+
+    /// What a writer writes at the rows of its span, from what it writes at all.
+    pub(crate) fn within_span<'v>(&self, writer: usize, values: &'v [T]) -> Cow<'v, [T]> {
+        let Some(rows) = self.rows_of(writer) else {
+            return Cow::Borrowed(values);
         };
-        let reads_only = self.writes_reads_only(writer);
-        let rows = self.layout.query_rows(reads_only).max(1);
-        let width = (values.len() / rows).max(1);
-        for (row, values) in values.chunks_exact_mut(width).enumerate() {
-            if !self.spans.is_in(span, row, reads_only) {
-                values.fill(T::ZERO);
-            }
+        let count = self.layout.query_rows(self.writes_reads_only(writer));
+        let width = values.len().checked_div(count).unwrap_or(0);
+        Cow::Owned(rows::gather(values, width, rows))
+    }
+
+    /// Adds or subtracts what a writer writes at the rows of its span.
+    pub(crate) fn apply(&self, writer: usize, values: &[T], add: bool, x: &mut [T]) {
+        let apply = if add { rows::add } else { rows::subtract };
+        let Some(rows) = self.rows_of(writer) else {
+            return apply(x, values);
+        };
+        let d_model = self.transformer.config().d_model;
+        for (&row, values) in rows.iter().zip(values.chunks_exact(d_model)) {
+            apply(&mut x[row * d_model..(row + 1) * d_model], values);
         }
-        values
     }
 
     /// The stream at a place with every writer's current output.

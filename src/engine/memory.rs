@@ -118,10 +118,9 @@ impl<T: Real> Transformer<'_, T> {
         let config = self.config();
         let post = if config.post_norms { w.ablated } else { 0 };
         let row = w.streams + w.layers + w.inner + w.work + w.readers + post;
-        let nodes = w.writers / self.graph.span_count();
-        let once = nodes + w.readers + w.ablated + 2 * (w.layers + w.streams);
+        let once = w.writers + w.readers + w.ablated + 2 * (w.layers + w.streams);
         let rows = examples * extent.rows * (runs * row + once);
-        let reads = examples * extent.reads * (2 * runs * w.logits + nodes);
+        let reads = examples * extent.reads * (2 * runs * w.logits + w.writers);
         // The projections of a layer's readers, transposed.
         let maps = w.readers * config.d_head;
         (rows + reads + maps) * w.number
@@ -140,7 +139,8 @@ impl<T: Real> Transformer<'_, T> {
             streams: (2 * layers + 1) * d,
             layers: layers * (2 * heads + 2 * own + d) + neurons,
             ablated: layers * (heads + d) + neurons,
-            writers: self.graph.writers().len() * d,
+            // A writer is there once per span, with the rows of this span.
+            writers: self.graph.writers().len() / self.graph.span_count() * d,
             inner: layers * config.d_mlp * maps,
             readers: (config.n_heads + 2 * slots + 1) * d,
             work: 6 * d + 3 * heads + 2 * own + (maps + 2) * config.d_mlp,

@@ -14,6 +14,19 @@ pub(crate) struct RowSpans {
     all: Vec<usize>,
     /// Per row read.
     reads: Vec<usize>,
+    /// Per span: its rows.
+    members: Vec<Members>,
+}
+
+/// The rows of a span, in order.
+#[derive(Debug, Clone, Default)]
+struct Members {
+    /// Among all rows.
+    all: Vec<usize>,
+    /// Among the rows read.
+    reads: Vec<usize>,
+    /// Those of `all` that are read: place in `all`, and among the rows read.
+    read: Vec<(usize, usize)>,
 }
 
 impl RowSpans {
@@ -38,21 +51,45 @@ impl RowSpans {
                     .map(|&position| spans[position]),
             );
         }
-        let reads = layout.reads.iter().map(|&row| all[row]).collect();
-        Ok(Self { all, reads })
+        let reads: Vec<usize> = layout.reads.iter().map(|&row| all[row]).collect();
+        let mut members = vec![Members::default(); graph.span_count()];
+        for (row, &span) in all.iter().enumerate() {
+            members[span].all.push(row);
+        }
+        for (read, (&span, row)) in reads.iter().zip(&layout.reads).enumerate() {
+            let own = &mut members[span];
+            let place = own.all.partition_point(|other| other < row);
+            own.reads.push(read);
+            own.read.push((place, read));
+        }
+        Ok(Self {
+            all,
+            reads,
+            members,
+        })
     }
 
-    /// Whether a row, or a row read, is in a span.
-    pub(crate) fn is_in(&self, span: usize, row: usize, reads_only: bool) -> bool {
-        self.of(reads_only)[row] == span
+    /// The rows of a span, or those of the rows read.
+    pub(crate) fn rows(&self, span: usize, reads_only: bool) -> &[usize] {
+        let members = &self.members[span];
+        if reads_only {
+            &members.reads
+        } else {
+            &members.all
+        }
+    }
+
+    /// The rows of a span that are read: place among its rows, and among the rows read.
+    pub(crate) fn read(&self, span: usize) -> &[(usize, usize)] {
+        &self.members[span].read
     }
 
     /// The span of every row, or of every row read.
-    pub(crate) fn of(&self, reads_only: bool) -> &[usize] {
+    fn of(&self, reads_only: bool) -> &[usize] {
         if reads_only { &self.reads } else { &self.all }
     }
 
-    /// Some of the rows and of the rows read.
+    /// Some of the rows and of the rows read, to score edges from.
     pub(crate) fn part(&self, rows: Range<usize>, reads: Range<usize>) -> Self {
         let some = |spans: &[usize], range: Range<usize>| match spans {
             [] => Vec::new(),
@@ -61,6 +98,7 @@ impl RowSpans {
         Self {
             all: some(&self.all, rows),
             reads: some(&self.reads, reads),
+            members: Vec::new(),
         }
     }
 

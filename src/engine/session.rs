@@ -52,7 +52,7 @@ impl<'a, T: Real> ModelEvaluator<'a, T> {
             lengths.sum::<usize>()
         };
         let rows = examples.chunks(longest).map(rows).max().unwrap_or(1).max(1);
-        let writers = transformer.graph.writers().len();
+        let writers = transformer.graph.writers().len() / transformer.graph.span_count();
         let bytes = rows * transformer.config().d_model * writers * size_of::<T>();
         let batch = (BATCH_ROWS / rows)
             .min(BATCH_BYTES / bytes.max(1))

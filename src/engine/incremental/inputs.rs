@@ -86,11 +86,16 @@ impl<T: Real> Frame<'_, T> {
         x: &mut [T],
     ) {
         let apply = if add { rows::add } else { rows::subtract };
-        if place.reads_only && !self.writes_reads_only(writer) {
-            let d_model = self.transformer.config().d_model;
-            apply(x, &rows::gather(values, d_model, &self.layout.reads));
-        } else {
-            apply(x, values);
+        if !place.reads_only || self.writes_reads_only(writer) {
+            return self.apply(writer, values, add, x);
+        }
+        let d_model = self.transformer.config().d_model;
+        let Some(span) = self.transformer.graph.span_of(writer) else {
+            return apply(x, &rows::gather(values, d_model, &self.layout.reads));
+        };
+        for &(row, read) in self.spans.read(span) {
+            let values = &values[row * d_model..(row + 1) * d_model];
+            apply(&mut x[read * d_model..(read + 1) * d_model], values);
         }
     }
 

@@ -47,9 +47,9 @@ impl<T: Real> Frame<'_, T> {
             });
             if differs {
                 let old = self.heads_contribution(base, None, layer, &from);
-                self.combine(place, heads.start, &old, false, x);
+                rows::subtract(x, &self.at_place(place, &old));
                 let new = self.heads_contribution(base, variant, layer, &to);
-                self.combine(place, heads.start, &new, true, x);
+                rows::add(x, &self.at_place(place, &new));
             }
         }
     }
@@ -81,12 +81,12 @@ impl<T: Real> Frame<'_, T> {
         let mut total = self.ablated_heads(layer).total.clone();
         for writer in heads.filter(|&writer| kept(writer)) {
             if !base.is_zero(writer) {
-                rows::add(&mut total, self.delta(base, writer));
+                self.apply(writer, self.delta(base, writer), true, &mut total);
             }
             if let Some(variant) = variant
                 && is_dirty(writer)
             {
-                rows::add(&mut total, self.expanded(variant, writer));
+                self.apply(writer, self.expanded(variant, writer), true, &mut total);
             }
         }
         Cow::Owned(transformer.post_norm(layer, &total))

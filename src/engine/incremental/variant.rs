@@ -30,7 +30,7 @@ pub(super) struct Variant<'m, T> {
 
 /// How a dirty writer differs from the base.
 pub(super) struct Difference<T> {
-    /// In the writer's own space: `[rows, d_head]`, `[rows, 1]` or `[rows, d_model]`.
+    /// At the rows of its span, in the writer's own space: `[rows, d_head]`, `[rows, 1]` or `[rows, d_model]`.
     inner: Vec<T>,
     /// Expanded to `[rows, d_model]`, on first use.
     expanded: OnceLock<Vec<T>>,
@@ -61,11 +61,12 @@ impl<T: Real> Frame<'_, T> {
     /// Notes how a writer differs, given by the first of its spans, from the base.
     pub(super) fn set_dirty(&self, variant: &mut Variant<'_, T>, first: usize, inner: Vec<T>) {
         let spans = self.transformer.graph.span_count();
-        for writer in first..first + spans - 1 {
-            variant.set_dirty(writer, self.within_span(writer, inner.clone()));
+        if spans == 1 {
+            return variant.set_dirty(first, inner);
         }
-        let last = first + spans - 1;
-        variant.set_dirty(last, self.within_span(last, inner));
+        for writer in first..first + spans {
+            variant.set_dirty(writer, self.within_span(writer, &inner).into_owned());
+        }
     }
 
     /// Whether a reader keeps more than half of its writers: then sums start from all of them.
@@ -105,8 +106,12 @@ impl<T: Real> Frame<'_, T> {
                 for writer in writers.filter(|&writer| variant.dirty[writer].is_some()) {
                     let expanded = self.expanded(variant, writer);
                     match &mut sum {
-                        Some(sum) => rows::add(sum, expanded),
-                        None => sum = Some(expanded.to_vec()),
+                        None if spans == 1 => sum = Some(expanded.to_vec()),
+                        _ => {
+                            let rows = self.layout.query_rows(reads_only);
+                            let sum = sum.get_or_insert_with(|| vec![T::ZERO; rows * d_model]);
+                            self.apply(writer, expanded, true, sum);
+                        }
                     }
                 }
                 sum
@@ -118,11 +123,10 @@ impl<T: Real> Frame<'_, T> {
                 for place in 0..config.n_heads * spans {
                     if let Some(difference) = &variant.dirty[wiring.first_head + place] {
                         any = true;
-                        let (head, span) = (place / spans, place % spans);
-                        for (row, values) in difference.inner.chunks_exact(d_head).enumerate() {
-                            if spans > 1 && !self.spans.is_in(span, row, reads_only) {
-                                continue;
-                            }
+                        let head = place / spans;
+                        let own = self.rows_of(wiring.first_head + place);
+                        for (index, values) in difference.inner.chunks_exact(d_head).enumerate() {
+                            let row = own.map_or(index, |rows| rows[index]);
                             let start = row * width + head * d_head;
                             z[start..start + d_head].copy_from_slice(values);
                         }
