@@ -3,7 +3,7 @@
 #   scripts/gallery.sh            writes docs/img/gallery
 #   scripts/gallery.sh --check    fails where a picture is not what is drawn now
 #   scripts/gallery.sh --measure [SPEC]...  runs the specs in circuits/gallery/specs first, or those named; all need
-#                                 SmolLM2-135M and about three minutes
+#                                 SmolLM2-135M and about six minutes
 # SECATEUR names the program; by default cargo builds it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -75,6 +75,8 @@ draw() {
     circuit ioi-200-layers ioi-200 --detail layers --theme print
     circuit ioi-2000 ioi-2000
     circuit ioi-2000-dark ioi-2000 --theme dark --direction right
+    circuit ioi-spans ioi-spans
+    circuit ioi-spans-right ioi-spans --direction right --theme print
     circuit ioi-roles ioi-20 --roles "$results/attention-ioi/roles.json"
 
     figures light eap eap-ig exact acdc

@@ -50,7 +50,7 @@ pub(super) fn spans_of_ids(row: &Map<String, Value>, tokens: usize) -> Result<Ve
         .fold(0_usize, |total, (_, count)| total.saturating_add(*count));
     if !pieces.is_empty() && total != tokens {
         return Err(format!(
-            "the spans have {total} tokens together and `clean` has {tokens}; give each token a span"
+            "the tokens of `spans` add up to {total} and `clean` has {tokens}; give each token a span"
         ));
     }
     let mut found = Vec::new();

@@ -8,6 +8,7 @@ use secateur::task::{Example, Span};
 
 use crate::engine::{Setup, assert_close, cases, setup, with_evaluator};
 use crate::oracle;
+use crate::program::{done, refused, secateur};
 use crate::twin::Twin;
 
 const NAMES: [&str; 3] = ["first", "S+1", "END"];
@@ -284,4 +285,88 @@ fn prompts_must_have_the_spans_of_the_graph() {
     let mut other = split.examples.clone();
     other[0].spans[0].name = "subject".into();
     insta::assert_snapshot!(fails(other), @r#"spans: a prompt has the span "subject", which the graph has not; its spans are first, S+1, END"#);
+}
+
+/// From a spec to a circuit, drawn, shown and evaluated again.
+#[test]
+fn a_circuit_with_spans_from_the_command_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: String| {
+        fs_err::write(folder.path().join(name), text).expect("a file");
+    };
+    let spec = |name: &str, task: &str, method: &str| {
+        format!(
+            r#"(format: 1, name: "{name}", models: ["builtin:toy-llama"], task: {task}, metric: LogitDiff, ablation: Patch,
+            granularity: (positions: Spans), method: {method}, outputs: [Dot, Svg, Html, Csv, Scores])"#
+        )
+    };
+    let task = "Ioi(pairs: 32, seed: 1)";
+    write(
+        "ioi.ron",
+        spec("ioi", task, "EapIg(steps: 5), select: TopN(edges: 60)"),
+    );
+    done(&secateur(folder.path(), &["run", "ioi.ron"]));
+    let circuit = "results/ioi/toy-llama/circuit.ron";
+    let text = fs_err::read_to_string(folder.path().join(circuit)).expect("a circuit");
+    assert!(
+        text.contains("positions: Spans") && text.contains("->logits@END"),
+        "{text}"
+    );
+    // The second subject is what differs, so that nothing before it matters.
+    assert!(!text.contains("@S1\""), "{text}");
+    let shown = done(&secateur(folder.path(), &["show", circuit]));
+    assert!(shown.contains("input@S2"), "{shown}");
+    let again = done(&secateur(
+        folder.path(),
+        &["eval", circuit, "--spec", "ioi.ron", "--json"],
+    ));
+    let report = fs_err::read_to_string(folder.path().join("results/ioi/toy-llama/report.json"));
+    let [report, again] = [report.expect("a report"), again].map(|text| {
+        let json: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        json
+    });
+    let faithfulness = |json: &serde_json::Value| json["faithfulness"].clone();
+    assert!(faithfulness(&report).is_f64(), "{report}");
+    assert_eq!(faithfulness(&report), faithfulness(&again));
+    for format in ["svg", "pdf", "png", "tikz", "dot", "html"] {
+        let output = secateur(folder.path(), &["render", circuit, "--format", format]);
+        assert!(
+            output.status.success() && !output.stdout.is_empty(),
+            "{format}"
+        );
+    }
+
+    // ACDC and mean ablation know spans too.
+    let acdc = spec("acdc", task, "Acdc(tau: 0.3)").replace("Patch", "Mean");
+    write("acdc.ron", acdc);
+    done(&secateur(folder.path(), &["run", "acdc.ron"]));
+
+    // Rows without spans, and circuits on them.
+    write(
+        "rows.jsonl",
+        "{\"clean\":[5,6,7],\"corrupt\":[5,8,7],\"answer\":[9],\"wrong\":[10]}\n".repeat(4),
+    );
+    let rows = r#"Tokens("rows.jsonl")"#;
+    write("rows.ron", spec("rows", rows, "Eap()"));
+    refused(
+        &secateur(folder.path(), &["run", "rows.ron"]),
+        3,
+        &["row 1", "`spans`"],
+    );
+    refused(
+        &secateur(folder.path(), &["eval", circuit, "--spec", "rows.ron"]),
+        3,
+        &["spans"],
+    );
+
+    // Hostile files.
+    for (from, to, what) in [
+        ("\"S2\",", "\"S2\", \"S2\",", "given twice"),
+        ("positions: Spans", "positions: Merged", "positions: Merged"),
+        ("->logits@END", "->logits@NOWHERE", "no span"),
+        ("->logits@END", "->logits", "no span"),
+    ] {
+        write("bad.ron", text.replacen(from, to, 1));
+        refused(&secateur(folder.path(), &["show", "bad.ron"]), 3, &[what]);
+    }
 }

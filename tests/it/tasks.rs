@@ -406,3 +406,34 @@ fn texts_are_split_by_all_of_their_tokens() {
     assert_eq!(held_out[0], held_out[1]);
     assert_ne!(discovery[0], held_out[0]);
 }
+
+#[test]
+fn generated_prompts_have_spans() {
+    let tokenizer = tokenizer(Numbers::Pairs, |_| true);
+    let mut lines = Vec::new();
+    for source in all(2, 3) {
+        let dataset = generate(&source, Some(&tokenizer));
+        for example in &dataset.examples {
+            let tokens: usize = example.spans.iter().map(|span| span.tokens).sum();
+            assert_eq!(tokens, example.clean.len());
+            let mut start = 0;
+            let parts = example.spans.iter().map(|span| {
+                let end = start + span.tokens;
+                let text = decode(&tokenizer, &example.clean[start..end]).concat();
+                start = end;
+                format!("{}:{text}", span.name)
+            });
+            lines.push(parts.collect::<Vec<_>>().join("|"));
+        }
+    }
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    start:Then,|IO: Kevin|and: and|S1: George|middle: had a long talk at the school. Afterwards,|S2: George|action: gave a book|END: to
+    start:While|S1: Alice|and: and|IO: Tom|middle: waited at the hotel,|S2: Alice|action: showed the watch|END: to
+    start:The rule lasted from the year|century: 16|YY:68|middle: to the year|END: 16
+    start:The strike lasted from the year|century: 16|YY:06|middle: to the year|END: 16
+    before: red green heart|A: stone|B: night|between: lamp morning rock clock eye lemon|END: stone
+    before: cup stone summer rock clock south winter|A: bread|B: west|between: snow night|END: bread
+    start:Today the|subject: chair|middle: beside the|distractor: towers
+    start:Today the|subject: boys|middle: with the|distractor: village
+    ");
+}

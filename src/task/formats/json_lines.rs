@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Row, Rows, mib};
 
 /// The keys of a row.
-const KEYS: [&str; 5] = ["clean", "corrupt", "answer", "wrong", "at"];
+const KEYS: [&str; 6] = ["clean", "corrupt", "answer", "wrong", "at", "spans"];
 
 /// The rows of such a file; its lines, each a row.
 pub(super) fn rows(body: &[u8]) -> Rows {

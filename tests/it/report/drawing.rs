@@ -246,3 +246,84 @@ proptest! {
         prop_assert_eq!(check_dot(&to_dot(&figure)), Ok(()));
     }
 }
+
+/// The small circuit's graph with three spans, and a random part of it.
+fn spanned_file(share: u64, seed: u64) -> CircuitFile {
+    let (config, graph, _) = small();
+    let spans = ["S1", "a long name of a span", "END"].map(str::to_owned);
+    let graph = graph.split_by(spans.to_vec()).unwrap();
+    let edges = 0..graph.edge_count() as u64;
+    let mixed =
+        |edge: &u64| (edge.wrapping_add(seed).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40) % 100;
+    let edges = edges.filter(|edge| mixed(edge) < share);
+    let kept = EdgeMask::from_edges(&graph, edges.map(|edge| edge as usize));
+    let scores = (0..graph.edge_count()).map(|edge| (edge as f64 * 0.7).sin());
+    let circuit = Circuit {
+        kept,
+        scores: Some(scores.collect()),
+    };
+    let mut file = file(&config, &graph, &circuit);
+    file.granularity.positions = secateur::graph::PositionSplit::Spans;
+    file.spans = spans.to_vec();
+    file
+}
+
+#[test]
+fn spans_are_columns() {
+    let mut drawn = 0;
+    for (share, seed) in [(1, 3), (10, 1), (40, 2), (100, 0)] {
+        for direction in [
+            secateur::report::Direction::Up,
+            secateur::report::Direction::Right,
+        ] {
+            let mut options = FigureOptions::default();
+            options.style.direction = direction;
+            let figure = Figure::with(&spanned_file(share, seed), &options).unwrap();
+            let layout = Layout::new(&figure);
+            let up = direction == secateur::report::Direction::Up;
+            for (node, area) in figure.nodes.iter().zip(&layout.boxes) {
+                let column = layout
+                    .columns
+                    .iter()
+                    .find(|it| Some(it.number) == node.column);
+                let (from, to) = column.expect("its column").sides;
+                let (low, high) = if up {
+                    (area.left(), area.right())
+                } else {
+                    (area.y, area.bottom())
+                };
+                assert!(
+                    low > from - 1e-6 && high < to + 1e-6,
+                    "{} {low} {high} {from} {to}",
+                    node.label
+                );
+                drawn += 1;
+            }
+            assert!(
+                layout
+                    .columns
+                    .is_sorted_by(|one, next| one.sides.1 < next.sides.0)
+            );
+            for (index, area) in layout.boxes.iter().enumerate() {
+                for other in &layout.boxes[..index] {
+                    assert!(!overlap(area, other), "{area:?} {other:?}");
+                }
+            }
+            // Edges stay in their span; only what heads look at goes from one to another.
+            for edge in &figure.edges {
+                let columns = [edge.from, edge.to].map(|node| figure.nodes[node].column);
+                let inside = edge.port == secateur::report::Port::Attended;
+                assert!(columns[0] == columns[1] || inside, "{}", edge.tooltip);
+                if inside {
+                    assert!(figure.nodes[edge.from].is_source && !figure.nodes[edge.to].is_source);
+                }
+            }
+            let (svg, dot) = (to_svg(&figure), to_dot(&figure));
+            xml::check(&svg).unwrap();
+            check_dot(&dot).unwrap();
+        }
+    }
+    assert!(drawn > 100, "{drawn}");
+    insta::assert_snapshot!(to_svg(&Figure::new(&spanned_file(3, 1)).unwrap()));
+    insta::assert_snapshot!(to_dot(&Figure::new(&spanned_file(3, 1)).unwrap()));
+}

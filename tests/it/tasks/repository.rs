@@ -51,5 +51,5 @@ fn the_specs_of_the_repository_name_tasks_that_load() {
             count += 1;
         }
     }
-    assert_eq!(count, 7);
+    assert_eq!(count, 8);
 }

@@ -105,7 +105,7 @@ fn wrong_rows_of_ids_are_named() {
     row 2: `at` has -1, which is not a position; positions count from 0
     row 2: `at` is empty; name a position, or leave `at` out for the last one
     row 2: `at` is not in ascending order; sort it and keep each position once
-    row 2: unknown key `label`; the keys are clean, corrupt, answer, wrong, at
+    row 2: unknown key `label`; the keys are clean, corrupt, answer, wrong, at, spans
     row 2: `corrupt` is missing; add it
     row 2: not JSON (EOF while parsing an object at line 1 column 30); write one object per line, such as {"clean": ..}
     row 2: not a JSON object; write {"clean": .., "corrupt": .., "answer": [..]}
@@ -291,4 +291,86 @@ fn answers_of_several_tokens_are_teacher_forced() {
     );
     assert_eq!(decode(&tokenizer, &example.answer), [" is", " near"]);
     assert_eq!(example.at, [1, 2]);
+}
+
+#[test]
+fn spans_of_rows_make_up_the_prompt() {
+    let tokenizer = tokenizer(Numbers::Pairs, |_| true);
+    let folder = tempfile::tempdir().unwrap();
+    let rows = [
+        r#"{"clean":"The chair beside the village","corrupt":"The boys beside the village","answer":[" is"],"spans":[["start","The"],["subject"," chair"],["END"," beside the village"]]}"#,
+        r#"{"clean":"The chair beside the village","corrupt":"The boys beside the village","answer":[[" is was"]],"spans":[["subject","The chair"],["END"," beside the village"]]}"#,
+    ];
+    fs_err::write(folder.path().join("rows.jsonl"), rows.join("\n")).unwrap();
+    let dataset = load(
+        &TaskSource::File("rows.jsonl".into()),
+        Some(&tokenizer),
+        folder.path(),
+    )
+    .unwrap();
+    let spans = |index: usize| -> Vec<(String, usize)> {
+        let spans = dataset.examples[index].spans.iter();
+        spans.map(|span| (span.name.clone(), span.tokens)).collect()
+    };
+    let named = |name: &str, tokens| (name.to_owned(), tokens);
+    assert_eq!(
+        spans(0),
+        [named("start", 1), named("subject", 1), named("END", 3)]
+    );
+    assert_eq!(
+        spans(1),
+        [named("subject", 2), named("END", 3), named("answer", 1)]
+    );
+    assert_eq!(
+        dataset.spans().unwrap(),
+        ["start", "subject", "END", "answer"]
+    );
+
+    let ids = r#"{"clean":[5,6,7],"corrupt":[5,8,7],"answer":[9],"spans":[["a",1],["b",2]]}"#;
+    fs_err::write(folder.path().join("ids.jsonl"), ids).unwrap();
+    let of_ids = load(&TaskSource::Tokens("ids.jsonl".into()), None, folder.path()).unwrap();
+    assert_eq!(of_ids.spans().unwrap(), ["a", "b"]);
+
+    // The spans count where positions are told apart, and only there.
+    let mut other = of_ids.clone();
+    other.examples[0].spans[0].name = "c".into();
+    assert_eq!(other.hash(), of_ids.hash());
+    assert_ne!(other.hash_with_spans(), of_ids.hash_with_spans());
+    other.examples[0].spans.clear();
+    let error = other.spans().unwrap_err().to_string();
+    insta::assert_snapshot!(error, @"Tokens(ids.jsonl), row 1: it has no spans, and positions: Spans tells positions apart by them; add `spans` to the rows (generated tasks have them where their parts are whole tokens)");
+}
+
+#[test]
+fn wrong_spans_are_named() {
+    let ids = |spans: &str| {
+        let row = format!(r#"{{"clean":[5,6],"corrupt":[5,7],"answer":[9],"spans":{spans}}}"#);
+        complaint(row.as_bytes(), false)
+    };
+    let text = |spans: &str| {
+        let row = format!(
+            r#"{{"clean":"The chair beside the village","corrupt":"The boys beside the village","answer":[" is"],"spans":{spans}}}"#
+        );
+        complaint(row.as_bytes(), true)
+    };
+    let messages = [
+        ids("3"),
+        ids("[3]"),
+        ids(r#"[["a",1]]"#),
+        ids(r#"[["a",1],["b",18446744073709551615]]"#),
+        ids(r#"[["a","x"]]"#),
+        text(r#"[["a",1]]"#),
+        text(r#"[["a","The"],["b"," chair"]]"#),
+        text(r#"[["a","The cha"],["b","ir beside the village"]]"#),
+    ];
+    insta::assert_snapshot!(messages.join("\n"), @r#"
+    row 1: `spans` is 3; it is a list of pairs of a name and a part, in the order of the prompt
+    row 1: `spans` is [3]; it is a list of pairs of a name and a part, in the order of the prompt
+    row 1: the tokens of `spans` add up to 1 and `clean` has 2; give each token a span
+    row 1: the tokens of `spans` add up to 18446744073709551615 and `clean` has 2; give each token a span
+    row 1: `spans` of token ids have numbers of tokens: [["subject", 1], ["verb", 2]]
+    row 1: `spans` has 1, which is not text; a span of a text is ["name", "its part of the text"]
+    row 1: the texts of `spans` make up "The chair" and `clean` is "The chair beside the village"; they must be the same, spaces included
+    row 1: `spans`: the piece "The cha" ends within a token of this tokenizer; spaces usually belong to the word behind them
+    "#);
 }
