@@ -342,10 +342,12 @@ fn a_circuit_with_spans_from_the_command_line() {
     done(&secateur(folder.path(), &["run", "acdc.ron"]));
 
     // Rows without spans, and circuits on them.
-    write(
-        "rows.jsonl",
-        "{\"clean\":[5,6,7],\"corrupt\":[5,8,7],\"answer\":[9],\"wrong\":[10]}\n".repeat(4),
-    );
+    let row = |first: u32| {
+        format!(
+            "{{\"clean\":[{first},6,7],\"corrupt\":[{first},8,7],\"answer\":[9],\"wrong\":[10]}}\n"
+        )
+    };
+    write("rows.jsonl", (20..28).map(row).collect());
     let rows = r#"Tokens("rows.jsonl")"#;
     write("rows.ron", spec("rows", rows, "Eap()"));
     refused(
