@@ -54,7 +54,8 @@ fn parts(vector: &str) -> (&str, Option<&str>, Option<&str>) {
 
 /// Adds a vector to the stream that leaves a layer, at every position.
 ///
-/// It becomes part of the bias of what the layer writes last, so it is the same in every run, patched or not.
+/// It becomes part of the bias of what the layer writes last, so it is the same in every run, patched or not. Gives name and
+/// hash of the model that it was found in, where the file says so.
 ///
 /// # Errors
 /// When the file holds no vector of this model's width, the layer does not exist, or the model norms what its layers write.
@@ -63,7 +64,7 @@ pub(super) fn add(
     vector: &str,
     base: &Path,
     hasher: &mut blake3::Hasher,
-) -> Result<()> {
+) -> Result<Option<(String, String)>> {
     let (path, layer, strength) = parts(vector);
     let path = base.join(path);
     let name = path.display().to_string();
@@ -81,14 +82,14 @@ pub(super) fn add(
     let layers = weights.config.n_layers;
     let layer = layer.as_deref().and_then(|text| text.trim().parse().ok());
     let Some(layer) = layer.filter(|layer: &usize| *layer < layers) else {
-        return Err(fail(format!(
+        return Err(Error::Usage(format!(
             "expected {vector:?} to end with @LAYER or @LAYER:STRENGTH, a layer from 0 to {}",
             layers - 1
         )));
     };
     let strength = strength.as_deref().unwrap_or("1").trim().parse::<f32>();
     let Some(strength) = strength.ok().filter(|strength| strength.is_finite()) else {
-        return Err(fail(format!(
+        return Err(Error::Usage(format!(
             "expected a number behind the colon of {vector:?}"
         )));
     };
@@ -101,7 +102,8 @@ pub(super) fn add(
         hasher.update(&value.to_le_bytes());
     }
     weights.blocks.add_after(layer, values);
-    Ok(())
+    let name = known("model").unwrap_or_else(|| "without a name".into());
+    Ok(known("model_hash").map(|hash| (name, hash)))
 }
 
 /// The vector in a file that `vector` wrote, with the file's metadata.

@@ -64,8 +64,17 @@ pub fn load_model_within(
         hasher.update(config);
     }
     opened.files.source().hash(&mut hasher);
+    let own_hash = hasher.finalize().to_hex();
+    let mut warnings = Vec::new();
     for vector in vectors {
-        added::add(&mut weights, vector, base, &mut hasher)?;
+        let found_in = added::add(&mut weights, vector, base, &mut hasher)?;
+        if let Some((other, hash)) = found_in
+            && hash != own_hash.as_str()
+        {
+            warnings.push(format!(
+                "the vector {vector} was found in another model ({other}): nothing says that its direction means the same here"
+            ));
+        }
     }
     Ok(LoadedModel {
         name: model_name(reference, base),
@@ -74,6 +83,7 @@ pub fn load_model_within(
         memory,
         tokenizer,
         no_tokenizer,
+        warnings,
     })
 }
 

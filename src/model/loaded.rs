@@ -18,6 +18,8 @@ pub struct LoadedModel {
     pub tokenizer: Option<Tokenizer>,
     /// Why there is no tokenizer, where there is none.
     pub no_tokenizer: Option<String>,
+    /// What whoever uses it should know, such as that a vector added to it was found in another model.
+    pub warnings: Vec<String>,
 }
 
 impl LoadedModel {

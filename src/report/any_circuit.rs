@@ -1,6 +1,6 @@
-//! A circuit file in either format: our own, or EAP-IG's.
+//! A circuit file in any format: our own, EAP-IG's, or a circuit of features.
 
-use super::{CircuitFile, EapGraph};
+use super::{CircuitFile, EapGraph, FeaturesFile};
 use crate::error::{Error, Result};
 
 /// A circuit file, as read.
@@ -10,6 +10,8 @@ pub enum AnyCircuit {
     Own(Box<CircuitFile>),
     /// `circuit.json`, in EAP-IG's and MIB's format.
     Eap(Box<EapGraph>),
+    /// `features.ron`.
+    Features(Box<FeaturesFile>),
 }
 
 impl AnyCircuit {
@@ -27,6 +29,9 @@ impl AnyCircuit {
         let json = file_name.to_ascii_lowercase().ends_with(".json") || start.starts_with('{');
         if json {
             return Ok(Self::Eap(Box::new(EapGraph::parse(text, file_name)?)));
+        }
+        if let Some(file) = FeaturesFile::from_ron(text, file_name) {
+            return Ok(Self::Features(Box::new(file?)));
         }
         Ok(Self::Own(Box::new(CircuitFile::from_ron(text, file_name)?)))
     }

@@ -1,27 +1,19 @@
 //! The result of an analysis of features: text for people, tables, a file of the circuit, and its drawing.
 
-use std::collections::BTreeMap;
-
-use ron::extensions::Extensions;
-use serde::Serialize;
-
 use super::csv::{field, number};
 use super::effect::{percent, shares};
-use super::figure::{Figure, FigureEdge, FigureNode, Port};
-use super::figure_nodes::row;
+use super::features_file::{counted, draw};
+use super::figure::Figure;
 use super::style::Style;
 use super::table::table;
 use super::text::{Text, clip, one_line, short, thousands};
-use crate::analyze::feature_circuit::{FeatureCircuitReport, FeatureEdge, NodeFigures, Share};
+use crate::analyze::feature_circuit::{FeatureCircuitReport, NodeFigures, Share};
 use crate::error::{Error, Result};
-use crate::graph::Node;
 
 /// Nodes and edges that the text shows.
 const SHOWN: usize = 40;
 /// Characters of a context that the text shows.
 const CONTEXT: usize = 50;
-/// Nodes that are drawn at most, those with the largest `|score|`.
-const DRAWN: usize = 80;
 
 /// The result as text; `about` says of what.
 pub fn feature_circuit_text(report: &FeatureCircuitReport, about: &str) -> String {
@@ -183,76 +175,13 @@ pub fn feature_edges_csv(report: &FeatureCircuitReport) -> String {
     out.0
 }
 
-/// Where a circuit of features comes from.
-#[derive(Debug, Clone, Serialize)]
-pub struct FeatureStamp<'s> {
-    /// The model.
-    pub model: &'s str,
-    /// Its hash.
-    pub model_hash: &'s str,
-    /// The spec in one line.
-    pub spec: &'s str,
-    /// Hashes of the data and of the dictionaries.
-    pub data_hash: &'s str,
-}
-
-/// The text of `features.ron`: where the circuit comes from, its figures on held-out pairs, nodes and edges with scores.
-///
-/// # Errors
-/// Never for values of this type; the serialiser's signature allows it.
-pub fn features_ron(report: &FeatureCircuitReport, stamp: &FeatureStamp<'_>) -> Result<String> {
-    #[derive(Serialize)]
-    struct File<'f> {
-        format: u32,
-        source: &'f FeatureStamp<'f>,
-        figures: BTreeMap<&'static str, f64>,
-        nodes: Vec<Entry<'f>>,
-        edges: &'f [FeatureEdge],
-    }
-    #[derive(Serialize)]
-    struct Entry<'f> {
-        node: &'f str,
-        score: f64,
-    }
-    let shares = [
-        ("faithfulness", report.faithfulness.value),
-        ("faithfulness_without_errors", report.without_errors.value),
-        ("faithfulness_complement", report.complement.value),
-        ("metric_circuit", Some(report.metric_circuit)),
-        ("metric_empty", Some(report.metric_empty)),
-        ("metric_full", Some(report.metric_full)),
-    ];
-    let nodes = report.nodes.iter().map(|it| Entry {
-        node: &it.node,
-        score: it.score,
-    });
-    let file = File {
-        format: 1,
-        source: stamp,
-        figures: shares
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)))
-            .collect(),
-        nodes: nodes.collect(),
-        edges: &report.edges,
-    };
-    let style = ron::ser::PrettyConfig::new().new_line("\n").depth_limit(2);
-    let options = ron::Options::default().with_default_extension(Extensions::IMPLICIT_SOME);
-    let mut text = options
-        .to_string_pretty(&file, style)
-        .map_err(|error| Error::Bug(format!("features.ron: {error}")))?;
-    text.push('\n');
-    Ok(text)
-}
-
-/// The circuit as a figure: its strongest nodes in the order in which the model computes them, and the edges among them.
+/// The circuit as a figure: its strongest nodes in the order in which the model computes them, with the contexts of their
+/// features, and the edges among them.
 ///
 /// # Errors
 /// When a name is not one of a node, which is a bug.
 pub fn features_figure(report: &FeatureCircuitReport, title: &str, about: &str) -> Result<Figure> {
-    let parse = |name: &str| name.parse::<Node>().map_err(Error::Bug);
-    let mut nodes = vec![(Node::Logits, None)];
-    for node in report.nodes.iter().take(DRAWN) {
+    let nodes = report.nodes.iter().map(|node| {
         let about = format!("{} ({})", node.node, short(node.score));
         let contexts = contexts(node);
         let about = if contexts.is_empty() {
@@ -260,65 +189,13 @@ pub fn features_figure(report: &FeatureCircuitReport, title: &str, about: &str) 
         } else {
             format!("{about}: {contexts}")
         };
-        nodes.push((parse(&node.node)?, Some(about)));
-    }
-    let mut rows: Vec<usize> = nodes.iter().map(|(node, _)| row(node)).collect();
-    rows.sort_unstable();
-    rows.dedup();
-    let mut nodes: Vec<FigureNode> = nodes
-        .into_iter()
-        .map(|(node, about)| FigureNode {
-            node,
-            label: node.to_string(),
-            rank: rows.partition_point(|&other| other < row(&node)),
-            group: None,
-            column: None,
-            is_source: false,
-            ports: None,
-            writes: true,
-            role: None,
-            about,
-        })
-        .collect();
-    nodes.sort_by_key(|it| (it.rank, it.node));
-    let index: BTreeMap<Node, usize> = nodes.iter().map(|it| it.node).zip(0..).collect();
-    let mut edges = Vec::new();
-    for edge in &report.edges {
-        let ends = (index.get(&parse(&edge.from)?), index.get(&parse(&edge.to)?));
-        let (Some(&from), Some(&to)) = ends else {
-            continue;
-        };
-        edges.push(FigureEdge {
-            from,
-            to,
-            port: Port::Only,
-            score: Some(edge.score),
-            tooltip: format!("{}->{}: {}", edge.from, edge.to, short(edge.score)),
-        });
-    }
-    edges.sort_by_key(|it| (it.from, it.to));
-    let largest = edges.iter().filter_map(|it| it.score).map(f64::abs);
-    let [features, errors] = report.kept();
-    let faithfulness = report.faithfulness.value.map_or_else(String::new, |value| {
-        format!(" · faithfulness\u{a0}{value:.2}")
+        (&node.node[..], about)
     });
-    let drawn = if report.nodes.len() > DRAWN {
-        format!(" · the {DRAWN} strongest drawn")
-    } else {
-        String::new()
-    };
-    Ok(Figure {
-        title: clip(title, 120),
-        caption: format!(
-            "{} · {features}\u{a0}features, {errors}\u{a0}errors{faithfulness}{drawn}",
-            clip(about, 160)
-        ),
-        largest: largest.fold(0.0, f64::max),
-        nodes,
-        edges,
-        grouped: false,
-        bundled: false,
-        columns: Vec::new(),
-        style: Style::default(),
-    })
+    let caption = format!(
+        "{} · {}",
+        clip(about, 160),
+        counted(report.kept(), report.faithfulness.value)
+    );
+    draw((title, &caption), nodes, &report.edges, Style::default())
+        .map_err(|error| Error::Bug(error.to_string()))
 }

@@ -14,6 +14,7 @@ mod eap_json;
 mod edit;
 mod effect;
 mod feature_circuit;
+mod features_file;
 mod figure;
 mod figure_nodes;
 mod heat_map;
@@ -62,9 +63,9 @@ pub use dot::{Dot, to_dot};
 pub use eap_json::{EapEdge, EapGraph, Imported, to_eap_json};
 pub use edit::{edit_csv, edit_svg, edit_text};
 pub use feature_circuit::{
-    FeatureStamp, feature_circuit_text, feature_edges_csv, feature_nodes_csv, features_figure,
-    features_ron,
+    feature_circuit_text, feature_edges_csv, feature_nodes_csv, features_figure,
 };
+pub use features_file::{FeatureSource, FeaturesFile, ScoredNode};
 pub use figure::{Detail, Figure, FigureEdge, FigureNode, FigureOptions, Port};
 pub use heat_map::{Colours, HeatCell, HeatMap};
 pub use html::{

@@ -70,9 +70,12 @@ pub(super) fn effects_section(report: &EffectsReport) -> String {
     let mut out = Text::default();
     out.line(format_args!(""));
     out.line(format_args!(
-        "{} features are active on {} discovery pairs; those of the largest attribution, measured on {} held-out pairs",
+        "{} features are active on {} discovery pairs{}; those of the largest attribution, measured on {} held-out pairs",
         thousands(report.active),
         report.examples_discovery,
+        report.variance_explained.map_or_else(String::new, |share| {
+            format!(", where {:.1} % of the variance is explained", 100.0 * share)
+        }),
         report.examples
     ));
     out.line(format_args!(

@@ -113,7 +113,7 @@ fn evaluate_file(
     let read = AnyCircuit::parse(&text, &name)?;
     let found = match &read {
         AnyCircuit::Own(file) => Some(file.as_ref()),
-        AnyCircuit::Eap(_) => None,
+        AnyCircuit::Eap(_) | AnyCircuit::Features(_) => None,
     };
     let found_in = found.map(|file| file.model.name.as_str());
     let (reference, base) = if let Some(reference) = model {
@@ -124,11 +124,20 @@ fn evaluate_file(
     };
     crate::events::phase(observer, "loading the model", 0);
     let model = load_model_within(reference, base, memory.map(|bytes| bytes as usize))?;
+    for warning in &model.warnings {
+        observer.event(crate::events::Event::Warning(warning.clone()));
+    }
     let (graph, circuit, mut warnings) = match &read {
         AnyCircuit::Own(file) => {
             let warnings = compare_models(file, &model, &name)?;
             let (graph, circuit) = file.circuit()?;
             (graph, circuit, warnings)
+        }
+        AnyCircuit::Features(_) => {
+            return Err(Error::Usage(format!(
+                "{name} is a circuit of features, which needs its dictionaries: run the spec in it again; report.json beside \
+                 it has the figures"
+            )));
         }
         AnyCircuit::Eap(file) => {
             let read = file.import(model.config(), spec.granularity.kv)?;

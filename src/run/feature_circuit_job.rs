@@ -19,8 +19,8 @@ use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
 use crate::report::{
-    FeatureStamp, feature_circuit_text, feature_edges_csv, feature_nodes_csv, features_figure,
-    features_ron, to_dot, to_svg,
+    FeatureSource, FeaturesFile, feature_circuit_text, feature_edges_csv, feature_nodes_csv,
+    features_figure, to_dot, to_svg,
 };
 use crate::spec::{Precision, ron_line};
 use crate::task::{Dataset, Prompts};
@@ -76,13 +76,13 @@ pub(super) fn answer(asked: &Asked<'_>, question: &FeatureCircuit) -> Result<Ans
     let figure = features_figure(&report, &title, &about)?;
     add("features.dot", to_dot(&figure));
     add("features.svg", to_svg(&figure));
-    let stamp = FeatureStamp {
-        model: &asked.job.model_name,
-        model_hash: &model.hash,
-        spec: &asked.spec_line(),
-        data_hash: &data_hash,
+    let source = FeatureSource {
+        model: asked.job.model_name.clone(),
+        model_hash: model.hash.clone(),
+        spec: asked.spec_line(),
+        data_hash: data_hash.clone(),
     };
-    add("features.ron", features_ron(&report, &stamp)?);
+    add("features.ron", FeaturesFile::new(&report, source).to_ron()?);
     files.insert("report.json", asked.json(&report, &data_hash)?);
     Ok(Answer {
         files,
@@ -101,10 +101,11 @@ fn dictionaries(
 ) -> Result<(Vec<Placed<f32>>, Vec<String>)> {
     let mut placed = Vec::new();
     let mut hashes = Vec::new();
-    for source in &question.dictionaries {
+    for (number, source) in question.dictionaries.iter().enumerate() {
         match source {
             DictionarySource::Train(sae) => {
-                let (dictionary, (layer, of), hash) = sae_job::trained(asked, sae, profile)?;
+                let (dictionary, (layer, of), hash) =
+                    sae_job::trained(asked, (sae, number), profile)?;
                 placed.push(Placed {
                     layer,
                     of,

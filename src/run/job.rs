@@ -11,7 +11,7 @@ use super::memory::Watch;
 use super::plan::Job;
 use super::provenance::{self, Stopwatch};
 use super::record::{Circumstances, Inputs, RECORD_FILE, RunRecord, Summary, content_hash};
-use super::sae_checkpoint::CHECKPOINT;
+use super::sae_checkpoint;
 use super::{analysis_job, circuit_job};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer};
@@ -88,9 +88,12 @@ pub(super) fn run_job(
         refuse_losing_weights(job, record, &inputs)?;
     }
     if options.force {
-        remove_if_there(&job.folder.join(CHECKPOINT))?;
+        sae_checkpoint::remove(&job.folder)?;
     }
     let listening = Listening::new(observer);
+    for warning in &model.warnings {
+        listening.event(Event::Warning(warning.clone()));
+    }
     let Contents {
         files: contents,
         seconds,
@@ -132,7 +135,7 @@ pub(super) fn run_job(
         },
     };
     record.write(&job.folder)?;
-    remove_if_there(&job.folder.join(CHECKPOINT))?;
+    sae_checkpoint::remove(&job.folder)?;
     Ok(Finish::Done(record.summary))
 }
 

@@ -9,8 +9,43 @@ use super::files::write_whole;
 use crate::analyze::sae::{Gradient, Recipe, Round, Training};
 use crate::error::{Error, Result};
 
-/// The file.
-pub(super) const CHECKPOINT: &str = "checkpoint.safetensors";
+/// What the names of the files begin and end with.
+const NAME: (&str, &str) = ("checkpoint", ".safetensors");
+
+/// What a training depends on, and its number among those of a job.
+#[derive(Debug, Clone)]
+pub(super) struct Checkpoint {
+    /// Everything that the training depends on.
+    pub inputs: String,
+    /// Its number.
+    pub number: usize,
+}
+
+impl Checkpoint {
+    /// The name of the file.
+    fn file(&self) -> String {
+        match self.number {
+            0 => [NAME.0, NAME.1].concat(),
+            number => format!("{}-{number}{}", NAME.0, NAME.1),
+        }
+    }
+}
+
+/// Removes what was written down in a folder.
+///
+/// # Errors
+/// When the disk refuses.
+pub(super) fn remove(folder: &Path) -> Result<()> {
+    for entry in fs_err::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(NAME.0) && name.ends_with(NAME.1) {
+            fs_err::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
+}
 
 /// The tensor with a hash of all others.
 const HASH: &str = "hash";
@@ -19,7 +54,11 @@ const HASH: &str = "hash";
 ///
 /// # Errors
 /// When the disk refuses.
-pub(super) fn write(folder: &Path, training: &Training<f32>, inputs: &str) -> Result<()> {
+pub(super) fn write(
+    folder: &Path,
+    training: &Training<f32>,
+    checkpoint: &Checkpoint,
+) -> Result<()> {
     let dictionary = &training.dictionary;
     let [first, second] = training.moments();
     let mut single: Vec<(String, &[f32])> = vec![
@@ -54,7 +93,8 @@ pub(super) fn write(folder: &Path, training: &Training<f32>, inputs: &str) -> Re
     let counts = std::iter::once(training.step as u64).chain(training.active.iter().copied());
     let counts = counts.flat_map(u64::to_le_bytes).collect();
     tensors.push(("step_and_active".into(), Dtype::U64, counts));
-    tensors.push(("inputs".into(), Dtype::U8, inputs.as_bytes().to_vec()));
+    let inputs = checkpoint.inputs.as_bytes().to_vec();
+    tensors.push(("inputs".into(), Dtype::U8, inputs));
     let hash = hash_of(
         tensors
             .iter()
@@ -67,8 +107,9 @@ pub(super) fn write(folder: &Path, training: &Training<f32>, inputs: &str) -> Re
     });
     let views: std::result::Result<Vec<_>, _> = views.collect();
     let file = views.and_then(|views| serialize(views, None));
-    let file = file.map_err(|error| Error::Bug(format!("{CHECKPOINT}: {error}")))?;
-    write_whole(folder, CHECKPOINT, &file)
+    let name = checkpoint.file();
+    let file = file.map_err(|error| Error::Bug(format!("{name}: {error}")))?;
+    write_whole(folder, &name, &file)
 }
 
 /// The state that was written down for the same inputs, if there is one; a file of other inputs, or a broken one, is none.
@@ -76,15 +117,15 @@ pub(super) fn read(
     folder: &Path,
     recipe: &Recipe,
     width: usize,
-    inputs: &str,
+    checkpoint: &Checkpoint,
 ) -> Option<Training<f32>> {
-    let bytes = fs_err::read(folder.join(CHECKPOINT)).ok()?;
+    let bytes = fs_err::read(folder.join(checkpoint.file())).ok()?;
     let tensors = SafeTensors::deserialize(&bytes).ok()?;
     let data = |name: &str, dtype: Dtype| {
         let tensor = tensors.tensor(name).ok()?;
         (tensor.dtype() == dtype).then(|| tensor.data())
     };
-    if data("inputs", Dtype::U8)? != inputs.as_bytes() {
+    if data("inputs", Dtype::U8)? != checkpoint.inputs.as_bytes() {
         return None;
     }
     let known = tensors.iter().filter(|(name, _)| *name != HASH);

@@ -10,6 +10,7 @@ use super::memory::Bound;
 use super::pipeline::misfit;
 use super::profile::Profile;
 use super::provenance;
+use super::sae_checkpoint::Checkpoint;
 use super::sae_train::{ROUND_ROWS, contexts_wanted, train};
 use super::text::{bytes_of, contexts, held_out, looked_at};
 use crate::analyze::Sae;
@@ -95,14 +96,14 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
     let held = match (loaded, recipe) {
         (Some(held), _) => held,
         (None, Some(recipe)) => {
-            let inputs = training_inputs(asked, &data_hash);
+            let checkpoint = checkpoint(asked, &data_hash, 0);
             let place = (&transformer, at);
             let training = train(
                 asked,
                 &recipe,
                 place,
                 (training_text, question.skip_first()),
-                (Some(&inputs), &profile),
+                (&checkpoint, &profile),
             )?;
             Held {
                 trained: (training.step, training.rounds),
@@ -126,7 +127,9 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
     }
     if let Some(dataset) = &task {
         data_hash = format!("{data_hash} {}", dataset.hash());
-        report.effects = Some(effects(asked, question, &transformer, placed, dataset)?);
+        let effects = effects(asked, question, &transformer, placed, dataset)?;
+        report.warnings.extend(effects.warnings());
+        report.effects = Some(effects);
         if dataset.split(spec.held_out).1.is_empty() {
             let warning =
                 "held_out is 0: the effects are on the prompts by which the features were chosen";
@@ -146,13 +149,14 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
     })
 }
 
-/// Everything that a training depends on.
-fn training_inputs(asked: &Asked<'_>, data_hash: &str) -> String {
+/// Everything that a training depends on, one of several of a job.
+fn checkpoint(asked: &Asked<'_>, data_hash: &str, number: usize) -> Checkpoint {
     let (version, spec) = (provenance::VERSION, asked.spec_line());
-    format!(
-        "{version} {REPORT_FORMAT} {spec} {} {data_hash}",
-        asked.model.hash
-    )
+    let model = &asked.model.hash;
+    Checkpoint {
+        inputs: format!("{version} {REPORT_FORMAT} {spec} {model} {data_hash}"),
+        number,
+    }
 }
 
 /// All files but `report.json`.
@@ -261,13 +265,13 @@ pub(super) fn warn_of_other_model(asked: &Asked<'_>, folder: &Path, trained_on: 
     }
 }
 
-/// A dictionary trained as part of another job, without checkpoints: with where it belongs, and the hash of the text.
+/// A dictionary trained as part of another job, one of several: with where it belongs, and the hash of the text.
 ///
 /// # Errors
 /// When the model or the text cannot be used, or the observer interrupts.
 pub(super) fn trained(
     asked: &Asked<'_>,
-    question: &Sae,
+    (question, number): (&Sae, usize),
     profile: &Profile,
 ) -> Result<(Dictionary<f32>, (usize, Representation), String)> {
     let model = asked.model;
@@ -292,14 +296,16 @@ pub(super) fn trained(
     profile.done("text");
     let transformer = transformer.within(room.map(|room| room.saturating_sub(bytes_of(&contexts))));
     let place = (&transformer, at);
+    let data_hash = hash_of(&contexts);
+    let checkpoint = checkpoint(asked, &data_hash, number);
     let training = train(
         asked,
         &recipe,
         place,
         (&contexts, question.skip_first()),
-        (None, profile),
+        (&checkpoint, profile),
     )?;
-    Ok((training.dictionary, at, hash_of(&contexts)))
+    Ok((training.dictionary, at, data_hash))
 }
 
 /// The place of a dictionary that is trained.

@@ -2,7 +2,7 @@
 
 use super::analysis_job::Asked;
 use super::profile::Profile;
-use super::sae_checkpoint;
+use super::sae_checkpoint::{self, Checkpoint};
 use crate::analyze::sae::{Progress, Recipe, Rows, Stage, TextRows, Training};
 use crate::engine::{Representation, Transformer};
 use crate::error::{Error, Result};
@@ -18,7 +18,7 @@ pub(super) fn contexts_wanted(recipe: &Recipe, (context, skip_first): (usize, us
         .div_ceil(context.saturating_sub(skip_first).max(1))
 }
 
-/// Trains from where a run with the same inputs stopped, or from the start; without inputs, no state is written down.
+/// Trains from where a run with the same inputs stopped, or from the start.
 ///
 /// # Errors
 /// When the loss is not finite, the disk refuses, or the observer interrupts.
@@ -27,7 +27,7 @@ pub(super) fn train(
     recipe: &Recipe,
     (transformer, at): (&Transformer<'_, f32>, (usize, Representation)),
     (contexts, skip_first): (&[Vec<u32>], usize),
-    (inputs, profile): (Option<&str>, &Profile),
+    (checkpoint, profile): (&Checkpoint, &Profile),
 ) -> Result<Training<f32>> {
     let observer = asked.observer;
     let context = contexts.iter().map(Vec::len).max().unwrap_or(1);
@@ -49,7 +49,7 @@ pub(super) fn train(
     };
     let folder = &asked.job.folder;
     let width = Rows::<f32>::width(&rows);
-    let found = inputs.and_then(|inputs| sae_checkpoint::read(folder, recipe, width, inputs));
+    let found = sae_checkpoint::read(folder, recipe, width, checkpoint);
     let mut training = found.unwrap_or_else(|| Training::new(recipe, width));
     phase(observer, "training", rounds as u64);
     while training.rounds.len() < rounds {
@@ -76,9 +76,7 @@ pub(super) fn train(
                 problem: "its loss is not finite; lower learning_rate, unless the layer holds nothing but zeros".into(),
             });
         }
-        if let Some(inputs) = inputs {
-            sae_checkpoint::write(folder, &training, inputs)?;
-        }
+        sae_checkpoint::write(folder, &training, checkpoint)?;
         observer.event(Event::Step {
             done: number as u64 + 1,
             note: format!("loss {:.3}, {:.1} active", last.reconstruction, last.l0),

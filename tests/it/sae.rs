@@ -1,11 +1,13 @@
 //! Sparse autoencoders: gradients against finite differences, a toy of superposition with known features, exact resume,
 //! and the format that others read.
 
-use rand::seq::index::sample;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use safetensors::SafeTensors;
-use secateur::analyze::sae::{Dictionary, Progress, Recipe, SaeKind, Training, gradient};
+use secateur::analyze::sae::{
+    Dictionary, Progress, Recipe, SaeKind, Superposition, Training, gradient,
+};
+use secateur::events::Silent;
 use secateur::report::{LensStamp, sae_lens};
 
 const KINDS: [SaeKind; 5] = [
@@ -164,61 +166,10 @@ fn the_largest_are_kept_and_no_more() {
     assert!(codes.chunks_exact(10).any(|row| active(row) != 3));
 }
 
-/// Rows made of few of more features than there are coordinates.
-struct Superposition {
-    features: Vec<Vec<f64>>,
-}
-
 const WIDTH: usize = 20;
 
-impl Superposition {
-    fn new(count: usize) -> Self {
-        let mut rng = ChaCha8Rng::seed_from_u64(77);
-        let mut unit = || {
-            let vector: Vec<f64> = (0..WIDTH)
-                .map(|_| (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0)
-                .collect();
-            let norm = vector.iter().map(|it| it * it).sum::<f64>().sqrt();
-            vector.iter().map(|it| it / norm).collect()
-        };
-        Self {
-            features: (0..count).map(|_| unit()).collect(),
-        }
-    }
-
-    /// Rows of two active features each, between one and two.
-    fn rows(&self, count: usize, round: usize) -> Vec<f32> {
-        let mut rng = ChaCha8Rng::seed_from_u64(1000 + round as u64);
-        let mut rows = Vec::with_capacity(count * WIDTH);
-        for _ in 0..count {
-            let mut row = [0.0; WIDTH];
-            for feature in sample(&mut rng, self.features.len(), 2) {
-                let size = 1.0 + rng.random::<f64>();
-                for (value, part) in row.iter_mut().zip(&self.features[feature]) {
-                    *value += size * part;
-                }
-            }
-            rows.extend(row.map(|value| value as f32));
-        }
-        rows
-    }
-
-    /// Of every feature the largest cosine with a decoder row, mean over features.
-    fn recovered(&self, dictionary: &Dictionary<f32>) -> f64 {
-        let best = self.features.iter().map(|feature| {
-            dictionary
-                .decoder
-                .chunks_exact(WIDTH)
-                .map(|row| {
-                    row.iter()
-                        .zip(feature)
-                        .map(|(a, b)| f64::from(*a) * b)
-                        .sum::<f64>()
-                })
-                .fold(-1.0, f64::max)
-        });
-        best.sum::<f64>() / self.features.len() as f64
-    }
+fn toy(features: usize) -> Superposition {
+    Superposition::new(WIDTH, features, 2, 77).expect("a toy")
 }
 
 fn trained(kind: SaeKind, toy: &Superposition, rounds: usize) -> Training<f32> {
@@ -237,7 +188,7 @@ fn trained(kind: SaeKind, toy: &Superposition, rounds: usize) -> Training<f32> {
 /// Known features in superposition are found by every kind.
 #[test]
 fn features_in_superposition_are_recovered() {
-    let toy = Superposition::new(40);
+    let toy = toy(40);
     let kinds = [
         SaeKind::Relu { l1: 2.5 },
         SaeKind::TopK { k: 2 },
@@ -248,19 +199,19 @@ fn features_in_superposition_are_recovered() {
         },
         SaeKind::Gated { l1: 4.0 },
     ];
-    let (mut table, mut least, mut most_before) = (Vec::new(), 1.0_f64, 0.0_f64);
+    let mut table = Vec::new();
+    let (mut least, mut most_before) = (1.0_f64, 0.0_f64);
     for kind in kinds {
-        let training = trained(kind, &toy, 100);
-        let found = toy.recovered(&training.dictionary);
-        let begun = Dictionary::<f32>::random(kind, WIDTH, 40, 1);
-        let before = toy.recovered(&begun);
-        let last = training.rounds.last().expect("rounds");
-        table.push(format!(
-            "{kind:?}: {before:.3} -> {found:.3}, {:.2} active",
-            last.l0
-        ));
-        least = least.min(found);
-        most_before = most_before.max(before);
+        let found = toy
+            .recover(&recipe(kind, 40), 100, &Silent)
+            .expect("a dictionary");
+        assert!(
+            found.found > 0.6 && found.variance_explained > 0.7,
+            "{found:?}"
+        );
+        least = least.min(found.mean_max_cosine);
+        most_before = most_before.max(found.random);
+        table.push(found);
     }
     assert!(least > 0.9 && most_before < 0.7, "{table:#?}");
 }
@@ -268,7 +219,7 @@ fn features_in_superposition_are_recovered() {
 /// A training that goes on from a copy of its state ends with the same bits; another seed with others.
 #[test]
 fn training_goes_on_from_any_round() {
-    let toy = Superposition::new(30);
+    let toy = toy(30);
     let kind = SaeKind::TopK { k: 2 };
     let recipe = recipe(kind, 40);
     let progress = Progress {
@@ -297,7 +248,7 @@ fn training_goes_on_from_any_round() {
 /// Decoder rows keep norm one, and inputs a mean norm of the square root of their width.
 #[test]
 fn decoder_rows_keep_norm_one() {
-    let toy = Superposition::new(30);
+    let toy = toy(30);
     for kind in KINDS {
         let training = trained(kind, &toy, 3);
         for row in training.dictionary.decoder.chunks_exact(WIDTH) {
@@ -315,7 +266,7 @@ fn decoder_rows_keep_norm_one() {
 /// The files that other programs read compute the same, by the formulas of `SAELens`, row by row.
 #[test]
 fn exported_weights_compute_the_same() {
-    let toy = Superposition::new(30);
+    let toy = toy(30);
     let rows = toy.rows(50, 9);
     for kind in KINDS {
         let dictionary = trained(kind, &toy, 2).dictionary;

@@ -5,7 +5,7 @@
 //! over examples. Derivatives of the later node leave out what passes an autoencoder between the two, so that the edges
 //! out of a node to all later nodes and to `logits` add up to its attribution.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::decomposition::merged;
 use super::evaluator::{FeatureEvaluator, Group, product};
@@ -18,7 +18,8 @@ use crate::metric::Metric;
 use crate::model::Real;
 
 /// An edge between two nodes, or from a node to `logits`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FeatureEdge {
     /// The earlier node's name.
     pub from: String,

@@ -6,6 +6,10 @@ use super::parameters::SaeKind;
 use crate::analyze::adam::moved;
 use crate::model::Real;
 
+/// How much faster thresholds learn than weights. They are logarithms that start low and have to move by factors, and Adam's
+/// steps are as long as the learning rate, whatever the price: at the weights' rate a short training would not reach them.
+const THRESHOLD_RATE: f64 = 20.0;
+
 /// First and second moments of every weight's gradient.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Moments<T> {
@@ -40,37 +44,46 @@ impl<T: Real> Moments<T> {
         if let SaeKind::BatchTopK { .. } = dictionary.kind {
             gradient.sparsity.fill(T::ZERO);
         }
+        let threshold_rate = match dictionary.kind {
+            SaeKind::JumpRelu { .. } => THRESHOLD_RATE * rate,
+            _ => rate,
+        };
         let (first, second) = (&mut self.first, &mut self.second);
-        for (weights, gradient, first, second) in [
+        for (weights, gradient, first, second, rate) in [
             (
                 &mut dictionary.encoder,
                 &gradient.encoder,
                 &mut first.encoder,
                 &mut second.encoder,
+                rate,
             ),
             (
                 &mut dictionary.encoder_bias,
                 &gradient.encoder_bias,
                 &mut first.encoder_bias,
                 &mut second.encoder_bias,
+                rate,
             ),
             (
                 &mut dictionary.decoder,
                 &gradient.decoder,
                 &mut first.decoder,
                 &mut second.decoder,
+                rate,
             ),
             (
                 &mut dictionary.decoder_bias,
                 &gradient.decoder_bias,
                 &mut first.decoder_bias,
                 &mut second.decoder_bias,
+                rate,
             ),
             (
                 &mut dictionary.sparsity,
                 &gradient.sparsity,
                 &mut first.sparsity,
                 &mut second.sparsity,
+                threshold_rate,
             ),
         ] {
             moved(weights, gradient, (first, second), (step, rate));

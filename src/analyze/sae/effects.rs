@@ -129,6 +129,7 @@ pub fn feature_effects<T: Real>(
         examples: task.held_out.len(),
         metric_clean: mean(&on_held_out.clean),
         metric_corrupt: mean(&transformer.clean_metric(&corrupt, task.metric, observer)?),
+        variance_explained: screen.variance_explained(),
         active: screen.active.iter().filter(|&&rows| rows > 0).count(),
         changes: question.changes.iter().map(ToString::to_string).collect(),
         mean_size: [sizes(&features), sizes(&random)],

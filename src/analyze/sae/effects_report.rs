@@ -16,6 +16,9 @@ pub struct EffectsReport {
     pub metric_clean: f64,
     /// The same on the corrupt ones.
     pub metric_corrupt: f64,
+    /// 1 - squared distance of the reconstructions / squared distance of the mean, at the positions of the discovery prompts,
+    /// clean and corrupt, that are not skipped.
+    pub variance_explained: Option<f64>,
     /// Features that are active on a discovery prompt.
     pub active: usize,
     /// What is done, in the order of each feature's effects.
@@ -28,6 +31,30 @@ pub struct EffectsReport {
     pub mean_size: [Vec<f64>; 2],
     /// Text written with a feature's direction added.
     pub written: Vec<SteeredSamples>,
+}
+
+/// Share of the variance below which what features do says little.
+const LITTLE: f64 = 0.5;
+
+impl EffectsReport {
+    /// What a reader of it should know.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        if self.metric_clean <= self.metric_corrupt {
+            warnings.push(
+                "the metric of the clean prompts is not above that of the corrupt ones: the model does not show this behaviour, \
+                 or the prompts have each other's place"
+                    .into(),
+            );
+        }
+        if let Some(share) = self.variance_explained.filter(|share| *share < LITTLE) {
+            warnings.push(format!(
+                "the dictionary explains {:.0} % of the variance on the task's prompts: what its features do there says little",
+                100.0 * share
+            ));
+        }
+        warnings
+    }
 }
 
 /// A feature on a task.

@@ -15,6 +15,7 @@ mod parameters;
 mod revival;
 mod rows;
 mod screen;
+mod superposition;
 mod train;
 
 pub use change::{FeatureChange, FeatureEffects};
@@ -28,4 +29,5 @@ pub(super) use load::dictionary_files;
 pub use load::{LoadedDictionary, load_dictionary};
 pub use parameters::{Corpus, Recipe, Sae, SaeKind};
 pub use rows::{Rows, TextRows};
+pub use superposition::{Recovery, Superposition};
 pub use train::{Progress, Round, Stage, Training};

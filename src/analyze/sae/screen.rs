@@ -29,6 +29,30 @@ pub(super) struct Screen {
     pub at_read: [Vec<f64>; 2],
     /// The first-order estimate of the change of the metric when it is set to zero.
     pub attribution: Vec<f64>,
+    /// How far reconstructions are off, on clean and on corrupt prompts.
+    fit: [Fit; 2],
+}
+
+/// Sums over rows of what is represented.
+#[derive(Debug, Clone)]
+struct Fit {
+    /// Squared distances of the reconstructions.
+    error: f64,
+    /// Squared norms.
+    square: f64,
+    /// The rows.
+    sum: Vec<f64>,
+}
+
+impl Fit {
+    fn add<T: Real>(&mut self, input: &[T], output: &[T]) {
+        for ((input, output), sum) in input.iter().zip(output).zip(&mut self.sum) {
+            let (input, output) = (input.to_f64(), output.to_f64());
+            self.error += (input - output).powi(2);
+            self.square += input * input;
+            *sum += input;
+        }
+    }
 }
 
 impl Screen {
@@ -47,6 +71,11 @@ impl Screen {
             totals: [0, 1].map(|_| vec![0.0; features]),
             at_read: [0, 1].map(|_| vec![0.0; features]),
             attribution: vec![0.0; features],
+            fit: [0, 1].map(|_| Fit {
+                error: 0.0,
+                square: 0.0,
+                sum: vec![0.0; dictionary.width],
+            }),
         };
         let mut done = 0;
         // Codes and what the gradient is along every feature.
@@ -111,6 +140,9 @@ impl Screen {
         let prompts: Vec<&[u32]> = prompts.collect();
         let inputs = transformer.representation(&prompts, site.0, site.1)?;
         let codes = dictionary.encode(&dictionary.scaled(&inputs));
+        let outputs = dictionary.outputs(&codes);
+        let width = dictionary.width;
+        let mut pairs = inputs.chunks_exact(width).zip(outputs.chunks_exact(width));
         let mut rows = codes.chunks_exact(dictionary.features);
         for (example, prompt) in examples.iter().zip(&prompts) {
             let last = example.at.last().copied().unwrap_or(0);
@@ -127,9 +159,22 @@ impl Screen {
                     }
                 }
             }
+            for (input, output) in pairs.by_ref().take(prompt.len()).skip(skip_first) {
+                self.fit[side].add(input, output);
+            }
             self.rows += prompt.len().saturating_sub(skip_first);
         }
         Ok(())
+    }
+
+    /// 1 - squared distance of the reconstructions / squared distance of the mean; none where all rows are equal.
+    pub(super) fn variance_explained(&self) -> Option<f64> {
+        let [clean, corrupt] = &self.fit;
+        let sums = clean.sum.iter().zip(&corrupt.sum);
+        let of_mean: f64 =
+            sums.map(|(a, b)| (a + b).powi(2)).sum::<f64>() / self.rows.max(1) as f64;
+        let variance = clean.square + corrupt.square - of_mean;
+        (variance > 0.0).then(|| 1.0 - (clean.error + corrupt.error) / variance)
     }
 
     /// Share of the rows on which a feature is active.

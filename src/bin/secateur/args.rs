@@ -18,12 +18,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use self::relation::RelationArgs;
 pub(crate) use edit::EditArgs;
 pub(crate) use feature_circuit::FeatureCircuitArgs;
-pub(crate) use figures::{FigureArgs, PictureArg, RenderArgs, ShowArgs, style};
+pub(crate) use figures::{
+    DetailArg, DirectionArg, FigureArgs, PictureArg, RenderArgs, ShowArgs, style,
+};
 pub(crate) use lens::{AttentionArgs, LensArgs, ResidualArgs};
 pub(crate) use neurons::NeuronsArgs;
 pub(crate) use patchscope::PatchscopeArgs;
 pub(crate) use repl::ReplArgs;
-pub(crate) use sae::SaeArgs;
+pub(crate) use sae::{SaeArgs, SuperpositionArgs};
 pub(crate) use trace::TraceArgs;
 
 /// Finds the circuit inside a transformer language model that does a task.
@@ -95,6 +97,8 @@ pub(crate) enum Command {
     Relation(RelationArgs),
     /// Train or load a sparse autoencoder of what a layer represents; describe its features and what they do.
     Sae(SaeArgs),
+    /// See whether sparse autoencoders of every kind recover known features in superposition, without a model.
+    Superposition(SuperpositionArgs),
     /// Find where in the model a prompt's subject is turned into its answer, by noise on it and places put back.
     Trace(TraceArgs),
     /// Find the direction of the residual stream that carries a behaviour; add it and take it out.

@@ -7,7 +7,7 @@ use secateur::report::{Detail, Direction, Style, Theme};
 
 #[derive(Debug, Args)]
 pub(crate) struct RenderArgs {
-    /// The circuit: circuit.ron, or a JSON file in EAP-IG's format; or a plot, an .svg file that secateur wrote.
+    /// The circuit: circuit.ron, features.ron, or a JSON file in EAP-IG's format; or a plot, an .svg file that secateur wrote.
     pub(crate) circuit: PathBuf,
     /// The format.
     #[arg(long, value_name = "F", value_parser = formats())]
@@ -15,13 +15,13 @@ pub(crate) struct RenderArgs {
     /// Colours for bright pages, dark pages, or paper.
     #[arg(long, value_enum, default_value = "light")]
     pub(crate) theme: ThemeArg,
-    /// Where the logits are: above the embedding, or to the right of it.
-    #[arg(long, value_enum, default_value = "up")]
-    pub(crate) direction: DirectionArg,
+    /// Where the logits are: above the embedding, or to the right of it [default: up].
+    #[arg(long, value_enum)]
+    pub(crate) direction: Option<DirectionArg>,
     /// How much is drawn of large circuits: what can be made out, every edge, edges between two nodes as one, or the
-    /// heads of a layer as one.
-    #[arg(long, value_enum, default_value = "fitting")]
-    pub(crate) detail: DetailArg,
+    /// heads of a layer as one [default: fitting].
+    #[arg(long, value_enum)]
+    pub(crate) detail: Option<DetailArg>,
     /// Labels below the names of nodes: roles.json as `attention` writes it, or JSON such as {"a5.h1": "induction"}.
     #[arg(long, value_name = "ROLES.json")]
     pub(crate) roles: Option<PathBuf>,

@@ -217,7 +217,9 @@ fn kind_of(task: &str) -> String {
 
 /// `secateur sae`.
 pub(crate) fn sae(args: &SaeArgs, quiet: bool) -> Result<u8> {
-    let text = corpus(&args.text, args.sampled, args.seed);
+    // A dictionary trained here may have seen the text that its seed draws.
+    let seed = args.seed.wrapping_add(u64::from(args.load.is_some()));
+    let text = corpus(&args.text, args.sampled, seed);
     let (name, origin, held_out) = match (&args.load, args.layer) {
         (Some(folder), _) => {
             let last = folder.file_name().unwrap_or_default().to_string_lossy();

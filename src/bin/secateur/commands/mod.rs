@@ -16,6 +16,7 @@ mod render;
 mod repl;
 mod run;
 mod show;
+mod superposition;
 mod trace;
 
 use clap::Parser;
@@ -59,6 +60,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Patchscope(args) => patchscope::patchscope(args, cli.quiet),
         Command::Relation(args) => analysis::relation(args, cli.quiet),
         Command::Sae(args) => analysis::sae(args, cli.quiet),
+        Command::Superposition(args) => superposition::superposition(args, cli.quiet),
         Command::Trace(args) => trace::trace(args, cli.quiet),
         Command::Vector(args) => analysis::vector(args, cli.quiet),
         Command::FeatureCircuit(args) => analysis::feature_circuit(args, cli.quiet),

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use secateur::report::{
     AnyCircuit, CircuitFile, FigureOptions, NodeRoles, exporter, outlined, parse_roles, recoloured,
-    to_pdf, to_png, to_tikz,
+    to_dot, to_pdf, to_png, to_svg, to_tikz,
 };
 use secateur::run::{read_circuit_text, write_file};
 use secateur::{Error, Result};
 
-use crate::args::{RenderArgs, style};
+use crate::args::{DetailArg, DirectionArg, RenderArgs, style};
 use crate::output;
 
 pub(crate) fn render(args: &RenderArgs, quiet: bool) -> Result<u8> {
@@ -24,19 +24,37 @@ pub(crate) fn render(args: &RenderArgs, quiet: bool) -> Result<u8> {
             "--width is for --format png; other formats have no pixels".into(),
         ));
     }
+    let text = read_circuit_text(&args.circuit)?;
     let bytes = if name.to_ascii_lowercase().ends_with(".svg") {
-        convert(&read_circuit_text(&args.circuit)?, &name, args)?
+        refuse(args.direction.is_some(), "--direction", "a plot")?;
+        refuse(args.detail.is_some(), "--detail", "a plot")?;
+        refuse(args.roles.is_some(), "--roles", "a plot")?;
+        convert(&recoloured(&text, args.theme.into(), &name)?, &name, args)?
     } else {
-        let file = circuit(&args.circuit, quiet)?;
-        let roles = roles(args.roles.as_deref())?;
-        warn_of_other_model(&roles, &file, quiet);
-        let options = FigureOptions {
-            style: style(args.theme, args.direction),
-            detail: args.detail.into(),
-            roles: roles.roles,
-            pixels: args.width,
-        };
-        exporter(&args.format)?.export(&file, &options)?
+        match AnyCircuit::parse(&text, &name)? {
+            AnyCircuit::Features(file) => {
+                refuse(args.detail.is_some(), "--detail", "a circuit of features")?;
+                refuse(args.roles.is_some(), "--roles", "a circuit of features")?;
+                let style = style(args.theme, args.direction.unwrap_or(DirectionArg::Up));
+                let figure = file.figure(style)?;
+                match &args.format[..] {
+                    "dot" => to_dot(&figure).into_bytes(),
+                    _ => convert(&to_svg(&figure), &name, args)?,
+                }
+            }
+            read => {
+                let file = drawn(read, &name, quiet)?;
+                let roles = roles(args.roles.as_deref())?;
+                warn_of_other_model(&roles, &file, quiet);
+                let options = FigureOptions {
+                    style: style(args.theme, args.direction.unwrap_or(DirectionArg::Up)),
+                    detail: args.detail.unwrap_or(DetailArg::Fitting).into(),
+                    roles: roles.roles,
+                    pixels: args.width,
+                };
+                exporter(&args.format)?.export(&file, &options)?
+            }
+        }
     };
     let bytes = if args.outlines {
         outlined(&String::from_utf8_lossy(&bytes), &name)?.into_bytes()
@@ -53,8 +71,20 @@ pub(crate) fn render(args: &RenderArgs, quiet: bool) -> Result<u8> {
 /// A circuit file of either kind, with what it lacks as warnings.
 pub(super) fn circuit(path: &Path, quiet: bool) -> Result<CircuitFile> {
     let name = path.display().to_string();
-    match AnyCircuit::parse(&read_circuit_text(path)?, &name)? {
+    drawn(
+        AnyCircuit::parse(&read_circuit_text(path)?, &name)?,
+        &name,
+        quiet,
+    )
+}
+
+/// As [`circuit`], of a file that was read.
+fn drawn(read: AnyCircuit, name: &str, quiet: bool) -> Result<CircuitFile> {
+    match read {
         AnyCircuit::Own(file) => Ok(*file),
+        AnyCircuit::Features(_) => Err(Error::Usage(format!(
+            "{name} is a circuit of features: `secateur render` draws it, and report.txt beside it lists its nodes and edges"
+        ))),
         AnyCircuit::Eap(graph) => {
             let (file, notes) = graph.drawing()?;
             for note in notes.iter().filter(|_| !quiet) {
@@ -86,16 +116,25 @@ pub(super) fn warn_of_other_model(roles: &NodeRoles, file: &CircuitFile, quiet: 
     }
 }
 
-/// A plot in another theme and format.
+/// Refuses an option that what is drawn has no use for.
+fn refuse(given: bool, option: &str, what: &str) -> Result<()> {
+    if given {
+        let problem =
+            format!("{option} is for circuits of heads and MLPs, and this is {what}; leave it out");
+        return Err(Error::Usage(problem));
+    }
+    Ok(())
+}
+
+/// A drawing in another format.
 fn convert(svg: &str, name: &str, args: &RenderArgs) -> Result<Vec<u8>> {
-    let svg = recoloured(svg, args.theme.into(), name)?;
     match &args.format[..] {
-        "svg" => Ok(svg.into_bytes()),
-        "pdf" => to_pdf(&svg, name),
-        "png" => to_png(&svg, name, args.width),
-        "tikz" => to_tikz(&svg, name).map(String::into_bytes),
+        "svg" => Ok(svg.as_bytes().to_vec()),
+        "pdf" => to_pdf(svg, name),
+        "png" => to_png(svg, name, args.width),
+        "tikz" => to_tikz(svg, name).map(String::into_bytes),
         other => Err(Error::Usage(format!(
-            "{name} is a picture, not a circuit; {other} needs a circuit file"
+            "{other} needs a circuit file of heads and MLPs, which {name} is not"
         ))),
     }
 }
