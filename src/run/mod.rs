@@ -34,6 +34,7 @@ mod residual_job;
 mod results;
 mod roofline;
 mod sae_checkpoint;
+mod sae_files;
 mod sae_job;
 mod sae_train;
 mod seen_by_heads;

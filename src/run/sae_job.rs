@@ -11,32 +11,21 @@ use super::pipeline::misfit;
 use super::profile::Profile;
 use super::provenance;
 use super::sae_checkpoint::Checkpoint;
+use super::sae_files::{Held, files};
 use super::sae_train::{ROUND_ROWS, contexts_wanted, train};
 use super::text::{bytes_of, contexts, held_out, looked_at};
 use crate::analyze::Sae;
 use crate::analyze::sae::{
-    Dictionary, EffectsReport, FeatureTask, LoadedFrom, Recipe, Round, SaeReport, decompose,
-    feature_effects, load_dictionary, measure,
+    Dictionary, EffectsReport, FeatureTask, LoadedFrom, Recipe, decompose, feature_effects,
+    load_dictionary, measure,
 };
 use crate::engine::{Ablation, Representation, Transformer};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer as _};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{ModelConfig, Tokenizer};
-use crate::report::{
-    LensStamp, REPORT_FORMAT, decomposed_csv, density_svg, effects_csv, effects_svg, sae_csv,
-    sae_lens, sae_text, training_svg, written_text,
-};
+use crate::report::REPORT_FORMAT;
 use crate::task::{Dataset, Example, Prompts, TaskSource};
-
-/// A dictionary and where it belongs, trained or loaded.
-struct Held {
-    dictionary: Dictionary<f32>,
-    at: (usize, Representation),
-    loaded: Option<LoadedFrom>,
-    /// Steps and rounds of its training.
-    trained: (usize, Vec<Round>),
-}
 
 /// Which features the layer holds.
 ///
@@ -130,11 +119,6 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
         let effects = effects(asked, question, &transformer, placed, dataset)?;
         report.warnings.extend(effects.warnings());
         report.effects = Some(effects);
-        if dataset.split(spec.held_out).1.is_empty() {
-            let warning =
-                "held_out is 0: the effects are on the prompts by which the features were chosen";
-            report.warnings.push(warning.into());
-        }
     }
     profile.done("prompts and effects");
     observer.add_to(&mut report.warnings);
@@ -156,75 +140,6 @@ fn checkpoint(asked: &Asked<'_>, data_hash: &str, number: usize) -> Checkpoint {
     Checkpoint {
         inputs: format!("{version} {REPORT_FORMAT} {spec} {model} {data_hash}"),
         number,
-    }
-}
-
-/// All files but `report.json`.
-fn files(
-    asked: &Asked<'_>,
-    question: &Sae,
-    held: &Held,
-    report: &SaeReport,
-) -> Result<BTreeMap<&'static str, Vec<u8>>> {
-    let (spec, at) = (asked.spec, held.at);
-    let mut files = BTreeMap::new();
-    let mut add = |name: &'static str, text: String| files.insert(name, text.into_bytes());
-    let title = asked.title();
-    add(
-        "report.txt",
-        sae_text(report, &about(asked, question, held)),
-    );
-    add("features.csv", sae_csv(report));
-    add("density.svg", density_svg(report, &title));
-    if !report.decomposed.is_empty() {
-        add("prompts.csv", decomposed_csv(&report.decomposed));
-    }
-    if let Some(effects) = &report.effects {
-        add("effects.csv", effects_csv(effects));
-        let metric = spec.metric.axis_label();
-        add("effects.svg", effects_svg(effects, &title, &metric));
-        add("samples.txt", written_text(effects));
-    }
-    if held.loaded.is_none() {
-        add("training.svg", training_svg(report, &title));
-        let tokenizer = asked.model.tokenizer.as_ref();
-        let stamp = LensStamp {
-            model: &asked.job.model_name,
-            hook: &hook(at),
-            layer: at.0,
-            context: question.context(),
-            skip_first: question.skip_first(),
-            prepend_bos: tokenizer.is_some_and(|it| it.prepends_bos(spec.prepend_bos)),
-        };
-        let [config, weights] = sae_lens(&held.dictionary, &stamp)?;
-        files.insert("cfg.json", config);
-        files.insert("sae_weights.safetensors", weights);
-    }
-    Ok(files)
-}
-
-/// What the report is about.
-fn about(asked: &Asked<'_>, question: &Sae, held: &Held) -> String {
-    let (layer, of) = held.at;
-    let kind = match held.loaded {
-        None => format!(", {:?}", held.dictionary.kind),
-        Some(_) => format!(
-            ", contexts of {} without the first {}",
-            question.context(),
-            question.skip_first()
-        ),
-    };
-    let task = asked.spec.task.as_ref();
-    let task = task.map_or_else(String::new, |_| format!(", {:?}", asked.spec.metric));
-    format!("{}: {of:?} after layer {layer}{kind}{task}", asked.title())
-}
-
-/// The name of a place in `TransformerLens`.
-fn hook((layer, of): (usize, Representation)) -> String {
-    match of {
-        Representation::Stream => format!("blocks.{layer}.hook_resid_post"),
-        Representation::Mlp => format!("blocks.{layer}.hook_mlp_out"),
-        Representation::Heads => format!("blocks.{layer}.attn.hook_z"),
     }
 }
 
@@ -414,6 +329,9 @@ fn effects(
     let (spec, model) = (asked.spec, asked.model);
     let (discovery, held_out) = dataset.split(spec.held_out);
     let judged: &[Example] = if held_out.is_empty() {
+        let warning =
+            "held_out is 0: the effects are on the prompts by which the features were chosen";
+        asked.observer.event(Event::Warning(warning.into()));
         &discovery
     } else {
         &held_out
