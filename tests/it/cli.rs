@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use crate::program::{secateur, text};
+use crate::program::{done, refused, secateur, text};
 
 /// Writes a spec that runs in a second on a built-in model, and its data; any weights will do.
 fn write_spec(folder: &Path, name: &str, rest: &str) {
@@ -561,4 +561,26 @@ fn mistakes_about_neurons_have_their_place_and_a_hint() {
         "{}",
         text(&output.stderr)
     );
+}
+
+#[test]
+fn known_features_are_recovered_from_the_command_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let arguments = ["superposition", "--rounds", "12", "--json"];
+    let found = done(&secateur(folder.path(), &arguments));
+    let json: serde_json::Value = serde_json::from_str(&found).expect("JSON");
+    let kinds = json["recovered"].as_array().expect("kinds");
+    assert_eq!(kinds.len(), 5);
+    for kind in kinds {
+        let [mean, random] = ["mean_max_cosine", "random"].map(|key| kind[key].as_f64());
+        assert!(mean > random.map(|it| it + 0.1), "{kind}");
+    }
+    assert_eq!(done(&secateur(folder.path(), &arguments)), found);
+    let table = done(&secateur(folder.path(), &arguments[..3]));
+    assert!(
+        table.contains("mean max cosine") && table.contains("JumpRelu"),
+        "{table}"
+    );
+    let none = ["superposition", "--active", "41"];
+    refused(&secateur(folder.path(), &none), 2, &["41 of 40 features"]);
 }

@@ -158,10 +158,10 @@ fn vectors_are_added_to_models() {
         2,
         &["no such file", "hint: a vector is added"],
     );
-    refused(&run(&at("9")), 3, &["a layer from 0 to 2"]);
+    refused(&run(&at("9")), 2, &["a layer from 0 to 2"]);
     refused(
         &run(&at("1:many")),
-        3,
+        2,
         &["expected a number behind the colon"],
     );
     refused(&run("text.txt@1"), 3, &["not a whole safetensors file"]);
@@ -200,6 +200,10 @@ fn vectors_are_added_to_models() {
     };
     if width(&widths[0]) == width(&widths[1]) {
         done(&wide);
+        assert!(text(&wide.stderr).contains("was found in another model (toy-llama)"));
+        let own = secateur(folder, &["run", "n.ron", "--force", "--add", &at("1")]);
+        done(&own);
+        assert!(!text(&own.stderr).contains("was found in another model"));
     } else {
         refused(&wide, 3, &["this model adds F32"]);
     }
@@ -536,6 +540,51 @@ fn circuits_of_features_are_found_with_dictionaries_of_the_program() {
     *changed.last_mut().expect("weights") ^= 1;
     fs_err::write(&weights, changed).expect("a file");
     assert!(!done(&secateur(folder.path(), &["run", "same.ron"])).contains("already done"));
+    let name = spec
+        .split("name: \"")
+        .nth(1)
+        .and_then(|rest| rest.split('"').next());
+    let file = format!("results/{}/toy-llama/features.ron", name.expect("a name"));
+    let render = |more: &[&str]| secateur(folder.path(), &[&["render", &file[..]], more].concat());
+    for format in ["svg", "dot", "pdf", "png", "tikz"] {
+        let output = render(&["--format", format, "--direction", "right"]);
+        assert!(
+            output.status.success() && !output.stdout.is_empty(),
+            "{format}"
+        );
+    }
+    refused(
+        &render(&["--format", "html"]),
+        2,
+        &["html needs a circuit file"],
+    );
+    refused(
+        &render(&["--format", "svg", "--detail", "nodes"]),
+        2,
+        &["--detail"],
+    );
+    refused(
+        &secateur(folder.path(), &["show", &file]),
+        2,
+        &["a circuit of features"],
+    );
+    let whole = fs_err::read_to_string(folder.path().join(&file)).expect("a file");
+    for (from, to, what) in [
+        ("format: 1", "format: 2", "format 2"),
+        (
+            "node: \"r1.f",
+            "node: \"a1.h",
+            "neither a feature nor an error",
+        ),
+        ("to: \"logits\"", "to: \"r1.f99999\"", "no node of it"),
+    ] {
+        fs_err::write(folder.path().join("bad.ron"), whole.replacen(from, to, 1)).expect("a file");
+        refused(
+            &secateur(folder.path(), &["render", "bad.ron", "--format", "svg"]),
+            3,
+            &[what],
+        );
+    }
 }
 
 #[test]

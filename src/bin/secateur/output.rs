@@ -32,6 +32,13 @@ pub(crate) fn error_text(error: &Error) -> String {
     }
 }
 
+/// Shows warnings on standard error.
+pub(crate) fn warnings(warnings: &[String]) {
+    for warning in warnings {
+        message(&warning_text(warning));
+    }
+}
+
 /// Text that calls itself a warning.
 pub(crate) fn warning_text(warning: &str) -> String {
     labelled("warning", warning)

@@ -20,7 +20,7 @@ pub(crate) struct SaeArgs {
     /// Stream].
     #[arg(long, value_name = "WHAT")]
     pub(crate) of: Option<String>,
-    /// The kind: 'Relu(l1: 0.1)', 'TopK(k: 32)', 'BatchTopK(k: 32)', 'JumpRelu(l0: 0.01, bandwidth: 0.1)' or
+    /// The kind: 'Relu(l1: 0.1)', 'TopK(k: 32)', 'BatchTopK(k: 32)', 'JumpRelu(l0: 0.5, bandwidth: 0.1)' or
     /// 'Gated(l1: 0.1)' [default: 'TopK(k: 32)'].
     #[arg(long, value_name = "KIND")]
     pub(crate) kind: Option<String>,

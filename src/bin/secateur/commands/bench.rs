@@ -21,6 +21,7 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<u8> {
         .map_err(|error| Error::Bug(format!("the thread pool: {error}")))?;
     let limits = args.roofline.then(roofline);
     let model = load_model(&args.added.to(&args.model), Path::new("."))?;
+    output::warnings(&model.warnings);
     let request = LoadRequest {
         prompts: secateur::task::Prompts::Pairs,
         tokenizer: model.tokenizer.as_ref(),

@@ -8,11 +8,13 @@ use secateur::run::{last_logits, write_file};
 use secateur::{Error, Result};
 
 use crate::args::LogitsArgs;
+use crate::output;
 
 pub(crate) fn logits(args: &LogitsArgs) -> Result<u8> {
     let rows = read_rows(&args.tokens)?;
     let memory = args.memory.bytes().map(|bytes| bytes as usize);
     let model = load_model_within(&args.added.to(&args.model), Path::new("."), memory)?;
+    output::warnings(&model.warnings);
     let logits = last_logits(&model, &rows)?;
     let width = model.config().d_out();
     let bytes: Vec<u8> = logits

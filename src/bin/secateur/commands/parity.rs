@@ -28,6 +28,7 @@ pub(crate) fn parity(args: &ParityArgs) -> Result<u8> {
     )?;
     let memory = args.memory.bytes().map(|bytes| bytes as usize);
     let model = load_model_within(&args.added.to(&args.model), Path::new("."), memory)?;
+    output::warnings(&model.warnings);
     let found = compare(&model.weights, &golden, args.tolerance)?;
     let text = if args.json {
         json_text(&found, args.tolerance)
