@@ -69,7 +69,7 @@ fn vectors_are_found_from_the_command_line_and_in_batches() {
     assert!(random.iter().all(|it| it.as_f64() < Some(metric("added"))));
 
     // The spec that it printed gives the same bytes on one thread, and is then done already.
-    fs_err::write(folder.path().join("same.ron"), spec).expect("a file");
+    fs_err::write(folder.path().join("same.ron"), &spec).expect("a file");
     let before = ["report.json", "vector.safetensors", "samples.txt"].map(bytes);
     done(&secateur(
         folder.path(),
@@ -520,7 +520,7 @@ fn circuits_of_features_are_found_with_dictionaries_of_the_program() {
     assert!(ron.contains(&format!("\"{first}\"")), "{ron}");
 
     // The spec that it printed gives the same bytes on one thread; a dictionary that changed is another input.
-    fs_err::write(folder.path().join("same.ron"), spec).expect("a file");
+    fs_err::write(folder.path().join("same.ron"), &spec).expect("a file");
     let files = [
         "report.json",
         "features.ron",
