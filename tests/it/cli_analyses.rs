@@ -545,7 +545,12 @@ fn circuits_of_features_are_found_with_dictionaries_of_the_program() {
         .nth(1)
         .and_then(|rest| rest.split('"').next());
     let file = format!("results/{}/toy-llama/features.ron", name.expect("a name"));
-    let render = |more: &[&str]| secateur(folder.path(), &[&["render", &file[..]], more].concat());
+    features_file_is_drawn(folder.path(), &file);
+}
+
+/// A circuit of features as a file: drawn in every format, and refused where it is of no use or damaged.
+fn features_file_is_drawn(folder: &Path, file: &str) {
+    let render = |more: &[&str]| secateur(folder, &[&["render", file], more].concat());
     for format in ["svg", "dot", "pdf", "png", "tikz"] {
         let output = render(&["--format", format, "--direction", "right"]);
         assert!(
@@ -564,11 +569,11 @@ fn circuits_of_features_are_found_with_dictionaries_of_the_program() {
         &["--detail"],
     );
     refused(
-        &secateur(folder.path(), &["show", &file]),
+        &secateur(folder, &["show", file]),
         2,
         &["a circuit of features"],
     );
-    let whole = fs_err::read_to_string(folder.path().join(&file)).expect("a file");
+    let whole = fs_err::read_to_string(folder.join(file)).expect("a file");
     for (from, to, what) in [
         ("format: 1", "format: 2", "format 2"),
         (
@@ -578,9 +583,9 @@ fn circuits_of_features_are_found_with_dictionaries_of_the_program() {
         ),
         ("to: \"logits\"", "to: \"r1.f99999\"", "no node of it"),
     ] {
-        fs_err::write(folder.path().join("bad.ron"), whole.replacen(from, to, 1)).expect("a file");
+        fs_err::write(folder.join("bad.ron"), whole.replacen(from, to, 1)).expect("a file");
         refused(
-            &secateur(folder.path(), &["render", "bad.ron", "--format", "svg"]),
+            &secateur(folder, &["render", "bad.ron", "--format", "svg"]),
             3,
             &[what],
         );
