@@ -696,7 +696,7 @@ fn all_commands_take_models_with_vectors() {
     refused(&parity("mine + ours", &[]), 3, &["mine"]);
     refused(
         &parity("mine + yours", &["--add", "v.safetensors@9"]),
-        3,
+        2,
         &["a layer from 0 to 2"],
     );
 
