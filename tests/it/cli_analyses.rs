@@ -720,7 +720,7 @@ fn all_commands_take_models_with_vectors() {
     assert_eq!(report.lines().count(), 2, "{report}");
     refused(
         &bench("v.safetensors@1:x"),
-        3,
+        2,
         &["expected a number behind the colon"],
     );
 }

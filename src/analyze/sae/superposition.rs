@@ -61,9 +61,10 @@ impl Superposition {
                 1 << 24
             )));
         }
-        // Seeds of their own, as neighbouring seeds of callers would share features.
+        // Seeds far from those of dictionaries, which draw their first directions in the same way.
         let own = |feature: usize| {
-            seed.wrapping_mul(0x9E37_79B9_7F4A_7C15)
+            seed.wrapping_add(1)
+                .wrapping_mul(0x9E37_79B9_7F4A_7C15)
                 .wrapping_add(feature as u64)
         };
         Ok(Self {
