@@ -244,13 +244,17 @@ impl Figure {
         let inside = self.edges.extract_if(.., |edge| edge.is_inside());
         let inside: Vec<FigureEdge> = inside.collect();
         let before = self.edges.len();
+        if before <= count {
+            self.edges.extend(inside);
+            return;
+        }
         let mut order: Vec<usize> = (0..before).collect();
         order.sort_by(|&a, &b| {
             let strengths = strength(&self.edges[b]).total_cmp(&strength(&self.edges[a]));
             strengths.then(a.cmp(&b))
         });
         let mut kept = vec![false; before];
-        for &edge in &order[..count.min(before)] {
+        for &edge in &order[..count] {
             kept[edge] = true;
         }
         let mut kept = kept.into_iter();

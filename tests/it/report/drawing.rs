@@ -4,9 +4,11 @@ use std::process::{Command, Stdio};
 
 use proptest::prelude::*;
 use secateur::graph::{Circuit, ComputationGraph, EdgeMask, Granularity, NeuronNodes};
+use secateur::model::ModelConfig;
 use secateur::report::layout::{Layout, NodeBox};
 use secateur::report::{
-    CircuitFile, Detail, Figure, FigureOptions, exporter, exporters, to_dot, to_svg,
+    CircuitFile, Detail, Figure, FigureEdge, FigureOptions, Port, exporter, exporters, to_dot,
+    to_svg,
 };
 
 use super::{any_circuit, config, file, small, xml};
@@ -247,9 +249,10 @@ proptest! {
     }
 }
 
-/// The small circuit's graph with three spans, and a random part of it.
-fn spanned_file(share: u64, seed: u64) -> CircuitFile {
-    let (config, graph, _) = small();
+/// A random part of a model's graph with three spans.
+fn spanned_file(config: &ModelConfig, share: u64, seed: u64) -> CircuitFile {
+    let graph = ComputationGraph::new(config, &Granularity::default(), &NeuronNodes::new());
+    let graph = graph.unwrap();
     let spans = ["S1", "a long name of a span", "END"].map(str::to_owned);
     let graph = graph.split_by(spans.to_vec()).unwrap();
     let edges = 0..graph.edge_count() as u64;
@@ -262,7 +265,7 @@ fn spanned_file(share: u64, seed: u64) -> CircuitFile {
         kept,
         scores: Some(scores.collect()),
     };
-    let mut file = file(&config, &graph, &circuit);
+    let mut file = file(config, &graph, &circuit);
     file.granularity.positions = secateur::graph::PositionSplit::Spans;
     file.spans = spans.to_vec();
     file
@@ -278,7 +281,8 @@ fn spans_are_columns() {
         ] {
             let mut options = FigureOptions::default();
             options.style.direction = direction;
-            let figure = Figure::with(&spanned_file(share, seed), &options).unwrap();
+            let figure =
+                Figure::with(&spanned_file(&config(2, 2, 2), share, seed), &options).unwrap();
             let layout = Layout::new(&figure);
             let up = direction == secateur::report::Direction::Up;
             for (node, area) in figure.nodes.iter().zip(&layout.boxes) {
@@ -312,7 +316,7 @@ fn spans_are_columns() {
             // Edges stay in their span; only what heads look at goes from one to another.
             for edge in &figure.edges {
                 let columns = [edge.from, edge.to].map(|node| figure.nodes[node].column);
-                let inside = edge.port == secateur::report::Port::Attended;
+                let inside = edge.port == Port::Attended;
                 assert!(columns[0] == columns[1] || inside, "{}", edge.tooltip);
                 if inside {
                     assert!(figure.nodes[edge.from].is_source && !figure.nodes[edge.to].is_source);
@@ -324,6 +328,38 @@ fn spans_are_columns() {
         }
     }
     assert!(drawn > 100, "{drawn}");
-    insta::assert_snapshot!(to_svg(&Figure::new(&spanned_file(3, 1)).unwrap()));
-    insta::assert_snapshot!(to_dot(&Figure::new(&spanned_file(3, 1)).unwrap()));
+    insta::assert_snapshot!(to_svg(
+        &Figure::new(&spanned_file(&config(2, 2, 2), 3, 1)).unwrap()
+    ));
+    insta::assert_snapshot!(to_dot(
+        &Figure::new(&spanned_file(&config(2, 2, 2), 3, 1)).unwrap()
+    ));
+}
+
+/// Links inside of heads are no edges: they do not count among the strongest, and stay as long as their ends do.
+#[test]
+fn links_inside_of_heads_are_not_counted_as_edges() {
+    let attended = |edge: &&FigureEdge| edge.port == Port::Attended;
+    let options = FigureOptions {
+        detail: Detail::Layers,
+        ..FigureOptions::default()
+    };
+    let (mut all_drawn, mut some_dropped) = (0, 0);
+    for share in (1..40).step_by(3) {
+        let file = spanned_file(&config(6, 4, 4), share, 3);
+        let figure = Figure::with(&file, &options).unwrap();
+        let links = figure.edges.iter().filter(attended).count();
+        let edges = figure.edges.len() - links;
+        assert!(edges <= 180 && links > 0, "{edges} {links}");
+        if figure.caption.contains("strongest") {
+            assert_eq!(edges, 180, "{}", figure.caption);
+            some_dropped += 1;
+        } else if edges + links > 180 {
+            all_drawn += 1;
+        }
+    }
+    assert!(
+        all_drawn > 0 && some_dropped > 0,
+        "{all_drawn} {some_dropped}"
+    );
 }
