@@ -40,7 +40,16 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
         let entry = entry?;
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        if name.starts_with(NAME.0) && name.ends_with(NAME.1) {
+        let number = name
+            .strip_prefix(NAME.0)
+            .and_then(|it| it.strip_suffix(NAME.1));
+        let is_own = |number: &str| {
+            number.is_empty()
+                || number
+                    .strip_prefix('-')
+                    .is_some_and(|it| it.parse::<usize>().is_ok())
+        };
+        if number.is_some_and(is_own) {
             fs_err::remove_file(entry.path())?;
         }
     }
