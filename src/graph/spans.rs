@@ -99,13 +99,14 @@ impl ComputationGraph {
     /// all.
     pub fn outputs_at(&self, reader: usize, span: usize) -> impl Iterator<Item = usize> + '_ {
         let spans = self.span_count();
-        let any = matches!(
-            self.readers()[reader],
-            Reader::Head {
-                part: None | Some(Qkv::K | Qkv::V),
-                ..
-            }
-        );
+        let any = spans == 1
+            || matches!(
+                self.readers()[reader],
+                Reader::Head {
+                    part: None | Some(Qkv::K | Qkv::V),
+                    ..
+                }
+            );
         let outputs = self.outputs(reader).iter().copied();
         outputs.filter(move |writer| any || writer % spans == span)
     }

@@ -87,6 +87,18 @@ fn kept_at(
     weights
 }
 
+const METRIC: Metric = Metric::LogitDiff;
+
+fn twin(setup: &Setup, ablation: Ablation) -> Twin<'_> {
+    Twin::new(
+        &setup.weights,
+        &setup.graph,
+        &setup.examples,
+        METRIC,
+        ablation,
+    )
+}
+
 /// The metric of a circuit per example, by plain runs.
 fn plain((merged, split): (&Setup, &Setup), twin: &Twin<'_>, mask: &EdgeMask) -> Vec<f64> {
     let weights = oracle::kept_weights(&split.graph, mask);
@@ -104,20 +116,13 @@ fn ablated_runs_equal_plain_runs_position_by_position() {
     for case in cases() {
         let (merged, split) = both(&case, 5);
         for ablation in ABLATIONS {
-            let metric = Metric::LogitDiff;
-            let twin = Twin::new(
-                &merged.weights,
-                &merged.graph,
-                &merged.examples,
-                metric,
-                ablation,
-            );
+            let twin = twin(&merged, ablation);
             let shares = [0.03, 0.3, 0.6, 0.9].iter().enumerate();
             let masks: Vec<EdgeMask> = shares
                 .map(|(seed, &share)| oracle::random_mask(&split.graph, share, seed as u64))
                 .chain([EdgeMask::full(&split.graph), EdgeMask::empty(&split.graph)])
                 .collect();
-            with_evaluator(&split, metric, ablation, |evaluator| {
+            with_evaluator(&split, METRIC, ablation, |evaluator| {
                 let found = evaluator.measure(&masks).expect("values");
                 for (mask, found) in masks.iter().zip(found) {
                     let what = format!("{}, {ablation:?}, {}", case.name, mask.len());
@@ -183,15 +188,8 @@ fn attribution_is_the_derivative_along_each_edge_at_each_span() {
         let (merged, split) = both(&case, 4);
         let edges = split.graph.edge_count();
         for ablation in [Ablation::Patch, Ablation::Zero] {
-            let metric = Metric::LogitDiff;
-            let twin = Twin::new(
-                &merged.weights,
-                &merged.graph,
-                &merged.examples,
-                metric,
-                ablation,
-            );
-            let (scores, integrated) = with_evaluator(&split, metric, ablation, |evaluator| {
+            let twin = twin(&merged, ablation);
+            let (scores, integrated) = with_evaluator(&split, METRIC, ablation, |evaluator| {
                 let integrated = evaluator.attribution(&[0.0, 0.5]).expect("scores");
                 (evaluator.attribution(&[1.0]).expect("scores"), integrated)
             });
@@ -215,7 +213,7 @@ fn attribution_is_the_derivative_along_each_edge_at_each_span() {
                 assert_close(&[scores[edge]], &[slope], 2e-6, &what);
             }
             // The spans of an edge share what the edge has where positions are merged.
-            let whole = with_evaluator(&merged, metric, ablation, |evaluator| {
+            let whole = with_evaluator(&merged, METRIC, ablation, |evaluator| {
                 evaluator.attribution(&[0.0, 0.5]).expect("scores")
             });
             let mut summed = vec![0.0; merged.graph.edge_count()];
