@@ -54,8 +54,8 @@ fn parts(vector: &str) -> (&str, Option<&str>, Option<&str>) {
 
 /// Adds a vector to the stream that leaves a layer, at every position.
 ///
-/// It becomes part of the bias of what the layer writes last, so it is the same in every run, patched or not. Gives name and
-/// hash of the model that it was found in, where the file says so.
+/// It becomes part of the bias of what the layer writes last, so it is the same in every run, patched or not. Gives a warning
+/// where it was found in none of the models of these hashes.
 ///
 /// # Errors
 /// When the file holds no vector of this model's width, the layer does not exist, or the model norms what its layers write.
@@ -63,8 +63,8 @@ pub(super) fn add(
     weights: &mut Weights<f32>,
     vector: &str,
     base: &Path,
-    hasher: &mut blake3::Hasher,
-) -> Result<Option<(String, String)>> {
+    (hasher, models): (&mut blake3::Hasher, &[String]),
+) -> Result<Option<String>> {
     let (path, layer, strength) = parts(vector);
     let path = base.join(path);
     let name = path.display().to_string();
@@ -102,8 +102,24 @@ pub(super) fn add(
         hasher.update(&value.to_le_bytes());
     }
     weights.blocks.add_after(layer, values);
-    let name = known("model").unwrap_or_else(|| "without a name".into());
-    Ok(known("model_hash").map(|hash| (name, hash)))
+    Ok(of_another_model(vector, &metadata, models))
+}
+
+/// What to say of a vector whose file names a model of a hash that is none of these.
+pub(crate) fn of_another_model(
+    vector: &str,
+    metadata: &Metadata,
+    models: &[String],
+) -> Option<String> {
+    let known = metadata.metadata().as_ref()?;
+    let hash = known.get("model_hash")?;
+    if models.contains(hash) {
+        return None;
+    }
+    let name = known.get("model").map_or("without a name", String::as_str);
+    Some(format!(
+        "the vector {vector} was found in another model ({name}): nothing says that its direction means the same here"
+    ))
 }
 
 /// The vector in a file that `vector` wrote, with the file's metadata.

@@ -64,17 +64,17 @@ pub fn load_model_within(
         hasher.update(config);
     }
     opened.files.source().hash(&mut hasher);
-    let own_hash = hasher.finalize().to_hex();
+    // A vector may have been found in the model alone, or in what the vectors before it made of it.
+    let mut models = vec![hasher.finalize().to_hex().to_string()];
     let mut warnings = Vec::new();
     for vector in vectors {
-        let found_in = added::add(&mut weights, vector, base, &mut hasher)?;
-        if let Some((other, hash)) = found_in
-            && hash != own_hash.as_str()
-        {
-            warnings.push(format!(
-                "the vector {vector} was found in another model ({other}): nothing says that its direction means the same here"
-            ));
-        }
+        warnings.extend(added::add(
+            &mut weights,
+            vector,
+            base,
+            (&mut hasher, &models),
+        )?);
+        models.push(hasher.finalize().to_hex().to_string());
     }
     Ok(LoadedModel {
         name: model_name(reference, base),

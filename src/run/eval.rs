@@ -124,9 +124,6 @@ fn evaluate_file(
     };
     crate::events::phase(observer, "loading the model", 0);
     let model = load_model_within(reference, base, memory.map(|bytes| bytes as usize))?;
-    for warning in &model.warnings {
-        observer.event(crate::events::Event::Warning(warning.clone()));
-    }
     let (graph, circuit, mut warnings) = match &read {
         AnyCircuit::Own(file) => {
             let warnings = compare_models(file, &model, &name)?;
@@ -150,6 +147,7 @@ fn evaluate_file(
         &model,
         spec_file.base(),
     )?;
+    warnings.extend(model.warnings.iter().cloned());
     if let Some(file) = found {
         warnings.extend(other_settings(file, spec));
     }

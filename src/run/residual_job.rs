@@ -10,6 +10,7 @@ use crate::analyze::Residual;
 use crate::analyze::residual::{Direction, Over, ResidualReport, ResidualTask, residual};
 use crate::engine::Transformer;
 use crate::error::Result;
+use crate::events::{Event, Observer as _};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights, added};
 use crate::report::{
@@ -129,8 +130,13 @@ fn looked<T: Real>(
                 transformer.logit_direction(&[token], &[other]).towards
             }
             Direction::Vector(path) => {
-                let path = asked.job.spec.base().join(path);
-                let (values, _) = added::read_vector(&path, weights.config.d_model)?;
+                let file = asked.job.spec.base().join(path);
+                let (values, metadata) = added::read_vector(&file, weights.config.d_model)?;
+                let models = std::slice::from_ref(&asked.model.hash);
+                let name = path.display().to_string();
+                if let Some(warning) = added::of_another_model(&name, &metadata, models) {
+                    asked.observer.event(Event::Warning(warning));
+                }
                 values.into_iter().map(f64::from).collect()
             }
         };

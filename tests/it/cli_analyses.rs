@@ -200,7 +200,18 @@ fn vectors_are_added_to_models() {
     };
     if width(&widths[0]) == width(&widths[1]) {
         done(&wide);
-        assert!(text(&wide.stderr).contains("was found in another model (toy-llama)"));
+        let other = "was found in another model (toy-llama)";
+        assert!(text(&wide.stderr).contains(other));
+        let spec = r#"(format: 1, name: "c", models: ["builtin:toy-gpt2"], task: Ioi(pairs: 16), metric: LogitDiff,
+            ablation: Patch, method: Eap(), select: TopN(edges: 20), outputs: [])"#;
+        fs_err::write(folder.join("c.ron"), spec).expect("a file");
+        done(&secateur(folder, &["run", "c.ron"]));
+        let circuit = "results/c/toy-gpt2/circuit.ron";
+        let with = format!("builtin:toy-gpt2 + {}", at("1"));
+        let arguments = ["eval", circuit, "--spec", "c.ron", "--model", &with];
+        let evaluated = secateur(folder, &arguments);
+        done(&evaluated);
+        assert!(text(&evaluated.stderr).contains(other));
         let own = secateur(folder, &["run", "n.ron", "--force", "--add", &at("1")]);
         done(&own);
         assert!(!text(&own.stderr).contains("was found in another model"));

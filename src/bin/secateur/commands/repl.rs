@@ -11,6 +11,9 @@ use crate::ui;
 pub(crate) fn repl(args: &ReplArgs, quiet: bool) -> Result<u8> {
     let memory = args.memory.bytes().map(|bytes| bytes as usize);
     let mut session = Session::new(args.added.to(&args.model), memory, quiet)?;
+    if !quiet {
+        output::warnings(&session.model().warnings);
+    }
     let mut lines = Lines::new(session.model().config());
     if lines.is_terminal() {
         ui::interrupt_on_ctrl_c();
