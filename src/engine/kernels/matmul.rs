@@ -18,6 +18,8 @@ const MIN_ROWS_WIDE: usize = 4;
 const MIN_COLUMNS: usize = 4;
 /// Multiplications from which on a product is worth several threads.
 const PARALLEL_FROM: usize = 1 << 22;
+/// Elements of the right side from which on it is, however few rows there are: reading it takes the time.
+const PARALLEL_FROM_RIGHT: usize = 1 << 18;
 /// Fewest columns of a part of a product that one thread computes, so that `gemm` takes no other path for it.
 const PART_COLUMNS: usize = 128;
 /// Parts begin at multiples of this: vectors stay full, and 576 columns are halved evenly.
@@ -258,7 +260,8 @@ fn call_gemm<T: Real>(
         stride: out_stride,
         accumulate,
     };
-    if threads == 1 || lhs.rows * lhs.columns * rhs.columns < PARALLEL_FROM {
+    let elements = rhs.rows * rhs.columns;
+    if threads == 1 || (elements < PARALLEL_FROM_RIGHT && lhs.rows * elements < PARALLEL_FROM) {
         return out.fill(lhs, rhs, 0, 0);
     }
     let (rows, columns) = (lhs.rows, rhs.columns);
@@ -404,6 +407,9 @@ mod tests {
             (51, 633, 130),
             (9, 2100, 400),
             (1100, 130, 40),
+            (5, 576, 576),
+            (3, 640, 2048),
+            (2, 1030, 257),
         ] {
             for (transposed, threads) in [(false, 2), (true, 2), (false, 3), (true, 5)] {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
