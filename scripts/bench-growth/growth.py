@@ -10,17 +10,8 @@ import sys
 import tempfile
 
 import models
-import svg
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-COLOURS = {
-    "forward": "#000000",
-    "eap": "#009E73",
-    "eap-ig": "#0072B2",
-    "evaluate": "#CC79A7",
-    "exact": "#E69F00",
-    "acdc": "#D55E00",
-}
 NAMES = {
     "forward": "forward, all logits",
     "eap": "EAP",
@@ -44,7 +35,6 @@ TAU = 0.1
 # The sweep of ACDC: layers, and thresholds; under the first no edge ever goes, which is what a full circuit costs.
 SWEEP_LAYERS = 6
 SWEEP_TAUS = [-1e9, 0.03, 0.1]
-SWEEP_COLOURS = ["#000000", "#0072B2", "#D55E00"]
 
 
 class Bench:
@@ -97,6 +87,14 @@ class Bench:
         if result.returncode:
             sys.exit(f"secateur bench failed:\n{result.stderr}")
         return [json.loads(line) for line in result.stdout.splitlines()]
+
+    def draw(self, picture):
+        """Has all records drawn by `secateur render`."""
+        records = self.folder / "growth.jsonl"
+        lines = [json.dumps(record) for found in self.known.values() for record in found]
+        records.write_text("\n".join(lines) + "\n")
+        command = [self.options.secateur, "render", records, "--format=svg", f"--out={picture}"]
+        subprocess.run(command, check=True)
 
     def grow(self, values, sizes):
         """Fastest seconds of every work at every size: `{work: {value: seconds}}`."""
@@ -211,38 +209,6 @@ def findings(growths, sweeps):
     return lines
 
 
-def panels(growths, sweeps):
-    titles = [
-        ("examples", "Examples", "pairs of 16 tokens", EXAMPLES),
-        ("length", "Sequence length", "tokens of a prompt, 16 pairs", LENGTHS),
-        ("layers", "Layers", f"layers of {HEADS} heads", DEPTHS),
-        ("edges", "Edges", "edges, by splitting heads", None),
-    ]
-    for key, title, axis, ticks in titles:
-        panel = svg.Panel(title, axis, "seconds", x_ticks=ticks)
-        if key == "edges":
-            panel.x_ticks = sorted(growths[key]["forward"])
-        for work, points in growths[key].items():
-            panel.line(COLOURS[work], points.items())
-        yield panel
-    panel = svg.Panel("EAP-IG by tokens", "tokens of all prompts", "microseconds a token", log=False)
-    for key, each, colour, label in [
-        ("examples", LENGTH, "#0072B2", "more examples"),
-        ("length", PAIRS, "#56B4E9", "longer prompts"),
-    ]:
-        points = [(x * each, 1e6 * y / (x * each)) for x, y in growths[key]["eap-ig"].items()]
-        panel.line(colour, points, label)
-    yield panel
-    panel = svg.Panel(
-        f"ACDC's cost of a test, {SWEEP_LAYERS} layers", "% of the edges decided, last layer first", "milliseconds", log=False
-    )
-    panel.x_ticks = [0, 25, 50, 75, 100]
-    for tau, colour in zip(SWEEP_TAUS, SWEEP_COLOURS):
-        kept = f"{sweeps[tau]['edges']:,} edges kept"
-        panel.line(colour, sweep_points(sweeps[tau]), "nothing goes" if tau < 0 else f"threshold {tau:g}: {kept}")
-    yield panel
-
-
 def processor():
     try:
         lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
@@ -266,9 +232,6 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         growths, sweeps, machine = measure(options, pathlib.Path(folder))
 
-    title = f"How the cost grows, model of {LAYERS} layers, {HEADS} heads and d_model {WIDTH} unless varied"
-    legend = [(COLOURS[work], NAMES[work]) for work in ALL]
-    options.svg.write_text(svg.picture(title, legend, list(panels(growths, sweeps))))
     names = {"examples": "pairs", "length": "tokens of a prompt", "layers": "layers", "edges": "edges"}
     lines = [
         "# How the cost grows",
@@ -305,6 +268,7 @@ def measure(options, folder):
         tau: bench.run(["acdc"], layers=SWEEP_LAYERS, tau=tau, repeat=1)["acdc"]
         for tau in SWEEP_TAUS
     }
+    bench.draw(options.svg)
     return growths, sweeps, f"{processor()}, {bench.threads} threads"
 
 

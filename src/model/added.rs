@@ -68,7 +68,7 @@ pub(super) fn add(
     let (path, layer, strength) = parts(vector);
     let path = base.join(path);
     let name = path.display().to_string();
-    let fail = |problem: String| Error::model(&name, problem);
+    let fail = |problem: String| Error::data(&name, problem);
     if weights.config.post_norms {
         let problem =
             "the model norms what its layers write, so no vector can be added to it in this way";
@@ -128,7 +128,7 @@ pub(crate) fn of_another_model(
 /// When the file holds no vector of this width.
 pub(crate) fn read_vector(path: &Path, d_model: usize) -> Result<(Vec<f32>, Metadata)> {
     let name = path.display().to_string();
-    let fail = |problem: String| Error::model(&name, problem);
+    let fail = |problem: String| Error::data(&name, problem);
     if fs_err::metadata(path)?.len() > LARGEST_FILE {
         return Err(fail("larger than 64 MiB: not a vector".into()));
     }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::CircuitFile;
 use super::heat_map::{Colours, HeatCell, HeatMap};
 use super::paper::{PaperResult, result_names};
-use super::plot::{Look, Plot, PlotPoint, Series};
+use super::plot::{Look, Plot, PlotPoint, Scale, Series};
 use super::text::{short, thousands};
 use crate::error::{Error, Result};
 
@@ -97,7 +97,7 @@ pub fn scores_svg(results: &[PaperResult]) -> Option<String> {
     };
     Some(plot.drawn(Look {
         log_x: true,
-        log_y: true,
+        y: Scale::Logarithmic,
         bands: true,
     }))
 }

@@ -19,9 +19,13 @@ const MARGIN: f64 = 14.0;
 const GAP: f64 = 18.0;
 /// Colours of the legend's bar.
 const STEPS: usize = 64;
+/// Of the lowest number of two-sided colours, from which share on a cell is marked as below zero.
+const MARKED: f64 = 0.05;
 const BAR: f64 = 14.0;
 /// Least height of the bar, so that its ticks are apart, and of the room for upright names.
 const LEAST_BAR: f64 = 96.0;
+/// Height up to which cells grow so that few rows are as high as the bar.
+const HIGHEST_CELL: f64 = 48.0;
 /// Font size of names of axes and of the legend, and height of their lines.
 const NAME: f64 = 11.0;
 const NAME_LINE: f64 = 13.0;
@@ -153,6 +157,8 @@ impl HeatMap {
         if !turned {
             cell[0] = cell[0].max(columns + 6.0);
         }
+        let rows = self.rows.len().max(1) as f64;
+        cell[1] = cell[1].max((LEAST_BAR / rows).min(HIGHEST_CELL));
         let cells = cell[1] * self.rows.len() as f64;
         let bar = cells.max(LEAST_BAR);
         let upright = |name: &str| wrap(&one_line(name), NAME, bar);
@@ -257,7 +263,35 @@ impl HeatMap {
                 xml(&clip(&cell.label, CELL_LABEL))
             ));
         }
+        let below = value.is_some_and(|value| self.is_below_zero(axis, value));
+        if below && cell.label.is_empty() {
+            let middle = [x + size[0] / 2.0, y + size[1] / 2.0];
+            self.mark(
+                out,
+                middle,
+                size[0].min(size[1]),
+                axis,
+                value.unwrap_or_default(),
+            );
+        }
         out.line(format_args!("</g>"));
+    }
+
+    /// Whether two-sided colours show a number as clearly below zero.
+    fn is_below_zero(&self, axis: &Axis, value: f64) -> bool {
+        self.colours == Colours::Diverging && value < MARKED * axis.low
+    }
+
+    /// A minus sign, which can be seen in print.
+    fn mark(&self, out: &mut Text, [x, y]: [f64; 2], size: f64, axis: &Axis, value: f64) {
+        let (_, is_dark) = self.colour(axis, value);
+        out.line(format_args!(
+            "<path d=\"M{:.1} {y:.1}h{:.1}\" stroke=\"{}\" stroke-width=\"1.1\" stroke-opacity=\"{}\"/>",
+            x - 0.2 * size,
+            0.4 * size,
+            LIGHT.labels[usize::from(is_dark)],
+            LIGHT.below_zero
+        ));
     }
 
     fn draw_legend(&self, out: &mut Text, frame: &Frame, axis: &Axis) {
@@ -272,6 +306,14 @@ impl HeatMap {
                 step + 0.3,
                 self.colour(axis, value).0
             ));
+        }
+        for index in (0..STEPS).step_by(STEPS / 8).skip(1) {
+            let place = index as f64 / STEPS as f64;
+            let value = axis.low + (1.0 - place) * (axis.high - axis.low);
+            if self.is_below_zero(axis, value) {
+                let y = frame.top + place * frame.bar;
+                self.mark(out, [x + BAR / 2.0, y], BAR, axis, value);
+            }
         }
         for &tick in &axis.ticks {
             let y = frame.top + axis.place(tick) * frame.bar;

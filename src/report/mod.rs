@@ -17,6 +17,7 @@ mod feature_circuit;
 mod features_file;
 mod figure;
 mod figure_nodes;
+mod growth;
 mod heat_map;
 mod html;
 mod json;
@@ -67,6 +68,7 @@ pub use feature_circuit::{
 };
 pub use features_file::{FeatureSource, FeaturesFile, ScoredNode};
 pub use figure::{Detail, Figure, FigureEdge, FigureNode, FigureOptions, Port};
+pub use growth::{BenchRecord, SweepPart, growth_svg, parse_bench};
 pub use heat_map::{Colours, HeatCell, HeatMap};
 pub use html::{
     AttentionExample, AttentionExamples, CircuitPage, HeadAttention, Html, MOST_PAGE_EDGES,

@@ -39,11 +39,23 @@ pub(super) struct PlotPoint {
     pub interval: Option<[f64; 2]>,
 }
 
+/// How numbers become heights.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(super) enum Scale {
+    /// Linear, over what there is.
+    #[default]
+    Fitting,
+    /// Linear, from zero on.
+    FromZero,
+    /// Equal ratios are equally far apart.
+    Logarithmic,
+}
+
 /// How a plot differs from lines with error bars on linear axes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Look {
     pub log_x: bool,
-    pub log_y: bool,
+    pub y: Scale,
     /// Intervals as bands, and dots only where there are few.
     pub bands: bool,
 }
@@ -56,16 +68,23 @@ impl Plot {
 
     /// The plot as SVG.
     pub(super) fn drawn(&self, look: Look) -> String {
+        let (inner, width) = self.inner(look);
+        whole([width, HEIGHT], &inner)
+    }
+
+    /// What is in the picture, and its width.
+    fn inner(&self, look: Look) -> (String, f64) {
         let points = || self.series.iter().flat_map(|series| &series.points);
         let ys = points().flat_map(|point| {
             let [low, high] = point.interval.unwrap_or([point.y; 2]);
             [point.y, low, high]
         });
         let ys = ys.chain(self.reference.iter().map(|(_, y)| *y));
-        let y = if look.log_y {
-            Axis::logarithmic(ys, HEIGHT - BOTTOM, TOP)
-        } else {
-            Axis::new(ys, HEIGHT - BOTTOM, TOP)
+        let [from, to] = [HEIGHT - BOTTOM, TOP];
+        let y = match look.y {
+            Scale::Fitting => Axis::new(ys, from, to),
+            Scale::FromZero => Axis::new(ys.chain([0.0]), from, to),
+            Scale::Logarithmic => Axis::logarithmic(ys, from, to),
         };
         let tick_width = y.ticks.iter().map(|&tick| text_width(&y.label(tick), FONT));
         let y_label = wrap(&one_line(&self.y_label), AXIS_FONT, HEIGHT - 24.0);
@@ -85,14 +104,6 @@ impl Plot {
         let width = WIDTH + legend;
 
         let mut out = Text::default();
-        out.line(format_args!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\" {MARK} width=\"{width:.0}\" height=\"{HEIGHT:.0}\" viewBox=\"0 0 {width:.0} {HEIGHT:.0}\" font-family=\"Helvetica, Arial, sans-serif\" font-size=\"{FONT}\" fill=\"{}\">",
-            LIGHT.ink
-        ));
-        out.line(format_args!(
-            "<rect class=\"ground\" width=\"100%\" height=\"100%\" fill=\"{}\"/>",
-            LIGHT.ground
-        ));
         // Of two lines at most, which is what there is room for above the frame.
         let title = wrap(&one_line(&self.title), 14.0, width - 32.0);
         for (row, line) in title.iter().take(2).enumerate() {
@@ -119,8 +130,7 @@ impl Plot {
             series.draw(&mut out, Pen::of(index), &x, &y, look);
         }
         self.legend(&mut out);
-        out.line(format_args!("</svg>"));
-        out.0
+        (out.0, width)
     }
 
     fn axis_labels(&self, out: &mut Text, x: &Axis, y: &Axis, y_label: &[String]) {
@@ -145,7 +155,8 @@ impl Plot {
 
     fn legend(&self, out: &mut Text) {
         let series = self.series.iter().enumerate();
-        let series = series.map(|(index, it)| (&it.name, Some(Pen::of(index))));
+        let drawn = series.filter(|(_, it)| !it.points.is_empty());
+        let series = drawn.map(|(index, it)| (&it.name, Some(Pen::of(index))));
         let reference = self.reference.iter().map(|(name, _)| (name, None));
         for (row, (name, pen)) in series.chain(reference).enumerate() {
             let y = TOP + 6.0 + 16.0 * row as f64;
@@ -169,6 +180,48 @@ impl Plot {
             ));
         }
     }
+}
+
+/// A whole picture of some width and height.
+fn whole([width, height]: [f64; 2], inner: &str) -> String {
+    let mut out = Text::default();
+    out.line(format_args!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\" {MARK} width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"Helvetica, Arial, sans-serif\" font-size=\"{FONT}\" fill=\"{}\">",
+        LIGHT.ink
+    ));
+    out.line(format_args!(
+        "<rect class=\"ground\" width=\"100%\" height=\"100%\" fill=\"{}\"/>",
+        LIGHT.ground
+    ));
+    out.0.push_str(inner);
+    out.line(format_args!("</svg>"));
+    out.0
+}
+
+/// Height of the title of several plots.
+const TITLE: f64 = 34.0;
+
+/// Several plots in two columns below a title.
+pub(super) fn side_by_side(title: &str, plots: &[(Plot, Look)]) -> String {
+    let drawn: Vec<(String, f64)> = plots.iter().map(|(plot, look)| plot.inner(*look)).collect();
+    let column = drawn.iter().map(|(_, width)| *width).fold(0.0, f64::max);
+    let mut out = Text::default();
+    out.line(format_args!(
+        "<text x=\"16\" y=\"24\" font-size=\"16\" font-weight=\"bold\">{}</text>",
+        xml(&one_line(title))
+    ));
+    for (place, (inner, _)) in drawn.iter().enumerate() {
+        let (x, y) = (column * (place % 2) as f64, HEIGHT * (place / 2) as f64);
+        out.line(format_args!(
+            "<g transform=\"translate({x:.0} {:.0})\">",
+            TITLE + y
+        ));
+        out.0.push_str(inner);
+        out.line(format_args!("</g>"));
+    }
+    let columns = drawn.len().min(2) as f64;
+    let height = TITLE + HEIGHT * drawn.len().div_ceil(2) as f64;
+    whole([columns * column, height], &out.0)
 }
 
 /// Frame, ticks and their numbers.

@@ -20,6 +20,8 @@ pub(super) struct PlotPalette {
     pub absent: &'static str,
     /// Labels on cells that are bright, and on those that are dark, in the bright theme.
     pub labels: [&'static str; 2],
+    /// Opacity of the strokes that mark cells below zero: only where no colours tell the signs apart.
+    pub below_zero: &'static str,
     /// Of series in their order; people with any common colour vision tell them apart.
     pub lines: [&'static str; 7],
     /// From few to much.
@@ -40,6 +42,7 @@ pub(super) const LIGHT: PlotPalette = PlotPalette {
     grid: "#E4E4E4",
     absent: "#DDDDDD",
     labels: ["#1E1E1E", "#FCFCFC"],
+    below_zero: "0.000",
     lines: [
         "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000",
     ],
@@ -65,6 +68,7 @@ const NIGHT: PlotPalette = PlotPalette {
     grid: "#33373E",
     absent: "#4A4D52",
     labels: ["#F4F4F4", "#0C0C0C"],
+    below_zero: "0.000",
     lines: [
         "#56B4E9", "#F0954A", "#2CC79A", "#E79AC4", "#F0C23C", "#8E9BFF", "#E8E8E8",
     ],
@@ -82,13 +86,14 @@ const NIGHT: PlotPalette = PlotPalette {
     ],
 };
 
-/// Black text and lines of different brightness, for printers without colours.
+/// Black text and lines of different brightness, and strokes in cells below zero, for printers without colours.
 const PRINT: PlotPalette = PlotPalette {
     ground: "#FFFFFF",
     ink: "#000000",
     grid: "#D8D8D8",
     absent: "#DDDDDD",
     labels: ["#000000", "#FCFCFC"],
+    below_zero: "0.900",
     lines: [
         "#0B4F80", "#C24E00", "#3FA37F", "#B0588A", "#B98A1A", "#7FB2D6", "#000000",
     ],
@@ -109,6 +114,7 @@ impl PlotPalette {
     fn names(&self) -> Vec<&'static str> {
         let mut names = vec![self.ground, self.ink, self.grid, self.absent];
         names.extend(self.labels);
+        names.push(self.below_zero);
         names.extend(self.lines);
         names
     }

@@ -100,7 +100,7 @@ impl Picture {
             opaque(&mut options, "fill opacity", opacity * fill.opacity().get());
         }
         let scale = scale_of(path.abs_transform());
-        if let Some(stroke) = path.stroke()
+        if let Some(stroke) = path.stroke().filter(|it| it.opacity().get() > 0.0)
             && let Some(colour) = self.colour(stroke.paint())
         {
             options.push(format!("draw={colour}"));

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::job::{Contents, Listening};
+use super::job::Contents;
+use super::listening::Listening;
 use super::plan::Job;
 use super::record::{AnalysisSummary, Summary};
 use super::{

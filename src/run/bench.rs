@@ -13,6 +13,7 @@ use crate::events::Observer;
 use crate::graph::{ComputationGraph, EdgeMask, Granularity, KeyValue, ranking};
 use crate::metric::Metric;
 use crate::model::{LoadedModel, Weights};
+use crate::report::SweepPart;
 use crate::score::{Eap, EapIg, Exact};
 use crate::task::Example;
 
@@ -57,19 +58,6 @@ pub struct Timing {
     pub edges_kept: Option<usize>,
     /// The cost of ACDC's tests from the first to the last, in parts of about as many; of the last repetition.
     pub sweep: Vec<SweepPart>,
-}
-
-/// Consecutive tests of ACDC.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SweepPart {
-    /// Number of edges tested.
-    pub tested: usize,
-    /// What that took.
-    pub seconds: f64,
-    /// Edges of the circuit before the first of these tests.
-    pub edges: usize,
-    /// Edges decided before, those of dead readers included, which need no test.
-    pub decided: usize,
 }
 
 /// Runs a piece of work several times, under patch ablation with the logit difference.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::circuit_page;
-use super::job::{Contents, Listening, load_examples};
+use super::job::{Contents, load_examples};
+use super::listening::Listening;
 use super::pipeline::{Outcome, find_circuit, nodes_unknown_to_eap_ig};
 use super::plan::Job;
 use super::provenance;

@@ -5,7 +5,8 @@ use std::path::Path;
 use fs_err as fs;
 
 use super::circuit_job::{data_hash, named_figures, report_provenance};
-use super::job::{Listening, load_examples, without_panic};
+use super::job::{load_examples, without_panic};
+use super::listening::Listening;
 use super::pipeline::evaluate_circuit;
 use crate::error::{Error, Result};
 use crate::evaluate::Evaluation;

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 use fs_err as fs;
 
 use super::files::{remove_if_there, remove_leftovers, write_whole};
+use super::listening::Listening;
 use super::memory::Watch;
 use super::plan::Job;
 use super::provenance::{self, Stopwatch};
@@ -96,12 +96,15 @@ pub(super) fn run_job(
     }
     let Contents {
         files: contents,
-        seconds,
+        mut seconds,
         summary,
     } = match &job.spec.spec {
         Spec::Circuit(spec) => circuit_job::run(job, spec, model, &listening)?,
         Spec::Analysis(spec) => analysis_job::run(job, spec, model, &listening)?,
     };
+    if seconds.is_empty() {
+        seconds = listening.seconds();
+    }
 
     // What is stale goes first: as long as the record is there, it is known what that is.
     for stale in before.iter().flat_map(|record| record.files.keys()) {
@@ -225,47 +228,6 @@ fn inputs(job: &Job, model: &LoadedModel) -> Result<Inputs> {
     inputs.model.clone_from(&model.hash);
     inputs.data_file = data_file;
     Ok(inputs)
-}
-
-/// Passes events on and keeps the warnings.
-pub(super) struct Listening<'a> {
-    inner: &'a dyn Observer,
-    warnings: Mutex<Vec<String>>,
-}
-
-impl<'a> Listening<'a> {
-    pub(super) fn new(inner: &'a dyn Observer) -> Self {
-        Self {
-            inner,
-            warnings: Mutex::default(),
-        }
-    }
-
-    /// Adds the warnings heard to others, each once.
-    pub(super) fn add_to(&self, warnings: &mut Vec<String>) {
-        let heard = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-        for warning in heard.iter() {
-            if !warnings.contains(warning) {
-                warnings.push(warning.clone());
-            }
-        }
-    }
-}
-
-impl Observer for Listening<'_> {
-    fn event(&self, event: Event) {
-        if let Event::Warning(warning) = &event {
-            let mut warnings = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
-            if !warnings.contains(warning) {
-                warnings.push(warning.clone());
-            }
-        }
-        self.inner.event(event);
-    }
-
-    fn interrupted(&self) -> bool {
-        self.inner.interrupted()
-    }
 }
 
 /// Runs `work` and turns a panic into [`Error::Bug`].

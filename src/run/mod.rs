@@ -13,6 +13,7 @@ mod files;
 mod golden;
 mod job;
 mod lens_job;
+mod listening;
 mod logits;
 mod memory;
 mod models;
@@ -44,7 +45,7 @@ mod tracing_job;
 mod vector_job;
 
 pub use batch::{BatchObserver, BatchOptions, JobReport, exit_code, run_batch};
-pub use bench::{SweepPart, Timing, Work, time};
+pub use bench::{Timing, Work, time};
 pub use eval::{Reevaluation, read_circuit_text, reevaluate};
 pub use files::write_file;
 pub use golden::Golden;

@@ -13,7 +13,7 @@ pub(super) struct Profile(Mutex<Parts>);
 struct Parts {
     /// Since the last part was done.
     clock: Stopwatch,
-    seconds: BTreeMap<&'static str, f64>,
+    seconds: BTreeMap<String, f64>,
 }
 
 impl Profile {
@@ -26,19 +26,16 @@ impl Profile {
     }
 
     /// A part is done, and the next begins; parts of one name are added up.
-    pub(super) fn done(&self, part: &'static str) {
+    pub(super) fn done(&self, part: &str) {
         let mut parts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *parts.seconds.entry(part).or_insert(0.0) += parts.clock.seconds();
+        *parts.seconds.entry(part.to_owned()).or_insert(0.0) += parts.clock.seconds();
         parts.clock = Stopwatch::start();
     }
 
     /// The seconds of all parts.
     pub(super) fn seconds(self) -> BTreeMap<String, f64> {
         let parts = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
-        let seconds = parts.seconds.into_iter();
-        seconds
-            .map(|(part, seconds)| (part.to_owned(), seconds))
-            .collect()
+        parts.seconds
     }
 }
 

@@ -89,6 +89,37 @@ fn bench_times_every_work_and_compares_it_with_the_machine() {
     assert!(lines[5]["edges"].as_u64() < lines[5]["graph_edges"].as_u64());
 }
 
+/// Records of a whole file of prompts and of a part of it make a plot.
+#[test]
+fn records_of_bench_are_drawn() {
+    let folder = tempfile::tempdir().unwrap();
+    write_spec(folder.path(), "a", "method: Eap()");
+    let rows = fs_err::read_to_string(folder.path().join("rows.jsonl")).unwrap();
+    let half: Vec<&str> = rows.lines().take(rows.lines().count() / 2).collect();
+    fs_err::write(folder.path().join("half.jsonl"), half.join("\n")).unwrap();
+    let mut records = String::new();
+    for rows in ["rows.jsonl", "half.jsonl"] {
+        let output = secateur(
+            folder.path(),
+            &["bench", "builtin:toy-llama", "--rows", rows, "--json"],
+        );
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        records.push_str(&text(&output.stdout));
+    }
+    fs_err::write(folder.path().join("growth.jsonl"), records).unwrap();
+    let render = |arguments: &[&str]| {
+        let all = [&["render", "growth.jsonl"][..], arguments].concat();
+        secateur(folder.path(), &all)
+    };
+    let dark = render(&["--format", "svg", "--theme", "dark"]);
+    assert_eq!(dark.status.code(), Some(0), "{}", text(&dark.stderr));
+    assert!(text(&dark.stdout).contains("By examples"));
+    let pdf = render(&["--format", "pdf"]);
+    assert!(pdf.stdout.starts_with(b"%PDF"));
+    let refused = render(&["--format", "svg", "--roles", "r.json"]);
+    assert_eq!(refused.status.code(), Some(2));
+}
+
 #[test]
 fn wrong_arguments_give_2_and_leave_standard_output_empty() {
     let folder = tempfile::tempdir().unwrap();

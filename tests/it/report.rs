@@ -4,6 +4,7 @@
 
 mod drawing;
 mod eap;
+mod growth;
 mod heat_map;
 mod html;
 mod paper;

@@ -1,7 +1,7 @@
 //! Heat maps: well-formed for any names, every text inside of the picture, a tooltip for each cell.
 
 use proptest::prelude::*;
-use secateur::report::{Colours, HeatCell, HeatMap};
+use secateur::report::{Colours, HeatCell, HeatMap, Theme, recoloured};
 
 use super::xml;
 
@@ -120,6 +120,38 @@ fn equal_numbers_have_equal_colours_and_the_legend_holds_them() {
         .collect();
     assert_eq!(fills, ["#F7FAFD", "#08306B", "#08306B"]);
     assert!(texts(&svg).iter().any(|(text, _)| text == "2.0"));
+}
+
+/// In grey, both ends of two-sided colours are alike: cells below zero have a stroke there, if no label says so.
+#[test]
+fn numbers_below_zero_are_marked_in_print() {
+    let mut map = map(&names(1, "r"), &names(4, "c"), false);
+    for (cell, value) in map.cells.iter_mut().zip([-1.0, -0.02, 0.0, 1.0]) {
+        cell.value = Some(value);
+    }
+    map.colours = Colours::Diverging;
+    let strokes = |map: &HeatMap, theme, opacity: &str| {
+        let svg = recoloured(&map.svg(), theme, "map.svg").expect("a plot");
+        let cells = svg.split("<g class=\"cell\">").skip(1);
+        let inside = cells.map(|it| it.split("</g>").next().unwrap_or_default());
+        let marks = inside.map(|it| it.matches(&format!("stroke-opacity=\"{opacity}\"")).count());
+        marks.collect::<Vec<usize>>()
+    };
+    assert_eq!(strokes(&map, Theme::Print, "0.900"), [1, 0, 0, 0]);
+    for theme in [Theme::Light, Theme::Dark] {
+        assert_eq!(strokes(&map, theme, "0.900"), [0; 4]);
+        assert_eq!(strokes(&map, theme, "0.000"), [1, 0, 0, 0]);
+    }
+    // The legend has them on its lower half.
+    let legend = map.svg();
+    let legend = legend.split("</g>").last().expect("the end");
+    assert_eq!(legend.matches("stroke-opacity").count(), 3);
+    for cell in &mut map.cells {
+        cell.label = "x".into();
+    }
+    assert_eq!(strokes(&map, Theme::Print, "0.900"), [0; 4]);
+    map.colours = Colours::Sequential(None);
+    assert!(!map.svg().contains("stroke-opacity"));
 }
 
 #[test]

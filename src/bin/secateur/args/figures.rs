@@ -7,7 +7,8 @@ use secateur::report::{Detail, Direction, Style, Theme};
 
 #[derive(Debug, Args)]
 pub(crate) struct RenderArgs {
-    /// The circuit: circuit.ron, features.ron, or a JSON file in EAP-IG's format; or a plot, an .svg file that secateur wrote.
+    /// The circuit: circuit.ron, features.ron, or a JSON file in EAP-IG's format; or a plot, an .svg file that secateur
+    /// wrote; or a .jsonl file of records of `bench --json`, to be drawn as how the cost grows.
     pub(crate) circuit: PathBuf,
     /// The format.
     #[arg(long, value_name = "F", value_parser = formats())]

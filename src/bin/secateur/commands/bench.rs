@@ -4,15 +4,14 @@ use std::path::Path;
 
 use secateur::events::Silent;
 use secateur::graph::KeyValue;
-use secateur::model::{PrependBos, load_model};
-use secateur::run::{Roofline, SweepPart, Timing, Work, roofline, time};
+use secateur::model::{ModelConfig, PrependBos, load_model};
+use secateur::report::{BenchRecord, SweepPart, table};
+use secateur::run::{Roofline, Timing, Work, roofline, time};
 use secateur::task::LoadRequest;
 use secateur::{Error, Result, TaskSource};
-use serde_json::{Value, json};
 
 use crate::args::{BenchArgs, BenchWork};
 use crate::output;
-use secateur::report::table;
 
 pub(crate) fn bench(args: &BenchArgs) -> Result<u8> {
     rayon::ThreadPoolBuilder::new()
@@ -37,14 +36,18 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<u8> {
     } else {
         KeyValue::Group
     };
+    let lengths = examples.iter().map(|it| it.clean.len());
+    let prompts = (examples.len(), lengths.max().unwrap_or_default());
     let mut rows = Vec::new();
     let mut sweep = Vec::new();
     for &name in &args.work {
         let work = work(name, args);
         let timing = time(&model, &examples, &work, (args.repeat, kv), &Silent)?;
         if args.json {
-            let line = format!("{}\n", record(name, &timing, limits));
-            output::data(line.as_bytes())?;
+            let record = record((name, &work), prompts, model.config(), (&timing, limits));
+            let line = serde_json::to_string(&record)
+                .map_err(|error| Error::Bug(format!("a record as JSON: {error}")))?;
+            output::data(format!("{line}\n").as_bytes())?;
         } else {
             rows.push(row(name, &timing, limits));
             sweep.extend(timing.sweep);
@@ -84,30 +87,36 @@ fn share(timing: &Timing, limits: Option<Roofline>) -> Option<f64> {
     Some(operations / median(&timing.seconds) / limits?.matrix_rate)
 }
 
-fn record(name: BenchWork, timing: &Timing, limits: Option<Roofline>) -> Value {
-    let part = |part: &SweepPart| {
-        json!({
-            "tested": part.tested,
-            "seconds": part.seconds,
-            "edges": part.edges,
-            "decided": part.decided,
-        })
-    };
-    let sweep: Vec<Value> = timing.sweep.iter().map(part).collect();
-    json!({
-        "work": name.label(),
-        "seconds": timing.seconds,
-        "median": median(&timing.seconds),
-        "circuits": timing.circuits,
-        "graph_edges": timing.edges,
-        "edges": timing.edges_kept,
-        "sweep": sweep,
-        "operations": timing.operations,
-        "threads": rayon::current_num_threads(),
-        "matrix_rate": limits.map(|limits| limits.matrix_rate),
-        "bandwidth": limits.map(|limits| limits.bandwidth),
-        "share_of_matrix_rate": share(timing, limits),
-    })
+/// What some work took on this many pairs of at most so many tokens.
+fn record(
+    (name, work): (BenchWork, &Work),
+    (pairs, tokens): (usize, usize),
+    config: &ModelConfig,
+    (timing, limits): (&Timing, Option<Roofline>),
+) -> BenchRecord {
+    BenchRecord {
+        work: name.label().into(),
+        seconds: timing.seconds.clone(),
+        median: median(&timing.seconds),
+        pairs,
+        tokens,
+        layers: config.n_layers,
+        heads: config.n_heads,
+        d_model: config.d_model,
+        graph_edges: timing.edges,
+        circuits: timing.circuits,
+        tau: match work {
+            Work::Acdc { tau } => Some(*tau),
+            _ => None,
+        },
+        edges: timing.edges_kept,
+        sweep: timing.sweep.clone(),
+        operations: timing.operations,
+        threads: rayon::current_num_threads(),
+        matrix_rate: limits.map(|limits| limits.matrix_rate),
+        bandwidth: limits.map(|limits| limits.bandwidth),
+        share_of_matrix_rate: share(timing, limits),
+    }
 }
 
 fn row(name: BenchWork, timing: &Timing, limits: Option<Roofline>) -> Vec<String> {

@@ -1,10 +1,10 @@
-//! `secateur render`: draws a circuit, or converts a plot.
+//! `secateur render`: draws a circuit or the cost of work, or converts a plot.
 
 use std::path::Path;
 
 use secateur::report::{
-    AnyCircuit, CircuitFile, FigureOptions, NodeRoles, exporter, outlined, parse_roles, recoloured,
-    to_dot, to_pdf, to_png, to_svg, to_tikz,
+    AnyCircuit, CircuitFile, FigureOptions, NodeRoles, exporter, growth_svg, outlined, parse_bench,
+    parse_roles, recoloured, to_dot, to_pdf, to_png, to_svg, to_tikz,
 };
 use secateur::run::{read_circuit_text, write_file};
 use secateur::{Error, Result};
@@ -25,11 +25,18 @@ pub(crate) fn render(args: &RenderArgs, quiet: bool) -> Result<u8> {
         ));
     }
     let text = read_circuit_text(&args.circuit)?;
-    let bytes = if name.to_ascii_lowercase().ends_with(".svg") {
+    let extension = args.circuit.extension().and_then(|it| it.to_str());
+    let is = |wanted: &str| extension.is_some_and(|it| it.eq_ignore_ascii_case(wanted));
+    let bytes = if is("svg") || is("jsonl") {
         refuse(args.direction.is_some(), "--direction", "a plot")?;
         refuse(args.detail.is_some(), "--detail", "a plot")?;
         refuse(args.roles.is_some(), "--roles", "a plot")?;
-        convert(&recoloured(&text, args.theme.into(), &name)?, &name, args)?
+        let svg = if is("svg") {
+            text
+        } else {
+            growth_svg(&parse_bench(&text, &name)?, &name)?
+        };
+        convert(&recoloured(&svg, args.theme.into(), &name)?, &name, args)?
     } else {
         match AnyCircuit::parse(&text, &name)? {
             AnyCircuit::Features(file) => {

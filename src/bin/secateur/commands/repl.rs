@@ -14,7 +14,7 @@ pub(crate) fn repl(args: &ReplArgs, quiet: bool) -> Result<u8> {
     if !quiet {
         output::warnings(&session.model().warnings);
     }
-    let mut lines = Lines::new(session.model().config());
+    let mut lines = Lines::new(session.model());
     if lines.is_terminal() {
         ui::interrupt_on_ctrl_c();
         if !quiet {

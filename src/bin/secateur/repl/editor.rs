@@ -1,5 +1,6 @@
 //! Lines from a terminal, with completion and history, or from a pipe.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
 
@@ -11,13 +12,15 @@ use rustyline::history::FileHistory;
 use rustyline::validate::Validator;
 use rustyline::{Config, Context, Editor, Helper};
 use secateur::Result;
-use secateur::model::ModelConfig;
+use secateur::model::{LoadedModel, Tokenizer};
 
 use super::command::{BY, NAMES};
 use crate::output;
 
 /// Lines that the history keeps.
 const HISTORY: usize = 1000;
+/// Words that are offered at most.
+const OFFERED: usize = 100;
 
 /// Where lines come from.
 pub(crate) enum Lines {
@@ -28,8 +31,8 @@ pub(crate) enum Lines {
 }
 
 impl Lines {
-    /// Lines from standard input; `config` is the model's, whose parts are completed.
-    pub(crate) fn new(config: &ModelConfig) -> Self {
+    /// Lines from standard input; parts, layers and tokens of the model are completed.
+    pub(crate) fn new(model: &LoadedModel) -> Self {
         if !std::io::stdin().is_terminal() {
             return Self::Pipe;
         }
@@ -38,7 +41,7 @@ impl Lines {
         let Ok(mut editor) = settings.and_then(Editor::with_config) else {
             return Self::Pipe;
         };
-        editor.set_helper(Some(Completion::new(config)));
+        editor.set_helper(Some(Completion::new(model)));
         let history = history_file();
         if let Some(file) = &history {
             // There is none before the first session.
@@ -99,14 +102,26 @@ fn history_file() -> Option<PathBuf> {
     Some(state.join("secateur/history"))
 }
 
-/// Completes commands, parts of the model and files.
+/// Completes commands, parts and tokens of the model, and files.
 pub(crate) struct Completion {
     nodes: Vec<String>,
+    layers: Vec<String>,
+    /// Texts of tokens without space in them.
+    tokens: BTreeSet<String>,
+    tokenizer: Option<Tokenizer>,
     files: FilenameCompleter,
 }
 
 impl Completion {
-    fn new(config: &ModelConfig) -> Self {
+    fn new(model: &LoadedModel) -> Self {
+        let config = model.config();
+        let tokenizer = model.tokenizer.clone();
+        let tokens = tokenizer.iter().flat_map(|tokenizer| {
+            let texts = (0..config.d_vocab as u32).map(|token| tokenizer.decode(&[token]));
+            texts.map(|text| text.trim_start().to_owned())
+        });
+        let is_word = |text: &String| !text.is_empty() && text.chars().all(char::is_alphanumeric);
+        let tokens = tokens.filter(is_word).collect();
         let layers = 0..config.n_layers;
         let heads = layers
             .clone()
@@ -114,19 +129,40 @@ impl Completion {
         let mlps = layers.map(|layer| format!("m{layer}"));
         Self {
             nodes: heads.chain(mlps.filter(|_| config.has_mlps())).collect(),
+            layers: (0..config.n_layers).map(|it| it.to_string()).collect(),
+            tokens,
+            tokenizer,
             files: FilenameCompleter::new(),
         }
     }
 
-    /// What the last word of a line may be.
-    fn words(&self, before: &[&str]) -> Vec<&str> {
+    /// What the last word of a line may be, that begins in some way.
+    fn words(&self, before: &[&str], begun: &str) -> Vec<&str> {
         match before {
             [] => NAMES.to_vec(),
             ["ablate"] => self.nodes.iter().map(String::as_str).collect(),
             ["ablate", _] => BY.to_vec(),
+            ["lens" | "edit"] | ["edit", _] => self.tokens_behind_a_space(begun),
+            ["edit", _, _] => self.layers.iter().map(String::as_str).collect(),
             ["edit", _, _, _, _] => vec!["every"],
             _ => Vec::new(),
         }
+    }
+
+    /// Words that are one token behind a space, as `edit` and `lens` read them.
+    fn tokens_behind_a_space(&self, begun: &str) -> Vec<&str> {
+        if begun.is_empty() {
+            return Vec::new();
+        }
+        let words = self.tokens.range(begun.to_owned()..);
+        let words = words.take_while(|word| word.starts_with(begun));
+        let is_token = |word: &&String| {
+            let text = format!(" {word}");
+            let tokenizer = self.tokenizer.as_ref();
+            tokenizer.is_some_and(|it| it.single_token(&text).is_some())
+        };
+        let tokens = words.filter(is_token).map(String::as_str);
+        tokens.take(OFFERED).collect()
     }
 }
 
@@ -146,7 +182,7 @@ impl Completer for Completion {
         if before == ["add"] || before.len() == 2 && before[0] == "lens" || path {
             return self.files.complete(line, position, context);
         }
-        let words = self.words(&before).into_iter();
+        let words = self.words(&before, &line[start..]).into_iter();
         let fitting = words.filter(|word| word.starts_with(&line[start..]));
         let pairs = fitting.map(|word| Pair {
             display: word.to_owned(),
