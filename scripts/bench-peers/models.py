@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Make a model as a folder in Hugging Face's layout, in float32.
+"""Make a model as a folder in Hugging Face's layout, in float32 but for the last.
 
 Usage: models.py NAME FOLDER [GGUF]
 
 NAME is `gpt2-small` (the shape of GPT-2 small) or `gpt2-tiny` (4 layers of width 64), both with seeded random weights,
-or `smollm2-135m`, dequantised from the GGUF file that scripts/get-models.sh fetches. Does nothing if the folder is
+or `smollm2-135m`, dequantised from the GGUF file that scripts/get-models.sh fetches, or `llama-1b`: the shape of a Llama
+of 1.1 billion parameters, seeded random weights in bfloat16, for runs in little memory; only Secateur runs it. Does nothing if the folder is
 there and whole.
 """
 
@@ -18,7 +19,16 @@ GPT2 = {
     "gpt2-small": {"n_layer": 12, "n_head": 12, "n_embd": 768, "n_positions": 1024, "vocab_size": 50257},
     "gpt2-tiny": {"n_layer": 4, "n_head": 4, "n_embd": 64, "n_positions": 64, "vocab_size": 512},
 }
-NAMES = [*GPT2, "smollm2-135m"]
+LLAMA = {
+    "hidden_size": 2048,
+    "intermediate_size": 5632,
+    "num_hidden_layers": 22,
+    "num_attention_heads": 32,
+    "num_key_value_heads": 4,
+    "vocab_size": 32000,
+    "max_position_embeddings": 2048,
+}
+NAMES = [*GPT2, "smollm2-135m", "llama-1b"]
 
 
 def random_gpt2(shape, seed=0):
@@ -75,6 +85,61 @@ def write_gpt2(name, folder):
     (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 
+def llama_shapes():
+    """Names and shapes of a Llama's tensors, in the order of the file."""
+    width, inner = LLAMA["hidden_size"], LLAMA["intermediate_size"]
+    keys = width // LLAMA["num_attention_heads"] * LLAMA["num_key_value_heads"]
+    yield "model.embed_tokens.weight", [LLAMA["vocab_size"], width]
+    for layer in range(LLAMA["num_hidden_layers"]):
+        at = f"model.layers.{layer}"
+        yield f"{at}.input_layernorm.weight", [width]
+        yield f"{at}.self_attn.q_proj.weight", [width, width]
+        yield f"{at}.self_attn.k_proj.weight", [keys, width]
+        yield f"{at}.self_attn.v_proj.weight", [keys, width]
+        yield f"{at}.self_attn.o_proj.weight", [width, width]
+        yield f"{at}.post_attention_layernorm.weight", [width]
+        yield f"{at}.mlp.gate_proj.weight", [inner, width]
+        yield f"{at}.mlp.up_proj.weight", [inner, width]
+        yield f"{at}.mlp.down_proj.weight", [width, inner]
+    yield "model.norm.weight", [width]
+    yield "lm_head.weight", [LLAMA["vocab_size"], width]
+
+
+def write_llama(folder, seed=0):
+    """Written tensor by tensor, as numpy has no bfloat16: the upper halves of float32."""
+    draw = numpy.random.Generator(numpy.random.PCG64(seed))
+    header, end = {}, 0
+    for name, shape in llama_shapes():
+        begin, end = end, end + 2 * int(numpy.prod(shape))
+        header[name] = {"dtype": "BF16", "shape": shape, "data_offsets": [begin, end]}
+    head = json.dumps(header).encode()
+    with open(folder / "model.safetensors", "wb") as file:
+        file.write(len(head).to_bytes(8, "little") + head)
+        for name, shape in llama_shapes():
+            values = draw.standard_normal(shape, dtype=numpy.float32)
+            if len(shape) == 1:
+                values = 1 + numpy.float32(0.1) * values
+            elif "embed" in name:
+                values *= numpy.float32(0.1)
+            else:
+                gain = 0.3 if "o_proj" in name or "down_proj" in name else 1.0
+                values *= numpy.float32(gain * shape[1] ** -0.5)
+            file.write((values.view(numpy.uint32) >> 16).astype("<u2").tobytes())
+    config = {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "hidden_act": "silu",
+        "rms_norm_eps": 1e-5,
+        "rope_theta": 10000.0,
+        "tie_word_embeddings": False,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "torch_dtype": "bfloat16",
+        **LLAMA,
+    }
+    (folder / "config.json").write_text(json.dumps(config, indent=2) + "\n")
+
+
 def write_smollm2(gguf, folder):
     import torch
     from gguf import GGUFReader
@@ -98,6 +163,8 @@ def main():
         write_gpt2(name, folder)
     elif name == "smollm2-135m":
         write_smollm2(sys.argv[3], folder)
+    elif name == "llama-1b":
+        write_llama(folder)
     else:
         sys.exit(f"models: no model called {name}; there are {', '.join(NAMES)}")
     done.touch()
