@@ -6,7 +6,7 @@ use super::features_file::{counted, draw};
 use super::figure::Figure;
 use super::style::Style;
 use super::table::table;
-use super::text::{Text, clip, one_line, short, thousands};
+use super::text::{Text, clip, number_of, one_line, short, thousands};
 use crate::analyze::feature_circuit::{FeatureCircuitReport, NodeFigures, Share};
 use crate::error::{Error, Result};
 
@@ -47,8 +47,9 @@ pub fn feature_circuit_text(report: &FeatureCircuitReport, about: &str) -> Strin
     out.line(format_args!(""));
     let [features, errors] = report.kept();
     out.line(format_args!(
-        "{} features and {errors} errors of {} nodes, of which {} differ on the {} discovery pairs",
-        thousands(features),
+        "{} and {} of {} nodes, of which {} differ on the {} discovery pairs",
+        number_of(features, "feature"),
+        number_of(errors, "error"),
         thousands(report.nodes_total),
         thousands(report.nodes_active),
         report.examples_discovery

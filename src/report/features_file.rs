@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::figure::{Figure, FigureEdge, FigureNode, Port};
 use super::figure_nodes::row;
 use super::style::Style;
-use super::text::{clip, short};
+use super::text::{clip, number_of, short};
 use crate::analyze::feature_circuit::{FeatureCircuitReport, FeatureEdge};
 use crate::error::{Error, Result};
 use crate::graph::Node;
@@ -187,7 +187,9 @@ pub(super) fn counted([features, errors]: [usize; 2], faithfulness: Option<f64>)
     } else {
         String::new()
     };
-    format!("{features}\u{a0}features, {errors}\u{a0}errors{faithfulness}{drawn}")
+    let of = |count, noun| number_of(count, noun).replace(' ', "\u{a0}");
+    let (features, errors) = (of(features, "feature"), of(errors, "error"));
+    format!("{features}, {errors}{faithfulness}{drawn}")
 }
 
 /// A circuit of features as a figure: its strongest nodes, given with what is known of them, in the order in which the model

@@ -91,7 +91,8 @@ const PRINT: PlotPalette = PlotPalette {
     ground: "#FFFFFF",
     ink: "#000000",
     grid: "#D8D8D8",
-    absent: "#DDDDDD",
+    // Grey would be a number.
+    absent: "#FFFFFF",
     labels: ["#000000", "#FCFCFC"],
     below_zero: "0.900",
     lines: [

@@ -83,6 +83,12 @@ pub(super) fn text_columns(text: &str) -> usize {
     text.chars().count()
 }
 
+/// A count with its noun, such as `1 feature` or `1,024 features`.
+pub(super) fn number_of(count: usize, noun: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{ending}", thousands(count))
+}
+
 /// An integer with thousands separators.
 pub fn thousands(number: usize) -> String {
     let digits = number.to_string();

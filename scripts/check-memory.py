@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""See whether every method keeps `--memory`: the peak of anonymous memory against the limit, as a Markdown table.
+
+Usage: scripts/check-memory.py [--secateur FILE] [--limits 0.1,0.2] [--pairs N]
+
+Makes a random model of 6 layers in the shape of GPT-2 and pairs of prompts, runs a spec with each method and ablation within
+each limit, and reads the peak that `run.json` has. Fails when one is more than 10 % above its limit, or when results of two
+limits differ. Takes about ten minutes on two idle cores.
+"""
+
+import argparse
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "scripts/bench-growth"))
+import models  # noqa: E402
+
+METHODS = {
+    "exact": "Exact()",
+    "eap": "Eap()",
+    "eap-ig": "EapIg(steps: 5)",
+    "eap-ig-activations": "EapIgActivations(steps: 5)",
+    "clean-corrupted": "CleanCorrupted()",
+    "acdc": "Acdc(tau: 0.02)",
+}
+ABLATIONS = ["Patch", "Zero", "Mean"]
+LAYERS, HEADS, WIDTH, LENGTH = 6, 8, 512, 16
+# Results of these take minutes.
+SLOW = ["exact", "acdc"]
+
+
+def spec(name, method, ablation):
+    select = "" if method == "acdc" else "select: TopN(edges: 200), "
+    return (
+        f'(format: 1, name: "{name}", models: ["model"], task: Tokens("rows.jsonl"), metric: LogitDiff, '
+        f"ablation: {ablation}, method: {METHODS[method]}, {select}outputs: [])"
+    )
+
+
+def measure(options, folder, method, ablation, limit):
+    name = f"{method}-{ablation.lower()}"
+    path = folder / f"{name}.ron"
+    path.write_text(spec(name, method, ablation))
+    out = folder / f"results-{limit}"
+    command = [options.secateur, "run", path, f"--memory={limit}", f"--out={out}", "--quiet"]
+    result = subprocess.run(command, capture_output=True, text=True)
+    if result.returncode:
+        sys.exit(f"{name} within {limit} GB: {result.stderr}")
+    job = out / name / "model"
+    found = json.loads((job / "run.json").read_text())["circumstances"]
+    return found["peak_anonymous_bytes"] / 1e9, found["wall_seconds"], (job / "circuit.ron").read_bytes()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--secateur", type=pathlib.Path, default=ROOT / "target/release/secateur")
+    parser.add_argument("--limits", default="0.1,0.2", help="GB [default: 0.1,0.2]")
+    parser.add_argument("--pairs", type=int, default=128)
+    options = parser.parse_args()
+    limits = [float(limit) for limit in options.limits.split(",")]
+    wrong = []
+    print("| method | ablation | `--memory`, GB | peak, GB | of the limit | s |\n|---|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        models.write_model(folder / "model", LAYERS, HEADS, WIDTH)
+        models.write_rows(folder / "rows.jsonl", options.pairs, LENGTH)
+        for method in METHODS:
+            for ablation in ABLATIONS[:1] if method in SLOW else ABLATIONS:
+                circuits = set()
+                for limit in limits:
+                    peak, seconds, circuit = measure(options, folder, method, ablation, limit)
+                    circuits.add(circuit)
+                    print(f"| {method} | {ablation} | {limit} | {peak:.3f} | {100 * peak / limit:.0f} % | {seconds:.0f} |", flush=True)
+                    if peak > 1.1 * limit:
+                        wrong.append(f"{method} with {ablation} took {peak:.3f} GB of {limit}")
+                if len(circuits) > 1:
+                    wrong.append(f"{method} with {ablation}: the limit changes the circuit")
+    if wrong:
+        sys.exit("\n".join(wrong))
+
+
+if __name__ == "__main__":
+    main()
