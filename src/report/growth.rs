@@ -224,11 +224,11 @@ fn by_size(records: &[&BenchRecord], size: &Size) -> Plot {
 fn by_token(records: &[BenchRecord]) -> Option<Plot> {
     let series = ["more examples", "longer prompts"].into_iter().enumerate();
     let series = series.map(|(size, name)| {
-        let tokens = |it: &BenchRecord| it.pairs * it.tokens;
+        let tokens = |it: &BenchRecord| it.pairs.saturating_mul(it.tokens);
         let points = least(&varied(records, size), "eap-ig", tokens);
         let points = points.into_iter().map(|(tokens, seconds)| {
             let tokens = tokens as f64;
-            point(tokens, 1e6 * seconds / tokens)
+            point(tokens, 1e6 * seconds / tokens.max(1.0))
         });
         Series {
             name: name.into(),
@@ -295,7 +295,7 @@ fn tests(record: &BenchRecord) -> Vec<PlotPoint> {
     let parts = record.sweep.iter().zip(ends);
     parts
         .map(|(part, end)| {
-            let middle = 50.0 * (part.decided + end) as f64 / edges;
+            let middle = 50.0 * (part.decided as f64 + end as f64) / edges;
             point(middle, 1000.0 * part.seconds / part.tested.max(1) as f64)
         })
         .collect()

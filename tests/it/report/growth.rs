@@ -129,6 +129,19 @@ fn records_are_read_line_by_line_and_one_size_is_no_plot() {
         message.contains("x.jsonl:2") && message.contains("not a record of `bench --json`"),
         "{message}"
     );
+    // Numbers of any size make a picture.
+    let huge = BenchRecord {
+        seconds: Vec::new(),
+        ..record("eap-ig", [1, 1, 4, 4])
+    };
+    let other = BenchRecord {
+        pairs: usize::MAX,
+        seconds: vec![1e300],
+        graph_edges: usize::MAX,
+        ..huge.clone()
+    };
+    let svg = growth_svg(&[huge, other], "x.jsonl").expect("a plot");
+    xml::check(&svg).expect("well-formed");
     let error = growth_svg(&[one], "x.jsonl").expect_err("no plot");
     assert!(error.to_string().contains("nothing to plot"), "{error}");
 }
