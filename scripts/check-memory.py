@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """See whether every method keeps `--memory`: the peak of anonymous memory against the limit, as a Markdown table.
 
-Usage: scripts/check-memory.py [--secateur FILE] [--limits 0.1,0.2] [--pairs N]
+Usage: scripts/check-memory.py [--secateur FILE] [--limits 0.2,0.4] [--pairs N]
 
 Makes a random model of 6 layers in the shape of GPT-2 and pairs of prompts, runs a spec with each method and ablation within
 each limit, and reads the peak that `run.json` has. Fails when one is more than 10 % above its limit, or when results of two
@@ -58,8 +58,8 @@ def measure(options, folder, method, ablation, limit):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--secateur", type=pathlib.Path, default=ROOT / "target/release/secateur")
-    parser.add_argument("--limits", default="0.1,0.2", help="GB [default: 0.1,0.2]")
-    parser.add_argument("--pairs", type=int, default=128)
+    parser.add_argument("--limits", default="0.2,0.4", help="GB [default: 0.2,0.4]")
+    parser.add_argument("--pairs", type=int, default=64)
     options = parser.parse_args()
     limits = [float(limit) for limit in options.limits.split(",")]
     wrong = []
