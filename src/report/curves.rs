@@ -7,7 +7,7 @@ use super::CircuitFile;
 use super::heat_map::{Colours, HeatCell, HeatMap};
 use super::paper::{PaperResult, result_names};
 use super::plot::{Look, Plot, PlotPoint, Scale, Series};
-use super::text::{short, thousands};
+use super::text::{number_of, short};
 use crate::error::{Error, Result};
 
 /// Faithfulness against the number of edges, of every result that has a curve, and its circuit as a point of its own;
@@ -148,7 +148,7 @@ pub fn heads_svg(result: &PaperResult) -> Option<String> {
                 value: found.map(|(sum, _)| *sum),
                 label: String::new(),
                 tooltip: found.map_or_else(Vec::new, |(sum, edges)| {
-                    vec![format!("{}: {} edges", short(*sum), thousands(*edges))]
+                    vec![format!("{}: {}", short(*sum), number_of(*edges, "edge"))]
                 }),
             }
         })

@@ -60,6 +60,9 @@ impl Reevaluation {
 /// When it cannot be read, is not text, or is absurdly large.
 pub fn read_circuit_text(path: &Path) -> Result<String> {
     let name = path.display().to_string();
+    if !path.exists() {
+        return Err(Error::data(name, "no such file"));
+    }
     let length = fs::metadata(path)?.len();
     if length > MAX_BYTES {
         return Err(Error::data(
