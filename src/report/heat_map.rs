@@ -2,7 +2,8 @@
 //! that a browser shows where the pointer is.
 
 use super::axis::Axis;
-use super::plot_colours::{LIGHT, MARK, scale_colour};
+use super::plot::whole;
+use super::plot_colours::{LIGHT, scale_colour};
 use super::text::{Text, clip, one_line, text_width, wrap, xml};
 
 /// Font size of the labels in cells, and of those at the axes.
@@ -374,14 +375,6 @@ pub(super) fn several(maps: &[HeatMap]) -> String {
     }
     let width = widest * abreast as f64;
     let mut out = Text::default();
-    out.line(format_args!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\" {MARK} width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"Helvetica, Arial, sans-serif\" font-size=\"{FONT}\" fill=\"{}\">",
-        LIGHT.ink
-    ));
-    out.line(format_args!(
-        "<rect class=\"ground\" width=\"100%\" height=\"100%\" fill=\"{}\"/>",
-        LIGHT.ground
-    ));
     for ((map, (axis, frame)), (left, top)) in maps.iter().zip(&drawn).zip(places) {
         if maps.len() > 1 {
             out.line(format_args!(
@@ -393,8 +386,7 @@ pub(super) fn several(maps: &[HeatMap]) -> String {
             out.line(format_args!("</g>"));
         }
     }
-    out.line(format_args!("</svg>"));
-    out.0
+    whole([width, height], FONT, &out.0)
 }
 
 impl Frame {

@@ -69,7 +69,7 @@ impl Plot {
     /// The plot as SVG.
     pub(super) fn drawn(&self, look: Look) -> String {
         let (inner, width) = self.inner(look);
-        whole([width, HEIGHT], &inner)
+        whole([width, HEIGHT], FONT, &inner)
     }
 
     /// What is in the picture, and its width.
@@ -182,11 +182,11 @@ impl Plot {
     }
 }
 
-/// A whole picture of some width and height.
-fn whole([width, height]: [f64; 2], inner: &str) -> String {
+/// A whole picture of some width and height, in letters of this size where nothing else is said.
+pub(super) fn whole([width, height]: [f64; 2], font: f64, inner: &str) -> String {
     let mut out = Text::default();
     out.line(format_args!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\" {MARK} width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"Helvetica, Arial, sans-serif\" font-size=\"{FONT}\" fill=\"{}\">",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" version=\"1.1\" {MARK} width=\"{width:.0}\" height=\"{height:.0}\" viewBox=\"0 0 {width:.0} {height:.0}\" font-family=\"Helvetica, Arial, sans-serif\" font-size=\"{font}\" fill=\"{}\">",
         LIGHT.ink
     ));
     out.line(format_args!(
@@ -221,7 +221,7 @@ pub(super) fn side_by_side(title: &str, plots: &[(Plot, Look)]) -> String {
     }
     let columns = drawn.len().min(2) as f64;
     let height = TITLE + HEIGHT * drawn.len().div_ceil(2) as f64;
-    whole([columns * column, height], &out.0)
+    whole([columns * column, height], FONT, &out.0)
 }
 
 /// Frame, ticks and their numbers.
