@@ -5,7 +5,7 @@ Usage: scripts/check-memory.py [--secateur FILE] [--limits 0.2,0.4] [--pairs N]
 
 Makes a random model of 6 layers in the shape of GPT-2 and pairs of prompts, runs a spec with each method and ablation within
 each limit, and reads the peak that `run.json` has. Fails when one is more than 10 % above its limit, or when results of two
-limits differ. Takes about ten minutes on two idle cores.
+limits differ. Exact patching takes minutes for each limit; fewer `--pairs` are faster.
 """
 
 import argparse
