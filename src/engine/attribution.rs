@@ -11,6 +11,8 @@ use super::backward::{GradientSink, SummedGradients, Tape, Wanted};
 use super::base::{Base, Frame};
 use super::forward::FullRun;
 use super::intervention::Intervention;
+use super::kernels::filled::zeros;
+use super::kernels::matrix::Matrix;
 use super::kernels::norm::Normalised;
 use super::kernels::{matmul, norm, rows};
 use super::layout::Segment;
@@ -115,8 +117,8 @@ impl<T: Real> Frame<'_, T> {
             .count();
         let width = self.layout.rows() * d_model;
         let read_width = self.layout.reads.len() * d_model;
-        let mut all = vec![T::ZERO; earlier * width];
-        let mut read = vec![T::ZERO; writers.len() * read_width];
+        let mut all = zeros(earlier * width);
+        let mut read = zeros(writers.len() * read_width);
         // Layer by layer, so that the weights of one at a time are wanted.
         let mut start = 0;
         for layer in writers.chunk_by(|one, next| one.layer() == next.layer()) {
@@ -380,8 +382,8 @@ fn score<T: Real>(
     writers: usize,
     readers: usize,
 ) -> Vec<T> {
-    let mut out = vec![T::ZERO; writers * readers];
     if readers < PRODUCT_FROM {
+        let mut out = vec![T::ZERO; writers * readers];
         for writer in 0..writers {
             let start = writer * difference_width + difference_from;
             let difference = &differences[start..start + columns];
@@ -393,13 +395,12 @@ fn score<T: Real>(
         }
         return out;
     }
-    let lhs = matmul::Matrix::rows(differences, writers, difference_width)
+    let lhs = Matrix::rows(differences, writers, difference_width)
         .columns(difference_from, difference_from + columns);
-    let rhs = matmul::Matrix::rows(gradients, readers, gradient_width)
+    let rhs = Matrix::rows(gradients, readers, gradient_width)
         .columns(gradient_from, gradient_from + columns)
         .transpose();
-    matmul::product_on_one_thread(lhs, rhs, &mut out, readers);
-    out
+    matmul::new_product_on_one_thread(lhs, rhs)
 }
 
 /// Scores hidden units by their own gradient.

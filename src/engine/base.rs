@@ -1,7 +1,10 @@
 //! The cached run of one circuit: what incremental runs start from.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::OnceLock;
+
+use rayon::prelude::*;
 
 use super::ablated::Ablated;
 use super::attention::interleave;
@@ -195,9 +198,7 @@ impl<T: Real> Frame<'_, T> {
             streams,
             normed_heads: (0..self.ablated.z.len()).map(|_| OnceLock::new()).collect(),
         };
-        for writer in 0..writers {
-            base.zero[writer] = self.writes_ablated(&base, writer);
-        }
+        base.zero = self.which_write_ablated(&base, 0..writers);
         base
     }
 
@@ -239,6 +240,12 @@ impl<T: Real> Frame<'_, T> {
     pub(crate) fn writes_reads_only(&self, writer: usize) -> bool {
         let layer = self.transformer.graph.writers()[writer].layer();
         layer.is_some_and(|layer| self.transformer.reads_only(layer))
+    }
+
+    /// Of each of some writers, whether it writes the ablated values.
+    fn which_write_ablated(&self, base: &Base<T>, writers: Range<usize>) -> Vec<bool> {
+        let same = |writer| self.writes_ablated(base, writer);
+        writers.into_par_iter().map(same).collect()
     }
 
     fn writes_ablated(&self, base: &Base<T>, writer: usize) -> bool {
@@ -396,12 +403,13 @@ impl<T: Real> Frame<'_, T> {
 
     /// Makes derived values of a base forget the writers from `layer` on.
     pub(crate) fn forget_from(&self, base: &mut Base<T>, layer: usize) {
-        for writer in 0..base.deltas.len() {
-            let changed = self.transformer.graph.writers()[writer].layer() >= Some(layer);
-            if changed {
-                base.deltas[writer] = OnceLock::new();
-                base.zero[writer] = self.writes_ablated(base, writer);
-            }
+        // Writers are in the order of their layers.
+        let writers = self.transformer.graph.writers();
+        let first = writers.partition_point(|writer| writer.layer() < Some(layer));
+        let zero = self.which_write_ablated(base, first..writers.len());
+        base.zero[first..].copy_from_slice(&zero);
+        for delta in &mut base.deltas[first..] {
+            delta.take();
         }
         for place in 2 * layer + 1..base.streams.len() {
             base.streams[place] = OnceLock::new();

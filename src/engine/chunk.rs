@@ -3,6 +3,8 @@
 use std::mem::take;
 use std::sync::OnceLock;
 
+use rayon::prelude::*;
+
 use super::base::{Base, Frame};
 use super::forward::FullRun;
 use super::kernels::rows;
@@ -251,9 +253,15 @@ pub(super) fn split_prefix<T: Real>(
 
 /// Names the first node whose output is not finite.
 pub(super) fn check_finite<T: Real>(run: &FullRun<T>) -> Result<()> {
-    for (layer, activations) in run.layers.iter().enumerate() {
-        let heads = activations.z.iter().all(|value| value.is_finite());
-        let mlp = activations.mlp.iter().all(|value| value.is_finite());
+    let finite: Vec<(bool, bool)> = run
+        .layers
+        .par_iter()
+        .map(|run| {
+            let heads = run.z.iter().all(|value| value.is_finite());
+            (heads, run.mlp.iter().all(|value| value.is_finite()))
+        })
+        .collect();
+    for (layer, (heads, mlp)) in finite.into_iter().enumerate() {
         if !heads || !mlp {
             let node = if heads {
                 Node::Mlp { layer }.to_string()

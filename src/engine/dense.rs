@@ -1,6 +1,7 @@
 //! Products of plain matrices, for work beside the model.
 
-use super::kernels::matmul::{Matrix, product};
+use super::kernels::matmul::new_product;
+use super::kernels::matrix::Matrix;
 use crate::model::Real;
 
 /// A row-major matrix, as it is or transposed.
@@ -24,8 +25,6 @@ impl<'a, T: Real> Dense<'a, T> {
     /// # Panics
     /// When the sizes do not fit.
     pub fn times(self, other: Dense<'_, T>) -> Vec<T> {
-        let mut out = vec![T::ZERO; self.0.rows * other.0.columns];
-        product(self.0, other.0, &mut out, other.0.columns, false);
-        out
+        new_product(self.0, other.0, None)
     }
 }

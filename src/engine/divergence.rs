@@ -1,5 +1,6 @@
 //! How far the output of changed final streams is from the model's own, and the gradient of that.
 
+use super::kernels::matrix::Matrix;
 use super::kernels::{matmul, norm};
 use super::transformer::Transformer;
 use crate::metric::log_softmax;
@@ -39,9 +40,9 @@ impl<T: Real> Transformer<'_, T> {
         }
         let rows = losses.len();
         let mut gradient = vec![T::ZERO; streams.len()];
-        let lhs = matmul::Matrix::rows(&at_logits, rows, d_out);
+        let lhs = Matrix::rows(&at_logits, rows, d_out);
         for (tokens, panel) in self.weights.unembedding_table().panels() {
-            let panel = matmul::Matrix::rows(&panel, tokens.len(), config.d_model);
+            let panel = Matrix::rows(&panel, tokens.len(), config.d_model);
             let lhs = lhs.columns(tokens.start, tokens.end);
             matmul::product(lhs, panel, &mut gradient, config.d_model, true);
         }

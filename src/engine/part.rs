@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::sync::OnceLock;
 
+use rayon::prelude::*;
+
 use super::Ablation;
 use super::ablated::Ablated;
 use super::base::{Base, BaseLayer, Frame};
@@ -65,7 +67,7 @@ impl<T: Real> Chunk<'_, T> {
             }
         };
         let each = |data: &[Vec<T>]| -> Vec<Vec<T>> {
-            let layers = data.iter().enumerate();
+            let layers = data.par_iter().enumerate();
             layers
                 .map(|(layer, data)| of_layer(layer).of(data))
                 .collect()
@@ -74,14 +76,14 @@ impl<T: Real> Chunk<'_, T> {
         let ablated = &frame.ablated;
         let last_mlp = 2 * transformer.config().n_layers - 1;
         let streams = |whole: Vec<&[T]>| -> Vec<Vec<T>> {
-            let places = whole.into_iter().enumerate();
+            let places = whole.into_par_iter().enumerate();
             let cut = |place| if place < last_mlp { &rows } else { &reads };
             places
                 .map(|(place, stream)| cut(place).of(stream))
                 .collect()
         };
         let base = |whole: &Base<T>, streams: Vec<Vec<T>>| {
-            let layers = whole.layers.iter().enumerate().map(|(layer, run)| {
+            let layers = whole.layers.par_iter().enumerate().map(|(layer, run)| {
                 let cut = of_layer(layer);
                 BaseLayer {
                     q: cut.of(&run.q),

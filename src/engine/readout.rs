@@ -1,6 +1,8 @@
 //! From the final stream at the rows read to metric values, and the gradient back.
 
 use super::BLOCK;
+use super::kernels::filled::zeros;
+use super::kernels::matrix::Matrix;
 use super::kernels::{matmul, norm, rows};
 use super::layout::Layout;
 use super::memory::Extent;
@@ -15,13 +17,13 @@ impl<T: Real> Transformer<'_, T> {
         let config = self.config();
         let normed = self.norm(&self.weights.final_norm, finals);
         let rows = normed.len() / config.d_model;
-        let mut out = vec![T::ZERO; rows * config.d_out()];
-        let lhs = matmul::Matrix::rows(&normed, rows, config.d_model);
+        let mut out = zeros(rows * config.d_out());
+        let lhs = Matrix::rows(&normed, rows, config.d_model);
         if rows == 0 {
             return out;
         }
         for (tokens, panel) in self.weights.unembedding_table().panels() {
-            let panel = matmul::Matrix::rows(&panel, tokens.len(), config.d_model).transpose();
+            let panel = Matrix::rows(&panel, tokens.len(), config.d_model).transpose();
             let out = &mut out[tokens.start..];
             matmul::product(lhs, panel, out, config.d_out(), false);
         }
@@ -213,9 +215,9 @@ impl<T: Real> Transformer<'_, T> {
         }
         if metric.needs_vocabulary() {
             let rows = layout.reads.len();
-            let lhs = matmul::Matrix::rows(&dense, rows, d_vocab);
+            let lhs = Matrix::rows(&dense, rows, d_vocab);
             for (tokens, panel) in table.panels() {
-                let panel = matmul::Matrix::rows(&panel, tokens.len(), d_model);
+                let panel = Matrix::rows(&panel, tokens.len(), d_model);
                 let lhs = lhs.columns(tokens.start, tokens.end);
                 matmul::product(lhs, panel, &mut gradient, d_model, true);
             }

@@ -3,7 +3,8 @@
 use std::hint::black_box;
 
 use super::kernels::attention::{self, HeadGradients, HeadRows, Scoring, Sequence};
-use super::kernels::matmul::{self, Matrix};
+use super::kernels::matmul;
+use super::kernels::matrix::Matrix;
 use super::kernels::rope::RopeTable;
 use super::kernels::{activation, norm, rows};
 use crate::model::{Activation, Linear, Norm, NormWeights};

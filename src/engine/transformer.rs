@@ -1,5 +1,6 @@
 //! The parts of one block, and how its readers and writers are numbered in the graph.
 
+use super::kernels::matrix::Matrix;
 use super::kernels::rope::RopeTable;
 use super::kernels::{activation, matmul, norm, rows};
 use crate::graph::{ComputationGraph, Node};
@@ -214,10 +215,8 @@ impl<'a, T: Real> Transformer<'a, T> {
         let block = self.weights.attention(layer);
         let map = &block.o;
         let rows = z.len() / map.inputs;
-        let mut out = vec![T::ZERO; rows * map.outputs];
-        let lhs = matmul::Matrix::rows(z, rows, map.inputs);
-        matmul::product(lhs, map.matrix(), &mut out, map.outputs, false);
-        out
+        let lhs = Matrix::rows(z, rows, map.inputs);
+        matmul::new_product(lhs, map.matrix(), None)
     }
 
     /// What one head writes: `z_h W_O^h`, `z` being `[rows, d_head]`.
@@ -226,16 +225,8 @@ impl<'a, T: Real> Transformer<'a, T> {
         let block = self.weights.attention(layer);
         let map = &block.o;
         let rows = z.len() / d_head;
-        let mut out = vec![T::ZERO; rows * map.outputs];
         let rhs = map.matrix().row_range(head * d_head, (head + 1) * d_head);
-        matmul::product(
-            matmul::Matrix::rows(z, rows, d_head),
-            rhs,
-            &mut out,
-            map.outputs,
-            false,
-        );
-        out
+        matmul::new_product(Matrix::rows(z, rows, d_head), rhs, None)
     }
 
     /// The projections and hidden units of an MLP from normed rows.
@@ -278,10 +269,8 @@ impl<'a, T: Real> Transformer<'a, T> {
                 neurons.push(std::mem::take(&mut row[neuron]));
             }
         }
-        let mut out = vec![T::ZERO; rows * map.outputs];
-        let lhs = matmul::Matrix::rows(&hidden, rows, map.inputs);
-        matmul::product(lhs, map.matrix(), &mut out, map.outputs, false);
-        (out, neurons)
+        let lhs = Matrix::rows(&hidden, rows, map.inputs);
+        (matmul::new_product(lhs, map.matrix(), None), neurons)
     }
 
     /// What one neuron writes: its activation times its output row.

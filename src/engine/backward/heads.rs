@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::pull::{add_scattered, pull_outputs, pull_range};
 use super::{GradientSink, HeadGradient, SummedGradients, Tape};
 use crate::engine::attention::interleave;
+use crate::engine::kernels::matrix::Matrix;
 use crate::engine::kernels::norm::{self, Normalised};
 use crate::engine::kernels::{matmul, rows};
 use crate::engine::layout::Segment;
@@ -257,16 +258,15 @@ impl<T: Real> Transformer<'_, T> {
         let (d_model, d_head) = (config.d_model, config.d_head);
         let gain = &block.norm.gain;
         let mut summed = vec![T::ZERO; projected.len() * rows.len() * d_model];
-        let mut pulled = vec![T::ZERO; stream.len()];
         for ((it, back), summed) in projected
             .iter()
             .zip(back)
             .zip(summed.chunks_exact_mut(rows.len() * d_model))
         {
             let gradient = runs.gather(&it.gradient, d_head, rows);
-            let lhs = matmul::Matrix::rows(&gradient, runs.count * rows.len(), d_head);
-            let rhs = matmul::Matrix::rows(back, d_head, d_model);
-            matmul::product_on_one_thread(lhs, rhs, &mut pulled, d_model);
+            let lhs = Matrix::rows(&gradient, runs.count * rows.len(), d_head);
+            let rhs = Matrix::rows(back, d_head, d_model);
+            let mut pulled = matmul::new_product_on_one_thread(lhs, rhs);
             let streams = stream.chunks_exact_mut(d_model);
             for (index, (row, stream)) in pulled.chunks_exact_mut(d_model).zip(streams).enumerate()
             {
@@ -286,14 +286,16 @@ impl<T: Real> Transformer<'_, T> {
 }
 
 impl<'l> Runs<'l> {
-    /// Examples that one thread takes at a time.
+    /// Examples that one thread takes at a time: as many for each, as far as that goes.
     fn parts(&self) -> impl Iterator<Item = &'l [Segment]> {
         let threads = rayon::current_num_threads();
         let parts = (self.count * self.rows)
             .div_ceil(ROWS_PER_PART)
+            .max(1)
             .next_multiple_of(threads);
-        self.segments
-            .chunks(self.segments.len().div_ceil(parts).max(1))
+        let (segments, count) = (self.segments, self.segments.len());
+        let parts = parts.min(count);
+        (0..parts).map(move |part| &segments[count * part / parts..count * (part + 1) / parts])
     }
 
     /// The rows of some neighbouring examples in one run.

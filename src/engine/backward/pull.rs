@@ -1,15 +1,14 @@
 //! Gradients through maps, and rows put back at their places.
 
+use crate::engine::kernels::matrix::Matrix;
 use crate::engine::kernels::{matmul, rows};
 use crate::model::{Linear, Real};
 
 /// Pulls a gradient at all outputs of a map back to its inputs.
 pub(super) fn pull_outputs<T: Real>(map: &Linear<T>, gradient: &[T]) -> Vec<T> {
     let rows = gradient.len() / map.outputs;
-    let mut out = vec![T::ZERO; rows * map.inputs];
-    let lhs = matmul::Matrix::rows(gradient, rows, map.outputs);
-    matmul::product(lhs, map.matrix().transpose(), &mut out, map.inputs, false);
-    out
+    let lhs = Matrix::rows(gradient, rows, map.outputs);
+    matmul::new_product(lhs, map.matrix().transpose(), None)
 }
 
 /// Pulls a gradient at the outputs `from..to` back to the inputs, on this thread alone.
@@ -20,11 +19,9 @@ pub(super) fn pull_range<T: Real>(
     to: usize,
 ) -> Vec<T> {
     let rows = gradient.len() / (to - from);
-    let mut out = vec![T::ZERO; rows * map.inputs];
     let rhs = map.matrix().columns(from, to).transpose();
-    let lhs = matmul::Matrix::rows(gradient, rows, to - from);
-    matmul::product_on_one_thread(lhs, rhs, &mut out, map.inputs);
-    out
+    let lhs = Matrix::rows(gradient, rows, to - from);
+    matmul::new_product_on_one_thread(lhs, rhs)
 }
 
 /// Rows of a small matrix at their place in a larger one of zeros.

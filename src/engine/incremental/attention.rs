@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rayon::prelude::*;
 
-use super::inputs::{Place, distinct_inputs};
+use super::inputs::{Input, Place, distinct_inputs};
 use super::rebase::Patch;
 use super::variant::Variant;
 use crate::engine::base::{Base, Frame};
@@ -135,14 +135,30 @@ impl<T: Real> Frame<'_, T> {
         let normed = transformer.norm(&transformer.weights.attention(layer).norm, &stacked);
         let positions = self.layout.query_positions(place.reads_only);
         let rows_each = positions.len() * d_model;
+        let mut projections = Vec::new();
         let mut first = 0;
         for members in inputs.chunk_by(|one, next| one.ports == next.ports) {
             let end = first + members.len();
             let x = &normed[first * rows_each..end * rows_each];
-            let positions = positions.repeat(members.len());
-            let variants: Vec<usize> = members.iter().map(|input| input.variant).collect();
-            fresh.add(self, layer, &members[0].ports, x, &positions, &variants);
+            projections.extend(
+                transformer
+                    .neighbours(layer, &members[0].ports)
+                    .map(|ports| Projection { members, ports, x }),
+            );
             first = end;
+        }
+        // Many small products: each on a thread of its own, not all threads at each.
+        let buffers: Vec<Vec<T>> = projections
+            .par_iter()
+            .map(|it| transformer.project_ports(layer, it, &positions))
+            .collect();
+        for (projection, buffer) in projections.iter().zip(buffers) {
+            fresh.add(
+                projection,
+                buffer,
+                positions.len(),
+                transformer.config().d_head,
+            );
         }
     }
 
@@ -209,6 +225,41 @@ impl<T: Real> Frame<'_, T> {
     }
 }
 
+/// Ports of neighbouring heads that read the same inputs, one per variant.
+struct Projection<'i, T> {
+    members: &'i [Input<Port>],
+    ports: &'i [Port],
+    /// The normed inputs, one after the other.
+    x: &'i [T],
+}
+
+impl<T: Real> Transformer<'_, T> {
+    /// The ports in runs of neighbouring heads of one map.
+    fn neighbours<'p>(&self, layer: usize, ports: &'p [Port]) -> impl Iterator<Item = &'p [Port]> {
+        ports.chunk_by(move |&one, &next| {
+            let (head, map) = heads_of(self, layer, one);
+            heads_of(self, layer, next) == (head + 1, map)
+        })
+    }
+
+    /// Queries, keys or values of some inputs; `positions` are those of one.
+    fn project_ports(
+        &self,
+        layer: usize,
+        projection: &Projection<'_, T>,
+        positions: &[usize],
+    ) -> Vec<T> {
+        let positions = positions.repeat(projection.members.len());
+        let (from, map) = heads_of(self, layer, projection.ports[0]);
+        let heads = (from, from + projection.ports.len());
+        match map {
+            0 => self.queries(layer, projection.x, heads, &positions),
+            1 => self.keys(layer, projection.x, heads, &positions),
+            _ => self.values(layer, projection.x, heads, positions.len()),
+        }
+    }
+}
+
 /// Freshly computed queries, keys and values of a layer.
 struct Fresh<T> {
     buffers: Vec<Vec<T>>,
@@ -216,49 +267,21 @@ struct Fresh<T> {
 }
 
 impl<T: Real> Fresh<T> {
-    /// Computes the ports of stacked normed inputs, one per variant listed.
-    fn add(
-        &mut self,
-        frame: &Frame<'_, T>,
-        layer: usize,
-        ports: &[Port],
-        x: &[T],
-        positions: &[usize],
-        variants: &[usize],
-    ) {
-        let transformer = frame.transformer;
-        let d_head = transformer.config().d_head;
-        let rows_each = positions.len() / variants.len();
-        let mut index = 0;
-        while index < ports.len() {
-            let (from, kind) = heads_of(transformer, layer, ports[index]);
-            let mut count = 1;
-            while ports
-                .get(index + count)
-                .is_some_and(|&port| heads_of(transformer, layer, port) == (from + count, kind))
-            {
-                count += 1;
+    /// Takes the rows that were projected, `rows` of each input.
+    fn add(&mut self, projection: &Projection<'_, T>, buffer: Vec<T>, rows: usize, d_head: usize) {
+        let stride = projection.ports.len() * d_head;
+        for (index, &port) in projection.ports.iter().enumerate() {
+            for (member, input) in projection.members.iter().enumerate() {
+                let block = Block {
+                    buffer: self.buffers.len(),
+                    start: member * rows * stride,
+                    stride,
+                    offset: index * d_head,
+                };
+                self.blocks.insert((input.variant, port), block);
             }
-            let range = (from, from + count);
-            let buffer = match kind {
-                0 => transformer.queries(layer, x, range, positions),
-                1 => transformer.keys(layer, x, range, positions),
-                _ => transformer.values(layer, x, range, positions.len()),
-            };
-            for offset in 0..count {
-                for (member, &variant) in variants.iter().enumerate() {
-                    let block = Block {
-                        buffer: self.buffers.len(),
-                        start: member * rows_each * count * d_head,
-                        stride: count * d_head,
-                        offset: offset * d_head,
-                    };
-                    self.blocks.insert((variant, ports[index + offset]), block);
-                }
-            }
-            self.buffers.push(buffer);
-            index += count;
         }
+        self.buffers.push(buffer);
     }
 
     /// The rows of a port in a variant, if they are fresh.

@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use super::FEW_WRITERS;
 use super::variant::Variant;
 use crate::engine::base::{Base, Frame};
+use crate::engine::kernels::filled::filled;
 use crate::engine::kernels::rows;
 use crate::model::Real;
 
@@ -208,13 +209,11 @@ impl<T: Real> Frame<'_, T> {
         let shared = self.shared_inputs(base, place, many.map(|input| input.reader));
         let rows = self.layout.query_rows(place.reads_only);
         let each = rows * self.transformer.config().d_model;
-        let mut stacked = vec![T::ZERO; inputs.len() * each];
-        let parts = stacked.par_chunks_exact_mut(each).zip(inputs);
-        parts.for_each(|(x, input)| {
+        filled(inputs.len() * each, each, |index, x| {
+            let input = &inputs[index];
             let variant = &variants[input.variant];
             self.fill_input(base, &shared, variant, (place, input.reader), x);
-        });
-        stacked
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::dispatch::dispatched;
+use super::filled::{filled, zeros};
 use crate::model::{Activation, Real};
 
 /// Elements that one thread takes at a time.
@@ -145,15 +146,13 @@ dispatched! {
 
 /// `activation(x)`, or `activation(gate) * x` for a gated MLP.
 pub(crate) fn hidden<T: Real>(activation: Activation, x: &[T], gate: Option<&[T]>) -> Vec<T> {
-    let mut out = vec![T::ZERO; x.len()];
-    let chunks = out.par_chunks_mut(PER_TASK).zip(x.par_chunks(PER_TASK));
-    match gate {
-        None => chunks.for_each(|(out, x)| plain_chunk(activation, x, out)),
-        Some(gate) => chunks
-            .zip(gate.par_chunks(PER_TASK))
-            .for_each(|((out, x), gate)| gated_chunk(activation, x, gate, out)),
-    }
-    out
+    filled(x.len(), PER_TASK, |index, out| {
+        let own = index * PER_TASK..index * PER_TASK + out.len();
+        match gate {
+            None => plain_chunk(activation, &x[own], out),
+            Some(gate) => gated_chunk(activation, &x[own.clone()], &gate[own], out),
+        }
+    })
 }
 
 /// Pulls the gradient of a plain MLP's hidden units back to its projection, in place.
@@ -172,7 +171,7 @@ pub(crate) fn backward_gated<T: Real>(
     gate: &[T],
     gradient: &mut [T],
 ) -> Vec<T> {
-    let mut gate_gradient = vec![T::ZERO; gradient.len()];
+    let mut gate_gradient = zeros(gradient.len());
     gradient
         .par_chunks_mut(PER_TASK)
         .zip(gate_gradient.par_chunks_mut(PER_TASK))

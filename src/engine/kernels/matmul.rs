@@ -3,11 +3,11 @@
 //! `gemm` takes other code paths for very small products, in which the bits of a row depend on the number of
 //! rows. Products are padded to sizes from which on they do not; a property test guards this.
 
-use std::borrow::Cow;
-
 use gemm::Parallelism;
 use rayon::prelude::*;
 
+use super::matrix::Matrix;
+use super::rows;
 use crate::model::{Linear, Real};
 
 /// Fewest rows from which on a row's bits do not depend on the others, for up to 64 columns.
@@ -22,111 +22,8 @@ const PARALLEL_FROM: usize = 1 << 22;
 const PARALLEL_FROM_RIGHT: usize = 1 << 18;
 /// Fewest columns of a part of a product that one thread computes, so that `gemm` takes no other path for it.
 const PART_COLUMNS: usize = 128;
-/// Rows and columns that are put in order at a time.
-const TILE: usize = 16;
 /// Parts begin at multiples of this: vectors stay full, and 576 columns are halved evenly.
 const PART_STEP: usize = 32;
-
-/// A view of a matrix: element `(i, j)` is `data[i * row_stride + j * column_stride]`.
-#[derive(Clone, Copy)]
-pub(crate) struct Matrix<'a, T> {
-    pub data: &'a [T],
-    pub rows: usize,
-    pub columns: usize,
-    pub row_stride: usize,
-    pub column_stride: usize,
-}
-
-impl<'a, T> Matrix<'a, T> {
-    /// A row-major matrix.
-    pub(crate) fn rows(data: &'a [T], rows: usize, columns: usize) -> Self {
-        Self {
-            data,
-            rows,
-            columns,
-            row_stride: columns,
-            column_stride: 1,
-        }
-    }
-
-    /// The transpose.
-    pub(crate) fn transpose(self) -> Self {
-        Self {
-            data: self.data,
-            rows: self.columns,
-            columns: self.rows,
-            row_stride: self.column_stride,
-            column_stride: self.row_stride,
-        }
-    }
-
-    /// Columns `from..to`.
-    pub(crate) fn columns(self, from: usize, to: usize) -> Self {
-        let data = &self.data[from * self.column_stride..];
-        Self {
-            data,
-            columns: to - from,
-            ..self
-        }
-    }
-
-    /// Rows `from..to`.
-    pub(crate) fn row_range(self, from: usize, to: usize) -> Self {
-        let data = &self.data[from * self.row_stride..];
-        Self {
-            data,
-            rows: to - from,
-            ..self
-        }
-    }
-
-    /// The elements row by row: where they are if they lie so, else copied. Products with few rows are faster with it, and
-    /// those that share a right side can share the copy.
-    pub(crate) fn row_by_row(self) -> Cow<'a, [T]>
-    where
-        T: Real,
-    {
-        let (rows, columns) = (self.rows, self.columns);
-        if self.column_stride == 1 && self.row_stride == columns {
-            return Cow::Borrowed(&self.data[..rows * columns]);
-        }
-        let mut out = vec![T::ZERO; rows * columns];
-        // A tile at a time, so that each cache line is read and written once.
-        for row in (0..rows).step_by(TILE) {
-            for column in (0..columns).step_by(TILE) {
-                let end = (column + TILE).min(columns);
-                for row in row..(row + TILE).min(rows) {
-                    let from = self.data[row * self.row_stride + column * self.column_stride..]
-                        .iter()
-                        .step_by(self.column_stride);
-                    let to = &mut out[row * columns + column..row * columns + end];
-                    for (to, from) in to.iter_mut().zip(from) {
-                        *to = *from;
-                    }
-                }
-            }
-        }
-        Cow::Owned(out)
-    }
-
-    fn last_index(&self) -> usize {
-        (self.rows - 1) * self.row_stride + (self.columns - 1) * self.column_stride
-    }
-}
-
-impl<T: Real> Linear<T> {
-    /// `W` as `[inputs, outputs]`.
-    pub(crate) fn matrix(&self) -> Matrix<'_, T> {
-        let (row_stride, column_stride) = self.strides();
-        Matrix {
-            data: &self.weight,
-            rows: self.inputs,
-            columns: self.outputs,
-            row_stride,
-            column_stride,
-        }
-    }
-}
 
 /// `out = lhs rhs`, or `out += lhs rhs` when `accumulate`. `out` is row-major with `out_stride` elements a row.
 ///
@@ -148,17 +45,80 @@ pub(crate) fn product<T: Real>(
     );
 }
 
-/// `out = lhs rhs`, for callers that are one of several threads themselves.
+/// `lhs rhs` as a matrix of its own, with a bias added to every row where there is one.
 ///
 /// # Panics
 /// When the sizes do not fit.
-pub(crate) fn product_on_one_thread<T: Real>(
+pub(crate) fn new_product<T: Real>(
     lhs: Matrix<'_, T>,
     rhs: Matrix<'_, T>,
-    out: &mut [T],
-    out_stride: usize,
-) {
-    product_with(lhs, rhs, out, (out_stride, false), 1);
+    bias: Option<&[T]>,
+) -> Vec<T> {
+    made(lhs, rhs, bias, rayon::current_num_threads())
+}
+
+/// `lhs rhs` as a matrix of its own, for callers that are one of several threads themselves.
+///
+/// # Panics
+/// When the sizes do not fit.
+pub(crate) fn new_product_on_one_thread<T: Real>(lhs: Matrix<'_, T>, rhs: Matrix<'_, T>) -> Vec<T> {
+    made(lhs, rhs, None, 1)
+}
+
+/// `x W + b` for the columns `from..to` of a linear map; `x` has `rows` rows.
+pub(crate) fn linear<T: Real>(
+    x: &[T],
+    rows: usize,
+    map: &Linear<T>,
+    from: usize,
+    to: usize,
+) -> Vec<T> {
+    let lhs = Matrix::rows(x, rows, map.inputs);
+    let bias = map.bias.as_ref().map(|bias| &bias[from..to]);
+    new_product(lhs, map.matrix().columns(from, to), bias)
+}
+
+#[expect(unsafe_code, reason = "what gemm writes is not cleared before")]
+fn made<T: Real>(
+    lhs: Matrix<'_, T>,
+    rhs: Matrix<'_, T>,
+    bias: Option<&[T]>,
+    threads: usize,
+) -> Vec<T> {
+    assert_eq!(lhs.columns, rhs.rows, "inner sizes of a product");
+    assert!(
+        bias.is_none_or(|bias| bias.len() == rhs.columns),
+        "bias of a product"
+    );
+    let (rows, columns) = (lhs.rows, rhs.columns);
+    if columns < MIN_COLUMNS || lhs.columns == 0 || rows < least_rows(columns) {
+        let mut out = vec![T::ZERO; rows * columns];
+        product_with(lhs, rhs, &mut out, (columns, false), threads);
+        if let Some(bias) = bias {
+            rows::add_row(&mut out, bias);
+        }
+        return out;
+    }
+    let mut out: Vec<T> = Vec::with_capacity(rows * columns);
+    let target = Output {
+        first: out.spare_capacity_mut().as_mut_ptr().cast(),
+        stride: columns,
+        accumulate: false,
+        bias,
+    };
+    target.compute(lhs, rhs, threads);
+    // SAFETY: the parts of the product cover all rows and columns, and `gemm` writes each without reading it first.
+    unsafe { out.set_len(rows * columns) };
+    out
+}
+
+/// Fewest rows for `gemm` with these columns.
+fn least_rows(columns: usize) -> usize {
+    if columns > 64 {
+        MIN_ROWS_WIDE
+    } else {
+        MIN_ROWS_NARROW
+    }
 }
 
 fn product_with<T: Real>(
@@ -180,13 +140,15 @@ fn product_with<T: Real>(
     if inner == 0 || columns < MIN_COLUMNS {
         return dots(lhs, rhs, out, out_stride, accumulate);
     }
-    let least = if columns > 64 {
-        MIN_ROWS_WIDE
-    } else {
-        MIN_ROWS_NARROW
-    };
+    let least = least_rows(columns);
     if rows >= least {
-        return call_gemm(lhs, rhs, out, (out_stride, accumulate), threads);
+        let target = Output {
+            first: out.as_mut_ptr(),
+            stride: out_stride,
+            accumulate,
+            bias: None,
+        };
+        return target.compute(lhs, rhs, threads);
     }
     let mut padded = vec![T::ZERO; least * inner];
     for row in 0..rows {
@@ -195,42 +157,13 @@ fn product_with<T: Real>(
                 lhs.data[row * lhs.row_stride + column * lhs.column_stride];
         }
     }
-    let mut result = vec![T::ZERO; least * columns];
-    call_gemm(
-        Matrix::rows(&padded, least, inner),
-        rhs,
-        &mut result,
-        (columns, false),
-        threads,
-    );
+    let result = made(Matrix::rows(&padded, least, inner), rhs, None, threads);
     for row in 0..rows {
         let target = &mut out[row * out_stride..row * out_stride + columns];
         for (target, &value) in target.iter_mut().zip(&result[row * columns..]) {
             *target = if accumulate { *target + value } else { value };
         }
     }
-}
-
-/// `x W + b` for the columns `from..to` of a linear map; `x` has `rows` rows.
-pub(crate) fn linear<T: Real>(
-    x: &[T],
-    rows: usize,
-    map: &Linear<T>,
-    from: usize,
-    to: usize,
-) -> Vec<T> {
-    let width = to - from;
-    let mut out = vec![T::ZERO; rows * width];
-    let lhs = Matrix::rows(x, rows, map.inputs);
-    product(lhs, map.matrix().columns(from, to), &mut out, width, false);
-    if let Some(bias) = &map.bias {
-        for row in out.chunks_exact_mut(width.max(1)) {
-            for (value, &bias) in row.iter_mut().zip(&bias[from..to]) {
-                *value += bias;
-            }
-        }
-    }
-    out
 }
 
 fn dots<T: Real>(
@@ -254,63 +187,50 @@ fn dots<T: Real>(
     }
 }
 
-/// Calls `gemm`, in parts for several threads when that is worth it. `gemm`'s own threads wait for each other at every
-/// panel; parts do not, which is up to twice as fast for the few rows of an ablated run.
-fn call_gemm<T: Real>(
-    lhs: Matrix<'_, T>,
-    rhs: Matrix<'_, T>,
-    out: &mut [T],
-    (out_stride, accumulate): (usize, bool),
-    threads: usize,
-) {
-    assert!(lhs.last_index() < lhs.data.len(), "left side of a product");
-    assert!(rhs.last_index() < rhs.data.len(), "right side of a product");
-    assert!(
-        (lhs.rows - 1) * out_stride + rhs.columns <= out.len(),
-        "output of a product"
-    );
-    let out = Output {
-        first: out.as_mut_ptr(),
-        stride: out_stride,
-        accumulate,
-    };
-    let elements = rhs.rows * rhs.columns;
-    if threads == 1 || (elements < PARALLEL_FROM_RIGHT && lhs.rows * elements < PARALLEL_FROM) {
-        return out.fill(lhs, rhs, 0, 0);
-    }
-    let (rows, columns) = (lhs.rows, rhs.columns);
-    let steps = columns / PART_STEP;
-    let parts = threads.min(columns / PART_COLUMNS);
-    if parts > 1 {
-        (0..parts).into_par_iter().for_each(|part| {
-            let from = steps * part / parts * PART_STEP;
-            let to = match part + 1 {
-                next if next < parts => steps * next / parts * PART_STEP,
-                _ => columns,
-            };
-            out.fill(lhs, rhs.columns(from, to), 0, from);
-        });
-        return;
-    }
-    let parts = threads.min(rows / MIN_ROWS_NARROW).max(1);
-    (0..parts).into_par_iter().for_each(|part| {
-        let (from, to) = (rows * part / parts, rows * (part + 1) / parts);
-        out.fill(lhs.row_range(from, to), rhs, from, 0);
-    });
-}
-
-/// Where a product goes.
-struct Output<T> {
+/// Where a product goes: a whole matrix that nothing else reads or writes meanwhile, and that no input overlaps.
+struct Output<'b, T> {
     first: *mut T,
     stride: usize,
     accumulate: bool,
+    /// What is added to every row.
+    bias: Option<&'b [T]>,
 }
 
 #[expect(unsafe_code, reason = "threads write disjoint parts of one matrix")]
-// SAFETY: a part is written by one thread, and `call_gemm` holds the whole matrix mutably while they work.
-unsafe impl<T: Sync> Sync for Output<T> {}
+// SAFETY: a part is written by one thread, and whoever made this holds the whole matrix mutably while they work.
+unsafe impl<T: Sync> Sync for Output<'_, T> {}
 
-impl<T: Real> Output<T> {
+impl<T: Real> Output<'_, T> {
+    /// Calls `gemm`, in parts for several threads when that is worth it. `gemm`'s own threads wait for each other at every
+    /// panel; parts do not, which is up to twice as fast for the few rows of an ablated run.
+    fn compute(&self, lhs: Matrix<'_, T>, rhs: Matrix<'_, T>, threads: usize) {
+        assert!(lhs.last_index() < lhs.data.len(), "left side of a product");
+        assert!(rhs.last_index() < rhs.data.len(), "right side of a product");
+        let elements = rhs.rows * rhs.columns;
+        if threads == 1 || (elements < PARALLEL_FROM_RIGHT && lhs.rows * elements < PARALLEL_FROM) {
+            return self.fill(lhs, rhs, 0, 0);
+        }
+        let (rows, columns) = (lhs.rows, rhs.columns);
+        let steps = columns / PART_STEP;
+        let parts = threads.min(columns / PART_COLUMNS);
+        if parts > 1 {
+            (0..parts).into_par_iter().for_each(|part| {
+                let from = steps * part / parts * PART_STEP;
+                let to = match part + 1 {
+                    next if next < parts => steps * next / parts * PART_STEP,
+                    _ => columns,
+                };
+                self.fill(lhs, rhs.columns(from, to), 0, from);
+            });
+            return;
+        }
+        let parts = threads.min(rows / MIN_ROWS_NARROW).max(1);
+        (0..parts).into_par_iter().for_each(|part| {
+            let (from, to) = (rows * part / parts, rows * (part + 1) / parts);
+            self.fill(lhs.row_range(from, to), rhs, from, 0);
+        });
+    }
+
     /// Computes the part of the output that starts at a row and a column.
     #[expect(unsafe_code, reason = "gemm takes raw pointers")]
     #[expect(
@@ -318,8 +238,8 @@ impl<T: Real> Output<T> {
         reason = "strides are far below isize::MAX"
     )]
     fn fill(&self, lhs: Matrix<'_, T>, rhs: Matrix<'_, T>, row: usize, column: usize) {
-        // SAFETY: the asserts in `call_gemm` bound every index that gemm forms from these sizes and strides; the output
-        // is borrowed mutably there and so does not overlap the inputs, and parts do not overlap each other.
+        // SAFETY: the asserts in `compute` bound every index of the inputs that gemm forms from these sizes and strides;
+        // whoever made this output saw that it has room for the whole product, of which this is a part of its own.
         unsafe {
             gemm::gemm(
                 lhs.rows,
@@ -342,6 +262,18 @@ impl<T: Real> Output<T> {
                 false,
                 Parallelism::None,
             );
+        }
+        let Some(bias) = self.bias else {
+            return;
+        };
+        let bias = &bias[column..column + rhs.columns];
+        for index in row..row + lhs.rows {
+            // SAFETY: these are the numbers of one row of the part, which gemm has just written.
+            let row = unsafe {
+                let first = self.first.add(index * self.stride + column);
+                std::slice::from_raw_parts_mut(first, bias.len())
+            };
+            rows::add(row, bias);
         }
     }
 }

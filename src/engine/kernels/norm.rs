@@ -3,6 +3,7 @@
 use rayon::prelude::*;
 
 use super::dispatch::dispatched;
+use super::filled::filled;
 use super::rows::{dot_lanes as dot, gather};
 use crate::model::{Norm, NormWeights, Real};
 
@@ -15,17 +16,14 @@ pub(crate) fn forward<T: Real>(norm: Norm, weights: &NormWeights<T>, x: &[T]) ->
     if norm == Norm::None {
         return x.to_vec();
     }
-    let mut out = vec![T::ZERO; x.len()];
     let bias = weights.bias.as_deref().unwrap_or_default();
     let task = width * ROWS_PER_TASK;
-    out.par_chunks_mut(task)
-        .zip(x.par_chunks(task))
-        .for_each(|(out, x)| {
-            for (out, x) in out.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
-                forward_row(norm, &weights.gain, bias, x, out);
-            }
-        });
-    out
+    filled(x.len(), task, |index, out| {
+        let x = &x[index * task..][..out.len()];
+        for (out, x) in out.chunks_exact_mut(width).zip(x.chunks_exact(width)) {
+            forward_row(norm, &weights.gain, bias, x, out);
+        }
+    })
 }
 
 dispatched! {
@@ -79,9 +77,12 @@ impl<T: Real> Normalised<T> {
 
 /// Normalises the rows of `x` for [`backward`].
 pub(crate) fn normalised<T: Real>(norm: Norm, width: usize, x: &[T]) -> Normalised<T> {
-    let mut hat = x.to_vec();
+    let task = width * ROWS_PER_TASK;
+    let mut hat = filled(x.len(), task, |index, out| {
+        out.copy_from_slice(&x[index * task..][..out.len()]);
+    });
     let mut scale = vec![T::ONE; x.len() / width];
-    hat.par_chunks_mut(width * ROWS_PER_TASK)
+    hat.par_chunks_mut(task)
         .zip(scale.par_chunks_mut(ROWS_PER_TASK))
         .for_each(|(rows, scales)| {
             for (row, scale) in rows.chunks_exact_mut(width).zip(scales) {

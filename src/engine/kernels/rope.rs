@@ -2,10 +2,15 @@
 
 use std::sync::OnceLock;
 
+use rayon::prelude::*;
+
 use crate::model::{Real, RotaryScaling};
 
 /// Positions whose angles are computed at once.
 const BLOCK: usize = 512;
+
+/// Numbers that one thread rotates at a time.
+const PER_TASK: usize = 1 << 14;
 
 /// Cosines and sines of every position, computed in f64 when a position is first needed.
 pub(crate) struct RopeTable<T> {
@@ -75,7 +80,7 @@ impl<T: Real> RopeTable<T> {
         }
         let width = data.len() / positions.len();
         let half = self.dims / 2;
-        for (row, &position) in data.chunks_exact_mut(width).zip(positions) {
+        let rotate = |(row, &position): (&mut [T], &usize)| {
             let (cos, sin) = self.row(position);
             for head in row.chunks_exact_mut(d_head) {
                 let (first, rest) = head.split_at_mut(half);
@@ -86,6 +91,9 @@ impl<T: Real> RopeTable<T> {
                     rest[pair] = b * cos[pair] + a * sin;
                 }
             }
-        }
+        };
+        let rows = data.par_chunks_exact_mut(width).zip(positions);
+        rows.with_min_len((PER_TASK / width).max(1))
+            .for_each(rotate);
     }
 }

@@ -6,7 +6,7 @@ use super::dispatch::dispatched;
 use crate::model::Real;
 
 /// Numbers that one thread takes at a time, and from twice of which on several threads are worth it.
-const PER_TASK: usize = 1 << 15;
+const PER_TASK: usize = 1 << 14;
 
 dispatched! {
     fn add_chunk<T: Real>(target: &mut [T], source: &[T]) {
