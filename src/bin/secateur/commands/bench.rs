@@ -14,10 +14,15 @@ use crate::args::{BenchArgs, BenchWork};
 use crate::output;
 
 pub(crate) fn bench(args: &BenchArgs) -> Result<u8> {
-    rayon::ThreadPoolBuilder::new()
+    // The work runs on a thread of the pool, as jobs do: another thread would wait for the pool at every product.
+    let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(args.threads.unwrap_or(0))
-        .build_global()
+        .build()
         .map_err(|error| Error::Bug(format!("the thread pool: {error}")))?;
+    pool.install(|| measure(args))
+}
+
+fn measure(args: &BenchArgs) -> Result<u8> {
     let limits = args.roofline.then(roofline);
     let model = load_model(&args.added.to(&args.model), Path::new("."))?;
     output::warnings(&model.warnings);
