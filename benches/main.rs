@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, criterion_group};
 
 mod kernels;
 mod methods;
@@ -22,4 +22,13 @@ criterion_group!(
     config = quick();
     targets = kernels::benches, methods::benches
 );
-criterion_main!(engine);
+
+fn main() {
+    // A thread outside of the pool would wait for it at every product.
+    rayon::ThreadPoolBuilder::new()
+        .use_current_thread()
+        .build_global()
+        .expect("no pool was made before");
+    engine();
+    Criterion::default().configure_from_args().final_summary();
+}

@@ -3,6 +3,8 @@
 //! `gemm` takes other code paths for very small products, in which the bits of a row depend on the number of
 //! rows. Products are padded to sizes from which on they do not; a property test guards this.
 
+use std::ops::Range;
+
 use gemm::Parallelism;
 use rayon::prelude::*;
 
@@ -22,6 +24,9 @@ const PARALLEL_FROM: usize = 1 << 22;
 const PARALLEL_FROM_RIGHT: usize = 1 << 18;
 /// Fewest columns of a part of a product that one thread computes, so that `gemm` takes no other path for it.
 const PART_COLUMNS: usize = 128;
+/// Rows up to which a product whose right side lies column by column is computed as that of the transposes: `gemm` then
+/// leaves the right side where it is, and there is little to transpose back. With more, ordering it costs less.
+const FEW_ROWS: usize = 96;
 /// Parts begin at multiples of this: vectors stay full, and 576 columns are halved evenly.
 const PART_STEP: usize = 32;
 
@@ -232,12 +237,48 @@ impl<T: Real> Output<'_, T> {
     }
 
     /// Computes the part of the output that starts at a row and a column.
+    fn fill(&self, lhs: Matrix<'_, T>, rhs: Matrix<'_, T>, row: usize, column: usize) {
+        let by_column = rhs.row_stride == 1 && rhs.column_stride != 1;
+        if by_column && lhs.rows <= FEW_ROWS && !self.accumulate {
+            self.fill_transposed(lhs, rhs, row, column);
+        } else {
+            self.fill_directly(lhs, rhs, row, column);
+        }
+        self.add_bias(row..row + lhs.rows, column..column + rhs.columns);
+    }
+
+    /// As [`Self::fill`], by the product of the transposes, with the same bits.
+    #[expect(unsafe_code, reason = "rows are written where nothing is yet")]
+    fn fill_transposed(&self, lhs: Matrix<'_, T>, rhs: Matrix<'_, T>, row: usize, column: usize) {
+        let (rows, columns) = (lhs.rows, rhs.columns);
+        let mut turned: Vec<T> = Vec::with_capacity(rows * columns);
+        let target = Output {
+            first: turned.spare_capacity_mut().as_mut_ptr().cast(),
+            stride: rows,
+            accumulate: false,
+            bias: None,
+        };
+        target.fill_directly(rhs.transpose(), lhs.transpose(), 0, 0);
+        // SAFETY: the product has just written all of it.
+        unsafe { turned.set_len(rows * columns) };
+        let turned = Matrix::rows(&turned, columns, rows).transpose();
+        turned.tiles(|at_row, at_column, width, tile| {
+            for (index, numbers) in tile.enumerate() {
+                // SAFETY: the tile lies in this part of the output, which has room for it and is this thread's.
+                unsafe {
+                    let place = (row + at_row + index) * self.stride + column + at_column;
+                    std::ptr::copy_nonoverlapping(numbers.as_ptr(), self.first.add(place), width);
+                }
+            }
+        });
+    }
+
     #[expect(unsafe_code, reason = "gemm takes raw pointers")]
     #[expect(
         clippy::cast_possible_wrap,
         reason = "strides are far below isize::MAX"
     )]
-    fn fill(&self, lhs: Matrix<'_, T>, rhs: Matrix<'_, T>, row: usize, column: usize) {
+    fn fill_directly(&self, lhs: Matrix<'_, T>, rhs: Matrix<'_, T>, row: usize, column: usize) {
         // SAFETY: the asserts in `compute` bound every index of the inputs that gemm forms from these sizes and strides;
         // whoever made this output saw that it has room for the whole product, of which this is a part of its own.
         unsafe {
@@ -263,14 +304,19 @@ impl<T: Real> Output<'_, T> {
                 Parallelism::None,
             );
         }
+    }
+
+    /// Adds the bias to a part that was computed.
+    #[expect(unsafe_code, reason = "rows of a part as slices")]
+    fn add_bias(&self, rows: Range<usize>, columns: Range<usize>) {
         let Some(bias) = self.bias else {
             return;
         };
-        let bias = &bias[column..column + rhs.columns];
-        for index in row..row + lhs.rows {
-            // SAFETY: these are the numbers of one row of the part, which gemm has just written.
+        let bias = &bias[columns.clone()];
+        for row in rows {
+            // SAFETY: these are the numbers of one row of the part, which were just written.
             let row = unsafe {
-                let first = self.first.add(index * self.stride + column);
+                let first = self.first.add(row * self.stride + columns.start);
                 std::slice::from_raw_parts_mut(first, bias.len())
             };
             rows::add(row, bias);

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::dispatch::dispatched;
 use crate::model::{Linear, Real};
 
 /// Rows and columns that are put in order at a time.
@@ -71,27 +72,59 @@ impl<'a, T> Matrix<'a, T> {
             return Cow::Borrowed(&self.data[..rows * columns]);
         }
         let mut out = vec![T::ZERO; rows * columns];
-        // A tile at a time, so that each cache line is read and written once.
-        for row in (0..rows).step_by(TILE) {
-            for column in (0..columns).step_by(TILE) {
-                let end = (column + TILE).min(columns);
-                for row in row..(row + TILE).min(rows) {
-                    let from = self.data[row * self.row_stride + column * self.column_stride..]
-                        .iter()
-                        .step_by(self.column_stride);
-                    let to = &mut out[row * columns + column..row * columns + end];
-                    for (to, from) in to.iter_mut().zip(from) {
-                        *to = *from;
+        self.tiles(|row, column, width, tile| {
+            for (index, numbers) in tile.enumerate() {
+                out[(row + index) * columns + column..][..width].copy_from_slice(&numbers[..width]);
+            }
+        });
+        Cow::Owned(out)
+    }
+
+    /// Hands over tiles, so that each cache line is read and written once: the first row and column of each, its width, and
+    /// its rows, which are at least that long.
+    pub(super) fn tiles(
+        self,
+        mut take: impl FnMut(usize, usize, usize, std::slice::ChunksExact<'_, T>),
+    ) where
+        T: Real,
+    {
+        let mut tile = [T::ZERO; TILE * TILE];
+        for row in (0..self.rows).step_by(TILE) {
+            for column in (0..self.columns).step_by(TILE) {
+                let height = TILE.min(self.rows - row);
+                let width = TILE.min(self.columns - column);
+                let from = &self.data[row * self.row_stride + column * self.column_stride..];
+                if self.row_stride == 1 && height == TILE && width == TILE {
+                    transpose_tile(from, self.column_stride, &mut tile);
+                } else {
+                    for (index, to) in tile.chunks_exact_mut(TILE).take(height).enumerate() {
+                        let from = from[index * self.row_stride..].iter();
+                        let from = from.step_by(self.column_stride).take(width);
+                        for (to, from) in to.iter_mut().zip(from) {
+                            *to = *from;
+                        }
                     }
                 }
+                take(row, column, width, tile[..height * TILE].chunks_exact(TILE));
             }
         }
-        Cow::Owned(out)
     }
 
     /// The place of the last element.
     pub(super) fn last_index(&self) -> usize {
         (self.rows - 1) * self.row_stride + (self.columns - 1) * self.column_stride
+    }
+}
+
+dispatched! {
+    /// A whole tile of a matrix that lies column by column, row by row.
+    fn transpose_tile<T: Real>(from: &[T], column_stride: usize, tile: &mut [T; TILE * TILE]) {
+        for column in 0..TILE {
+            let from = &from[column * column_stride..][..TILE];
+            for row in 0..TILE {
+                tile[row * TILE + column] = from[row];
+            }
+        }
     }
 }
 

@@ -44,14 +44,14 @@ pub(crate) fn main() -> u8 {
 fn dispatch(cli: &Cli) -> Result<u8> {
     match &cli.command {
         Command::Run(args) => run::run(args, cli.quiet),
-        Command::Eval(args) => eval::eval(args, cli.quiet),
+        Command::Eval(args) => in_pool(|| eval::eval(args, cli.quiet)),
         Command::Compare(args) => compare::compare(args),
         Command::Render(args) => render::render(args, cli.quiet),
         Command::Figure(args) => figure::figure(args, cli.quiet),
         Command::Show(args) => show::show(args, cli.quiet),
         Command::Inspect(args) => inspect::inspect(args),
-        Command::Logits(args) => logits::logits(args),
-        Command::Parity(args) => parity::parity(args),
+        Command::Logits(args) => in_pool(|| logits::logits(args)),
+        Command::Parity(args) => in_pool(|| parity::parity(args)),
         Command::Lens(args) => analysis::lens(args, cli.quiet),
         Command::Attention(args) => analysis::attention(args, cli.quiet),
         Command::Residual(args) => analysis::residual(args, cli.quiet),
@@ -60,13 +60,18 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Patchscope(args) => patchscope::patchscope(args, cli.quiet),
         Command::Relation(args) => analysis::relation(args, cli.quiet),
         Command::Sae(args) => analysis::sae(args, cli.quiet),
-        Command::Superposition(args) => superposition::superposition(args, cli.quiet),
+        Command::Superposition(args) => in_pool(|| superposition::superposition(args, cli.quiet)),
         Command::Trace(args) => trace::trace(args, cli.quiet),
         Command::Vector(args) => analysis::vector(args, cli.quiet),
         Command::FeatureCircuit(args) => analysis::feature_circuit(args, cli.quiet),
-        Command::Repl(args) => repl::repl(args, cli.quiet),
+        Command::Repl(args) => in_pool(|| repl::repl(args, cli.quiet)),
         Command::Bench(args) => bench::bench(args),
         Command::Models => models::models(),
         Command::Completions { shell } => completions::completions(*shell),
     }
+}
+
+/// Does work on a thread of the pool, as jobs do: another thread would wait for the pool at every product.
+fn in_pool<R: Send>(work: impl FnOnce() -> R + Send) -> R {
+    rayon::scope(|_| work())
 }
