@@ -357,6 +357,15 @@ mod tests {
         };
         let mut all = vec![T::ZERO; rows * columns];
         product(Matrix::rows(&x, rows, inner), rhs, &mut all, columns, false);
+        let bias: Vec<T> = numbers(columns, seed + 2)
+            .iter()
+            .map(|&v| T::from_f64(v))
+            .collect();
+        let with_bias = new_product(Matrix::rows(&x, rows, inner), rhs, Some(&bias));
+        assert_eq!(with_bias.len(), all.len());
+        for (index, (&with, &without)) in with_bias.iter().zip(&all).enumerate() {
+            assert_eq!(with, without + bias[index % columns]);
+        }
         // Each row alone, and each half of the columns alone, must have the same bits.
         for row in 0..rows {
             let mut one = vec![T::ZERO; columns];
