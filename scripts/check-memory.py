@@ -3,9 +3,10 @@
 
 Usage: scripts/check-memory.py [--secateur FILE] [--limits 0.2,0.4] [--pairs N]
 
-Makes a random model of 6 layers in the shape of GPT-2 and pairs of prompts, runs a spec with each method and ablation within
-each limit, and reads the peak that `run.json` has. Fails when one is more than 10 % above its limit, or when results of two
-limits differ. Exact patching and ACDC, which try every edge, run a model of a third of the layers within half of the limits.
+Makes a random model of 6 layers in the shape of GPT-2 and pairs of prompts, runs a spec with each method within each limit, with
+patch, zero and mean ablation, and reads the peak that `run.json` has. Fails when one is more than 10 % above its limit, or when
+results of two limits differ. Exact patching and ACDC, which try every edge, run with patch ablation alone, on a model of a third of
+the layers within half of the limits.
 """
 
 import argparse
@@ -70,8 +71,8 @@ def main():
     limits = [float(limit) for limit in options.limits.split(",")]
     wrong = []
     print("| method | ablation | `--memory`, GB | peak, GB | of the limit | s |\n|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as name:
-        folder = pathlib.Path(name)
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = pathlib.Path(temporary)
         for name, (layers, _) in MODELS.items():
             models.write_model(folder / name, layers, HEADS, WIDTH)
         models.write_rows(folder / "rows.jsonl", options.pairs, LENGTH)

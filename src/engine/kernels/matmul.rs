@@ -247,7 +247,7 @@ impl<T: Real> Output<'_, T> {
         self.add_bias(row..row + lhs.rows, column..column + rhs.columns);
     }
 
-    /// As [`Self::fill`], by the product of the transposes, with the same bits.
+    /// As [`Self::fill_directly`], by the product of the transposes, with the same bits.
     #[expect(unsafe_code, reason = "rows are written where nothing is yet")]
     fn fill_transposed(&self, lhs: Matrix<'_, T>, rhs: Matrix<'_, T>, row: usize, column: usize) {
         let (rows, columns) = (lhs.rows, rhs.columns);
