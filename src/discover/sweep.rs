@@ -11,7 +11,7 @@ use crate::graph::{ComputationGraph, EdgeMask};
 
 /// A candidate is measured together with earlier ones while its result counts with at least this chance: that all
 /// guesses before it are right.
-const WORTHWHILE: f64 = 0.4;
+const WORTHWHILE: f64 = 0.7;
 
 /// What removing a candidate means in a circuit.
 pub(crate) enum Removal {
@@ -75,7 +75,7 @@ pub(crate) fn sweep(
             .filter(|step| step.measured.is_some())
             .map(|step| step.circuit.clone())
             .collect();
-        let values = evaluator.measure_near(&circuits)?;
+        let values = evaluator.measure_near(&circuits, true)?;
         for step in steps {
             next = step.candidate + 1;
             let Some(index) = step.measured else {

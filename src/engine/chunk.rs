@@ -7,6 +7,7 @@ use rayon::prelude::*;
 
 use super::base::{Base, Frame};
 use super::forward::FullRun;
+use super::incremental::Recording;
 use super::kernels::rows;
 use super::layout::Layout;
 use super::row_spans::RowSpans;
@@ -40,6 +41,8 @@ pub(crate) struct Chunk<'a, T> {
     pub empty: OnceLock<Base<T>>,
     /// The circuit of the last rebase.
     pub near: Option<Base<T>>,
+    /// Runs from it that it may be moved to.
+    pub recorded: Vec<Recording<T>>,
     /// Token embeddings of the clean and the corrupt prompts at the frame's rows.
     pub clean: Vec<T>,
     pub corrupt: Vec<T>,
@@ -134,6 +137,7 @@ impl<'a, T: Real> Chunk<'a, T> {
             full,
             empty,
             near: None,
+            recorded: Vec::new(),
             clean,
             corrupt,
             full_log_probs: Vec::new(),

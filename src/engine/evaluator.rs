@@ -25,11 +25,12 @@ pub trait Evaluator {
     fn measure(&mut self, circuits: &[EdgeMask]) -> Result<Vec<Vec<f64>>>;
 
     /// As [`Evaluator::measure`], from the cached run of the circuit last given to [`Evaluator::rebase`]: only
-    /// what differs from it is computed. Circuits must be subsets of it.
+    /// what differs from it is computed. Circuits must be subsets of it. With `keep`, what makes a rebase to one of them
+    /// cheap is kept where there is room.
     ///
     /// # Errors
     /// When a number is not finite.
-    fn measure_near(&mut self, circuits: &[EdgeMask]) -> Result<Vec<Vec<f64>>>;
+    fn measure_near(&mut self, circuits: &[EdgeMask], keep: bool) -> Result<Vec<Vec<f64>>>;
 
     /// Caches the run of a circuit for [`Evaluator::measure_near`], and gives its metric per example.
     ///

@@ -105,10 +105,10 @@ impl<T: Real> Transformer<'_, T> {
         examples * extent.tokens * (w.layers + w.streams + w.work) * w.number
     }
 
-    /// Bytes that running a circuit takes for a while, at most.
+    /// Bytes that running a circuit, and recording its run, takes for a while, at most.
     fn circuit_bytes(&self, extent: Extent, examples: usize) -> usize {
         let w = self.widths();
-        let row = w.writers + w.layers + w.readers + w.work;
+        let row = w.writers + w.ablated + w.layers + w.readers + w.work;
         examples * (extent.rows * row + 3 * extent.reads * w.logits) * w.number
     }
 

@@ -128,6 +128,7 @@ impl<T: Real> Chunk<'_, T> {
             },
             empty,
             near: None,
+            recorded: Vec::new(),
             clean: rows.of(&self.clean),
             corrupt: rows.of(&self.corrupt),
             full_log_probs: reads.of(&self.full_log_probs),

@@ -18,6 +18,8 @@ use crate::task::Example;
 const BATCH_ROWS: usize = 4096;
 /// Bytes that the differences of all circuits of a batch may take at most.
 const BATCH_BYTES: usize = 1 << 30;
+/// Bytes that recorded runs of circuits may take at most between two batches.
+const RECORDED_BYTES: usize = 256 << 20;
 /// Most circuits in one batch.
 const MAX_BATCH: usize = 64;
 
@@ -201,21 +203,39 @@ impl<T: Real> Evaluator for ModelEvaluator<'_, T> {
         Ok(values.pop().unwrap_or_default())
     }
 
-    fn measure_near(&mut self, circuits: &[EdgeMask]) -> Result<Vec<Vec<f64>>> {
+    fn measure_near(&mut self, circuits: &[EdgeMask], keep: bool) -> Result<Vec<Vec<f64>>> {
         let (together, transformer) = (self.chunks.plan.circuits, self.transformer);
         let mut values = vec![Vec::new(); circuits.len()];
+        // Where memory is short, there is room for the runs of one batch of a single group of examples.
+        let single = self.chunks.len() == 1 && circuits.len() <= together;
+        let keep = keep && (single || transformer.room.is_none());
+        let mut room = RECORDED_BYTES;
         for index in 0..self.chunks.len() {
             let chunk = self.chunks.open(index)?;
             let base = chunk
                 .near
                 .as_ref()
                 .ok_or_else(|| Error::Bug("measure_near before rebase".into()))?;
+            let mut recorded = Vec::new();
             for (group, values) in circuits.chunks(together).zip(values.chunks_mut(together)) {
-                let finals = chunk.frame.run_circuits(base, group);
+                let finals = if keep {
+                    let runs = chunk.frame.record_circuits(base, group);
+                    let finals = runs.iter().map(|run| run.finals.clone()).collect();
+                    for run in runs {
+                        if let Some(left) = room.checked_sub(run.bytes()) {
+                            room = left;
+                            recorded.push(run);
+                        }
+                    }
+                    finals
+                } else {
+                    chunk.frame.run_circuits(base, group)
+                };
                 for (finals, values) in finals.iter().zip(values) {
                     values.extend(metric_values(transformer, chunk, self.metric, finals)?);
                 }
             }
+            chunk.recorded = recorded;
             self.chunks.close(index);
         }
         Ok(values)
@@ -230,10 +250,18 @@ impl<T: Real> Evaluator for ModelEvaluator<'_, T> {
                 .near
                 .take()
                 .filter(|near| circuit.is_subset(&near.mask));
+            let mut recorded = std::mem::take(&mut chunk.recorded).into_iter();
+            let found =
+                recorded.find(|run| near.is_some() && run.is_of(transformer.graph, circuit));
+            drop(recorded);
             let mut near = near.unwrap_or_else(|| chunk.nearest(circuit).clone());
-            let finals = chunk.frame.rebase(&mut near, circuit);
+            let run = match found {
+                Some(run) => run,
+                None => chunk.frame.record_circuit(&near, circuit),
+            };
+            values.extend(metric_values(transformer, chunk, metric, &run.finals)?);
+            chunk.frame.move_base(&mut near, circuit, run);
             chunk.near = Some(near);
-            values.extend(metric_values(transformer, chunk, metric, &finals)?);
             self.chunks.close(index);
         }
         Ok(values)

@@ -43,7 +43,7 @@ impl Exact {
                     circuit
                 })
                 .collect();
-            let values = evaluator.measure_near(&circuits)?;
+            let values = evaluator.measure_near(&circuits, false)?;
             scores.extend(values.iter().map(|values| base - mean(values)));
             let note = format!("{} of {total} edges", scores.len());
             observer.event(Event::Step {

@@ -44,7 +44,7 @@ fn resampled_runs_equal_the_plain_twin() {
                     assert_close(&base, &twin.circuit(&circuit), 1e-9, &what);
                     let mut near = circuit.clone();
                     near.intersect(&oracle::random_mask(graph, 0.9, step));
-                    let found = evaluator.measure_near(std::slice::from_ref(&near));
+                    let found = evaluator.measure_near(std::slice::from_ref(&near), false);
                     assert_close(
                         &found.expect("values")[0],
                         &twin.circuit(&near),

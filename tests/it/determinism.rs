@@ -154,10 +154,10 @@ fn circuits_measured_one_by_one_have_the_bits_of_circuits_measured_together() {
                     mask
                 })
                 .collect();
-            let together = evaluator.measure_near(&near).expect("values");
+            let together = evaluator.measure_near(&near, false).expect("values");
             for (index, mask) in near.iter().enumerate() {
                 let alone = evaluator
-                    .measure_near(std::slice::from_ref(mask))
+                    .measure_near(std::slice::from_ref(mask), false)
                     .expect("values");
                 assert_eq!(
                     bits(&alone[0]),

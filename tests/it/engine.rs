@@ -5,7 +5,7 @@ mod cases;
 use std::collections::BTreeMap;
 
 use secateur::engine::{Ablation, Evaluator, mean};
-use secateur::graph::{ComputationGraph, EdgeMask, Granularity, NeuronNodes};
+use secateur::graph::{ComputationGraph, Dangling, EdgeMask, Granularity, NeuronNodes};
 use secateur::metric::Metric;
 use secateur::model::Weights;
 use secateur::task::Example;
@@ -93,12 +93,54 @@ fn incremental_runs_equal_the_plain_twin_for_any_circuit_and_order() {
                             mask
                         })
                         .collect();
-                    let found = evaluator.measure_near(&near).expect("values");
+                    let found = evaluator.measure_near(&near, true).expect("values");
                     for (mask, found) in near.iter().zip(&found) {
                         assert_close(found, &twin.circuit(mask), 1e-9, &what);
                     }
                     circuit.intersect(&oracle::random_mask(&setup.graph, 0.75, 1000 + step));
                 }
+            });
+        }
+    }
+}
+
+/// What was kept of a measured circuit stands for running it again, also when edges go along that no path leads from.
+#[test]
+fn rebasing_to_a_measured_circuit_gives_the_bits_of_running_it_again() {
+    for case in cases() {
+        let setup = setup(&case, 4);
+        for ablation in [Ablation::Patch, Ablation::Zero] {
+            let metric = Metric::LogitDiff;
+            with_evaluator(&setup, metric, ablation, |kept| {
+                with_evaluator(&setup, metric, ablation, |again| {
+                    let graph = &setup.graph;
+                    let mut circuit = EdgeMask::full(graph);
+                    kept.rebase(&circuit).expect("a rebase");
+                    again.rebase(&circuit).expect("a rebase");
+                    for step in 0..6 {
+                        let near: Vec<EdgeMask> = (0..3)
+                            .map(|seed| {
+                                let mut mask = circuit.clone();
+                                let seed = 10 * step + seed;
+                                mask.intersect(&oracle::random_mask(graph, 0.85, seed));
+                                mask
+                            })
+                            .collect();
+                        let found = kept.measure_near(&near, true).expect("values");
+                        let expected = again.measure_near(&near, false).expect("values");
+                        assert_eq!(found, expected, "{}, {ablation:?}, step {step}", case.name);
+                        circuit = near[step as usize % 3].clone();
+                        if step % 2 == 1 {
+                            circuit = graph.drop_dangling(&circuit, Dangling::NoPathToLogits);
+                        }
+                        assert_eq!(
+                            kept.rebase(&circuit).expect("a rebase"),
+                            again.rebase(&circuit).expect("a rebase"),
+                            "{}, {ablation:?}, step {step}",
+                            case.name
+                        );
+                    }
+                });
             });
         }
     }

@@ -159,7 +159,7 @@ impl Evaluator for Synthetic {
             .collect())
     }
 
-    fn measure_near(&mut self, circuits: &[EdgeMask]) -> secateur::Result<Vec<Vec<f64>>> {
+    fn measure_near(&mut self, circuits: &[EdgeMask], _: bool) -> secateur::Result<Vec<Vec<f64>>> {
         let base = self.base.as_ref().expect("rebase comes first");
         assert!(
             circuits.iter().all(|circuit| circuit.is_subset(base)),

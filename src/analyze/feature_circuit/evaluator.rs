@@ -303,7 +303,7 @@ impl<T: Real> Evaluator for FeatureEvaluator<'_, '_, T> {
         Ok(values)
     }
 
-    fn measure_near(&mut self, circuits: &[EdgeMask]) -> Result<Vec<Vec<f64>>> {
+    fn measure_near(&mut self, circuits: &[EdgeMask], _: bool) -> Result<Vec<Vec<f64>>> {
         self.measure(circuits)
     }
 

@@ -3,12 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use rayon::prelude::*;
-
-use super::FEW_WRITERS;
+use super::sum::{PlaceRows, Sum, Term};
 use super::variant::Variant;
 use crate::engine::base::{Base, Frame};
-use crate::engine::kernels::filled::filled;
 use crate::engine::kernels::rows;
 use crate::model::Real;
 
@@ -27,172 +24,143 @@ pub(super) struct Input<P> {
     pub ports: Vec<P>,
 }
 
+/// The base's input for every distinct mask row among some readers.
+struct SharedInputs<'b, T> {
+    index: BTreeMap<&'b [u64], usize>,
+    rows: Vec<T>,
+    /// Numbers of an input.
+    each: usize,
+}
+
+impl<T> SharedInputs<'_, T> {
+    fn of(&self, row: &[u64]) -> &[T] {
+        let start = self.index[row] * self.each;
+        &self.rows[start..start + self.each]
+    }
+}
+
 impl<T: Real> Frame<'_, T> {
-    /// The base's input for every distinct mask row among these readers.
-    pub(super) fn shared_inputs<'b>(
+    fn shared_inputs<'b>(
         &self,
         base: &'b Base<T>,
         place: Place,
         readers: impl Iterator<Item = usize>,
-    ) -> BTreeMap<&'b [u64], Vec<T>> {
+    ) -> SharedInputs<'b, T> {
         let mut first: BTreeMap<&[u64], usize> = BTreeMap::new();
         for reader in readers {
             first.entry(base.mask.row(reader)).or_insert(reader);
         }
-        let first: Vec<_> = first.into_iter().collect();
-        first
-            .into_par_iter()
-            .map(|(row, reader)| (row, self.base_input(base, place, reader)))
-            .collect()
+        let readers: Vec<usize> = first.values().copied().collect();
+        let sums: Vec<Sum<'_, '_, T>> = readers
+            .iter()
+            .map(|&reader| self.base_sum(base, place, reader))
+            .collect();
+        let rows = self.sums(base, place, &sums, |index, rows, x| {
+            let reader = readers[index];
+            let dense = self.is_dense(&base.mask, reader);
+            let kept = |writer: usize| base.mask.contains(writer, reader);
+            let before = self.transformer.graph.writers_before(reader);
+            self.exchange_heads(base, None, (rows, before), |_| dense, kept, x);
+        });
+        SharedInputs {
+            index: first.into_keys().zip(0..).collect(),
+            rows,
+            each: self.layout.query_rows(place.reads_only) * self.transformer.config().d_model,
+        }
     }
 
     /// What a reader reads in the base.
-    pub(super) fn base_input(&self, base: &Base<T>, place: Place, reader: usize) -> Vec<T> {
-        let before = self.transformer.graph.writers_before(reader);
+    fn base_sum<'s>(
+        &'s self,
+        base: &'s Base<T>,
+        place: Place,
+        reader: usize,
+    ) -> Sum<'s, 'static, T> {
         let dense = self.is_dense(&base.mask, reader);
-        let stream = if dense {
-            self.stream(base, place.index)
-        } else {
-            &self.ablated.streams[place.index]
-        };
-        let mut x = self.at_place(place, stream).into_owned();
-        let kept = |writer: usize| base.mask.contains(writer, reader);
-        for writer in 0..before {
-            let same = kept(writer) == dense || base.is_zero(writer);
-            if !same && !self.is_post_normed(writer) {
-                self.combine(place, writer, self.delta(base, writer), !dense, &mut x);
-            }
+        let differs =
+            |writer: &usize| base.mask.contains(*writer, reader) != dense && !base.is_zero(*writer);
+        Sum {
+            variant: None,
+            group: 0,
+            start: if dense {
+                self.stream(base, place.index)
+            } else {
+                &self.ablated.streams[place.index]
+            },
+            terms: (0..self.transformer.graph.writers_before(reader))
+                .filter(differs)
+                .filter(|&writer| !self.is_post_normed(writer))
+                .map(|writer| Term::Base {
+                    writer,
+                    add: !dense,
+                })
+                .collect(),
         }
-        self.exchange_heads(base, None, (place, before), |_| dense, kept, &mut x);
-        x
     }
 
     /// A stream's rows at a place: those read, where the place needs no others.
-    pub(super) fn at_place<'s>(&self, place: Place, stream: &'s [T]) -> Cow<'s, [T]> {
+    pub(super) fn at_place<'s>(&self, at: &PlaceRows, stream: &'s [T]) -> Cow<'s, [T]> {
         let d_model = self.transformer.config().d_model;
-        if place.reads_only && stream.len() == self.layout.rows() * d_model {
-            Cow::Owned(rows::gather(stream, d_model, &self.layout.reads))
+        if at.place.reads_only && stream.len() == self.layout.rows() * d_model {
+            let reads = &self.layout.reads[at.range.clone()];
+            Cow::Owned(rows::gather(stream, d_model, reads))
         } else {
-            Cow::Borrowed(stream)
+            Cow::Borrowed(&stream[at.range.start * d_model..at.range.end * d_model])
         }
     }
 
-    /// Adds or subtracts a writer's rows at a place.
-    pub(super) fn combine(
-        &self,
-        place: Place,
-        writer: usize,
-        values: &[T],
-        add: bool,
-        x: &mut [T],
-    ) {
-        let apply = if add { rows::add } else { rows::subtract };
-        if !place.reads_only || self.writes_reads_only(writer) {
-            return self.apply(writer, values, add, x);
-        }
-        let d_model = self.transformer.config().d_model;
-        let Some(span) = self.transformer.graph.span_of(writer) else {
-            return apply(x, &rows::gather(values, d_model, &self.layout.reads));
-        };
-        for &(row, read) in self.spans.read(span) {
-            let values = &values[row * d_model..(row + 1) * d_model];
-            apply(&mut x[read * d_model..(read + 1) * d_model], values);
-        }
-    }
-
-    /// What a reader reads in a variant.
-    pub(super) fn input(
-        &self,
-        base: &Base<T>,
-        shared: &BTreeMap<&[u64], Vec<T>>,
-        variant: &Variant<'_, T>,
-        place: Place,
-        reader: usize,
-    ) -> Vec<T> {
-        let rows = self.layout.query_rows(place.reads_only);
-        let mut x = vec![T::ZERO; rows * self.transformer.config().d_model];
-        self.fill_input(base, shared, variant, (place, reader), &mut x);
-        x
-    }
-
-    /// As [`Self::input`], into a place of its own.
-    fn fill_input(
-        &self,
-        base: &Base<T>,
-        shared: &BTreeMap<&[u64], Vec<T>>,
-        variant: &Variant<'_, T>,
+    /// What a reader reads in a variant: from what it reads in the base, or the sum itself where few writers are kept,
+    /// which cancels nothing.
+    fn variant_sum<'s, 'm>(
+        &'s self,
+        base: &'s Base<T>,
+        shared: &'s SharedInputs<'_, T>,
+        (index, variant): (usize, &'s Variant<'m, T>),
         (place, reader): (Place, usize),
-        x: &mut [T],
-    ) {
-        if variant.mask.kept_into(reader) <= FEW_WRITERS {
-            return self.fill_input_of_few(base, variant, (place, reader), x);
+    ) -> Sum<'s, 'm, T> {
+        let post_normed = |writer: &usize| self.is_post_normed(*writer);
+        let mut sum = Sum {
+            variant: Some(variant),
+            group: index,
+            start: &self.ablated.streams[place.index],
+            terms: Vec::new(),
+        };
+        if variant.keeps_few(reader) {
+            for writer in variant.mask.writers_into(reader) {
+                if post_normed(&writer) {
+                    continue;
+                }
+                if !base.is_zero(writer) {
+                    sum.terms.push(Term::Base { writer, add: true });
+                }
+                if variant.dirty[writer].is_some() {
+                    sum.terms.push(Term::Dirty { writer, add: true });
+                }
+            }
+            return sum;
         }
         let before = base.mask.row(reader);
         let kept = variant.mask.row(reader);
-        x.copy_from_slice(&shared[before]);
+        sum.start = shared.of(before);
         for writer in writers_of(kept.iter().zip(before).map(|(kept, before)| kept ^ before)) {
-            if !base.is_zero(writer) && !self.is_post_normed(writer) {
-                let added = variant.mask.contains(writer, reader);
-                self.combine(place, writer, self.delta(base, writer), added, x);
+            if !base.is_zero(writer) && !post_normed(&writer) {
+                let add = variant.mask.contains(writer, reader);
+                sum.terms.push(Term::Base { writer, add });
             }
         }
-        let all = if self.is_dense(variant.mask, reader) {
-            variant.full.as_deref()
-        } else {
-            None
-        };
-        if let Some(all) = all {
-            rows::add(x, &self.at_place(place, all));
+        let all = self.is_dense(variant.mask, reader) && variant.full.is_some();
+        let flip = if all { u64::MAX } else { 0 };
+        if all {
+            sum.terms.push(Term::AllDirty);
         }
-        let flip = if all.is_some() { u64::MAX } else { 0 };
         let words = kept
             .iter()
             .zip(&variant.dirty_bits)
             .map(|(kept, dirty)| (kept ^ flip) & dirty);
-        for writer in writers_of(words) {
-            if !self.is_post_normed(writer) {
-                let difference = self.expanded(variant, writer);
-                self.combine(place, writer, difference, all.is_none(), x);
-            }
+        for writer in writers_of(words).filter(|writer| !post_normed(writer)) {
+            sum.terms.push(Term::Dirty { writer, add: !all });
         }
-        self.exchange_heads(
-            base,
-            Some(variant),
-            (place, self.transformer.graph.writers_before(reader)),
-            |writer| base.mask.contains(writer, reader),
-            |writer| variant.mask.contains(writer, reader),
-            x,
-        );
-    }
-
-    /// What a reader with few kept writers reads: the sum itself, without any cancellation.
-    fn fill_input_of_few(
-        &self,
-        base: &Base<T>,
-        variant: &Variant<'_, T>,
-        (place, reader): (Place, usize),
-        x: &mut [T],
-    ) {
-        x.copy_from_slice(&self.at_place(place, &self.ablated.streams[place.index]));
-        for writer in variant.mask.writers_into(reader) {
-            if self.is_post_normed(writer) {
-                continue;
-            }
-            if !base.is_zero(writer) {
-                self.combine(place, writer, self.delta(base, writer), true, x);
-            }
-            if variant.dirty[writer].is_some() {
-                self.combine(place, writer, self.expanded(variant, writer), true, x);
-            }
-        }
-        self.exchange_heads(
-            base,
-            Some(variant),
-            (place, self.transformer.graph.writers_before(reader)),
-            |_| false,
-            |writer| variant.mask.contains(writer, reader),
-            x,
-        );
+        sum
     }
 
     /// The inputs' rows, one after the other.
@@ -205,14 +173,26 @@ impl<T: Real> Frame<'_, T> {
     ) -> Vec<T> {
         let many = inputs
             .iter()
-            .filter(|input| variants[input.variant].mask.kept_into(input.reader) > FEW_WRITERS);
+            .filter(|input| !variants[input.variant].keeps_few(input.reader));
         let shared = self.shared_inputs(base, place, many.map(|input| input.reader));
-        let rows = self.layout.query_rows(place.reads_only);
-        let each = rows * self.transformer.config().d_model;
-        filled(inputs.len() * each, each, |index, x| {
-            let input = &inputs[index];
-            let variant = &variants[input.variant];
-            self.fill_input(base, &shared, variant, (place, input.reader), x);
+        let sums: Vec<Sum<'_, '_, T>> = inputs
+            .iter()
+            .map(|input| {
+                let variant = (input.variant, &variants[input.variant]);
+                self.variant_sum(base, &shared, variant, (place, input.reader))
+            })
+            .collect();
+        self.sums(base, place, &sums, |index, rows, x| {
+            let (variant, reader) = (&variants[inputs[index].variant], inputs[index].reader);
+            let few = variant.keeps_few(reader);
+            self.exchange_heads(
+                base,
+                Some(variant),
+                (rows, self.transformer.graph.writers_before(reader)),
+                |writer| !few && base.mask.contains(writer, reader),
+                |writer| variant.mask.contains(writer, reader),
+                x,
+            );
         })
     }
 }

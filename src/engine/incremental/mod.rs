@@ -8,13 +8,15 @@ mod attention;
 mod inputs;
 mod post_norm;
 mod rebase;
+mod sum;
 mod variant;
 
 use rayon::prelude::*;
 
 pub(crate) use self::post_norm::NormedHeads;
+pub(crate) use self::rebase::Recording;
 
-use self::inputs::{Place, distinct_inputs};
+use self::inputs::{Input, Place, distinct_inputs};
 use self::rebase::Patch;
 use self::variant::Variant;
 use super::base::{Base, Frame};
@@ -48,14 +50,16 @@ impl<T: Real> Frame<'_, T> {
             reads_only: true,
         };
         let reader = self.transformer.graph.readers().len() - 1;
-        let many = variants
-            .iter()
-            .filter(|variant| variant.mask.kept_into(reader) > FEW_WRITERS);
-        let shared = self.shared_inputs(base, place, many.map(|_| reader));
-        let finals = variants
-            .par_iter()
-            .map(|variant| self.input(base, &shared, variant, place, reader))
+        let inputs: Vec<Input<()>> = (0..variants.len())
+            .map(|variant| Input {
+                variant,
+                reader,
+                ports: Vec::new(),
+            })
             .collect();
+        let stacked = self.stack(base, &variants, place, &inputs);
+        let each = self.layout.query_rows(true) * self.transformer.config().d_model;
+        let finals = stacked.chunks(each.max(1)).map(<[T]>::to_vec).collect();
         (variants, finals)
     }
 

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::inputs::Place;
+use super::sum::PlaceRows;
 use super::variant::Variant;
 use crate::engine::base::{Base, Frame, get_or_make};
 use crate::engine::kernels::rows;
@@ -25,7 +25,7 @@ impl<T: Real> Frame<'_, T> {
         &self,
         base: &Base<T>,
         variant: Option<&Variant<'_, T>>,
-        (place, before): (Place, usize),
+        (rows, before): (&PlaceRows, usize),
         from: impl Fn(usize) -> bool,
         to: impl Fn(usize) -> bool,
         x: &mut [T],
@@ -47,9 +47,9 @@ impl<T: Real> Frame<'_, T> {
             });
             if differs {
                 let old = self.heads_contribution(base, None, layer, &from);
-                rows::subtract(x, &self.at_place(place, &old));
+                rows::subtract(x, &self.at_place(rows, &old));
                 let new = self.heads_contribution(base, variant, layer, &to);
-                rows::add(x, &self.at_place(place, &new));
+                rows::add(x, &self.at_place(rows, &new));
             }
         }
     }

@@ -2,8 +2,7 @@
 
 use super::attention::Port;
 use crate::engine::base::{Base, Frame};
-
-use crate::graph::EdgeMask;
+use crate::graph::{ComputationGraph, EdgeMask};
 use crate::model::Real;
 
 /// New activations of one part of a run.
@@ -29,6 +28,14 @@ pub(super) enum Patch<T> {
 }
 
 impl<T> Patch<T> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Port { data, .. } => data.len(),
+            Self::Head { z, .. } => z.len(),
+            Self::Mlp { mlp, neurons, .. } => mlp.len() + neurons.len(),
+        }
+    }
+
     fn layer(&self) -> usize {
         match self {
             Self::Port { layer, .. } | Self::Head { layer, .. } | Self::Mlp { layer, .. } => *layer,
@@ -36,18 +43,72 @@ impl<T> Patch<T> {
     }
 }
 
+/// What a circuit's run from a base has anew.
+pub(crate) struct Recording<T> {
+    circuit: EdgeMask,
+    patches: Vec<Patch<T>>,
+    /// The final stream at the rows read.
+    pub finals: Vec<T>,
+}
+
+impl<T> Recording<T> {
+    /// Bytes of its activations.
+    pub(crate) fn bytes(&self) -> usize {
+        let patches = self.patches.iter().map(Patch::len).sum::<usize>();
+        (patches + self.finals.len()) * size_of::<T>()
+    }
+
+    /// Whether it is also the run of another circuit: one that differs only where no path leads to `logits`.
+    pub(crate) fn is_of(&self, graph: &ComputationGraph, circuit: &EdgeMask) -> bool {
+        let live = graph.live_readers(circuit);
+        live.iter()
+            .enumerate()
+            .all(|(reader, &live)| !live || circuit.row(reader) == self.circuit.row(reader))
+    }
+}
+
 impl<T: Real> Frame<'_, T> {
-    /// Moves `base` to `circuit`. Returns the final stream at the rows read.
+    /// The runs of some circuits, to which the base can be moved.
+    pub(crate) fn record_circuits(
+        &self,
+        base: &Base<T>,
+        circuits: &[EdgeMask],
+    ) -> Vec<Recording<T>> {
+        let (variants, finals) = self.run_variants(base, circuits, true);
+        let runs = variants.into_iter().zip(finals).zip(circuits);
+        runs.map(|((variant, finals), circuit)| Recording {
+            circuit: circuit.clone(),
+            patches: variant.patches,
+            finals,
+        })
+        .collect()
+    }
+
+    /// The run of a circuit, to which the base can be moved.
+    pub(crate) fn record_circuit(&self, base: &Base<T>, circuit: &EdgeMask) -> Recording<T> {
+        let circuits = std::slice::from_ref(circuit);
+        let (mut variants, mut finals) = self.run_variants(base, circuits, true);
+        Recording {
+            circuit: circuit.clone(),
+            patches: variants
+                .pop()
+                .map(|variant| variant.patches)
+                .unwrap_or_default(),
+            finals: finals.pop().unwrap_or_default(),
+        }
+    }
+
+    /// Moves a base to `circuit`, which was recorded from it.
     ///
     /// Parts without a path to `logits` keep their old activations: nothing reads them as long as circuits only
     /// shrink from here, so `circuit` must be a subset of the base's circuit.
-    pub(crate) fn rebase(&self, base: &mut Base<T>, circuit: &EdgeMask) -> Vec<T> {
-        let circuits = std::slice::from_ref(circuit);
-        let (mut variants, mut finals) = self.run_variants(base, circuits, true);
-        let patches = variants
-            .pop()
-            .map(|variant| variant.patches)
-            .unwrap_or_default();
+    pub(crate) fn move_base(
+        &self,
+        base: &mut Base<T>,
+        circuit: &EdgeMask,
+        recording: Recording<T>,
+    ) {
+        let patches = recording.patches;
         let first = patches.iter().map(Patch::layer).min();
         let config = self.transformer.config();
         let d_head = config.d_head;
@@ -79,7 +140,6 @@ impl<T: Real> Frame<'_, T> {
         if let Some(layer) = first {
             self.forget_from(base, layer);
         }
-        finals.pop().unwrap_or_default()
     }
 }
 

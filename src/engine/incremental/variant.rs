@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use rayon::prelude::*;
 
+use super::FEW_WRITERS;
 use super::inputs::writers_of;
 use super::rebase::Patch;
 use crate::engine::base::{Base, Frame, get_or_make};
@@ -151,6 +152,11 @@ impl<T: Real> Frame<'_, T> {
 }
 
 impl<T: Real> Variant<'_, T> {
+    /// Whether a reader keeps so few writers that its input is summed afresh.
+    pub(super) fn keeps_few(&self, reader: usize) -> bool {
+        self.mask.kept_into(reader) <= FEW_WRITERS
+    }
+
     /// Whether a reader's input differs from the base's in this self.
     pub(super) fn is_dirty(&self, base: &Base<T>, reader: usize) -> bool {
         if !self.live[reader] {

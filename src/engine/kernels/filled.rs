@@ -1,5 +1,8 @@
 //! New buffers that the threads clear and fill, each its own parts.
 
+use std::borrow::Cow;
+use std::mem::MaybeUninit;
+
 use rayon::prelude::*;
 
 use crate::model::Real;
@@ -33,6 +36,42 @@ pub(crate) fn filled<T: Real>(
     out
 }
 
+/// A buffer of parts of these lengths, made in another order: `order` lists the numbers of all parts, and a thread takes up
+/// parts that follow each other in it. `start` gives what a part is a copy of, `change` does the rest.
+///
+/// # Panics
+/// When `order` does not list every part once, or a part's start has another length.
+pub(crate) fn copied_in_order<'s, T: Real>(
+    lengths: &[usize],
+    order: &[usize],
+    start: impl Fn(usize) -> Cow<'s, [T]> + Sync,
+    change: impl Fn(usize, &mut [T]) + Sync,
+) -> Vec<T> {
+    let len = lengths.iter().sum();
+    let mut out: Vec<T> = Vec::with_capacity(len);
+    let mut rest = &mut out.spare_capacity_mut()[..len];
+    let mut parts: Vec<Option<&mut [MaybeUninit<T>]>> = Vec::with_capacity(lengths.len());
+    for &length in lengths {
+        let (part, behind) = rest.split_at_mut(length);
+        parts.push(Some(part));
+        rest = behind;
+    }
+    let ordered: Vec<_> = order
+        .iter()
+        .filter_map(|&index| Some((index, parts[index].take()?)))
+        .collect();
+    assert_eq!(ordered.len(), lengths.len(), "every part once");
+    ordered
+        .into_par_iter()
+        .for_each(|(index, part)| change(index, part.write_copy_of_slice(&start(index))));
+    // SAFETY: all parts were taken, they cover the buffer, and each was written.
+    #[expect(unsafe_code, reason = "the threads have written all of it")]
+    unsafe {
+        out.set_len(len);
+    }
+    out
+}
+
 /// Zeros.
 pub(crate) fn zeros<T: Real>(len: usize) -> Vec<T> {
     filled(len, PER_TASK, |_, _| {})
@@ -55,5 +94,29 @@ mod tests {
             assert_eq!(found, expected);
         }
         assert!(zeros::<f32>(100_000).iter().all(|&number| number == 0.0));
+    }
+
+    #[test]
+    fn the_order_of_making_changes_nothing() {
+        let lengths = [3, 0, 5, 1, 4];
+        let start = |index: usize| Cow::Owned(vec![10.0 * index as f64; lengths[index]]);
+        for order in [[0, 1, 2, 3, 4], [4, 2, 0, 3, 1]] {
+            let found = copied_in_order::<f64>(&lengths, &order, start, |index, numbers| {
+                for (place, number) in numbers.iter_mut().enumerate() {
+                    *number += (index * place) as f64;
+                }
+            });
+            let expected = [0., 0., 0., 20., 22., 24., 26., 28., 30., 40., 44., 48., 52.];
+            assert_eq!(found, expected);
+        }
+        let nothing = copied_in_order::<f32>(&[], &[], |_| Cow::Borrowed(&[]), |_, _| {});
+        assert!(nothing.is_empty());
+    }
+
+    #[test]
+    #[should_panic(expected = "every part once")]
+    fn a_part_left_out_is_a_mistake() {
+        let start = |_| Cow::Borrowed(&[0.0, 0.0][..]);
+        copied_in_order::<f32>(&[2, 2], &[1, 1], start, |_, _| {});
     }
 }
