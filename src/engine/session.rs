@@ -212,6 +212,7 @@ impl<T: Real> Evaluator for ModelEvaluator<'_, T> {
         let mut room = RECORDED_BYTES;
         for index in 0..self.chunks.len() {
             let chunk = self.chunks.open(index)?;
+            chunk.recorded = Vec::new();
             let base = chunk
                 .near
                 .as_ref()
@@ -250,10 +251,12 @@ impl<T: Real> Evaluator for ModelEvaluator<'_, T> {
                 .near
                 .take()
                 .filter(|near| circuit.is_subset(&near.mask));
-            let mut recorded = std::mem::take(&mut chunk.recorded).into_iter();
-            let found =
-                recorded.find(|run| near.is_some() && run.is_of(transformer.graph, circuit));
-            drop(recorded);
+            let recorded = std::mem::take(&mut chunk.recorded);
+            let mut found = None;
+            if near.is_some() && !recorded.is_empty() {
+                let live = transformer.graph.live_readers(circuit);
+                found = recorded.into_iter().find(|run| run.is_of(circuit, &live));
+            }
             let mut near = near.unwrap_or_else(|| chunk.nearest(circuit).clone());
             let run = match found {
                 Some(run) => run,

@@ -2,7 +2,7 @@
 
 use super::attention::Port;
 use crate::engine::base::{Base, Frame};
-use crate::graph::{ComputationGraph, EdgeMask};
+use crate::graph::EdgeMask;
 use crate::model::Real;
 
 /// New activations of one part of a run.
@@ -58,9 +58,9 @@ impl<T> Recording<T> {
         (patches + self.finals.len()) * size_of::<T>()
     }
 
-    /// Whether it is also the run of another circuit: one that differs only where no path leads to `logits`.
-    pub(crate) fn is_of(&self, graph: &ComputationGraph, circuit: &EdgeMask) -> bool {
-        let live = graph.live_readers(circuit);
+    /// Whether it is also the run of another circuit with these readers live: one that differs only where no path leads to
+    /// `logits`.
+    pub(crate) fn is_of(&self, circuit: &EdgeMask, live: &[bool]) -> bool {
         live.iter()
             .enumerate()
             .all(|(reader, &live)| !live || circuit.row(reader) == self.circuit.row(reader))
