@@ -260,11 +260,15 @@ impl<T: Real> Evaluator for ModelEvaluator<'_, T> {
             let mut near = near.unwrap_or_else(|| chunk.nearest(circuit).clone());
             let run = match found {
                 Some(run) => run,
-                None => chunk.frame.record_circuit(&near, circuit),
+                None => chunk
+                    .frame
+                    .record_circuits(&near, std::slice::from_ref(circuit))
+                    .pop()
+                    .ok_or_else(|| Error::Bug("a circuit has no run".into()))?,
             };
-            values.extend(metric_values(transformer, chunk, metric, &run.finals)?);
-            chunk.frame.move_base(&mut near, circuit, run);
+            let finals = chunk.frame.move_base(&mut near, circuit, run);
             chunk.near = Some(near);
+            values.extend(metric_values(transformer, chunk, metric, &finals)?);
             self.chunks.close(index);
         }
         Ok(values)

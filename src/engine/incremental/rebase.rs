@@ -84,21 +84,7 @@ impl<T: Real> Frame<'_, T> {
         .collect()
     }
 
-    /// The run of a circuit, to which the base can be moved.
-    pub(crate) fn record_circuit(&self, base: &Base<T>, circuit: &EdgeMask) -> Recording<T> {
-        let circuits = std::slice::from_ref(circuit);
-        let (mut variants, mut finals) = self.run_variants(base, circuits, true);
-        Recording {
-            circuit: circuit.clone(),
-            patches: variants
-                .pop()
-                .map(|variant| variant.patches)
-                .unwrap_or_default(),
-            finals: finals.pop().unwrap_or_default(),
-        }
-    }
-
-    /// Moves a base to `circuit`, which was recorded from it.
+    /// Moves a base to `circuit`, which was recorded from it. Returns the final stream at the rows read.
     ///
     /// Parts without a path to `logits` keep their old activations: nothing reads them as long as circuits only
     /// shrink from here, so `circuit` must be a subset of the base's circuit.
@@ -107,7 +93,7 @@ impl<T: Real> Frame<'_, T> {
         base: &mut Base<T>,
         circuit: &EdgeMask,
         recording: Recording<T>,
-    ) {
+    ) -> Vec<T> {
         let patches = recording.patches;
         let first = patches.iter().map(Patch::layer).min();
         let config = self.transformer.config();
@@ -140,6 +126,7 @@ impl<T: Real> Frame<'_, T> {
         if let Some(layer) = first {
             self.forget_from(base, layer);
         }
+        recording.finals
     }
 }
 

@@ -1,4 +1,4 @@
-//! New buffers that the threads clear and fill, each its own parts.
+//! New buffers that the threads fill, each its own parts, which it clears or copies first.
 
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
