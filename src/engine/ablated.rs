@@ -202,13 +202,7 @@ impl<T: Real> Transformer<'_, T> {
         self.add_attention(layer, z, x);
         let at_mlp = before_attention.unwrap_or_else(|| x.clone());
         if config.has_mlps() {
-            rows::add(x, mlp);
-        }
-        self.add_free_mlp_bias(layer, x);
-        let nodes = &self.layers[layer].neurons;
-        for (index, &neuron) in nodes.iter().enumerate() {
-            let values = rows::columns(neurons, nodes.len(), index, index + 1);
-            rows::add(x, &self.project_neuron(layer, neuron, &values));
+            rows::add(x, &self.mlp_total(layer, mlp, neurons));
         }
         at_mlp
     }

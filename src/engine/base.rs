@@ -8,10 +8,11 @@ use rayon::prelude::*;
 
 use super::ablated::Ablated;
 use super::attention::interleave;
+use super::differing::Differing;
 use super::forward::FullRun;
 use super::incremental::NormedHeads;
 use super::kernels::rows;
-use super::layout::Layout;
+use super::layout::{Layout, Segment};
 use super::row_spans::RowSpans;
 use super::transformer::{Prefix, Transformer};
 use crate::graph::{EdgeMask, Node};
@@ -28,8 +29,8 @@ pub(crate) struct Base<T> {
     pub layers: Vec<BaseLayer<T>>,
     /// Per writer: current minus ablated output, `[rows or reads, d_model]`; of its span, where it has one.
     deltas: Vec<OnceLock<Vec<T>>>,
-    /// Per writer: whether that difference is exactly zero.
-    zero: Vec<bool>,
+    /// The writers whose differences are not exactly zero.
+    pub differing: Differing,
     /// Per place: the stream with every writer's current output.
     streams: Vec<OnceLock<Vec<T>>>,
     /// Per layer: what all heads add through the post-norm, in models that have one.
@@ -49,7 +50,7 @@ impl<T> Base<T> {
             sources,
             layers,
             deltas: whole.deltas.iter().map(|_| OnceLock::new()).collect(),
-            zero: Vec::new(),
+            differing: Differing::none(0, whole.deltas.len()),
             streams: streams.into_iter().map(OnceLock::from).collect(),
             normed_heads: Vec::new(),
         }
@@ -65,9 +66,9 @@ impl<T> Base<T> {
         }
     }
 
-    /// Whether a writer's current and ablated outputs are equal.
+    /// Whether a writer's current and ablated outputs are equal in all examples.
     pub(crate) fn is_zero(&self, writer: usize) -> bool {
-        self.zero[writer]
+        !self.differing.contains(writer)
     }
 }
 
@@ -194,11 +195,11 @@ impl<T: Real> Frame<'_, T> {
             sources,
             layers,
             deltas: (0..writers).map(|_| OnceLock::new()).collect(),
-            zero: vec![false; writers],
+            differing: Differing::none(self.layout.segments.len(), writers),
             streams,
             normed_heads: (0..self.ablated.z.len()).map(|_| OnceLock::new()).collect(),
         };
-        base.zero = self.which_write_ablated(&base, 0..writers);
+        self.note_differing(&mut base, 0..writers);
         base
     }
 
@@ -242,22 +243,48 @@ impl<T: Real> Frame<'_, T> {
         layer.is_some_and(|layer| self.transformer.reads_only(layer))
     }
 
-    /// Of each of some writers, whether it writes the ablated values.
-    fn which_write_ablated(&self, base: &Base<T>, writers: Range<usize>) -> Vec<bool> {
-        let same = |writer| self.writes_ablated(base, writer);
-        writers.into_par_iter().map(same).collect()
+    /// Notes which of some writers do not write the ablated values, and in which examples.
+    fn note_differing(&self, base: &mut Base<T>, writers: Range<usize>) {
+        let examples = |writer| self.differing_examples(base, writer);
+        let found: Vec<Vec<usize>> = writers.clone().into_par_iter().map(examples).collect();
+        base.differing.clear(writers.clone());
+        for (writer, examples) in writers.zip(found) {
+            for example in examples {
+                base.differing.set(writer, example);
+            }
+        }
     }
 
-    fn writes_ablated(&self, base: &Base<T>, writer: usize) -> bool {
+    fn differing_examples(&self, base: &Base<T>, writer: usize) -> Vec<usize> {
         let (current, ablated, width, from, to) = self.values(base, writer);
-        let same = |row: usize| {
+        let own = self.rows_of(writer);
+        self.examples_where(writer, |place| {
+            let row = own.map_or(place, |rows| rows[place]);
             let (start, end) = (row * width + from, row * width + to);
-            current[start..end] == ablated[start..end]
+            current[start..end] != ablated[start..end]
+        })
+    }
+
+    /// The examples where something holds for one of a writer's rows, which are asked for by their places among all of them.
+    pub(crate) fn examples_where(
+        &self,
+        writer: usize,
+        holds: impl Fn(usize) -> bool,
+    ) -> Vec<usize> {
+        let (own, reads_only) = (self.rows_of(writer), self.writes_reads_only(writer));
+        let places = |segment: &Segment| {
+            let rows = segment.range(reads_only).clone();
+            let place = |row: usize| match own {
+                Some(own) => own.partition_point(|&other| other < row),
+                None => row,
+            };
+            place(rows.start)..place(rows.end)
         };
-        match self.rows_of(writer) {
-            Some(rows) => rows.iter().all(|&row| same(row)),
-            None => (0..current.len() / width.max(1)).all(same),
-        }
+        let segments = self.layout.segments.iter().map(places).enumerate();
+        segments
+            .filter(|(_, places)| places.clone().any(&holds))
+            .map(|(example, _)| example)
+            .collect()
     }
 
     /// A writer's current and ablated activations as columns `from..to` of matrices of `width` columns.
@@ -406,8 +433,7 @@ impl<T: Real> Frame<'_, T> {
         // Writers are in the order of their layers.
         let writers = self.transformer.graph.writers();
         let first = writers.partition_point(|writer| writer.layer() < Some(layer));
-        let zero = self.which_write_ablated(base, first..writers.len());
-        base.zero[first..].copy_from_slice(&zero);
+        self.note_differing(base, first..writers.len());
         for delta in &mut base.deltas[first..] {
             delta.take();
         }

@@ -14,6 +14,7 @@ mod chunk;
 mod chunks;
 mod copying;
 mod dense;
+mod differing;
 mod divergence;
 mod evaluator;
 mod forward;

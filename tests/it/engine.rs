@@ -1,6 +1,7 @@
 //! The engine against its plain twin, in f64.
 
 mod cases;
+mod company;
 
 use std::collections::BTreeMap;
 

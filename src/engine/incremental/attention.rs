@@ -150,7 +150,11 @@ impl<T: Real> Frame<'_, T> {
         // Many small products: each on a thread of its own, not all threads at each.
         let buffers: Vec<Vec<T>> = projections
             .par_iter()
-            .map(|it| transformer.project_ports(layer, it, &positions))
+            .map(|it| {
+                let mut buffer = transformer.project_ports(layer, it, &positions);
+                self.keep_clean(base, variants, (layer, place), it, &mut buffer);
+                buffer
+            })
             .collect();
         for (projection, buffer) in projections.iter().zip(buffers) {
             fresh.add(
@@ -160,6 +164,58 @@ impl<T: Real> Frame<'_, T> {
                 transformer.config().d_head,
             );
         }
+    }
+
+    /// Puts back the base's rows of the examples for which an input is not dirty.
+    fn keep_clean(
+        &self,
+        base: &Base<T>,
+        variants: &[Variant<'_, T>],
+        (layer, place): (usize, Place),
+        projection: &Projection<'_, T>,
+        buffer: &mut [T],
+    ) {
+        let config = self.transformer.config();
+        let d_head = config.d_head;
+        let slots = self.transformer.layers[layer].k.len();
+        let run = &base.layers[layer];
+        let rows = self.layout.query_rows(place.reads_only);
+        let stride = projection.ports.len() * d_head;
+        for (member, input) in projection.members.iter().enumerate() {
+            for example in variants[input.variant].clean_examples(base, input.reader) {
+                for (index, &port) in projection.ports.iter().enumerate() {
+                    let (old, count, head) = match port {
+                        Port::Q(head) => (&run.q, config.n_heads, head),
+                        Port::K(slot) => (&run.k, slots, slot),
+                        Port::V(slot) => (&run.v, slots, slot),
+                    };
+                    for row in self.layout.segments[example]
+                        .range(place.reads_only)
+                        .clone()
+                    {
+                        let from = (row * count + head) * d_head;
+                        let to = (member * rows + row) * stride + index * d_head;
+                        buffer[to..to + d_head].copy_from_slice(&old[from..from + d_head]);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The examples in which nothing that a head reads is dirty, given that something is.
+    fn clean_heads(
+        &self,
+        base: &Base<T>,
+        variant: &Variant<'_, T>,
+        layer: usize,
+        head: usize,
+    ) -> Vec<usize> {
+        let wiring = &self.transformer.layers[layer];
+        let slot = self.transformer.slot(layer, head);
+        let [q, k, v] = [wiring.q[head], wiring.k[slot], wiring.v[slot]]
+            .map(|reader| variant.clean_examples(base, reader));
+        let all = |example: &usize| k.contains(example) && v.contains(example);
+        q.into_iter().filter(all).collect()
     }
 
     /// Recomputes the dirty heads and notes how they differ.
@@ -200,7 +256,7 @@ impl<T: Real> Frame<'_, T> {
                 let q = pick(Port::Q(head), own(&run.q, heads, head));
                 let k = pick(Port::K(slot), own(&run.k, slots, slot));
                 let v = pick(Port::V(slot), own(&run.v, slots, slot));
-                let z = transformer.attend_head(
+                let mut z = transformer.attend_head(
                     layer,
                     &self.layout,
                     q,
@@ -208,6 +264,11 @@ impl<T: Real> Frame<'_, T> {
                     (transformer.prefix_rows(&self.prefix.v, layer, kv), v),
                 );
                 let old = rows::columns(&run.z, heads * d_head, head * d_head, (head + 1) * d_head);
+                for example in self.clean_heads(base, &variants[variant], layer, head) {
+                    let own = self.layout.segments[example].range(transformer.reads_only(layer));
+                    let own = own.start * d_head..own.end * d_head;
+                    z[own.clone()].copy_from_slice(&old[own]);
+                }
                 let difference = rows::difference(&z, &old);
                 (z, difference)
             })

@@ -155,7 +155,7 @@ impl<T: Real> Frame<'_, T> {
         }
         let words = kept
             .iter()
-            .zip(&variant.dirty_bits)
+            .zip(variant.differing.any())
             .map(|(kept, dirty)| (kept ^ flip) & dirty);
         for writer in writers_of(words).filter(|writer| !post_normed(writer)) {
             sum.terms.push(Term::Dirty { writer, add: !all });

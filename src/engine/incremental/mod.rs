@@ -2,7 +2,8 @@
 //!
 //! A variant is a circuit run on the same rows as the base. A reader is dirty in a variant when its kept writers
 //! differ from the base's where that matters, or when a kept writer is dirty; a writer is dirty when a reader it
-//! is computed from is. Only dirty parts with a kept path to `logits` are computed.
+//! is computed from is. Only dirty parts with a kept path to `logits` are computed. Examples for which a part is not dirty keep
+//! the base's values to the last bit, so that no example's result depends on the others.
 
 mod attention;
 mod inputs;
@@ -90,12 +91,24 @@ impl<T: Real> Frame<'_, T> {
         let stacked = self.stack(base, variants, place, &inputs);
         let normed = transformer.norm(&mlp.norm, &stacked);
         let hidden = transformer.mlp_inner(&mlp, &normed).hidden;
-        let (mut output, neurons) = transformer.mlp_outputs(layer, &mlp, hidden);
+        let (mut output, mut neurons) = transformer.mlp_outputs(layer, &mlp, hidden);
         if let Some(norm) = &mlp.post_norm {
             output = transformer.norm(norm, &output);
         }
         let run = &base.layers[layer];
         let len = run.mlp.len();
+        let rows = self.layout.query_rows(place.reads_only);
+        for (index, input) in inputs.iter().enumerate() {
+            for example in variants[input.variant].clean_examples(base, input.reader) {
+                let of = self.layout.segments[example].range(place.reads_only);
+                for (new, old) in [(&mut output, &run.mlp), (&mut neurons, &run.neurons)] {
+                    let width = old.len().checked_div(rows).unwrap_or(0);
+                    let (from, to) = (of.start * width, of.end * width);
+                    let start = index * old.len();
+                    new[start + from..start + to].copy_from_slice(&old[from..to]);
+                }
+            }
+        }
         let differences: Vec<Vec<T>> = (0..inputs.len())
             .into_par_iter()
             .map(|index| rows::difference(&output[index * len..(index + 1) * len], &run.mlp))

@@ -5,9 +5,9 @@ use std::sync::OnceLock;
 use rayon::prelude::*;
 
 use super::FEW_WRITERS;
-use super::inputs::writers_of;
 use super::rebase::Patch;
 use crate::engine::base::{Base, Frame, get_or_make};
+use crate::engine::differing::Differing;
 use crate::engine::kernels::rows;
 use crate::graph::EdgeMask;
 use crate::model::Real;
@@ -19,8 +19,8 @@ pub(super) struct Variant<'m, T> {
     pub live: Vec<bool>,
     /// Per writer: how it differs from the base, once it is dirty.
     pub dirty: Vec<Option<Difference<T>>>,
-    /// Bits of the dirty writers.
-    pub dirty_bits: Vec<u64>,
+    /// The dirty writers.
+    pub differing: Differing,
     /// Sum of all dirty writers' differences at the current place, kept up to `full_until`.
     pub full: Option<Vec<T>>,
     /// First reader from which on no dense reader follows.
@@ -52,22 +52,43 @@ impl<T: Real> Frame<'_, T> {
             mask,
             live,
             dirty: (0..graph.writers().len()).map(|_| None).collect(),
-            dirty_bits: vec![0; graph.writers().len().div_ceil(64)],
+            differing: Differing::none(self.layout.segments.len(), graph.writers().len()),
             full: None,
             full_until,
             patches: Vec::new(),
         }
     }
 
-    /// Notes how a writer differs, given by the first of its spans, from the base.
+    /// Notes how a writer differs, given by the first of its spans, from the base. It is not dirty where it does not.
     pub(super) fn set_dirty(&self, variant: &mut Variant<'_, T>, first: usize, inner: Vec<T>) {
         let spans = self.transformer.graph.span_count();
         if spans == 1 {
-            return variant.set_dirty(first, inner);
+            return self.set_dirty_writer(variant, first, inner);
         }
         for writer in first..first + spans {
-            variant.set_dirty(writer, self.within_span(writer, &inner).into_owned());
+            let own = self.within_span(writer, &inner).into_owned();
+            self.set_dirty_writer(variant, writer, own);
         }
+    }
+
+    fn set_dirty_writer(&self, variant: &mut Variant<'_, T>, writer: usize, inner: Vec<T>) {
+        let own = self.rows_of(writer).map(<[usize]>::len);
+        let rows = own.unwrap_or_else(|| self.layout.query_rows(self.writes_reads_only(writer)));
+        let width = inner.len().checked_div(rows).unwrap_or(0);
+        let examples = self.examples_where(writer, |place| {
+            let values = &inner[place * width..(place + 1) * width];
+            values.iter().any(|&value| value != T::ZERO)
+        });
+        if examples.is_empty() {
+            return;
+        }
+        for example in examples {
+            variant.differing.set(writer, example);
+        }
+        variant.dirty[writer] = Some(Difference {
+            inner,
+            expanded: OnceLock::new(),
+        });
     }
 
     /// Whether a reader keeps more than half of its writers: then sums start from all of them.
@@ -157,27 +178,29 @@ impl<T: Real> Variant<'_, T> {
         self.mask.kept_into(reader) <= FEW_WRITERS
     }
 
-    /// Whether a reader's input differs from the base's in this self.
+    /// Whether a reader's input differs from the base's.
     pub(super) fn is_dirty(&self, base: &Base<T>, reader: usize) -> bool {
+        self.reads_dirty(reader, base, self.differing.any(), base.differing.any())
+    }
+
+    /// The examples in which a reader's input is the base's.
+    pub(super) fn clean_examples(&self, base: &Base<T>, reader: usize) -> Vec<usize> {
+        let clean = |&example: &usize| {
+            let (dirty, nonzero) = (self.differing.of(example), base.differing.of(example));
+            !self.reads_dirty(reader, base, dirty, nonzero)
+        };
+        (0..self.differing.examples()).filter(clean).collect()
+    }
+
+    /// Whether a reader's input differs from the base's where these writers are dirty, and these of the base not ablated.
+    fn reads_dirty(&self, reader: usize, base: &Base<T>, dirty: &[u64], nonzero: &[u64]) -> bool {
         if !self.live[reader] {
             return false;
         }
         let (kept, before) = (self.mask.row(reader), base.mask.row(reader));
-        kept.iter()
-            .zip(&self.dirty_bits)
-            .any(|(kept, dirty)| kept & dirty != 0)
-            || writers_of(kept.iter().zip(before).map(|(kept, before)| kept ^ before))
-                .any(|writer| !base.is_zero(writer))
-    }
-
-    fn set_dirty(&mut self, writer: usize, inner: Vec<T>) {
-        if inner.iter().all(|&value| value == T::ZERO) {
-            return;
-        }
-        self.dirty[writer] = Some(Difference {
-            inner,
-            expanded: OnceLock::new(),
-        });
-        self.dirty_bits[writer / 64] |= 1 << (writer % 64);
+        let writers = kept.iter().zip(before).zip(dirty.iter().zip(nonzero));
+        let mut words = writers
+            .map(|((kept, before), (dirty, nonzero))| (kept & dirty) | ((kept ^ before) & nonzero));
+        words.any(|word| word != 0)
     }
 }
