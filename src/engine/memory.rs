@@ -192,7 +192,7 @@ impl<T: Real> Transformer<'_, T> {
                 circuits,
             };
         };
-        let fits = |count: usize| self.at_work(extent, count, 1) <= room;
+        let fits = |count: usize| self.at_work(extent, count, self.gradient_runs) <= room;
         let together = (1..=most.min(examples.len().max(1)))
             .rev()
             .find(|&count| fits(count));
@@ -202,7 +202,7 @@ impl<T: Real> Transformer<'_, T> {
         let derived = with_gaps(self.derived_bytes(extent, together));
         let circuit = with_gaps(self.circuit_bytes(extent, together)).max(1);
         // What is there while a group is at work leaves room for the others.
-        let spare = room.saturating_sub(self.at_work(extent, together, 1));
+        let spare = room.saturating_sub(self.at_work(extent, together, self.gradient_runs));
         let keep_derived = (groups - 1) * (kept + derived) <= spare;
         let others = if keep_derived {
             groups - 1

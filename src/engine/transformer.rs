@@ -13,6 +13,8 @@ pub struct Transformer<'a, T> {
     pub(crate) layers: Vec<LayerWiring>,
     /// Bytes that runs may take, where they are bounded.
     pub(crate) room: Option<usize>,
+    /// Runs of an example of which gradients are taken together, for which there is to be room.
+    pub(crate) gradient_runs: usize,
     rope: Option<RopeTable<T>>,
     /// The rotation of layers with local attention, where it is another one.
     local_rope: Option<RopeTable<T>>,
@@ -98,6 +100,7 @@ impl<'a, T: Real> Transformer<'a, T> {
             graph,
             layers: LayerWiring::all(config, graph),
             room: None,
+            gradient_runs: 1,
             rope,
             local_rope,
         }
@@ -107,6 +110,14 @@ impl<'a, T: Real> Transformer<'a, T> {
     /// examples are run together and what is made again instead of kept, never a bit of a result.
     pub fn within(self, room: Option<usize>) -> Self {
         Self { room, ..self }
+    }
+
+    /// The same model, with room left for gradients of so many runs of an example together.
+    pub(crate) fn with_gradients(self, gradient_runs: usize) -> Self {
+        Self {
+            gradient_runs,
+            ..self
+        }
     }
 
     /// The model's shape.

@@ -309,7 +309,8 @@ impl<'j, T: Real> Job<'j, T> {
             return Ok(transformer);
         };
         bound.check(least)?;
-        Ok(transformer.within(Some(bound.room() - kept)))
+        let transformer = transformer.within(Some(bound.room() - kept));
+        Ok(transformer.with_gradients(runs.max(1)))
     }
 
     /// Evaluates a circuit of a graph that no search has worked on.
