@@ -65,7 +65,10 @@ pub(crate) fn keep_freed_buffers() {
     #[expect(unsafe_code, reason = "a call of the C library")]
     // SAFETY: the calls set numbers that glibc reads, while there is one thread.
     unsafe {
-        libc::mallopt(libc::M_MMAP_THRESHOLD, libc::c_int::MAX);
+        // Older versions refuse more than half of a thread's heap; then that much is kept.
+        if libc::mallopt(libc::M_MMAP_THRESHOLD, libc::c_int::MAX) == 0 {
+            libc::mallopt(libc::M_MMAP_THRESHOLD, 32 << 20);
+        }
         libc::mallopt(libc::M_TRIM_THRESHOLD, libc::c_int::MAX);
     }
 }

@@ -139,7 +139,7 @@ fn product_with<T: Real>(
         return;
     }
     assert!(
-        out.len() > (rows - 1) * out_stride + columns - 1,
+        columns <= out_stride && out.len() > (rows - 1) * out_stride + columns - 1,
         "output of a product"
     );
     if inner == 0 || columns < MIN_COLUMNS {
@@ -203,7 +203,7 @@ struct Output<'b, T> {
 
 #[expect(unsafe_code, reason = "threads write disjoint parts of one matrix")]
 // SAFETY: a part is written by one thread, and whoever made this holds the whole matrix mutably while they work.
-unsafe impl<T: Sync> Sync for Output<'_, T> {}
+unsafe impl<T: Send + Sync> Sync for Output<'_, T> {}
 
 impl<T: Real> Output<'_, T> {
     /// Calls `gemm`, in parts for several threads when that is worth it. `gemm`'s own threads wait for each other at every
