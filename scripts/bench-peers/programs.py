@@ -78,7 +78,7 @@ class Program:
         # Twice in one process, the first as warm-up, where the work is short.
         repeat = 2 if case.work in WARMED else 1
         command = [self.options.secateur, "bench", case.folder, "--rows", case.rows, "--work", case.work]
-        command += ["--repeat", repeat, "--json", *self.options.secateur_args]
+        command += ["--repeat", repeat, "--threads", self.options.threads, "--json", *self.options.secateur_args]
         if case.work == "acdc":
             command += ["--tau", self.tau]
         return [str(word) for word in command]
@@ -106,7 +106,7 @@ class Program:
             found["peak_of_the_process"] = got.peak()
             found["long"] = found["to"] - found["from"] > LONG or found.get("extrapolated", False)
             return found
-        found = secateur_report(got.output, work)
+        found = json.loads(got.output)
         found["all_seconds"] = found["seconds"]
         found["seconds"] = found["seconds"][-1]
         found["long"] = found["seconds"] > LONG
@@ -114,7 +114,6 @@ class Program:
             # There it counts the edges of the circuit, elsewhere it is nothing.
             found["kept"] = found.pop("edges", None)
         # As for the peers measured from outside, but over the whole process.
-        found["reported_peak_anonymous_bytes"] = found.get("peak_anonymous_bytes")
         found["peak_anonymous_bytes"] = got.peak()
         return found
 
@@ -127,17 +126,6 @@ def shown(command, allocator, options):
             text = text.replace(str(path), name)
     text = text.replace(f"{HERE.parents[1]}/", "")
     return f"LD_PRELOAD={pathlib.Path(allocator).name} {text}" if allocator else text
-
-
-def secateur_report(output, work):
-    """The report on `work`: the only document, one of a list, or one of a line each."""
-    try:
-        documents = json.loads(output)
-    except ValueError:
-        documents = [json.loads(line) for line in output.splitlines() if line.strip()]
-    if isinstance(documents, dict):
-        documents = [documents]
-    return dict(next(document for document in documents if document.get("work", work) == work))
 
 
 def programs(case, options):
