@@ -37,7 +37,7 @@ pub struct BenchRecord {
     pub edges: Option<usize>,
     /// The cost of ACDC's tests from the first to the last.
     pub sweep: Vec<SweepPart>,
-    /// Floating-point operations that the method needs at least, where they can be counted.
+    /// Floating-point operations that the work needs at least; of circuits, older records lack them.
     pub operations: Option<f64>,
     /// Threads.
     pub threads: usize,
@@ -63,13 +63,14 @@ pub struct SweepPart {
 }
 
 /// Works in the order of colours, and their names.
-const WORKS: [(&str, &str); 6] = [
+const WORKS: [(&str, &str); 7] = [
     ("forward", "forward, all logits"),
     ("eap", "EAP"),
     ("eap-ig", "EAP-IG"),
     ("evaluate", "ten circuits"),
     ("exact", "exact patching"),
     ("acdc", "ACDC"),
+    ("vjp", "VJP"),
 ];
 
 /// A size that the cost grows with.

@@ -2,20 +2,24 @@
 
 use std::collections::BTreeMap;
 
+use super::circuit_operations::CircuitOperations;
 use super::operations::Operations;
+use super::pipeline::misfit;
 use super::provenance::Stopwatch;
 use super::step_clock::{DoneAt, StepClock};
 use crate::discover::{Acdc, Decision};
-use crate::engine::{Ablation, AblationValues, Evaluator, ModelEvaluator, Transformer};
-use crate::error::Result;
+use crate::engine::{
+    Ablation, AblationValues, Evaluator, ModelEvaluator, Spliced, Start, Taped, Transformer,
+};
+use crate::error::{Error, Result};
 use crate::evaluate::curve_circuits;
 use crate::events::Observer;
-use crate::graph::{ComputationGraph, EdgeMask, Granularity, KeyValue, ranking};
+use crate::graph::{ComputationGraph, EdgeMask, Granularity, KeyValue, Representation, ranking};
 use crate::metric::Metric;
-use crate::model::{LoadedModel, Weights};
+use crate::model::LoadedModel;
 use crate::report::SweepPart;
 use crate::score::{Eap, EapIg, Exact};
-use crate::task::Example;
+use crate::task::{Dataset, Example};
 
 /// Parts of a sweep whose cost is told apart.
 const SWEEP_PARTS: usize = 8;
@@ -25,6 +29,9 @@ const SWEEP_PARTS: usize = 8;
 pub enum Work {
     /// The full model on the clean prompts, with the logits of every position.
     Forward,
+    /// The vector-Jacobian product: the metric's gradient pulled back through a run of the clean prompts, which is not
+    /// timed.
+    Vjp,
     /// Edge attribution patching.
     Eap,
     /// EAP-IG over inputs with this many steps.
@@ -46,10 +53,11 @@ pub enum Work {
 /// What a piece of work took.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Timing {
-    /// Wall time of each repetition, in seconds: clean and corrupt runs included, loading the model not.
+    /// Wall time of each repetition, in seconds: clean and corrupt runs included where the work needs them, loading the
+    /// model not.
     pub seconds: Vec<f64>,
-    /// Floating-point operations that the method needs at least, where they can be counted.
-    pub operations: Option<f64>,
+    /// Floating-point operations that the work needs at least.
+    pub operations: f64,
     /// Edges of the graph.
     pub edges: usize,
     /// Number of circuits measured; zero for work that measures none.
@@ -60,18 +68,26 @@ pub struct Timing {
     pub sweep: Vec<SweepPart>,
 }
 
-/// Runs a piece of work several times, under patch ablation with the logit difference.
+/// Runs a piece of work several times, under patch ablation with the logit difference, which asks for wrong answers.
 ///
 /// # Errors
 /// When the examples do not fit the model, a number is not finite, or the observer interrupts.
 pub fn time(
     model: &LoadedModel,
-    examples: &[Example],
+    dataset: &Dataset,
     work: &Work,
     (repeat, kv): (usize, KeyValue),
     observer: &dyn Observer,
 ) -> Result<Timing> {
-    let weights = &model.weights;
+    let (weights, examples) = (&model.weights, &dataset.examples[..]);
+    for (index, example) in examples.iter().enumerate() {
+        if let Some(problem) = misfit(Metric::LogitDiff, None, example)
+            && *work != Work::Forward
+        {
+            let row = format!("{}, row {}", dataset.source, index + 1);
+            return Err(Error::data(row, problem));
+        }
+    }
     let granularity = Granularity {
         kv,
         ..Granularity::default()
@@ -83,28 +99,58 @@ pub fn time(
         examples,
         observer,
     };
-    let circuits = match work {
-        Work::Evaluate => {
-            let ablated = bench.ablated()?;
-            let scores = EapIg::default().score(&mut bench.evaluator(&ablated)?)?;
-            curve_circuits(&graph, &ranking(&scores, true))
-        }
-        _ => Vec::new(),
+    // A gradient at the heads of the first layer has come back through everything behind them.
+    let sites = [(0, Representation::Heads)];
+    let clean = match work {
+        Work::Vjp => Some(Spliced::new(&bench.transformer, examples, &sites, false)?),
+        _ => None,
+    };
+    let prepared = Prepared {
+        taped: clean.as_ref().map(|clean| clean.taped(None)),
+        circuits: bench.circuits(work)?,
     };
     let mut timing = Timing {
         seconds: Vec::new(),
-        operations: bench.operations(weights, work),
+        operations: 0.0,
         edges: graph.edge_count(),
-        circuits: 0,
+        circuits: match work {
+            Work::Evaluate => prepared.circuits.len(),
+            Work::Exact => graph.edge_count(),
+            _ => 0,
+        },
         edges_kept: None,
         sweep: Vec::new(),
     };
+    let mut found = None;
     for _ in 0..repeat {
         let stopwatch = Stopwatch::start();
-        bench.run(work, &circuits, &mut timing)?;
+        found = bench.run(work, &prepared)?;
         timing.seconds.push(stopwatch.seconds());
     }
+    let decisions = found.as_ref().map_or(&[][..], |found| &found.decisions);
+    let count = Operations::new(&weights.config, examples);
+    timing.operations = operations(&count, &graph, work, (&prepared.circuits, decisions));
+    if let Some(found) = &found {
+        timing.circuits = tested(decisions);
+        timing.edges_kept = Some(found.kept);
+        timing.sweep = sweep_parts(decisions, &found.steps, graph.edge_count());
+    }
     Ok(timing)
+}
+
+/// What is there before the clock starts.
+struct Prepared<'s, 't, 'a> {
+    /// For the vector-Jacobian product.
+    taped: Option<Taped<'s, 't, 'a, f32>>,
+    /// To be measured.
+    circuits: Vec<EdgeMask>,
+}
+
+/// What a search found, and when.
+struct Found {
+    decisions: Vec<Decision>,
+    kept: usize,
+    steps: Vec<DoneAt>,
 }
 
 struct Bench<'b> {
@@ -134,16 +180,30 @@ impl Bench<'_> {
         )
     }
 
-    fn run(&self, work: &Work, circuits: &[EdgeMask], timing: &mut Timing) -> Result<()> {
+    /// Circuits of MIB's ten sizes, for the work that measures them.
+    fn circuits(&self, work: &Work) -> Result<Vec<EdgeMask>> {
+        if *work != Work::Evaluate {
+            return Ok(Vec::new());
+        }
+        let ablated = self.ablated()?;
+        let scores = EapIg::default().score(&mut self.evaluator(&ablated)?)?;
+        Ok(curve_circuits(self.graph, &ranking(&scores, true)))
+    }
+
+    fn run(&self, work: &Work, prepared: &Prepared<'_, '_, '_>) -> Result<Option<Found>> {
         if *work == Work::Forward {
             let prompts: Vec<&[u32]> = self.examples.iter().map(|it| &it.clean[..]).collect();
             self.transformer.all_logits(&prompts);
-            return Ok(());
+            return Ok(None);
+        }
+        if let Some(taped) = &prepared.taped {
+            taped.gradients(Start::Metric(Metric::LogitDiff), false);
+            return Ok(None);
         }
         let ablated = self.ablated()?;
         let mut evaluator = self.evaluator(&ablated)?;
         match work {
-            Work::Forward => {}
+            Work::Forward | Work::Vjp => {}
             Work::Eap => {
                 Eap {}.score(&mut evaluator)?;
             }
@@ -151,35 +211,46 @@ impl Bench<'_> {
                 EapIg { steps: *steps }.score(&mut evaluator)?;
             }
             Work::Evaluate => {
-                timing.circuits = circuits.len();
-                evaluator.measure(circuits)?;
+                evaluator.measure(&prepared.circuits)?;
             }
             Work::Exact => {
-                timing.circuits = self.graph.edge_count();
                 Exact {}.score(&mut evaluator, self.observer)?;
             }
             Work::Acdc { tau } => {
                 let full = EdgeMask::full(self.graph);
                 let clock = StepClock::new(self.observer);
                 let found = Acdc::new(*tau).edges(&mut evaluator, &full, &clock)?;
-                timing.circuits = tested(&found.decisions);
-                timing.edges_kept = Some(found.kept.len());
-                timing.sweep = sweep_parts(&found.decisions, &clock.steps(), full.len());
+                return Ok(Some(Found {
+                    kept: found.kept.len(),
+                    decisions: found.decisions,
+                    steps: clock.steps(),
+                }));
             }
         }
-        Ok(())
+        Ok(None)
     }
+}
 
-    fn operations(&self, weights: &Weights<f32>, work: &Work) -> Option<f64> {
-        let count = Operations::new(&weights.config, self.examples);
-        match work {
-            Work::Forward => Some(count.forward()),
-            Work::Eap => Some(count.attribution(self.graph, 0, 1)),
-            Work::EapIg { steps } => {
-                Some(count.attribution(self.graph, steps.saturating_sub(1), *steps))
-            }
-            Work::Evaluate | Work::Exact | Work::Acdc { .. } => None,
+/// The floating-point operations that some work needs at least, given the circuits that it measures or what it decided.
+fn operations(
+    count: &Operations<'_>,
+    graph: &ComputationGraph,
+    work: &Work,
+    (circuits, decisions): (&[EdgeMask], &[Decision]),
+) -> f64 {
+    let of_circuits = CircuitOperations::new(count, graph);
+    match work {
+        Work::Forward => count.forward(),
+        Work::Vjp => count.backward(),
+        Work::Eap => count.attribution(graph, 0, 1),
+        Work::EapIg { steps } => count.attribution(graph, steps.saturating_sub(1), *steps),
+        Work::Evaluate => {
+            let full = of_circuits.known(&EdgeMask::full(graph));
+            let each = circuits.iter().map(|it| of_circuits.run(it, &full));
+            count.both_runs() + each.sum::<f64>()
         }
+        Work::Exact => count.both_runs() + of_circuits.without_each_edge(),
+        Work::Acdc { .. } => count.both_runs() + of_circuits.search(decisions),
     }
 }
 

@@ -5,6 +5,7 @@ mod attention_job;
 mod batch;
 mod bench;
 mod circuit_job;
+mod circuit_operations;
 mod circuit_page;
 mod edit_job;
 mod eval;

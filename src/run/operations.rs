@@ -2,7 +2,7 @@
 //! additions. Norms, activation functions and sums over writers are left out, so a share of the limit is never
 //! flattered.
 
-use crate::graph::ComputationGraph;
+use crate::graph::{ComputationGraph, Node, Qkv, Reader};
 use crate::model::ModelConfig;
 use crate::task::Example;
 
@@ -22,6 +22,22 @@ struct Span {
     seen_by_reads: usize,
 }
 
+impl Span {
+    /// Positions that the queries of all computed positions see.
+    fn seen(self) -> usize {
+        (self.start..self.len).map(|position| position + 1).sum()
+    }
+}
+
+/// Operations of a head from its queries, keys and values on.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct HeadOperations {
+    /// The scores of queries against keys.
+    pub(super) scores: f64,
+    /// Weighted sums of values, and what they write.
+    pub(super) output: f64,
+}
+
 impl<'o> Operations<'o> {
     pub(super) fn new(config: &'o ModelConfig, examples: &'o [Example]) -> Self {
         Self { config, examples }
@@ -39,6 +55,18 @@ impl<'o> Operations<'o> {
         all.map(|span| self.blocks(span) + logits(span)).sum()
     }
 
+    /// The metric's gradient pulled back through a clean run that is there.
+    pub(super) fn backward(&self) -> f64 {
+        self.whole().map(|span| self.back(span)).sum()
+    }
+
+    /// The clean and the corrupt run.
+    pub(super) fn both_runs(&self) -> f64 {
+        let clean: f64 = self.whole().map(|span| self.blocks(span)).sum();
+        let corrupt: f64 = self.suffixes().map(|span| self.blocks(span)).sum();
+        clean + corrupt
+    }
+
     /// The clean and the corrupt run; a forward pass for each point between them, a backward pass for every point, and
     /// every edge's inner product.
     pub(super) fn attribution(
@@ -47,22 +75,92 @@ impl<'o> Operations<'o> {
         between: usize,
         points: usize,
     ) -> f64 {
-        let clean: f64 = self.whole().map(|span| self.blocks(span)).sum();
         let suffix: f64 = self.suffixes().map(|span| self.blocks(span)).sum();
-        // Pulling a gradient back costs what the product itself costs; attention's is twice its two products.
-        let back: f64 = self
-            .suffixes()
-            .map(|span| self.blocks(span) + self.attention(span))
-            .sum();
-        clean + suffix * (1 + between) as f64 + back * points as f64 + self.scores(graph)
+        let back: f64 = self.suffixes().map(|span| self.back(span)).sum();
+        self.both_runs() + suffix * between as f64 + back * points as f64 + self.scores(graph)
+    }
+
+    /// What follows a reader's input, on the rows that are run again: projections of heads, or all of an MLP.
+    pub(super) fn reader(&self, reader: Reader) -> f64 {
+        let config = self.config;
+        let products = match reader {
+            Reader::Logits => 0,
+            Reader::Mlp { layer } => {
+                self.query_rows(layer) * self.mlp_maps() * config.d_model * config.d_mlp
+            }
+            Reader::Head { layer, part, .. } => {
+                let rows = match part {
+                    Some(Qkv::Q) => self.query_rows(layer),
+                    Some(Qkv::K | Qkv::V) => self.rows(),
+                    None => self.query_rows(layer) + 2 * self.rows(),
+                };
+                rows * config.d_model * config.d_head
+            }
+        };
+        2.0 * products as f64
+    }
+
+    /// What a head does behind its readers, on the rows that are run again.
+    pub(super) fn head(&self, writer: Node) -> Option<HeadOperations> {
+        let Node::Head { layer, .. } = writer else {
+            return None;
+        };
+        let config = self.config;
+        let last = layer + 1 == config.n_layers;
+        let pairs = |span: Span| {
+            if last {
+                span.seen_by_reads
+            } else {
+                span.seen()
+            }
+        };
+        let pairs: usize = self.suffixes().map(pairs).sum();
+        let scores = 2.0 * (pairs * config.d_head) as f64;
+        let written = self.query_rows(layer) * config.d_head * config.d_model;
+        Some(HeadOperations {
+            scores,
+            output: scores + 2.0 * written as f64,
+        })
+    }
+
+    /// Rows that are run again.
+    fn rows(&self) -> usize {
+        self.suffixes().map(|span| span.len - span.start).sum()
+    }
+
+    /// Those of them with queries in a layer.
+    fn query_rows(&self, layer: usize) -> usize {
+        if layer + 1 == self.config.n_layers {
+            self.suffixes().map(|span| span.reads).sum()
+        } else {
+            self.rows()
+        }
+    }
+
+    fn mlp_maps(&self) -> usize {
+        if self.config.gated_mlp { 3 } else { 2 }
     }
 
     /// Every writer expanded to the stream, and its inner product with every reader behind it.
     fn scores(&self, graph: &ComputationGraph) -> f64 {
         let config = self.config;
-        let rows: usize = self.suffixes().map(|span| span.len - span.start).sum();
-        let heads = config.n_layers * config.n_heads * config.d_head;
-        2.0 * (rows * config.d_model) as f64 * (graph.edge_count() + heads) as f64
+        let last = config.n_layers - 1;
+        let of_readers = graph.readers().iter().enumerate().map(|(reader, place)| {
+            let rows = match *place {
+                Reader::Logits => self.query_rows(last),
+                Reader::Mlp { layer }
+                | Reader::Head {
+                    layer,
+                    part: Some(Qkv::Q),
+                    ..
+                } => self.query_rows(layer),
+                Reader::Head { .. } => self.rows(),
+            };
+            graph.writers_before(reader) * rows
+        });
+        let heads = (0..config.n_layers).map(|layer| self.query_rows(layer));
+        let written = heads.sum::<usize>() * config.n_heads * config.d_head;
+        2.0 * config.d_model as f64 * (of_readers.sum::<usize>() + written) as f64
     }
 
     fn whole(&self) -> impl Iterator<Item = Span> {
@@ -90,19 +188,22 @@ impl<'o> Operations<'o> {
         let config = self.config;
         let heads = config.n_heads * config.d_head;
         let key_values = 2 * config.n_kv_heads * config.d_head;
-        let maps = if config.gated_mlp { 3 } else { 2 };
-        let per_query = config.d_model * (2 * heads + maps * config.d_mlp);
+        let per_query = config.d_model * (2 * heads + self.mlp_maps() * config.d_mlp);
         let rows = span.len - span.start;
         let queries = (config.n_layers - 1) * rows + span.reads;
         let products = queries * per_query + config.n_layers * rows * config.d_model * key_values;
         2.0 * products as f64 + self.attention(span)
     }
 
+    /// Pulling a gradient back through all blocks costs what their products cost; attention's is twice its two products.
+    fn back(&self, span: Span) -> f64 {
+        self.blocks(span) + self.attention(span)
+    }
+
     /// Scores of queries against the keys they see, and weighted sums of values.
     fn attention(&self, span: Span) -> f64 {
         let config = self.config;
-        let seen: usize = (span.start..span.len).map(|position| position + 1).sum();
-        let pairs = (config.n_layers - 1) * seen + span.seen_by_reads;
+        let pairs = (config.n_layers - 1) * span.seen() + span.seen_by_reads;
         4.0 * (pairs * config.n_heads * config.d_head) as f64
     }
 }
@@ -149,7 +250,11 @@ mod tests {
         let graph =
             ComputationGraph::new(&config, &granularity, &std::collections::BTreeMap::new())
                 .expect("a graph");
-        let scores = 2 * 3 * (graph.edge_count() + 2 * 4);
+        // Two rows, but one for queries and what is behind them in the last layer: writers before each reader, two of them
+        // queries, and then what the four numbers of both heads write, over the three of the stream.
+        let first = 2 * (2 + 1 + 1) + 2 * 3;
+        let second = 2 * 4 + 2 * (4 + 4) + 6 + 7;
+        let scores = 3 * (first + second + (2 + 1) * 4);
         let expected = 2 * (clean + 3 * suffix + 3 * back + scores);
         assert_eq!(count.attribution(&graph, 2, 3) as usize, expected);
     }

@@ -46,7 +46,9 @@ fn help_and_version_are_data() {
 fn bench_times_every_work_and_compares_it_with_the_machine() {
     let folder = tempfile::tempdir().unwrap();
     write_spec(folder.path(), "a", "method: Eap()");
-    let works = ["forward", "eap", "eap-ig", "evaluate", "exact", "acdc"];
+    let works = [
+        "forward", "vjp", "eap", "eap-ig", "evaluate", "exact", "acdc",
+    ];
     let mut arguments = vec![
         "bench",
         "builtin:toy-llama",
@@ -77,16 +79,48 @@ fn bench_times_every_work_and_compares_it_with_the_machine() {
         assert_eq!(line["work"], work);
         let seconds = line["seconds"].as_array().unwrap();
         assert!(seconds.len() == 2 && seconds.iter().all(|it| it.as_f64().unwrap() > 0.0));
-        let counted = matches!(work, "forward" | "eap" | "eap-ig");
-        assert_eq!(
-            line["share_of_matrix_rate"].as_f64().is_some(),
-            counted,
+        let number = |key: &str| line[key].as_f64().unwrap_or_default();
+        assert!(number("operations") > 0.0, "{work}");
+        let share = number("operations") / number("median") / number("matrix_rate");
+        assert!(
+            (number("share_of_matrix_rate") - share).abs() < 1e-12 * share,
             "{work}"
         );
     }
-    assert_eq!(lines[3]["circuits"], 10);
-    assert_eq!(lines[4]["circuits"], lines[4]["graph_edges"]);
-    assert!(lines[5]["edges"].as_u64() < lines[5]["graph_edges"].as_u64());
+    assert_eq!(lines[4]["circuits"], 10);
+    assert_eq!(lines[5]["circuits"], lines[5]["graph_edges"]);
+    assert!(lines[6]["edges"].as_u64() < lines[6]["graph_edges"].as_u64());
+}
+
+#[test]
+fn bench_refuses_rows_and_thresholds_that_mean_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = "{\"clean\": [1, 2, 3], \"corrupt\": [1, 4, 3], \"answer\": [2]}\n";
+    fs_err::write(folder.path().join("rows.jsonl"), row).unwrap();
+    let bench = |rest: &[&str]| {
+        let start = [
+            "bench",
+            "builtin:toy-llama",
+            "--rows",
+            "rows.jsonl",
+            "--repeat",
+            "1",
+        ];
+        secateur(folder.path(), &[&start, rest].concat())
+    };
+    let refused = bench(&["--work", "acdc"]);
+    assert_eq!(refused.status.code(), Some(3));
+    let message = text(&refused.stderr);
+    assert!(
+        message.contains("row 1") && message.contains("add `wrong`"),
+        "{message}"
+    );
+    assert_eq!(bench(&["--work", "forward"]).status.code(), Some(0));
+    for tau in ["NaN", "inf", "much"] {
+        let refused = bench(&["--work", "acdc", "--tau", tau]);
+        assert_eq!(refused.status.code(), Some(2), "{tau}");
+        assert!(text(&refused.stderr).contains("not a finite number"));
+    }
 }
 
 /// Records of a whole file of prompts and of a part of it make a plot.

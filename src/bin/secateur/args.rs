@@ -36,7 +36,7 @@ pub(crate) use trace::TraceArgs;
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
-    /// Show errors only: no progress, no warnings, no table.
+    /// Show errors only: no progress, no warnings, no table of jobs.
     #[arg(short, long, global = true)]
     pub(crate) quiet: bool,
 }
@@ -300,7 +300,7 @@ pub(crate) struct BenchArgs {
         long,
         value_enum,
         value_delimiter = ',',
-        default_value = "forward,eap,eap-ig,evaluate"
+        default_value = "forward,vjp,eap,eap-ig,evaluate"
     )]
     pub(crate) work: Vec<BenchWork>,
     /// Repetitions; the median is reported.
@@ -310,7 +310,7 @@ pub(crate) struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 5, value_parser = at_least_one)]
     pub(crate) steps: usize,
     /// Threshold of ACDC.
-    #[arg(long, value_name = "X", default_value_t = 0.05)]
+    #[arg(long, value_name = "X", default_value_t = 0.05, value_parser = finite, allow_negative_numbers = true)]
     pub(crate) tau: f64,
     /// Give each query head keys and values of its own, as EAP-IG's graph does.
     #[arg(long)]
@@ -331,6 +331,8 @@ pub(crate) struct BenchArgs {
 pub(crate) enum BenchWork {
     /// The full model on the clean prompts, with all logits.
     Forward,
+    /// The metric's gradient pulled back through a clean run, which is not timed.
+    Vjp,
     /// Edge attribution patching.
     Eap,
     /// EAP-IG over inputs.
@@ -348,6 +350,7 @@ impl BenchWork {
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::Forward => "forward",
+            Self::Vjp => "vjp",
             Self::Eap => "eap",
             Self::EapIg => "eap-ig",
             Self::Evaluate => "evaluate",
@@ -411,6 +414,13 @@ fn gigabytes(text: &str) -> Result<u64, String> {
         Ok(number) if number > 0.0 && number <= 1e6 => Ok((number * 1e9) as u64),
         Ok(_) => Err("expected a number above 0 and at most 1000000".into()),
         Err(error) => Err(format!("{error}")),
+    }
+}
+
+fn finite(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(number) if number.is_finite() => Ok(number),
+        _ => Err("not a finite number".into()),
     }
 }
 

@@ -33,9 +33,8 @@ fn measure(args: &BenchArgs) -> Result<u8> {
         prepend_bos: PrependBos::Never,
         base: Path::new("."),
     };
-    let examples = TaskSource::Tokens(args.rows.clone())
-        .load(&request)?
-        .examples;
+    let dataset = TaskSource::Tokens(args.rows.clone()).load(&request)?;
+    let examples = &dataset.examples;
     let kv = if args.per_head {
         KeyValue::PerHead
     } else {
@@ -47,7 +46,7 @@ fn measure(args: &BenchArgs) -> Result<u8> {
     let mut sweep = Vec::new();
     for &name in &args.work {
         let work = work(name, args);
-        let timing = time(&model, &examples, &work, (args.repeat, kv), &Silent)?;
+        let timing = time(&model, &dataset, &work, (args.repeat, kv), &Silent)?;
         if args.json {
             let record = record((name, &work), prompts, model.config(), (&timing, limits));
             let line = serde_json::to_string(&record)
@@ -67,6 +66,7 @@ fn measure(args: &BenchArgs) -> Result<u8> {
 fn work(name: BenchWork, args: &BenchArgs) -> Work {
     match name {
         BenchWork::Forward => Work::Forward,
+        BenchWork::Vjp => Work::Vjp,
         BenchWork::Eap => Work::Eap,
         BenchWork::EapIg => Work::EapIg { steps: args.steps },
         BenchWork::Evaluate => Work::Evaluate,
@@ -88,8 +88,7 @@ fn median(seconds: &[f64]) -> f64 {
 
 /// Share of the matrix rate that some work reaches.
 fn share(timing: &Timing, limits: Option<Roofline>) -> Option<f64> {
-    let operations = timing.operations?;
-    Some(operations / median(&timing.seconds) / limits?.matrix_rate)
+    Some(timing.operations / median(&timing.seconds) / limits?.matrix_rate)
 }
 
 /// What some work took on this many pairs of at most so many tokens.
@@ -116,7 +115,7 @@ fn record(
         },
         edges: timing.edges_kept,
         sweep: timing.sweep.clone(),
-        operations: timing.operations,
+        operations: Some(timing.operations),
         threads: rayon::current_num_threads(),
         matrix_rate: limits.map(|limits| limits.matrix_rate),
         bandwidth: limits.map(|limits| limits.bandwidth),
@@ -125,7 +124,6 @@ fn record(
 }
 
 fn row(name: BenchWork, timing: &Timing, limits: Option<Roofline>) -> Vec<String> {
-    let of = |value: Option<f64>, form: fn(f64) -> String| value.map_or("-".into(), form);
     let middle = median(&timing.seconds);
     vec![
         name.label().into(),
@@ -142,13 +140,9 @@ fn row(name: BenchWork, timing: &Timing, limits: Option<Roofline>) -> Vec<String
         timing
             .edges_kept
             .map_or("-".into(), |edges| edges.to_string()),
-        of(timing.operations, |count| format!("{:.1}", count / 1e9)),
-        of(timing.operations.map(|count| count / middle), |rate| {
-            format!("{:.1}", rate / 1e9)
-        }),
-        of(share(timing, limits), |share| {
-            format!("{:.0} %", 100.0 * share)
-        }),
+        format!("{:.1}", timing.operations / 1e9),
+        format!("{:.1}", timing.operations / middle / 1e9),
+        share(timing, limits).map_or("-".into(), |share| format!("{:.0} %", 100.0 * share)),
     ]
 }
 
