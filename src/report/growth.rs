@@ -41,7 +41,7 @@ pub struct BenchRecord {
     pub operations: Option<f64>,
     /// Threads.
     pub threads: usize,
-    /// Operations a second of the machine's matrix products, where measured.
+    /// Operations a second of the machine's matrix products at that time, where measured.
     pub matrix_rate: Option<f64>,
     /// Bytes a second that the machine reads, where measured.
     pub bandwidth: Option<f64>,

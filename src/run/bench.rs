@@ -6,6 +6,7 @@ use super::circuit_operations::CircuitOperations;
 use super::operations::Operations;
 use super::pipeline::misfit;
 use super::provenance::Stopwatch;
+use super::roofline::MatrixRate;
 use super::step_clock::{DoneAt, StepClock};
 use crate::discover::{Acdc, Decision};
 use crate::engine::{
@@ -56,6 +57,8 @@ pub struct Timing {
     /// Wall time of each repetition, in seconds: clean and corrupt runs included where the work needs them, loading the
     /// model not.
     pub seconds: Vec<f64>,
+    /// The machine's matrix rate before and after each repetition, where it was asked for.
+    pub matrix_rates: Vec<f64>,
     /// Floating-point operations that the work needs at least.
     pub operations: f64,
     /// Edges of the graph.
@@ -68,7 +71,7 @@ pub struct Timing {
     pub sweep: Vec<SweepPart>,
 }
 
-/// Runs a piece of work several times, under patch ablation with the logit difference, which asks for wrong answers.
+/// Runs a piece of work several times, with the machine's matrix rate measured in between if wanted, under patch ablation with the logit difference, which asks for wrong answers.
 ///
 /// # Errors
 /// When the examples do not fit the model, a number is not finite, or the observer interrupts.
@@ -77,6 +80,7 @@ pub fn time(
     dataset: &Dataset,
     work: &Work,
     (repeat, kv): (usize, KeyValue),
+    mut rate: Option<&mut MatrixRate>,
     observer: &dyn Observer,
 ) -> Result<Timing> {
     let (weights, examples) = (&model.weights, &dataset.examples[..]);
@@ -111,6 +115,7 @@ pub fn time(
     };
     let mut timing = Timing {
         seconds: Vec::new(),
+        matrix_rates: Vec::new(),
         operations: 0.0,
         edges: graph.edge_count(),
         circuits: match work {
@@ -122,10 +127,13 @@ pub fn time(
         sweep: Vec::new(),
     };
     let mut found = None;
+    let mut measure_rate = || rate.as_mut().map(|rate| rate.measure());
+    timing.matrix_rates.extend(measure_rate());
     for _ in 0..repeat {
         let stopwatch = Stopwatch::start();
         found = bench.run(work, &prepared)?;
         timing.seconds.push(stopwatch.seconds());
+        timing.matrix_rates.extend(measure_rate());
     }
     let decisions = found.as_ref().map_or(&[][..], |found| &found.decisions);
     let count = Operations::new(&weights.config, examples);

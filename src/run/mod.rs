@@ -62,5 +62,5 @@ pub use record::{
     AnalysisSummary, CircuitSummary, Circumstances, Inputs, RESULT_FORMAT, RunRecord, Summary,
 };
 pub use results::{read_paper_results, read_results};
-pub use roofline::{Roofline, roofline};
+pub use roofline::{MatrixRate, bandwidth};
 pub use seen_by_heads::SeenByHeads;

@@ -7,42 +7,53 @@ use crate::engine::timing::Kernel;
 const SIZES: (usize, usize, usize) = (768, 3072, 3072);
 /// Numbers that are read to measure the bandwidth: far more than caches hold.
 const NUMBERS: usize = 1 << 27;
-/// Repetitions; the fastest counts.
+/// Repetitions of reading; the fastest counts.
 const REPEAT: usize = 7;
 
-/// What the machine can do at most, with the threads that the engine uses.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Roofline {
-    /// Floating-point operations a second of a large product of matrices in single precision.
-    pub matrix_rate: f64,
-    /// Bytes a second that are read from memory in order.
-    pub bandwidth: f64,
-}
+/// The rate at which this machine multiplies matrices in single precision, with the threads that the engine uses. It goes up and
+/// down with the clock of the processor and with what else runs, so it is measured again next to what is compared with it.
+pub struct MatrixRate(Box<dyn FnMut()>);
 
-/// Measures the limits of this machine; takes a few seconds.
-pub fn roofline() -> Roofline {
-    let (rows, inner, columns) = SIZES;
-    let product = Kernel::Product {
-        rows,
-        inner,
-        columns,
-        transposed: false,
-    };
-    let seconds = fastest(product.prepare());
-    let matrix_rate = 2.0 * (rows * inner * columns) as f64 / seconds;
-    let numbers = vec![1.0_f32; NUMBERS];
-    let seconds = fastest(|| {
-        std::hint::black_box(sum(&numbers));
-    });
-    Roofline {
-        matrix_rate,
-        bandwidth: size_of_val(&numbers[..]) as f64 / seconds,
+impl MatrixRate {
+    /// Makes the matrices, and multiplies them once to warm up.
+    pub fn new() -> Self {
+        let (rows, inner, columns) = SIZES;
+        let product = Kernel::Product {
+            rows,
+            inner,
+            columns,
+            transposed: false,
+        };
+        let mut product = product.prepare();
+        product();
+        Self(product)
+    }
+
+    /// Floating-point operations a second of a large product, the faster of two.
+    pub fn measure(&mut self) -> f64 {
+        let (rows, inner, columns) = SIZES;
+        2.0 * (rows * inner * columns) as f64 / fastest(2, &mut self.0)
     }
 }
 
-fn fastest(mut work: impl FnMut()) -> f64 {
-    work();
-    let times = (0..REPEAT).map(|_| {
+impl Default for MatrixRate {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Bytes a second that are read from memory in order; takes a second.
+pub fn bandwidth() -> f64 {
+    let numbers = vec![1.0_f32; NUMBERS];
+    let read = || {
+        std::hint::black_box(sum(&numbers));
+    };
+    read();
+    size_of_val(&numbers[..]) as f64 / fastest(REPEAT, read)
+}
+
+fn fastest(times: usize, mut work: impl FnMut()) -> f64 {
+    let times = (0..times).map(|_| {
         let stopwatch = Stopwatch::start();
         work();
         stopwatch.seconds()

@@ -318,7 +318,7 @@ pub(crate) struct BenchArgs {
     /// Threads [default: all cores].
     #[arg(long, value_name = "N", value_parser = at_least_one)]
     pub(crate) threads: Option<usize>,
-    /// Also measure the machine's matrix rate and memory bandwidth.
+    /// Also measure the machine's matrix rate, before and after each repetition, and its memory bandwidth.
     #[arg(long)]
     pub(crate) roofline: bool,
     /// Print JSON, a line for each work.

@@ -6,7 +6,7 @@ use secateur::events::Silent;
 use secateur::graph::KeyValue;
 use secateur::model::{ModelConfig, PrependBos, load_model};
 use secateur::report::{BenchRecord, SweepPart, table};
-use secateur::run::{Roofline, Timing, Work, roofline, time};
+use secateur::run::{MatrixRate, Timing, Work, bandwidth, time};
 use secateur::task::LoadRequest;
 use secateur::{Error, Result, TaskSource};
 
@@ -23,7 +23,8 @@ pub(crate) fn bench(args: &BenchArgs) -> Result<u8> {
 }
 
 fn measure(args: &BenchArgs) -> Result<u8> {
-    let limits = args.roofline.then(roofline);
+    let bandwidth = args.roofline.then(bandwidth);
+    let mut rate = args.roofline.then(MatrixRate::new);
     let model = load_model(&args.added.to(&args.model), Path::new("."))?;
     output::warnings(&model.warnings);
     let request = LoadRequest {
@@ -46,19 +47,20 @@ fn measure(args: &BenchArgs) -> Result<u8> {
     let mut sweep = Vec::new();
     for &name in &args.work {
         let work = work(name, args);
-        let timing = time(&model, &dataset, &work, (args.repeat, kv), &Silent)?;
+        let repeat = (args.repeat, kv);
+        let timing = time(&model, &dataset, &work, repeat, rate.as_mut(), &Silent)?;
         if args.json {
-            let record = record((name, &work), prompts, model.config(), (&timing, limits));
+            let record = record((name, &work), prompts, model.config(), (&timing, bandwidth));
             let line = serde_json::to_string(&record)
                 .map_err(|error| Error::Bug(format!("a record as JSON: {error}")))?;
             output::data(format!("{line}\n").as_bytes())?;
         } else {
-            rows.push(row(name, &timing, limits));
+            rows.push(row(name, &timing));
             sweep.extend(timing.sweep);
         }
     }
     if !args.json {
-        output::data(text(&rows, &sweep, limits).as_bytes())?;
+        output::data(text(&rows, &sweep, bandwidth).as_bytes())?;
     }
     Ok(0)
 }
@@ -86,9 +88,14 @@ fn median(seconds: &[f64]) -> f64 {
     }
 }
 
-/// Share of the matrix rate that some work reaches.
-fn share(timing: &Timing, limits: Option<Roofline>) -> Option<f64> {
-    Some(timing.operations / median(&timing.seconds) / limits?.matrix_rate)
+/// The machine's matrix rate while some work was timed, where it was measured.
+fn matrix_rate(timing: &Timing) -> Option<f64> {
+    (!timing.matrix_rates.is_empty()).then(|| median(&timing.matrix_rates))
+}
+
+/// Share of that rate that the work reaches.
+fn share(timing: &Timing) -> Option<f64> {
+    Some(timing.operations / median(&timing.seconds) / matrix_rate(timing)?)
 }
 
 /// What some work took on this many pairs of at most so many tokens.
@@ -96,7 +103,7 @@ fn record(
     (name, work): (BenchWork, &Work),
     (pairs, tokens): (usize, usize),
     config: &ModelConfig,
-    (timing, limits): (&Timing, Option<Roofline>),
+    (timing, bandwidth): (&Timing, Option<f64>),
 ) -> BenchRecord {
     BenchRecord {
         work: name.label().into(),
@@ -117,13 +124,13 @@ fn record(
         sweep: timing.sweep.clone(),
         operations: Some(timing.operations),
         threads: rayon::current_num_threads(),
-        matrix_rate: limits.map(|limits| limits.matrix_rate),
-        bandwidth: limits.map(|limits| limits.bandwidth),
-        share_of_matrix_rate: share(timing, limits),
+        matrix_rate: matrix_rate(timing),
+        bandwidth,
+        share_of_matrix_rate: share(timing),
     }
 }
 
-fn row(name: BenchWork, timing: &Timing, limits: Option<Roofline>) -> Vec<String> {
+fn row(name: BenchWork, timing: &Timing) -> Vec<String> {
     let middle = median(&timing.seconds);
     vec![
         name.label().into(),
@@ -142,7 +149,8 @@ fn row(name: BenchWork, timing: &Timing, limits: Option<Roofline>) -> Vec<String
             .map_or("-".into(), |edges| edges.to_string()),
         format!("{:.1}", timing.operations / 1e9),
         format!("{:.1}", timing.operations / middle / 1e9),
-        share(timing, limits).map_or("-".into(), |share| format!("{:.0} %", 100.0 * share)),
+        matrix_rate(timing).map_or("-".into(), |rate| format!("{:.1}", rate / 1e9)),
+        share(timing).map_or("-".into(), |share| format!("{:.0} %", 100.0 * share)),
     ]
 }
 
@@ -158,7 +166,7 @@ fn sweep_rows(sweep: &[SweepPart]) -> Vec<Vec<String>> {
     parts.collect()
 }
 
-fn text(rows: &[Vec<String>], sweep: &[SweepPart], limits: Option<Roofline>) -> String {
+fn text(rows: &[Vec<String>], sweep: &[SweepPart], bandwidth: Option<f64>) -> String {
     let header = [
         "work",
         "median s",
@@ -167,6 +175,7 @@ fn text(rows: &[Vec<String>], sweep: &[SweepPart], limits: Option<Roofline>) -> 
         "edges kept",
         "GFLOP at least",
         "GFLOP/s",
+        "matrices GFLOP/s",
         "of the limit",
     ];
     let mut out = table(&header, rows, 1);
@@ -175,12 +184,11 @@ fn text(rows: &[Vec<String>], sweep: &[SweepPart], limits: Option<Roofline>) -> 
         out.push('\n');
         out.push_str(&table(&header, &sweep_rows(sweep), 0));
     }
-    if let Some(limits) = limits {
+    if let Some(bandwidth) = bandwidth {
         let line = format!(
-            "This machine multiplies f32 matrices at {:.1} GFLOP/s and reads memory at {:.1} GB/s with {} threads.\n",
-            limits.matrix_rate / 1e9,
-            limits.bandwidth / 1e9,
+            "Between the repetitions this machine multiplied f32 matrices at that rate with {} threads; it reads memory at {:.1} GB/s.\n",
             rayon::current_num_threads(),
+            bandwidth / 1e9,
         );
         out.push_str(&line);
     }
