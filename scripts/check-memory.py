@@ -4,8 +4,8 @@
 Usage: scripts/check-memory.py [--secateur FILE] [--limits 0.2,0.4] [--pairs N]
 
 Makes a random model of 6 layers in the shape of GPT-2 and pairs of prompts, runs a spec with each method within each limit, with
-patch, zero and mean ablation, and reads the peak that `run.json` has. Fails when one is more than 10 % above its limit, or when
-results of two limits differ. Exact patching and ACDC, which try every edge, run with patch ablation alone, on a model of a third of
+patch, zero and mean ablation, and reads the peak that `run.json` has. Pairs differ in one token, at places that take turns. Fails
+when a peak is more than 10 % above its limit, or when the circuits or traces of two limits differ. Exact patching and ACDC, which try every edge, run with patch ablation alone, on a model of a third of
 the layers within half of the limits.
 """
 
@@ -59,7 +59,8 @@ def measure(options, folder, method, ablation, limit):
         sys.exit(f"{name} within {limit} GB: {result.stderr}")
     job = out / name / model(method)
     found = json.loads((job / "run.json").read_text())["circumstances"]
-    return found["peak_anonymous_bytes"] / 1e9, found["wall_seconds"], (job / "circuit.ron").read_bytes()
+    results = b"".join(file.read_bytes() for file in sorted([job / "circuit.ron", *job.glob("trace.jsonl")]))
+    return found["peak_anonymous_bytes"] / 1e9, found["wall_seconds"], results
 
 
 def main():
@@ -75,19 +76,19 @@ def main():
         folder = pathlib.Path(temporary)
         for name, (layers, _) in MODELS.items():
             models.write_model(folder / name, layers, HEADS, WIDTH)
-        models.write_rows(folder / "rows.jsonl", options.pairs, LENGTH)
+        models.write_rows(folder / "rows.jsonl", options.pairs, LENGTH, places=(1, 5, 0, LENGTH - 1))
         for method in METHODS:
             for ablation in ABLATIONS[:1] if method in SLOW else ABLATIONS:
-                circuits = set()
+                results = set()
                 share = MODELS[model(method)][1]
                 for limit in (share * limit for limit in limits):
-                    peak, seconds, circuit = measure(options, folder, method, ablation, limit)
-                    circuits.add(circuit)
+                    peak, seconds, result = measure(options, folder, method, ablation, limit)
+                    results.add(result)
                     print(f"| {method} | {ablation} | {limit} | {peak:.3f} | {100 * peak / limit:.0f} % | {seconds:.0f} |", flush=True)
                     if peak > 1.1 * limit:
                         wrong.append(f"{method} with {ablation} took {peak:.3f} GB of {limit}")
-                if len(circuits) > 1:
-                    wrong.append(f"{method} with {ablation}: the limit changes the circuit")
+                if len(results) > 1:
+                    wrong.append(f"{method} with {ablation}: the limit changes the circuit or its trace")
     if wrong:
         sys.exit("\n".join(wrong))
 

@@ -70,13 +70,15 @@ def write_model(folder, layers, heads, width, seed=0):
     (folder / "config.json").write_text(json.dumps(config))
 
 
-def write_rows(file, pairs, length, seed=0):
-    """Pairs of prompts that differ in their second token, so that all positions but the first have work."""
+def write_rows(file, pairs, length, seed=0, places=(1,)):
+    """Pairs of prompts that differ in one token, one pair after the other at these places; by default the second, so that all
+    positions but the first have work."""
     source = random.Random(seed)
     with open(file, "w") as out:
-        for _ in range(pairs):
+        for pair in range(pairs):
             clean = [source.randrange(VOCABULARY) for _ in range(length)]
-            corrupt = clean[:1] + [(clean[1] + 1 + source.randrange(VOCABULARY - 1)) % VOCABULARY] + clean[2:]
+            corrupt, place = clean[:], places[pair % len(places)]
+            corrupt[place] = (clean[place] + 1 + source.randrange(VOCABULARY - 1)) % VOCABULARY
             answer, wrong = source.sample(range(VOCABULARY), 2)
             row = {"clean": clean, "corrupt": corrupt, "answer": [answer], "wrong": [wrong]}
             out.write(json.dumps(row) + "\n")
