@@ -5,8 +5,8 @@ Usage: scripts/check-memory.py [--secateur FILE] [--limits 0.2,0.4] [--pairs N]
 
 Makes a random model of 6 layers in the shape of GPT-2 and pairs of prompts, runs a spec with each method within each limit, with
 patch, zero and mean ablation, and reads the peak that `run.json` has. Pairs differ in one token, at places that take turns. Fails
-when a peak is more than 10 % above its limit, or when the circuits or traces of two limits differ. Exact patching and ACDC, which try every edge, run with patch ablation alone, on a model of a third of
-the layers within half of the limits.
+when a peak is more than 10 % above its limit, or when the circuits or traces of two limits differ. Exact patching and ACDC, which
+try every edge, run with patch ablation alone, on a model of a third of the layers within half of the limits.
 """
 
 import argparse

@@ -198,8 +198,8 @@ def findings(growths, sweeps):
         left = sweeps[tau]["sweep"][-1]["edges"] / sweeps[tau]["sweep"][0]["edges"]
         lines.append(
             f"- ACDC at {tau:g}, {SWEEP_LAYERS} layers: a test takes {points[0][1]:.3f} ms in the first eighth of the tests "
-            f"and {points[-1][1]:.3f} ms in the last, in which {100 * left:.0f} % of the edges are left. Tests of earlier layers have more layers "
-            f"behind them to compute: against a circuit that lost nothing, at the same place, the ratio goes from "
+            f"and {points[-1][1]:.3f} ms in the last, in which {100 * left:.0f} % of the edges are left. Tests of earlier layers "
+            f"have more layers behind them to compute: against a circuit that lost nothing, at the same place, the ratio goes from "
             f"{ratios[0]:.2f} to {ratios[-1]:.2f}."
         )
     lines.append(

@@ -71,10 +71,11 @@ pub struct Timing {
     pub sweep: Vec<SweepPart>,
 }
 
-/// Runs a piece of work several times, with the machine's matrix rate measured in between if wanted, under patch ablation with the logit difference, which asks for wrong answers.
+/// Runs a piece of work several times under patch ablation with the logit difference; before and after each repetition the
+/// machine's matrix rate is measured, where it is wanted.
 ///
 /// # Errors
-/// When the examples do not fit the model, a number is not finite, or the observer interrupts.
+/// When an example lacks the wrong answers that the logit difference needs, the examples do not fit the model, a number is not finite, or the observer interrupts.
 pub fn time(
     model: &LoadedModel,
     dataset: &Dataset,
@@ -85,8 +86,8 @@ pub fn time(
 ) -> Result<Timing> {
     let (weights, examples) = (&model.weights, &dataset.examples[..]);
     for (index, example) in examples.iter().enumerate() {
-        if let Some(problem) = misfit(Metric::LogitDiff, None, example)
-            && *work != Work::Forward
+        if *work != Work::Forward
+            && let Some(problem) = misfit(Metric::LogitDiff, None, example)
         {
             let row = format!("{}, row {}", dataset.source, index + 1);
             return Err(Error::data(row, problem));

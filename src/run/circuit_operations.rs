@@ -202,7 +202,7 @@ mod tests {
     use super::*;
     use crate::graph::{Granularity, KeyValue, PositionEmbedding};
     use crate::model::{ModelConfig, Positions};
-    use crate::task::Example;
+    use crate::run::operations::tests::example;
 
     fn config() -> ModelConfig {
         ModelConfig {
@@ -215,19 +215,6 @@ mod tests {
             d_vocab: 7,
             positions: Positions::Learned,
             ..ModelConfig::default()
-        }
-    }
-
-    fn example() -> Example {
-        Example {
-            clean: vec![1, 2, 3, 4],
-            corrupt: vec![1, 2, 5, 4],
-            answer: vec![0],
-            wrong: vec![1],
-            at: vec![3],
-            teacher_forced: false,
-            spans: Vec::new(),
-            text: None,
         }
     }
 

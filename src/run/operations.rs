@@ -209,8 +209,22 @@ impl<'o> Operations<'o> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// Four tokens that differ in the third, the last of which is read.
+    pub(in crate::run) fn example() -> Example {
+        Example {
+            clean: vec![1, 2, 3, 4],
+            corrupt: vec![1, 2, 5, 4],
+            answer: vec![0],
+            wrong: vec![1],
+            at: vec![3],
+            teacher_forced: false,
+            spans: Vec::new(),
+            text: None,
+        }
+    }
 
     /// Two layers, counted by hand: two heads of width 2 share one key/value head, `d_model` 3, `d_mlp` 5, gated, 7 tokens.
     #[test]
@@ -226,16 +240,7 @@ mod tests {
             gated_mlp: true,
             ..ModelConfig::default()
         };
-        let examples = [Example {
-            clean: vec![1, 2, 3, 4],
-            corrupt: vec![1, 2, 5, 4],
-            answer: vec![0],
-            wrong: vec![1],
-            at: vec![3],
-            teacher_forced: false,
-            spans: Vec::new(),
-            text: None,
-        }];
+        let examples = [example()];
         let count = Operations::new(&config, &examples);
         // A row of a layer: q and o 3 x 4 each, k and v 3 x 2 each, three maps 3 x 5; a pair of positions: 2 products
         // over 2 heads of 2.
