@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, EdgeMask};
+use crate::input;
 
 /// Largest list read, in bytes.
 const LARGEST_FILE: u64 = 1 << 30;
@@ -67,9 +68,9 @@ impl ListedEdges {
         if fs_err::metadata(&path)?.len() > LARGEST_FILE {
             return Err(Error::data(name, "larger than 1 GiB: not a list of edges"));
         }
-        let text = String::from_utf8(fs_err::read(&path)?)
-            .map_err(|_| Error::data(name, "not UTF-8 text"))?;
-        Ok(Self::new(self.path.clone(), &text))
+        let bytes = fs_err::read(&path)?;
+        let text = input::text(&bytes).map_err(|problem| Error::data(name, problem))?;
+        Ok(Self::new(self.path.clone(), text))
     }
 
     /// The file.

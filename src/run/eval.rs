@@ -12,6 +12,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::Evaluation;
 use crate::events::Observer;
 use crate::graph::{Circuit, ComputationGraph};
+use crate::input;
 use crate::model::{LoadedModel, ModelConfig};
 use crate::model::{load_model_within, model_name};
 use crate::report::{AnyCircuit, CIRCUIT_FORMAT, CircuitFile, ModelStamp};
@@ -70,12 +71,9 @@ pub fn read_circuit_text(path: &Path) -> Result<String> {
             "larger than 1 GiB: this is not a circuit file",
         ));
     }
-    let text =
-        String::from_utf8(fs::read(path)?).map_err(|_| Error::data(name, "not UTF-8 text"))?;
-    Ok(match text.strip_prefix('\u{feff}') {
-        Some(text) => text.to_owned(),
-        None => text,
-    })
+    let bytes = fs::read(path)?;
+    let text = input::text(&bytes).map_err(|problem| Error::data(name, problem))?;
+    Ok(text.to_owned())
 }
 
 /// Evaluates the circuit in a RON or EAP-IG JSON file on a spec's task.

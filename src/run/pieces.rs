@@ -6,6 +6,7 @@ use std::path::Path;
 use super::analysis_job::{Asked, known};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer};
+use crate::input::without_bom;
 use crate::model::{ModelConfig, Tokenizer};
 
 /// Longest piece, in bytes.
@@ -105,10 +106,15 @@ impl<R: Read> Pieces<R> {
         };
         let rest = self.buffer.split_off(end);
         let piece = std::mem::replace(&mut self.buffer, rest);
+        let text = if self.is_first {
+            without_bom(&piece)
+        } else {
+            &piece
+        };
         self.is_first = false;
-        let piece =
-            String::from_utf8(piece).map_err(|_| Error::data(&self.name, "not UTF-8 text"))?;
-        Ok(Some(piece))
+        let text =
+            std::str::from_utf8(text).map_err(|_| Error::data(&self.name, "not UTF-8 text"))?;
+        Ok(Some(text.to_owned()))
     }
 }
 

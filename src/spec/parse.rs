@@ -9,6 +9,7 @@ use super::position::{has_key, line_and_column};
 use super::{AnalysisSpec, RunSpec, Spec, check, order};
 use crate::discover::{EdgeOrder, Method};
 use crate::error::{Error, Result, SpecMistake};
+use crate::input::without_bom;
 
 /// Largest spec file read, in bytes.
 pub(super) const MAX_BYTES: usize = 1 << 20;
@@ -122,7 +123,7 @@ fn text_of<'a>(bytes: &'a [u8], file: &Path) -> Result<&'a str, SpecMistake> {
     if bytes.len() > MAX_BYTES {
         return Err(mistake((0, 0), "larger than 1 MiB: this is not a run spec"));
     }
-    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
+    let bytes = without_bom(bytes);
     std::str::from_utf8(bytes).map_err(|error| {
         let valid = std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default();
         mistake(line_and_column(valid, valid.len()), "not UTF-8 text")

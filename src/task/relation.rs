@@ -14,6 +14,7 @@ use super::check::Problems;
 use super::sampling::Sampler;
 use super::{LoadRequest, text};
 use crate::error::{Error, Result};
+use crate::input::without_bom;
 use crate::model::Tokenizer;
 
 /// Largest file that is read, in bytes.
@@ -122,7 +123,7 @@ impl Relation {
                 "larger than 64 MiB; a relation is a few hundred subjects",
             ));
         }
-        let file: File = serde_json::from_slice(&fs_err::read(path)?)
+        let file: File = serde_json::from_slice(without_bom(&fs_err::read(path)?))
             .map_err(|error| Error::data(&name, format!("not a relation: {error}")))?;
         let samples = file.samples.into_iter().map(|sample| RelationSample {
             subject: sample.subject,

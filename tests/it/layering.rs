@@ -6,19 +6,23 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The top-level modules that a module may name, itself left out.
-const MAY_NAME: [(&str, &[&str]); 14] = [
+const MAY_NAME: [(&str, &[&str]); 15] = [
     ("error", &[]),
     ("events", &[]),
-    ("model", &["error"]),
+    ("input", &[]),
+    ("model", &["error", "input"]),
     ("graph", &["error", "model"]),
-    ("task", &["error", "model"]),
+    ("task", &["error", "model", "input"]),
     ("metric", &["model", "task"]),
     (
         "engine",
         &["error", "events", "graph", "metric", "model", "task"],
     ),
     ("score", &["engine", "error", "events", "graph"]),
-    ("discover", &["engine", "error", "events", "graph", "score"]),
+    (
+        "discover",
+        &["engine", "error", "events", "graph", "score", "input"],
+    ),
     (
         "evaluate",
         &["engine", "error", "events", "graph", "metric", "model"],
@@ -27,7 +31,7 @@ const MAY_NAME: [(&str, &[&str]); 14] = [
         "analyze",
         &[
             "discover", "engine", "error", "evaluate", "events", "graph", "metric", "model",
-            "score", "task",
+            "score", "task", "input",
         ],
     ),
     (
@@ -37,14 +41,14 @@ const MAY_NAME: [(&str, &[&str]); 14] = [
     (
         "spec",
         &[
-            "analyze", "discover", "engine", "error", "graph", "metric", "model", "task",
+            "analyze", "discover", "engine", "error", "graph", "metric", "model", "task", "input",
         ],
     ),
     (
         "run",
         &[
             "analyze", "discover", "engine", "error", "evaluate", "events", "graph", "metric",
-            "model", "report", "score", "spec", "task",
+            "model", "report", "score", "spec", "task", "input",
         ],
     ),
 ];

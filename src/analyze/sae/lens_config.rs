@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::engine::Representation;
 use crate::error::{Error, Result};
+use crate::input::without_bom;
 
 /// Largest `cfg.json`, in bytes.
 const LARGEST_CONFIG: usize = 1 << 20;
@@ -82,7 +83,7 @@ impl LensConfig {
         if bytes.len() > LARGEST_CONFIG {
             return Err(fail("larger than 1 MiB: not a configuration".into()));
         }
-        let keys: Keys = serde_json::from_slice(bytes)
+        let keys: Keys = serde_json::from_slice(without_bom(bytes))
             .map_err(|error| fail(format!("not the configuration of a dictionary: {error}")))?;
         let metadata = keys.metadata.as_ref();
         let inner = |of: fn(&Place) -> Option<&String>| {

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
+use crate::input;
 
 /// A config.json, or an object within one.
 #[derive(Debug, Clone)]
@@ -19,8 +20,11 @@ impl Keys {
     /// # Errors
     /// When it is not a JSON object.
     pub(crate) fn parse(file: &str, json: &[u8]) -> Result<Self> {
-        let map = serde_json::from_slice(json)
-            .map_err(|error| Error::model(file, format!("not a model configuration: {error}")))?;
+        let broken =
+            |problem: String| Error::model(file, format!("not a model configuration: {problem}"));
+        let Value::Object(map) = input::json(json).map_err(broken)? else {
+            return Err(broken("it is not a JSON object".into()));
+        };
         Ok(Self {
             file: file.to_owned(),
             path: String::new(),

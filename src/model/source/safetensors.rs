@@ -11,6 +11,7 @@ use super::singles::singles;
 use super::widen::{CHUNK, widen};
 use super::{Bytes, Folder, Format, TensorSource};
 use crate::error::{Error, Result};
+use crate::input::without_bom;
 use crate::model::Values;
 
 const SINGLE: &str = "model.safetensors";
@@ -58,7 +59,7 @@ impl SafetensorsFiles {
             }
             return Err(Error::model(folder.label(), problem));
         };
-        let index: Index = serde_json::from_slice(&index).map_err(|error| {
+        let index: Index = serde_json::from_slice(without_bom(&index)).map_err(|error| {
             Error::model(folder.file(INDEX), format!("not a weight index: {error}"))
         })?;
         let shards: BTreeSet<&String> = index.weight_map.values().collect();

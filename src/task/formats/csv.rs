@@ -79,6 +79,14 @@ enum Kind {
 
 impl Table {
     fn new(header: &[String]) -> Result<Self, String> {
+        let twice = header.iter().enumerate().find(|(place, name)| {
+            let name = name.trim();
+            !name.is_empty() && header[..*place].iter().any(|before| before.trim() == name)
+        });
+        if let Some((_, name)) = twice {
+            let name = name.trim();
+            return Err(format!("two columns are called `{name}`; remove one"));
+        }
         let find = |names: &[&str]| {
             let mut places = header.iter().enumerate();
             let found = places.find(|(_, name)| names.contains(&name.trim()));

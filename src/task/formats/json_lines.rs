@@ -22,9 +22,7 @@ fn row(line: &[u8]) -> Result<Row, String> {
     if line.trim().is_empty() {
         return Err("the line is empty; remove it".into());
     }
-    let value: Value = serde_json::from_str(line).map_err(|error| {
-        format!("not JSON ({error}); write one object per line, such as {{\"clean\": ..}}")
-    })?;
+    let value = super::json(line, "write one object per line, such as {\"clean\": ..}")?;
     let Value::Object(row) = value else {
         return Err(
             "not a JSON object; write {\"clean\": .., \"corrupt\": .., \"answer\": [..]}".into(),

@@ -13,6 +13,8 @@ use std::path::Path;
 
 use serde_json::{Map, Value};
 
+use crate::input::{self, without_bom};
+
 /// A row in our own form, with the keys `clean`, `corrupt`, `answer`, `wrong` and `at`.
 pub(super) type Row = Map<String, Value>;
 
@@ -24,8 +26,7 @@ pub(super) type Rows = Vec<(usize, Result<Row, String>)>;
 /// # Errors
 /// When the file as a whole is not of its format.
 pub(super) fn rows(path: &Path, bytes: &[u8]) -> Result<Rows, String> {
-    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    let body = bytes.trim_ascii_end();
+    let body = without_bom(bytes).trim_ascii_end();
     let (rows, row) = match ending(path).as_deref() {
         Some("json") => (prompt_json::rows(text(body)?)?, "a prompt into `prompts`"),
         Some("csv") => (csv::rows(text(body)?)?, "one line per row below the header"),
@@ -45,6 +46,11 @@ fn ending(path: &Path) -> Option<String> {
 
 fn text(body: &[u8]) -> Result<&str, String> {
     std::str::from_utf8(body).map_err(|_| "not UTF-8 text; save the file as UTF-8".into())
+}
+
+/// The JSON value of a line or file; `wanted` says what it should be.
+fn json(text: &str, wanted: &str) -> Result<Value, String> {
+    input::json(text.as_bytes()).map_err(|problem| format!("{problem}; {wanted}"))
 }
 
 /// An answer that is a token id among answers of text.

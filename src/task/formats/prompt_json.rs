@@ -8,8 +8,7 @@ use super::{Row, Rows};
 pub(super) fn rows(text: &str) -> Result<Rows, String> {
     let wanted = "write {\"prompts\": [{\"clean\": .., \"corrupt\": .., \"answers\": [..], \"wrong_answers\": [..]}]}, or \
                   name the file .jsonl for one object per line";
-    let file: Value =
-        serde_json::from_str(text).map_err(|error| format!("not JSON ({error}); {wanted}"))?;
+    let file = super::json(text, wanted)?;
     let prompts = file.get("prompts").and_then(Value::as_array);
     let prompts = prompts.ok_or_else(|| format!("no list `prompts`; {wanted}"))?;
     let rows = prompts.iter().enumerate();

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::{Row, Rows, ending, text};
+use super::{Row, Rows, ending, json, text};
+use crate::input::without_bom;
 
 /// The keys of a row.
 const KEYS: [&str; 4] = ["prompt", "answer", "wrong", "at"];
@@ -14,10 +15,9 @@ const KEYS: [&str; 4] = ["prompt", "answer", "wrong", "at"];
 /// # Errors
 /// When the file as a whole is not of its format.
 pub(in crate::task) fn rows(path: &Path, bytes: &[u8]) -> Result<Rows, String> {
-    let bytes = bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes);
-    let body = text(bytes.trim_ascii_end())?;
+    let body = text(without_bom(bytes).trim_ascii_end())?;
     let row: fn(&str) -> Result<Row, String> = match ending(path).as_deref() {
-        Some("txt") => |line| Ok(pair(&json!(line.trim_end_matches('\r')))),
+        Some("txt") => |line| Ok(pair(&line.trim_end_matches('\r').into())),
         _ => object,
     };
     let lines = body.split('\n').enumerate();
@@ -35,9 +35,10 @@ fn pair(prompt: &Value) -> Row {
 }
 
 fn object(line: &str) -> Result<Row, String> {
-    let value: Value = serde_json::from_str(line).map_err(|error| {
-        format!("not JSON ({error}); write one object per line, such as {{\"prompt\": ..}}, or name the file .txt")
-    })?;
+    let value = json(
+        line,
+        "write one object per line, such as {\"prompt\": ..}, or name the file .txt",
+    )?;
     let Value::Object(mut row) = value else {
         return Err("not a JSON object; write {\"prompt\": ..}".into());
     };

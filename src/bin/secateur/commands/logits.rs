@@ -36,6 +36,7 @@ fn read_rows(path: &Path) -> Result<Vec<Vec<u32>>> {
     let text =
         String::from_utf8(fs_err::read(path)?).map_err(|_| Error::data(&name, "not UTF-8 text"))?;
     let mut rows = Vec::new();
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     for (index, line) in text.lines().enumerate() {
         if line.trim().is_empty() {
             continue;
