@@ -36,7 +36,7 @@
 //! let (metric, ablation) = (Metric::LogitDiff, Ablation::Patch);
 //! let ablated = AblationValues::new(&transformer, &discovery, ablation, &Silent)?;
 //!
-//! // The smallest circuit found that keeps 90 % of the metric.
+//! // The smallest circuit found that closes 90% of the gap between the fully ablated model and the full one.
 //! let mut evaluator = ModelEvaluator::new(&transformer, &discovery, metric, ablation, &ablated)?;
 //! let search = Search {
 //!     method: Method::EapIg(EapIg { steps: 5 }),

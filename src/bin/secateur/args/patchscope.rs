@@ -53,7 +53,7 @@ pub(crate) struct PatchscopeArgs {
     /// Share of the prompts that only judge.
     #[arg(long, value_name = "X", default_value_t = 0.5)]
     pub(crate) held_out: f64,
-    /// Name of the spec [default: patchscope].
+    /// Name of the spec.
     #[arg(long, value_name = "NAME", default_value = "patchscope")]
     pub(crate) name: String,
     #[command(flatten)]
