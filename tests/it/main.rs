@@ -31,6 +31,7 @@ mod neurons;
 mod nodes;
 mod oracle;
 mod order;
+mod pages;
 mod patchscope;
 mod program;
 mod relation;
