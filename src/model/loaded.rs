@@ -1,5 +1,8 @@
 //! A model in memory: weights, tokenizer, and what identifies them.
 
+use std::sync::Arc;
+
+use super::origin::Origin;
 use super::{ModelConfig, Tokenizer, Weights};
 use crate::error::{Error, Result};
 
@@ -20,12 +23,23 @@ pub struct LoadedModel {
     pub no_tokenizer: Option<String>,
     /// What whoever uses it should know, such as that a vector added to it was found in another model.
     pub warnings: Vec<String>,
+    /// The files.
+    pub(super) origin: Arc<Origin>,
 }
 
 impl LoadedModel {
     /// The model's shape.
     pub fn config(&self) -> &ModelConfig {
         &self.weights.config
+    }
+
+    /// Refuses a model whose files were written to since they were read: what was computed may be of neither content. To be
+    /// asked before a result is kept.
+    ///
+    /// # Errors
+    /// When a file shrank, or holds something else now.
+    pub fn check_unchanged(&self) -> Result<()> {
+        self.origin.check()
     }
 
     /// The tokenizer, for work on text.
