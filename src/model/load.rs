@@ -63,10 +63,12 @@ pub fn load_model_within(
         Ok(tokenizer) => (Some(tokenizer), None),
         Err(reason) => (None, Some(reason)),
     };
+    let identity = opened.files.identity(&opened.of.config);
     let mut hasher = opened.files.hasher();
     let origin = Origin::new(opened.files, hasher.finalize())?;
     // A vector may have been found in the model alone, or in what the vectors before it made of it.
     let mut models = vec![hasher.finalize().to_hex().to_string()];
+    let identity = identity.recognised(&models[0]);
     let mut warnings = Vec::new();
     for vector in vectors {
         warnings.extend(added::add(
@@ -80,6 +82,7 @@ pub fn load_model_within(
     Ok(LoadedModel {
         name: model_name(reference, base),
         hash: hasher.finalize().to_hex().to_string(),
+        identity,
         weights,
         memory,
         tokenizer,

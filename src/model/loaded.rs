@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::origin::Origin;
-use super::{ModelConfig, Tokenizer, Weights};
+use super::{ModelConfig, ModelIdentity, Tokenizer, Weights};
 use crate::error::{Error, Result};
 
 /// A model ready for the engine.
@@ -13,6 +13,8 @@ pub struct LoadedModel {
     pub name: String,
     /// Hash of the configuration and the weight files.
     pub hash: String,
+    /// What its files say that it is.
+    pub identity: ModelIdentity,
     /// The weights, single precision.
     pub weights: Weights<f32>,
     /// Bytes of memory that work with it may take, weights included, where they are bounded.
@@ -28,6 +30,11 @@ pub struct LoadedModel {
 }
 
 impl LoadedModel {
+    /// The name in results with what the model is, such as `smollm2-135m (SmolLM2-135M-Instruct, Q4_1)`.
+    pub fn label(&self) -> String {
+        self.identity.label(&self.name)
+    }
+
     /// The model's shape.
     pub fn config(&self) -> &ModelConfig {
         &self.weights.config

@@ -7,6 +7,7 @@ mod cache;
 mod config;
 mod elementary;
 mod families;
+mod identity;
 mod load;
 mod loaded;
 mod origin;
@@ -27,6 +28,7 @@ pub use cache::cached_models;
 pub use config::{
     Activation, AttentionConfig, LocalAttention, ModelConfig, Norm, Positions, RotaryScaling,
 };
+pub use identity::ModelIdentity;
 pub use load::{ModelHeader, load_model, load_model_within, read_header};
 pub use loaded::LoadedModel;
 pub use real::Real;

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::Tokenizer;
 use super::source::{Bytes, Folder, Gguf, SafetensorsFiles, Seen, TensorSource};
-use super::{tokenizer_gguf, tokenizer_json};
+use super::{ModelConfig, ModelIdentity, Tokenizer, tokenizer_gguf, tokenizer_json};
 use crate::error::Result;
 
 /// The files of a model, open.
@@ -39,6 +38,18 @@ impl Files {
         match self {
             Self::Folder { folder, config, .. } => tokenizer_json::read(folder, config),
             Self::Gguf(gguf) => tokenizer_gguf::read(&gguf.header),
+        }
+    }
+
+    /// What they say that the model is.
+    pub(super) fn identity(&self, of: &ModelConfig) -> ModelIdentity {
+        match self {
+            Self::Folder {
+                folder,
+                config,
+                weights,
+            } => ModelIdentity::of_folder(folder, config, of, &**weights),
+            Self::Gguf(gguf) => ModelIdentity::of_gguf(&gguf.header, of, &**gguf),
         }
     }
 

@@ -249,6 +249,7 @@ fn stamped(
         model: ModelStamp {
             name: model.name.clone(),
             hash: model.hash.clone(),
+            identity: Some(model.identity.clone()),
             config: model.config().clone(),
         },
         task: ron_line(&spec.task),

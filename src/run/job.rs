@@ -143,6 +143,7 @@ pub(super) fn run_job(
             command: options.command.to_vec(),
             spec_file: job.spec.path.display().to_string(),
             model: job.model.clone(),
+            model_identity: Some(model.identity.clone()),
         },
     };
     record.write(&job.folder)?;

@@ -9,6 +9,7 @@ use super::files::write_whole;
 use super::provenance::VERSION;
 use crate::error::{Error, Result};
 use crate::input::{self, MIB};
+use crate::model::ModelIdentity;
 
 /// Version of the format of results; a change makes finished jobs run again.
 pub const RESULT_FORMAT: u32 = 1;
@@ -141,6 +142,9 @@ pub struct Circumstances {
     pub spec_file: String,
     /// The model as the spec names it.
     pub model: String,
+    /// What its files say that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_identity: Option<ModelIdentity>,
 }
 
 impl Inputs {

@@ -14,6 +14,8 @@ use super::{Bytes, Format, GgufHeader, TensorSource, gguf_kinds, gguf_refusals};
 use crate::error::{Error, Result};
 use crate::model::Values;
 
+/// Bytes that may follow the last tensor.
+const MOST_PADDING: usize = 1 << 20;
 /// No block type needs its data aligned more than this.
 const BLOCK_ALIGNMENT: usize = 4;
 
@@ -84,8 +86,16 @@ impl Gguf {
         let header = GgufHeader::parse(file, &bytes)?;
         gguf_refusals::refuse(&header)?;
         let gguf = Self { header, bytes };
-        for name in gguf.header.tensors.keys() {
-            gguf.refuse_unreadable(name)?;
+        let mut end = 0;
+        for (name, tensor) in &gguf.header.tensors {
+            let (_, storage) = gguf.find(name)?;
+            let (_, data) = gguf.data(name, tensor, &storage)?;
+            end = end.max(tensor.start + data.len());
+        }
+        let more = gguf.bytes.len() - end;
+        if more > MOST_PADDING {
+            let problem = format!("{more} bytes follow the last tensor: this is not one model");
+            return Err(Error::model(file, problem));
         }
         Ok(gguf)
     }
