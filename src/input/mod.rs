@@ -161,7 +161,10 @@ mod tests {
         assert_eq!(read(&path, 6, "a text").unwrap().len(), 6);
         assert_eq!(read_text(&path, 6, "a text").unwrap(), "abc");
         let error = read(&path, 5, "a text").unwrap_err().to_string();
-        assert!(error.contains("a.txt: larger than 5 bytes: this is not a text"), "{error}");
+        assert!(
+            error.contains("a.txt: larger than 5 bytes: this is not a text"),
+            "{error}"
+        );
         // Ten terabytes, none of them on the disk.
         let file = fs_err::File::create(&path).unwrap();
         file.set_len(10 << 40).unwrap();
@@ -174,7 +177,10 @@ mod tests {
     #[test]
     fn files_that_claim_to_be_empty_are_bounded_too() {
         let error = read(Path::new("/proc/self/maps"), 10, "a text").unwrap_err();
-        assert!(error.to_string().contains("larger than 10 bytes"), "{error}");
+        assert!(
+            error.to_string().contains("larger than 10 bytes"),
+            "{error}"
+        );
     }
 
     #[cfg(unix)]

@@ -83,9 +83,14 @@ impl ModelIdentity {
         let template = || {
             let json = folder.get("tokenizer_config.json").ok().flatten()?;
             let keys: Value = serde_json::from_slice(&json).ok()?;
-            keys.get("chat_template").filter(|it| !it.is_null()).map(|_| ())
+            keys.get("chat_template")
+                .filter(|it| !it.is_null())
+                .map(|_| ())
         };
-        let templates = folder.names().iter().any(|name| name == "chat_template.jinja");
+        let templates = folder
+            .names()
+            .iter()
+            .any(|name| name == "chat_template.jinja");
         let tuning = tuning(&[own_name.as_deref()], templates || template().is_some());
         Self {
             own_name,
@@ -95,10 +100,16 @@ impl ModelIdentity {
     }
 
     /// The identity that the metadata of a GGUF file tells.
-    pub(super) fn of_gguf(header: &GgufHeader, config: &ModelConfig, source: &dyn TensorSource) -> Self {
+    pub(super) fn of_gguf(
+        header: &GgufHeader,
+        config: &ModelConfig,
+        source: &dyn TensorSource,
+    ) -> Self {
         let text = |key: &str| header.text(key).map(plain).filter(|text| !text.is_empty());
         let file_type = match header.metadata.get("general.file_type") {
-            Some(GgufValue::Integer(number)) => FILE_TYPES.iter().find(|(known, _)| known == number),
+            Some(GgufValue::Integer(number)) => {
+                FILE_TYPES.iter().find(|(known, _)| known == number)
+            }
             _ => None,
         };
         let [own_name, basename, size_label, finetune] = [
@@ -109,7 +120,11 @@ impl ModelIdentity {
         ]
         .map(text);
         let template = header.metadata.contains_key("tokenizer.chat_template");
-        let names = [finetune.as_deref(), own_name.as_deref(), basename.as_deref()];
+        let names = [
+            finetune.as_deref(),
+            own_name.as_deref(),
+            basename.as_deref(),
+        ];
         Self {
             tuning: tuning(&names, template),
             own_name,
@@ -130,7 +145,9 @@ impl ModelIdentity {
             let Some(element) = source.element(name).filter(|_| is_weight(config, name)) else {
                 continue;
             };
-            let size = shape.iter().fold(1_usize, |size, width| size.saturating_mul(*width));
+            let size = shape
+                .iter()
+                .fold(1_usize, |size, width| size.saturating_mul(*width));
             let table = name == "output.weight" || TABLES.iter().any(|part| name.contains(part));
             let of: &mut BTreeMap<String, usize> = if table { &mut tables } else { &mut maps };
             let sum = of.entry(element).or_default();
@@ -142,8 +159,15 @@ impl ModelIdentity {
             types.clone_from(&embeddings);
         }
         // A file that was made anew may still name the mix that it had.
-        let mix = mix.filter(|mix| types.iter().any(|element| mix.starts_with(element.as_str())));
-        let most = types.first().cloned().unwrap_or_else(|| "no weights".into());
+        let mix = mix.filter(|mix| {
+            types
+                .iter()
+                .any(|element| mix.starts_with(element.as_str()))
+        });
+        let most = types
+            .first()
+            .cloned()
+            .unwrap_or_else(|| "no weights".into());
         let quantisation = mix.map_or(most, str::to_owned);
         let mut weights = quantisation.clone();
         if types.len() > 1 || types.first().is_some_and(|only| *only != quantisation) {

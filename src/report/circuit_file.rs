@@ -69,7 +69,9 @@ impl ModelStamp {
     /// The name with what the model is, for people.
     pub fn label(&self) -> String {
         let label = |identity: &ModelIdentity| identity.label(&self.name);
-        self.identity.as_ref().map_or_else(|| self.name.clone(), label)
+        self.identity
+            .as_ref()
+            .map_or_else(|| self.name.clone(), label)
     }
 }
 

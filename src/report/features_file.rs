@@ -170,7 +170,10 @@ impl FeaturesFile {
         let source = &self.source;
         let label = |identity: &ModelIdentity| identity.label(&source.model);
         let model = source.model_identity.as_ref().map(label);
-        let title = format!("features of {}", model.unwrap_or_else(|| source.model.clone()));
+        let title = format!(
+            "features of {}",
+            model.unwrap_or_else(|| source.model.clone())
+        );
         draw(
             (&title, &counted(kept, faithfulness)),
             nodes,

@@ -162,7 +162,10 @@ fn numbers(result: &PaperResult) -> Vec<(&'static str, String)> {
     vec![
         ("Name", words(&result.file.name)),
         ("Model", words(&result.file.model.label())),
-        ("ModelWeights", words(identity.map_or("--", |it| &it.weights))),
+        (
+            "ModelWeights",
+            words(identity.map_or("--", |it| &it.weights)),
+        ),
         ("ModelHash", words(&result.file.model.hash)),
         ("Task", words(&result.file.task)),
         ("Method", words(&result.file.method)),

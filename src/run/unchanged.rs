@@ -35,7 +35,11 @@ impl DataFiles {
 
     /// Their hashes, where there are files.
     pub(super) fn hash(&self) -> Option<String> {
-        let hashes: Vec<_> = self.0.iter().map(|file| file.hash.to_hex().to_string()).collect();
+        let hashes: Vec<_> = self
+            .0
+            .iter()
+            .map(|file| file.hash.to_hex().to_string())
+            .collect();
         (!hashes.is_empty()).then(|| hashes.join(" "))
     }
 
@@ -52,8 +56,7 @@ impl DataFiles {
             if input::hash(&file.path).is_ok_and(|(hash, _)| hash == file.hash) {
                 continue;
             }
-            let problem =
-                "changed while the job read it; its result is not kept. Run again once nothing writes to it";
+            let problem = "changed while the job read it; its result is not kept. Run again once nothing writes to it";
             return Err(Error::data(file.path.display().to_string(), problem));
         }
         Ok(())

@@ -63,10 +63,7 @@ const TENSORS: [(&str, &str); 15] = [
         "_proj_scales",
         "its weights are quantised to MXFP4 (_scales)",
     ),
-    (
-        "._qdata",
-        "its weights are quantised by quanto (._qdata)",
-    ),
+    ("._qdata", "its weights are quantised by quanto (._qdata)"),
     (
         ".lora_A",
         "it holds the tensors of a LoRA adapter (.lora_A), which have to be merged into the weights first",
@@ -75,7 +72,10 @@ const TENSORS: [(&str, &str); 15] = [
         "v_head.",
         "it has a value head (v_head), as a model in training by reinforcement has",
     ),
-    ("score.weight", "it has a classification or reward head (score.weight)"),
+    (
+        "score.weight",
+        "it has a classification or reward head (score.weight)",
+    ),
     (
         "classifier.weight",
         "it has a classification head (classifier.weight)",

@@ -98,7 +98,10 @@ pub(super) fn weights(folder: &Folder) -> Error {
     } else if let Some((found, what)) = other {
         problem += &format!("; there are {what} ({}): {CONVERT}", listed(&found));
     } else if let Some(file) = names.iter().find(|name| is_gguf(name)) {
-        problem += &format!("; for the GGUF file, name the file itself: {}", folder.file(file));
+        problem += &format!(
+            "; for the GGUF file, name the file itself: {}",
+            folder.file(file)
+        );
     }
     Error::model(folder.label(), problem)
 }

@@ -62,7 +62,8 @@ impl Bytes {
             opened: Fingerprint::of(&metadata),
         });
         if bytes.map.starts_with(LFS_POINTER) {
-            let problem = "is a Git LFS pointer, not the file itself; fetch the file with `git lfs pull`";
+            let problem =
+                "is a Git LFS pointer, not the file itself; fetch the file with `git lfs pull`";
             return Err(fail(problem.into()));
         }
         Ok(Self::Mapped(bytes))

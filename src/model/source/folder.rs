@@ -101,7 +101,10 @@ impl Folder {
 fn refuse_dangling(path: &Path) -> Result<()> {
     match fs_err::read_link(path) {
         Ok(to) => {
-            let problem = format!("is a link to {}, which is not there; fetch it again", to.display());
+            let problem = format!(
+                "is a link to {}, which is not there; fetch it again",
+                to.display()
+            );
             Err(Error::model(path.display().to_string(), problem))
         }
         Err(_) => Ok(()),

@@ -171,7 +171,9 @@ fn refuse_other_formats(file: &str, bytes: &[u8]) -> Result<()> {
     };
     match start {
         b"GGUF" => {}
-        b"FUGG" => return fail("is a GGUF file in big-endian order, which is not supported".into()),
+        b"FUGG" => {
+            return fail("is a GGUF file in big-endian order, which is not supported".into());
+        }
         b"ggml" | b"lmgg" | b"fmgg" | b"tjgg" | b"algg" => {
             return fail(
                 "is a GGML file from before GGUF, which is not supported; convert the original model again".into(),
@@ -179,7 +181,10 @@ fn refuse_other_formats(file: &str, bytes: &[u8]) -> Result<()> {
         }
         _ => return fail("not a GGUF file: it does not start with GGUF".into()),
     }
-    let Some(version) = rest.first_chunk().map(|version| u32::from_le_bytes(*version)) else {
+    let Some(version) = rest
+        .first_chunk()
+        .map(|version| u32::from_le_bytes(*version))
+    else {
         return fail("not a whole GGUF file: it ends within its header".into());
     };
     match version {

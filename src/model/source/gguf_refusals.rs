@@ -24,10 +24,7 @@ const OTHERS: [(&str, &str); 6] = [
         "clip",
         "the image or audio part of a model, not the language model; use the file of the language model",
     ),
-    (
-        "controlvector",
-        "a control vector, not a model",
-    ),
+    ("controlvector", "a control vector, not a model"),
     ("vocab", "a vocabulary without weights, not a model"),
 ];
 
@@ -62,7 +59,9 @@ pub(super) fn refuse(header: &GgufHeader) -> Result<()> {
         return fail(format!("is {}", OTHERS[0].1));
     }
     if header.tensors.is_empty() {
-        return fail("has no tensors: it is a vocabulary without weights, or a part of a model".into());
+        return fail(
+            "has no tensors: it is a vocabulary without weights, or a part of a model".into(),
+        );
     }
     Ok(())
 }

@@ -192,7 +192,9 @@ impl SafetensorsFiles {
 
 /// The header of a file, as far as it is there.
 fn header(bytes: &[u8]) -> &[u8] {
-    let length = bytes.first_chunk().map(|length| u64::from_le_bytes(*length));
+    let length = bytes
+        .first_chunk()
+        .map(|length| u64::from_le_bytes(*length));
     let end = length
         .and_then(|length| usize::try_from(length).ok())
         .filter(|length| *length <= LARGEST_HEADER)
