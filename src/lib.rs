@@ -91,7 +91,7 @@ pub mod error;
 pub mod evaluate;
 pub mod events;
 pub mod graph;
-mod input;
+pub mod input;
 pub mod metric;
 pub mod model;
 pub mod report;

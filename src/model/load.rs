@@ -4,16 +4,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::families::{self, Description, Family, Keys, Load};
+use super::origin::{Files, Origin};
 use super::reference::{Place, resolve};
-use super::source::{Bytes, Folder, Gguf, SafetensorsFiles, TensorSource};
-use super::{
-    LoadedModel, ModelConfig, Tokenizer, added, model_name, tokenizer_gguf, tokenizer_json,
-};
-use crate::error::Result;
+use super::source::{Bytes, Folder, Gguf, SafetensorsFiles, TensorSource, absent};
+use super::{LoadedModel, ModelConfig, added, model_name};
+use crate::error::{Error, Result};
 
 /// Share of memory that weights may take to stay there.
 const WEIGHTS_SHARE: f64 = 0.7;
 const CONFIG: &str = "config.json";
+/// Files that say how the weights beside them are quantised.
+const QUANTISATION: [&str; 3] = [
+    "quantize_config.json",
+    "quant_config.json",
+    "hf_quant_config.json",
+];
 
 /// What the headers of a model's files say.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,14 +63,12 @@ pub fn load_model_within(
         Ok(tokenizer) => (Some(tokenizer), None),
         Err(reason) => (None, Some(reason)),
     };
-    let mut hasher = blake3::Hasher::new();
-    if let Files::Folder { config, .. } = &opened.files {
-        hasher.update(&(config.len() as u64).to_le_bytes());
-        hasher.update(config);
-    }
-    opened.files.source().hash(&mut hasher);
+    let identity = opened.files.identity(&opened.of.config);
+    let mut hasher = opened.files.hasher();
+    let origin = Origin::new(opened.files, hasher.finalize())?;
     // A vector may have been found in the model alone, or in what the vectors before it made of it.
     let mut models = vec![hasher.finalize().to_hex().to_string()];
+    let identity = identity.recognised(&models[0]);
     let mut warnings = Vec::new();
     for vector in vectors {
         warnings.extend(added::add(
@@ -79,11 +82,13 @@ pub fn load_model_within(
     Ok(LoadedModel {
         name: model_name(reference, base),
         hash: hasher.finalize().to_hex().to_string(),
+        identity,
         weights,
         memory,
         tokenizer,
         no_tokenizer,
         warnings,
+        origin: Arc::new(origin),
     })
 }
 
@@ -120,24 +125,23 @@ struct Opened {
     files: Files,
 }
 
-enum Files {
-    Folder {
-        folder: Folder,
-        config: Bytes,
-        weights: Arc<SafetensorsFiles>,
-    },
-    Gguf(Arc<Gguf>),
-}
-
 impl Opened {
     fn open(reference: &str, base: &Path) -> Result<Self> {
         match resolve(reference, base)? {
             Place::Folder(folder) => {
-                let config = folder.require(CONFIG)?;
+                let config = folder.get(CONFIG)?;
+                let config = config.ok_or_else(|| absent::config(&folder))?;
+                refuse_quantised(&folder)?;
                 let keys = Keys::parse(&folder.file(CONFIG), &config)?;
                 let family = families::of_config_json(&keys)?;
                 let of = family.describe_config_json(&keys)?;
                 let weights = Arc::new(SafetensorsFiles::open(&folder)?);
+                families::refuse_tensors(&of.config, &*weights)?;
+                for tensor in weights.names() {
+                    if families::is_weight(&of.config, tensor) {
+                        weights.refuse_unreadable(tensor)?;
+                    }
+                }
                 let files = Files::Folder {
                     folder,
                     config,
@@ -156,19 +160,15 @@ impl Opened {
     }
 }
 
-impl Files {
-    fn source(&self) -> Arc<dyn TensorSource> {
-        match self {
-            Self::Folder { weights, .. } => Arc::<SafetensorsFiles>::clone(weights),
-            Self::Gguf(gguf) => Arc::<Gguf>::clone(gguf),
+/// Refuses a folder whose weights are quantised in a format of their own.
+fn refuse_quantised(folder: &Folder) -> Result<()> {
+    for name in QUANTISATION {
+        if folder.get(name)?.is_some() {
+            let problem = "says that the weights beside it are quantised, which is not supported; use the model in full \
+                           precision (F32, F16 or BF16), or a GGUF file of it. Where the weights are in full precision, \
+                           remove this file";
+            return Err(Error::model(folder.file(name), problem));
         }
     }
-
-    /// The tokenizer, or why there is none.
-    fn tokenizer(&self) -> Result<std::result::Result<Tokenizer, String>> {
-        match self {
-            Self::Folder { folder, config, .. } => tokenizer_json::read(folder, config),
-            Self::Gguf(gguf) => tokenizer_gguf::read(&gguf.header),
-        }
-    }
+    Ok(())
 }

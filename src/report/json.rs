@@ -6,6 +6,7 @@ use crate::discover::{Decision, TraceLine};
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, Figures};
 use crate::graph::ComputationGraph;
+use crate::model::ModelIdentity;
 
 /// Version of the format of `report.json`.
 pub const REPORT_FORMAT: u32 = 1;
@@ -30,6 +31,9 @@ pub struct Provenance {
     pub model: String,
     /// Hash of the weights.
     pub model_hash: String,
+    /// What the model's files say that it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_identity: Option<ModelIdentity>,
     /// The prompts, as the spec writes them.
     pub task: String,
     /// Hash of the prompts' tokens and answers.

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::analyze::Analysis;
 use crate::error::{Error, Result};
-use crate::model::{LoadedModel, ModelConfig};
+use crate::model::{LoadedModel, ModelConfig, ModelIdentity};
 use crate::report::{PageStamp, REPORT_FORMAT, analysis_html};
 use crate::spec::{AnalysisSpec, ron_line};
 use crate::task::{Dataset, TaskSource};
@@ -76,7 +76,8 @@ pub(super) fn run(
         secateur: provenance::VERSION,
         spec: asked.spec_line(),
         spec_hash: spec.hash(),
-        model: &job.model_name,
+        model: model.identity.label(&job.model_name),
+        weights: &model.identity.weights,
         model_hash: &model.hash,
     };
     let page = analysis_html(&stamp, &files);
@@ -98,7 +99,8 @@ pub(super) fn run(
 impl Asked<'_> {
     /// The title of a report: spec and model.
     pub(super) fn title(&self) -> String {
-        format!("{} on {}", self.spec.name, self.job.model_name)
+        let model = self.model.identity.label(&self.job.model_name);
+        format!("{} on {model}", self.spec.name)
     }
 
     /// The prompts, which the checks of the spec require.
@@ -132,6 +134,7 @@ impl Asked<'_> {
                 spec_hash: self.spec.hash(),
                 model: &self.job.model_name,
                 model_hash: &self.model.hash,
+                model_identity: &self.model.identity,
                 data_hash,
             },
         };
@@ -205,5 +208,6 @@ struct Stamp<'a> {
     spec_hash: String,
     model: &'a str,
     model_hash: &'a str,
+    model_identity: &'a ModelIdentity,
     data_hash: &'a str,
 }

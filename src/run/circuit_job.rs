@@ -60,6 +60,7 @@ fn circuit_file(
         model: ModelStamp {
             name: job.model_name.clone(),
             hash: model.hash.clone(),
+            identity: Some(model.identity.clone()),
             config: model.config().clone(),
         },
         task: ron_line(&spec.task),
@@ -95,6 +96,7 @@ pub(super) fn report_provenance(file: &CircuitFile) -> Provenance {
         spec_hash: file.spec_hash.clone(),
         model: file.model.name.clone(),
         model_hash: file.model.hash.clone(),
+        model_identity: file.model.identity.clone(),
         task: file.task.clone(),
         data_hash: file.data_hash.clone(),
         method: file.method.clone(),

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use fs_err as fs;
-
 use super::circuit_job::{data_hash, named_figures, report_provenance};
 use super::job::{load_examples, without_panic};
 use super::listening::Listening;
@@ -12,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::evaluate::Evaluation;
 use crate::events::Observer;
 use crate::graph::{Circuit, ComputationGraph};
-use crate::input;
+use crate::input::{self, GIB};
 use crate::model::{LoadedModel, ModelConfig};
 use crate::model::{load_model_within, model_name};
 use crate::report::{AnyCircuit, CIRCUIT_FORMAT, CircuitFile, ModelStamp};
@@ -21,7 +19,7 @@ use crate::spec::{RunSpec, Spec, SpecFile, ron_line};
 use crate::task::Prompts;
 
 /// Largest circuit file read, in bytes.
-const MAX_BYTES: u64 = 1 << 30;
+const MAX_BYTES: u64 = GIB;
 
 /// A circuit evaluated again.
 #[derive(Debug, Clone)]
@@ -60,20 +58,7 @@ impl Reevaluation {
 /// # Errors
 /// When it cannot be read, is not text, or is absurdly large.
 pub fn read_circuit_text(path: &Path) -> Result<String> {
-    let name = path.display().to_string();
-    if !path.exists() {
-        return Err(Error::data(name, "no such file"));
-    }
-    let length = fs::metadata(path)?.len();
-    if length > MAX_BYTES {
-        return Err(Error::data(
-            name,
-            "larger than 1 GiB: this is not a circuit file",
-        ));
-    }
-    let bytes = fs::read(path)?;
-    let text = input::text(&bytes).map_err(|problem| Error::data(name, problem))?;
-    Ok(text.to_owned())
+    input::read_text(path, MAX_BYTES, "a circuit file")
 }
 
 /// Evaluates the circuit in a RON or EAP-IG JSON file on a spec's task.
@@ -158,7 +143,9 @@ fn evaluate_file(
         // Only kept edges have scores in the file: no ranking of all edges, so no curve.
         evaluated.scores = None;
     }
-    let evaluation = evaluate_circuit(spec, &model, &dataset, &graph, &evaluated, observer)?;
+    let evaluation = evaluate_circuit(spec, &model, &dataset, &graph, &evaluated, observer);
+    model.check_unchanged()?;
+    let evaluation = evaluation?;
     let mut file = stamped(spec, &model, &graph, &circuit);
     file.data_hash = data_hash(&dataset, &graph);
     file.figures = named_figures(&evaluation);
@@ -262,6 +249,7 @@ fn stamped(
         model: ModelStamp {
             name: model.name.clone(),
             hash: model.hash.clone(),
+            identity: Some(model.identity.clone()),
             config: model.config().clone(),
         },
         task: ron_line(&spec.task),

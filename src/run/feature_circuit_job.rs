@@ -79,6 +79,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &FeatureCircuit) -> Result<Ans
     let source = FeatureSource {
         model: asked.job.model_name.clone(),
         model_hash: model.hash.clone(),
+        model_identity: Some(model.identity.clone()),
         spec: asked.spec_line(),
         data_hash: data_hash.clone(),
     };

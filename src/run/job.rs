@@ -12,6 +12,7 @@ use super::plan::Job;
 use super::provenance::{self, Stopwatch};
 use super::record::{Circumstances, Inputs, RECORD_FILE, RunRecord, Summary, content_hash};
 use super::sae_checkpoint;
+use super::unchanged::DataFiles;
 use super::{analysis_job, circuit_job};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer};
@@ -73,7 +74,8 @@ pub(super) fn run_job(
     observer: &dyn Observer,
 ) -> Result<Finish> {
     let clock = Stopwatch::start();
-    let inputs = inputs(job, model)?;
+    let data_files = DataFiles::read(job)?;
+    let inputs = inputs(job, model, &data_files);
     refuse_own_input(job)?;
     fs::create_dir_all(&job.folder)?;
     remove_leftovers(&job.folder)?;
@@ -98,9 +100,15 @@ pub(super) fn run_job(
         files: contents,
         mut seconds,
         summary,
-    } = match &job.spec.spec {
-        Spec::Circuit(spec) => circuit_job::run(job, spec, model, &listening)?,
-        Spec::Analysis(spec) => analysis_job::run(job, spec, model, &listening)?,
+    } = {
+        let found = match &job.spec.spec {
+            Spec::Circuit(spec) => circuit_job::run(job, spec, model, &listening),
+            Spec::Analysis(spec) => analysis_job::run(job, spec, model, &listening),
+        };
+        // Where a file changed meanwhile, that is the reason of any other failure too.
+        model.check_unchanged()?;
+        data_files.check_unchanged()?;
+        found?
     };
     if seconds.is_empty() {
         seconds = listening.seconds();
@@ -135,6 +143,7 @@ pub(super) fn run_job(
             command: options.command.to_vec(),
             spec_file: job.spec.path.display().to_string(),
             model: job.model.clone(),
+            model_identity: Some(model.identity.clone()),
         },
     };
     record.write(&job.folder)?;
@@ -210,24 +219,16 @@ pub(super) fn load_examples(
     })
 }
 
-fn inputs(job: &Job, model: &LoadedModel) -> Result<Inputs> {
+fn inputs(job: &Job, model: &LoadedModel, data_files: &DataFiles) -> Inputs {
     let spec = &job.spec.spec;
     let outputs = match spec {
         Spec::Circuit(spec) => spec.outputs.iter().map(ron_line).collect(),
         Spec::Analysis(_) => Vec::new(),
     };
-    let mut hashes = Vec::new();
-    for file in spec.data_files() {
-        // Weights of a dictionary may be large.
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(fs::File::open(job.spec.base().join(file))?)?;
-        hashes.push(hasher.finalize().to_hex().to_string());
-    }
-    let data_file = (!hashes.is_empty()).then(|| hashes.join(" "));
     let mut inputs = Inputs::new(spec.hash(), outputs, job.model_name.clone());
     inputs.model.clone_from(&model.hash);
-    inputs.data_file = data_file;
-    Ok(inputs)
+    inputs.data_file = data_files.hash();
+    inputs
 }
 
 /// Runs `work` and turns a panic into [`Error::Bug`].

@@ -16,6 +16,7 @@ use crate::analyze::sae::Corpus;
 use crate::engine::Transformer;
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
+use crate::input::{self, GIB};
 use crate::model::{LoadedModel, ModelConfig, Real, Tokenizer, Weights};
 use crate::report::{
     VectorStamp, attribution_csv, attribution_svg, lens_csv, lens_html, lens_kl_svg,
@@ -26,7 +27,7 @@ use crate::spec::Precision;
 use crate::task::{Example, Prompts};
 
 /// Largest file of a tuned lens, in bytes.
-const LARGEST_LENS: u64 = 1 << 34;
+const LARGEST_LENS: u64 = 16 * GIB;
 
 /// What is looked at.
 struct Prompted {
@@ -258,10 +259,8 @@ pub(super) fn saved_lens(
 ) -> Result<(TunedLens<f32>, Option<String>)> {
     let path = base.join(path);
     let name = path.display().to_string();
-    if fs_err::metadata(&path)?.len() > LARGEST_LENS {
-        return Err(Error::data(name, "larger than 16 GiB: not a tuned lens"));
-    }
-    let (lens, hash) = parse_tuned_lens(&fs_err::read(&path)?, &name, model.config(), places)?;
+    let bytes = input::read(&path, LARGEST_LENS, "a tuned lens")?;
+    let (lens, hash) = parse_tuned_lens(&bytes, &name, model.config(), places)?;
     let other = hash != model.hash;
     Ok((
         lens,

@@ -43,6 +43,7 @@ mod seen_by_heads;
 mod step_clock;
 mod text;
 mod tracing_job;
+mod unchanged;
 mod vector_job;
 
 pub use batch::{BatchObserver, BatchOptions, JobReport, exit_code, run_batch};

@@ -6,3 +6,4 @@ mod families;
 mod files;
 mod formats;
 mod refusals;
+mod unusable;

@@ -74,7 +74,7 @@ pub(crate) enum Command {
     Figure(FigureArgs),
     /// Print a circuit as a tree, from the logits down.
     Show(ShowArgs),
-    /// Show the shape of a model and the size of its graph, from its headers only.
+    /// Show what a model is, its shape and the size of its graph.
     Inspect(InspectArgs),
     /// Write the logits at the last position of token rows.
     Logits(LogitsArgs),

@@ -18,6 +18,7 @@ mod qwen2;
 mod qwen3;
 mod rotary;
 mod transformer_lens;
+mod unusable;
 mod windows;
 
 use std::sync::Arc;
@@ -29,6 +30,7 @@ use crate::error::{Error, Result};
 pub(crate) use check::check;
 pub(crate) use keys::Keys;
 pub(crate) use layers::is_weight;
+pub(crate) use unusable::refuse_tensors;
 
 /// A family of models that share a forward pass up to [`ModelConfig`].
 pub(crate) trait Family: Sync {
@@ -132,6 +134,7 @@ const RELATIVES: [(&str, &str); 6] = [
 /// # Errors
 /// When it names no supported family.
 pub(crate) fn of_config_json(keys: &Keys) -> Result<&'static dyn Family> {
+    unusable::refuse(keys)?;
     let classes = keys.texts("architectures")?;
     let class = classes.and_then(|classes| classes.first().copied());
     if transformer_lens::TransformerLens::is(keys) {
@@ -142,7 +145,13 @@ pub(crate) fn of_config_json(keys: &Keys) -> Result<&'static dyn Family> {
         (Some(name), _) => family.name() == name,
         (None, class) => class == Some(family.class()),
     })
-    .map_err(|supported| unsupported(keys.file(), "model_type", kind.or(class), &supported))
+    .map_err(|supported| match (unusable::other_parts(keys), kind.or(class)) {
+        (Some(parts), Some(named)) => keys.fail(format!(
+            "unknown architecture {named:?}: {parts}; save its language model alone, where that is of a supported \
+             architecture: {supported}"
+        )),
+        (_, named) => unsupported(keys.file(), "model_type", named, &supported),
+    })
 }
 
 /// The family that a GGUF file names.

@@ -56,6 +56,10 @@ fn shards_prefixes_and_float_types_give_the_same_weights() {
         assert_eq!(flat(&folder.load().unwrap().weights), expected);
 
         folder.write("part-1.safetensors", &bytes_of(&shards[0], Dtype::F32));
+        assert!(folder.refusal().contains("is also in"));
+        let mut fewer = shards[1].clone();
+        fewer.pop_first();
+        folder.write("part-1.safetensors", &bytes_of(&fewer, Dtype::F32));
         assert!(folder.refusal().contains("which lacks it"));
         fs_err::remove_file(folder.path("part-1.safetensors")).unwrap();
         assert!(folder.refusal().contains("part-1.safetensors"));

@@ -75,6 +75,7 @@ fn the_report_has_the_same_keys_for_both_splits() {
         spec_hash: word("1e"),
         model: word("toy"),
         model_hash: word("0f"),
+        model_identity: None,
         task: word("Ioi(pairs: 4, seed: 0)"),
         data_hash: word("2d"),
         method: word("EapIg(steps: 5)"),

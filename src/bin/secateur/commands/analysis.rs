@@ -309,7 +309,8 @@ pub(super) fn run_text(text: &str, batch: &BatchArgs, quiet: bool) -> Result<u8>
     let reports = run_jobs(&[spec], 1, batch, quiet)?;
     let shown = reports.iter().filter(|it| !quiet && it.result.is_ok());
     for report in shown {
-        let text = fs_err::read(report.job.folder.join("report.txt"))?;
+        let text =
+            secateur::input::read(&report.job.folder.join("report.txt"), 1 << 30, "a report")?;
         output::data(&text)?;
     }
     Ok(exit_code([], &reports))

@@ -224,7 +224,9 @@ impl Session {
 
     fn show(&self, question: &Prompt) -> Result<()> {
         let spec = self.spec(question)?;
-        let report = self.ask(question, &spec)?;
+        let report = self.ask(question, &spec);
+        self.model.check_unchanged()?;
+        let report = report?;
         if !self.quiet {
             output::message(&format!("as a spec file: {spec}"));
         }
