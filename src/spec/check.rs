@@ -14,6 +14,7 @@ use crate::error::{Error, Result, SpecMistake};
 use crate::graph::Mlps;
 use crate::model::{added, builtin_models};
 use crate::task::{InContext, Induction, MOST_SHOTS, TaskSource};
+use crate::visible::file_name_problem;
 
 pub(super) use analysis::analysis_mistakes;
 
@@ -109,7 +110,7 @@ impl<'a> Check<'a> {
         self.require(format == 1, "format", || {
             format!("expected 1, the format this version reads, got {format}")
         });
-        if let Some(problem) = name_problem(name) {
+        if let Some(problem) = file_name_problem(name) {
             self.require(false, "name", || {
                 format!("{problem}, got {name:?}: the name is the folder of the results")
             });
@@ -327,24 +328,6 @@ impl<'a> Check<'a> {
                 self.add(&key, format!("{output:?} is listed twice"));
             }
         }
-    }
-}
-
-/// Why a name cannot be a folder.
-fn name_problem(name: &str) -> Option<&'static str> {
-    let forbidden = |letter: char| letter.is_control() || r#"/\:*?"<>|"#.contains(letter);
-    if name.is_empty() {
-        Some("expected a name")
-    } else if name.starts_with('.') {
-        Some("expected a name that does not begin with a dot")
-    } else if name.contains(forbidden) {
-        Some(r#"expected a name without / \ : * ? " < > | and control characters"#)
-    } else if name.trim() != name {
-        Some("expected a name without space around it")
-    } else if name.len() > 200 {
-        Some("expected a name of at most 200 bytes")
-    } else {
-        None
     }
 }
 

@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The top-level modules that a module may name, itself left out.
-const MAY_NAME: [(&str, &[&str]); 15] = [
+const MAY_NAME: [(&str, &[&str]); 17] = [
+    ("contain", &[]),
+    ("visible", &[]),
     ("error", &[]),
     ("events", &[]),
     ("input", &[]),
-    ("model", &["error", "input"]),
+    ("model", &["contain", "error", "input", "visible"]),
     ("graph", &["error", "model"]),
     ("task", &["error", "model", "input"]),
     ("metric", &["model", "task"]),
@@ -36,19 +38,21 @@ const MAY_NAME: [(&str, &[&str]); 15] = [
     ),
     (
         "report",
-        &["analyze", "discover", "error", "evaluate", "graph", "model"],
+        &[
+            "analyze", "contain", "discover", "error", "evaluate", "graph", "model", "visible",
+        ],
     ),
     (
         "spec",
         &[
-            "analyze", "discover", "engine", "error", "graph", "metric", "model", "task", "input",
+            "analyze", "discover", "engine", "error", "graph", "metric", "model", "task", "visible", "input",
         ],
     ),
     (
         "run",
         &[
-            "analyze", "discover", "engine", "error", "evaluate", "events", "graph", "metric",
-            "model", "report", "score", "spec", "task", "input",
+            "analyze", "contain", "discover", "engine", "error", "evaluate", "events", "graph",
+            "metric", "model", "report", "score", "spec", "task", "visible", "input",
         ],
     ),
 ];

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use secateur::Result;
+use secateur::{Result, visible};
 use secateur::run::exit_code;
 use secateur::spec::{SpecFile, check_any_spec};
 
@@ -299,7 +299,7 @@ fn recipe(args: &SaeArgs) -> String {
 /// Runs a spec and prints its report.
 pub(super) fn run_text(text: &str, batch: &BatchArgs, quiet: bool) -> Result<u8> {
     if !quiet {
-        output::message(&format!("as a spec file: {text}"));
+        output::message(&visible(&format!("as a spec file: {text}")));
     }
     let path = Path::new(COMMAND_LINE);
     let spec = SpecFile {
@@ -309,8 +309,8 @@ pub(super) fn run_text(text: &str, batch: &BatchArgs, quiet: bool) -> Result<u8>
     let reports = run_jobs(&[spec], 1, batch, quiet)?;
     let shown = reports.iter().filter(|it| !quiet && it.result.is_ok());
     for report in shown {
-        let text = fs_err::read(report.job.folder.join("report.txt"))?;
-        output::data(&text)?;
+        let text = fs_err::read_to_string(report.job.folder.join("report.txt"))?;
+        output::text(&text)?;
     }
     Ok(exit_code([], &reports))
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use secateur::Result;
+use secateur::{Result, visible};
 use secateur::graph::{ComputationGraph, Granularity, KeyValue, NeuronNodes};
 use secateur::model::ModelConfig;
 use secateur::model::read_header;
@@ -39,7 +39,7 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<u8> {
                 (_, Some(number)) => thousands(number as usize),
                 _ => value.to_string(),
             };
-            format!("{key:<15} {shown}\n")
+            visible(&format!("{key:<15} {shown}\n")).into_owned()
         };
         facts.iter().map(line).collect()
     };

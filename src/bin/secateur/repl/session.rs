@@ -8,7 +8,7 @@ use secateur::model::{LoadedModel, load_model_within};
 use secateur::report::prompt_text;
 use secateur::run::run_prompt;
 use secateur::spec::{AnalysisSpec, Spec, check_any_spec};
-use secateur::{Error, Result};
+use secateur::{Error, Result, visible};
 
 use super::{Command, HELP};
 use crate::output;
@@ -226,9 +226,9 @@ impl Session {
         let spec = self.spec(question)?;
         let report = self.ask(question, &spec)?;
         if !self.quiet {
-            output::message(&format!("as a spec file: {spec}"));
+            output::message(&visible(&format!("as a spec file: {spec}")));
         }
-        output::data(prompt_text(&report).as_bytes())
+        output::text(&prompt_text(&report))
     }
 
     fn tokens(&self) -> Result<()> {
