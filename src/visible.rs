@@ -56,13 +56,13 @@ const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
 pub fn file_name_problem(name: &str) -> Option<&'static str> {
     let forbidden = |letter: char| is_hidden(letter) || r#"/\:*?"<>|"#.contains(letter);
     let stem = name.split('.').next().unwrap_or(name).to_ascii_lowercase();
-    let device = DEVICES.iter().any(|device| match stem.strip_prefix(device) {
-        Some("") => !matches!(*device, "com" | "lpt"),
-        Some(port) => {
-            matches!(*device, "com" | "lpt") && port.len() == 1 && port < ":"
-        }
-        None => false,
-    });
+    let device = DEVICES
+        .iter()
+        .any(|device| match stem.strip_prefix(device) {
+            Some("") => !matches!(*device, "com" | "lpt"),
+            Some(port) => matches!(*device, "com" | "lpt") && port.len() == 1 && port < ":",
+            None => false,
+        });
     if name.is_empty() {
         Some("expected a name")
     } else if name.starts_with('.') {
@@ -88,12 +88,32 @@ mod tests {
 
     #[test]
     fn names_of_files_are_plain() {
-        for good in ["ioi", "a-b_c.d", "Größe 漢", "console", "com10", "lpt", "auxiliary"] {
+        for good in [
+            "ioi",
+            "a-b_c.d",
+            "Größe 漢",
+            "console",
+            "com10",
+            "lpt",
+            "auxiliary",
+        ] {
             assert_eq!(file_name_problem(good), None, "{good}");
         }
         for bad in [
-            "", ".", "..", "a/b", "a\\b", "a\nb", " a", "a\u{202e}b", "a\u{200b}", "\u{feff}a", "NUL", "con.txt",
-            "LPT1", "com9.x",
+            "",
+            ".",
+            "..",
+            "a/b",
+            "a\\b",
+            "a\nb",
+            " a",
+            "a\u{202e}b",
+            "a\u{200b}",
+            "\u{feff}a",
+            "NUL",
+            "con.txt",
+            "LPT1",
+            "com9.x",
         ] {
             assert!(file_name_problem(bad).is_some(), "{bad:?}");
         }

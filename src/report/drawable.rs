@@ -97,7 +97,10 @@ pub(super) fn drawable(svg: &str) -> Result<Document<'_>, String> {
             format!("line {line}: {problem}")
         })?;
     }
-    if !document.root_element().has_tag_name(("http://www.w3.org/2000/svg", "svg")) {
+    if !document
+        .root_element()
+        .has_tag_name(("http://www.w3.org/2000/svg", "svg"))
+    {
         return Err("it does not begin with <svg xmlns=\"http://www.w3.org/2000/svg\">".into());
     }
     Ok(document)
@@ -186,7 +189,9 @@ fn depth(svg: &str) -> usize {
     while let Some(next) = bytes[at..].iter().position(|byte| *byte == b'<') {
         at += next + 1;
         let skipped = [("!--", "-->"), ("![CDATA[", "]]>"), ("?", "?>")];
-        let skipped = skipped.iter().find(|(start, _)| bytes[at..].starts_with(start.as_bytes()));
+        let skipped = skipped
+            .iter()
+            .find(|(start, _)| bytes[at..].starts_with(start.as_bytes()));
         if let Some((_, end)) = skipped {
             match svg.get(at..).and_then(|rest| rest.find(end)) {
                 Some(length) => at += length,
@@ -236,7 +241,16 @@ mod tests {
         for good in ["1", "-2.5", "100%", "12px", "1e3", ".5"] {
             assert!(is_number(good), "{good}");
         }
-        for bad in ["", "nan", "inf", "97.5.5", "2147483647", "1e39", "1foo", "1e400"] {
+        for bad in [
+            "",
+            "nan",
+            "inf",
+            "97.5.5",
+            "2147483647",
+            "1e39",
+            "1foo",
+            "1e400",
+        ] {
             assert!(!is_number(bad), "{bad}");
         }
         assert!(numbers_are_small("M46.8 -86.6h4.8l-3 3.6L.5.5-1e-2Z"));

@@ -90,7 +90,10 @@ fn parse(svg: &str, name: &str) -> Result<usvg::Tree> {
     options.font_family = family;
     let not_ours = |problem: String| {
         let hint = "hint: `render` converts SVG files that secateur wrote";
-        Error::data(name, format!("not an SVG picture of secateur: {problem}\n{hint}"))
+        Error::data(
+            name,
+            format!("not an SVG picture of secateur: {problem}\n{hint}"),
+        )
     };
     let document = drawable(svg).map_err(not_ours)?;
     usvg::Tree::from_xmltree(&document, &options).map_err(|error| not_ours(error.to_string()))

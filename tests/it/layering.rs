@@ -45,7 +45,8 @@ const MAY_NAME: [(&str, &[&str]); 17] = [
     (
         "spec",
         &[
-            "analyze", "discover", "engine", "error", "graph", "metric", "model", "task", "visible", "input",
+            "analyze", "discover", "engine", "error", "graph", "metric", "model", "task",
+            "visible", "input",
         ],
     ),
     (

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use secateur::{Result, visible};
 use secateur::run::exit_code;
 use secateur::spec::{SpecFile, check_any_spec};
+use secateur::{Result, visible};
 
 use super::run::run_jobs;
 use crate::args::{

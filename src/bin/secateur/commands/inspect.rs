@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use secateur::{Result, visible};
 use secateur::graph::{ComputationGraph, Granularity, KeyValue, NeuronNodes};
 use secateur::model::ModelConfig;
 use secateur::model::read_header;
 use secateur::report::thousands;
+use secateur::{Result, visible};
 use serde_json::{Value, json};
 
 use crate::args::InspectArgs;

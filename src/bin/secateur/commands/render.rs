@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use secateur::report::{
-    AnyCircuit, CircuitFile, FigureOptions, NodeRoles, check_svg, exporter, growth_svg, outlined, parse_bench,
-    parse_roles, recoloured, to_dot, to_pdf, to_png, to_svg, to_tikz,
+    AnyCircuit, CircuitFile, FigureOptions, NodeRoles, check_svg, exporter, growth_svg, outlined,
+    parse_bench, parse_roles, recoloured, to_dot, to_pdf, to_png, to_svg, to_tikz,
 };
 use secateur::run::{read_circuit_text, write_file};
 use secateur::{Error, Result};
