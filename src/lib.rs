@@ -85,6 +85,7 @@
 //!   [`graph::Node`].
 
 pub mod analyze;
+mod contain;
 pub mod discover;
 pub mod engine;
 pub mod error;
@@ -99,7 +100,9 @@ pub mod run;
 pub mod score;
 pub mod spec;
 pub mod task;
+mod visible;
 
+pub use contain::CONTAINED;
 pub use discover::{Method, Search, Target, discover};
 pub use engine::{Ablation, Evaluator, ModelEvaluator, Transformer};
 pub use error::{Error, Result};
@@ -108,3 +111,4 @@ pub use metric::Metric;
 pub use model::load_model;
 pub use spec::RunSpec;
 pub use task::{Example, TaskSource};
+pub use visible::{file_name_problem, is_hidden, visible};

@@ -1,9 +1,12 @@
 //! Axes of plots and scales of heat maps: from numbers to places, with ticks at round numbers.
 
+use super::limits::LARGEST;
 use super::text::thousands;
 
 /// Intervals between ticks that an axis should have, about.
 const TICKS: f64 = 5.0;
+/// Least width of an axis as a share of its largest number: ticks would have the same numbers.
+const LEAST_WIDTH: f64 = 1e-12;
 /// Decades of a logarithmic axis that also has labels at twice and five times a power of ten, at its ends only, and
 /// short ticks without labels.
 const EVERY_STEP: i32 = 2;
@@ -40,12 +43,19 @@ impl Axis {
 
     fn linear(numbers: impl Iterator<Item = f64>, whole: bool, from: f64, to: f64) -> Self {
         let finite = numbers.filter(|number| number.is_finite());
-        let (low, high) = finite.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), number| {
-            (low.min(number), high.max(number))
-        });
+        let bounded = finite.map(|number| number.clamp(-LARGEST, LARGEST));
+        let (low, high) = bounded
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), number| {
+                (low.min(number), high.max(number))
+            });
+        let size = low.abs().max(high.abs());
         let (low, high) = match high - low {
-            width if width > 0.0 => (low, high),
-            _ if low.is_finite() => (low - 0.5, high + 0.5),
+            width if width > (size * LEAST_WIDTH).max(1.0 / LARGEST) => (low, high),
+            // As good as equal; half of one would be lost beside very large numbers.
+            _ if low.is_finite() => {
+                let room = if size < 1e9 { 0.5 } else { 0.1 * size };
+                (low - room, high + room)
+            }
             _ => (0.0, 1.0),
         };
         let step = round_step((high - low) / TICKS);
@@ -71,7 +81,8 @@ impl Axis {
     /// ten, or at a power of ten when it is long.
     pub(super) fn logarithmic(numbers: impl Iterator<Item = f64>, from: f64, to: f64) -> Self {
         let positive = numbers.filter(|number| number.is_finite() && *number > 0.0);
-        let (low, high) = positive.fold((f64::INFINITY, 0.0), |(low, high), number| {
+        let bounded = positive.map(|number| number.clamp(1.0 / LARGEST, LARGEST));
+        let (low, high) = bounded.fold((f64::INFINITY, 0.0), |(low, high), number| {
             (f64::min(low, number), f64::max(high, number))
         });
         let (low, high) = if low <= high {
@@ -130,6 +141,7 @@ impl Axis {
 
     /// Where a number is.
     pub(super) fn place(&self, number: f64) -> f64 {
+        let number = number.clamp(-LARGEST, LARGEST);
         let share = if self.log {
             // What is not positive is at the end.
             let clamped = number.max(self.low);
@@ -238,6 +250,35 @@ mod tests {
             labels([1e-9, 20.0]),
             ("1e\u{2212}9 1e\u{2212}7 1e\u{2212}5 0.001 0.1 10".into(), 0)
         );
+    }
+
+    #[test]
+    fn axes_hold_any_numbers() {
+        let largest = f64::MAX;
+        for numbers in [
+            [largest, -largest],
+            [largest, largest],
+            [5e-324, 0.0],
+            [1e17, 1e17],
+            [1.0, 1.0 + f64::EPSILON],
+            [-0.0, 0.0],
+            [f64::NAN, f64::INFINITY],
+            [1e-300, 1e300],
+        ] {
+            for axis in [
+                Axis::new(numbers.into_iter(), 0.0, 100.0),
+                Axis::of_counts(&numbers, 0.0, 100.0),
+                Axis::logarithmic(numbers.into_iter(), 0.0, 100.0),
+            ] {
+                assert!((1..=20).contains(&axis.ticks.len()), "{numbers:?}");
+                for number in numbers.into_iter().filter(|it| it.is_finite()) {
+                    let place = axis.place(number);
+                    assert!((-0.1..=100.1).contains(&place), "{numbers:?}: {place}");
+                }
+                let ticks: Vec<f64> = axis.ticks.iter().map(|tick| axis.place(*tick)).collect();
+                assert!(ticks.is_sorted_by(|one, next| one < next), "{ticks:?}");
+            }
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use ron::extensions::Extensions;
 use serde::{Deserialize, Serialize};
 
-use super::limits::{EdgeIndex, check_shape};
+use super::limits::{EdgeIndex, check_number, check_shape};
 use crate::error::{Error, Result};
 use crate::graph::{Circuit, ComputationGraph, EdgeMask, Granularity, PositionSplit};
 use crate::model::{ModelConfig, ModelIdentity};
@@ -181,6 +181,10 @@ impl CircuitFile {
             problem,
         };
         check_shape(&self.model.config, &self.neurons, self.spans.len()).map_err(whole)?;
+        for (name, figure) in &self.figures {
+            let problem = |problem| whole(format!("figure {name:?}: {problem}"));
+            check_number(*figure).map_err(problem)?;
+        }
         let graph = ComputationGraph::new(&self.model.config, &self.granularity, &self.neurons)
             .map_err(|error| whole(error.to_string()))?;
         let graph = match self.granularity.positions {
@@ -218,12 +222,9 @@ impl CircuitFile {
             }
             kept.insert(writer, reader);
             if let Some(score) = entry.score {
-                if !score.is_finite() {
-                    return Err(mistake(format!(
-                        "edge `{}`: its score, {score}, is not a finite number",
-                        entry.edge
-                    )));
-                }
+                check_number(score).map_err(|problem| {
+                    mistake(format!("edge `{}`: its score, {problem}", entry.edge))
+                })?;
                 scores.get_or_insert_with(|| vec![0.0; graph.edge_count()])[edge] = score;
             }
         }

@@ -56,11 +56,30 @@ pub(super) fn number(number: f64) -> String {
     format!("{number:?}")
 }
 
-/// A field, quoted where it must be.
+/// A field of text, quoted where it must be. What a spreadsheet would take for a formula gets an apostrophe in front, by
+/// which it is text there; numbers are not fields of text.
 pub(super) fn field(text: &str) -> String {
-    if text.contains([',', '"', '\n', '\r']) {
-        format!("\"{}\"", text.replace('"', "\"\""))
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
+    if formula || text.contains([',', '"', '\n', '\r']) {
+        let apostrophe = if formula { "'" } else { "" };
+        format!("\"{apostrophe}{}\"", text.replace('"', "\"\""))
     } else {
         text.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_no_formula() {
+        assert_eq!(field("ioi, two"), "\"ioi, two\"");
+        assert_eq!(field("a-b=c"), "a-b=c");
+        assert_eq!(field(" \"a\""), "\" \"\"a\"\"\"");
+        for start in ["=", "+", "-", "@", "\t", "\r"] {
+            assert_eq!(field(&format!("{start}1+1")), format!("\"'{start}1+1\""));
+        }
+        assert_eq!(number(-0.5), "-0.5");
     }
 }

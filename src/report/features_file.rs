@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::figure::{Figure, FigureEdge, FigureNode, Port};
 use super::figure_nodes::row;
+use super::limits::check_number;
 use super::style::Style;
 use super::text::{clip, number_of, short};
 use crate::analyze::feature_circuit::{FeatureCircuitReport, FeatureEdge};
@@ -147,10 +148,12 @@ impl FeaturesFile {
         }
         let scores = self.nodes.iter().map(|node| node.score);
         let mut scores = scores.chain(self.edges.iter().map(|edge| edge.score));
-        if scores.any(|score| !score.is_finite()) {
-            return Err("a score is not a finite number".into());
-        }
-        Ok(())
+        scores
+            .try_for_each(check_number)
+            .map_err(|problem| format!("a score: {problem}"))?;
+        self.figures.iter().try_for_each(|(name, figure)| {
+            check_number(*figure).map_err(|problem| format!("figure {name:?}: {problem}"))
+        })
     }
 
     /// The circuit as a figure.

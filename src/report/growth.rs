@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::limits::read_figures;
 use super::plot::{Look, Plot, PlotPoint, Scale, Series, side_by_side};
 use super::text::thousands;
 use crate::error::{Error, Result};
@@ -119,10 +120,8 @@ pub fn parse_bench(text: &str, name: &str) -> Result<Vec<BenchRecord>> {
     let records = lines.filter(|(_, line)| !line.trim().is_empty());
     records
         .map(|(index, line)| {
-            serde_json::from_str(line).map_err(|error| {
-                let place = format!("{name}:{}", index + 1);
-                Error::data(place, format!("not a record of `bench --json`: {error}"))
-            })
+            let place = format!("{name}:{}: not a record of `bench --json`", index + 1);
+            read_figures(line, &place)
         })
         .collect()
 }

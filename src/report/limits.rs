@@ -2,14 +2,57 @@
 
 use std::collections::BTreeMap;
 
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, MOST_SPANS, NeuronNodes, Node, Reader};
 use crate::model::ModelConfig;
 
+/// Largest score or figure of a file: sums and squares of any number of them are finite.
+pub(super) const LARGEST: f64 = 1e100;
 const MAX_LAYERS: usize = 1_000;
 const MAX_HEADS: usize = 1_024;
 const MAX_WIDTH: usize = 1 << 24;
 /// Largest graph a file may describe; a model of 70 billion parameters has 40 million edges.
 const MAX_EDGES: usize = 1 << 26;
+
+/// Refuses a number with which nothing can be computed or drawn, in words.
+pub(super) fn check_number(number: f64) -> Result<(), String> {
+    if !number.is_finite() {
+        return Err(format!("{number} is not a finite number"));
+    }
+    if number.abs() > LARGEST {
+        return Err(format!(
+            "{number:e} is too large; numbers up to {LARGEST:e} can be drawn"
+        ));
+    }
+    Ok(())
+}
+
+/// A value of JSON whose numbers can all be drawn. `name` is for messages.
+///
+/// # Errors
+/// When the text is no JSON of this form, or holds a number that is too large.
+pub fn read_figures<T: DeserializeOwned>(text: &str, name: &str) -> Result<T> {
+    let fail = |problem: String| Error::data(name, problem);
+    let value = serde_json::from_str(text).map_err(|error| fail(error.to_string()))?;
+    let all: Value = serde_json::from_str(text).map_err(|error| fail(error.to_string()))?;
+    check_numbers(&all).map_err(fail)?;
+    Ok(value)
+}
+
+/// The first number that is too large, with its key.
+fn check_numbers(value: &Value) -> Result<(), String> {
+    match value {
+        Value::Number(number) => number.as_f64().map_or(Ok(()), check_number),
+        Value::Array(values) => values.iter().try_for_each(check_numbers),
+        Value::Object(keys) => keys.iter().try_for_each(|(key, value)| {
+            check_numbers(value).map_err(|problem| format!("`{key}`: {problem}"))
+        }),
+        _ => Ok(()),
+    }
+}
 
 /// Refuses shapes that no model has, in words.
 pub(super) fn check_shape(
@@ -87,7 +130,7 @@ impl<'a> EdgeIndex<'a> {
         }
     }
 
-    pub(super) fn edge(&self, name: &str) -> crate::Result<usize> {
+    pub(super) fn edge(&self, name: &str) -> Result<usize> {
         let found = || {
             let (ends, span) = self.graph.split_span(name).ok()?;
             let (from, to) = ends.split_once("->")?;

@@ -10,6 +10,8 @@ mod compare;
 mod csv;
 mod curves;
 mod dot;
+#[cfg(feature = "pictures")]
+mod drawable;
 mod eap_json;
 mod edit;
 mod effect;
@@ -79,13 +81,14 @@ pub use lens::{
     attribution_csv, lens_csv, lens_kl_svg, lens_probability_svg, lens_text, tuned_csv,
 };
 pub use lens_maps::{attribution_svg, lens_html, lens_svg, tuned_lens_svg};
+pub use limits::read_figures;
 pub use neurons::{doses_svg, neurons_csv, neurons_text};
 pub use paper::{PaperBaseline, PaperPoint, PaperReport, PaperResult, numbers_tex, result_names};
 pub use patchscope::{
     grid_csv, grid_svg, patchscope_text, precision_svg, surprisal_svg, told_text,
 };
 #[cfg(feature = "pictures")]
-pub use picture::{MOST_PIXELS, Pdf, Png, outlined, to_pdf, to_png};
+pub use picture::{MOST_PIXELS, Pdf, Png, check_svg, outlined, to_pdf, to_png};
 pub use plot_colours::recoloured;
 pub use prompt::{prompt_csv, prompt_text};
 pub use relation::{betas_svg, ranks_svg, relation_csv, relation_svg, relation_text, subjects_csv};

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::CircuitFile;
 use super::latex::plain_latex;
+use super::limits::read_figures;
 use super::text::{Text, one_line};
 use crate::error::{Error, Result};
 
@@ -63,7 +64,7 @@ impl PaperReport {
     /// # Errors
     /// When the text is no JSON of this form.
     pub fn parse(text: &str, name: &str) -> Result<Self> {
-        serde_json::from_str(text).map_err(|error| Error::data(name, error.to_string()))
+        read_figures(text, name)
     }
 }
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 
 use resvg::{tiny_skia, usvg};
 
+use super::drawable::drawable;
 use super::figure::{Figure, FigureOptions};
 use super::{CircuitFile, Exporter, to_svg};
+use crate::contain::contained;
 use crate::error::{Error, Result};
 
 /// Pixels of a PNG at most, in both directions together.
@@ -49,11 +51,23 @@ impl Exporter for Png {
     }
 }
 
-/// A picture's parts, with text laid out in our font. `name` is for messages.
+/// What `work` makes of a picture's parts, with text laid out in our font. `name` is for messages.
 ///
 /// # Errors
-/// When the text is no SVG.
-pub(super) fn parse(svg: &str, name: &str) -> Result<usvg::Tree> {
+/// When the text is no SVG of the kind that we draw, or as `work`.
+pub(super) fn drawn<T: Send>(
+    svg: &str,
+    name: &str,
+    work: impl FnOnce(&usvg::Tree) -> Result<T> + Send,
+) -> Result<T> {
+    // Sums of permitted numbers can still be too large for the libraries.
+    contained(|| work(&parse(svg, name)?)).unwrap_or_else(|panic| {
+        let problem = format!("cannot be drawn: {panic}");
+        Err(Error::data(name, problem))
+    })
+}
+
+fn parse(svg: &str, name: &str) -> Result<usvg::Tree> {
     let mut options = usvg::Options {
         // Nothing outside of the text is read.
         image_href_resolver: usvg::ImageHrefResolver {
@@ -74,8 +88,23 @@ pub(super) fn parse(svg: &str, name: &str) -> Result<usvg::Tree> {
     let family = family.ok_or_else(|| Error::Bug("the embedded font has no name".into()))?;
     fonts.set_sans_serif_family(family.clone());
     options.font_family = family;
-    usvg::Tree::from_str(svg, &options)
-        .map_err(|error| Error::data(name, format!("not an SVG picture: {error}")))
+    let not_ours = |problem: String| {
+        let hint = "hint: `render` converts SVG files that secateur wrote";
+        Error::data(
+            name,
+            format!("not an SVG picture of secateur: {problem}\n{hint}"),
+        )
+    };
+    let document = drawable(svg).map_err(not_ours)?;
+    usvg::Tree::from_xmltree(&document, &options).map_err(|error| not_ours(error.to_string()))
+}
+
+/// Refuses an SVG file that no other format can be made of: one that is none, or not of the kind that we draw.
+///
+/// # Errors
+/// With what is wrong and its line.
+pub fn check_svg(svg: &str, name: &str) -> Result<()> {
+    drawn(svg, name, |_| Ok(()))
 }
 
 /// An SVG picture as PDF, a pixel as a point, its text as outlines. `name` is for messages.
@@ -84,11 +113,12 @@ pub(super) fn parse(svg: &str, name: &str) -> Result<usvg::Tree> {
 /// When the text is no SVG.
 pub fn to_pdf(svg: &str, name: &str) -> Result<Vec<u8>> {
     // Embedded fonts would get their numbers in the order of a hash table.
-    let tree = parse(&outlined(svg, name)?, name)?;
-    let (options, page) = Default::default();
-    svg2pdf::to_pdf(&tree, options, page)
-        .map(|pdf| in_order(&pdf))
-        .map_err(|error| Error::data(name, format!("cannot be written as PDF: {error}")))
+    drawn(&outlined(svg, name)?, name, |tree| {
+        let (options, page) = Default::default();
+        svg2pdf::to_pdf(tree, options, page)
+            .map(|pdf| in_order(&pdf))
+            .map_err(|error| Error::data(name, format!("cannot be written as PDF: {error}")))
+    })
 }
 
 /// A PDF whose resources are in order: they come in that of a hash table, another in each run. Entries trade places within
@@ -119,7 +149,10 @@ fn in_order(pdf: &[u8]) -> Vec<u8> {
 /// # Errors
 /// When the text is no SVG, or the picture would have no pixels or more than [`MOST_PIXELS`].
 pub fn to_png(svg: &str, name: &str, width: Option<u32>) -> Result<Vec<u8>> {
-    let tree = parse(svg, name)?;
+    drawn(svg, name, |tree| png(tree, width))
+}
+
+fn png(tree: &usvg::Tree, width: Option<u32>) -> Result<Vec<u8>> {
     let size = tree.size();
     let width = width.unwrap_or((2.0 * size.width()).ceil() as u32);
     let scale = f64::from(width) / f64::from(size.width());
@@ -134,7 +167,7 @@ pub fn to_png(svg: &str, name: &str, width: Option<u32>) -> Result<Vec<u8>> {
     // To the last row of pixels, which would be half empty otherwise.
     let down = height / f64::from(size.height());
     let transform = tiny_skia::Transform::from_scale(scale as f32, down as f32);
-    resvg::render(&tree, transform, &mut pixels.as_mut());
+    resvg::render(tree, transform, &mut pixels.as_mut());
     pixels
         .encode_png()
         .map_err(|error| Error::Bug(format!("PNG: {error}")))
@@ -151,5 +184,5 @@ pub fn outlined(svg: &str, name: &str) -> Result<String> {
         transforms_precision: 4,
         ..usvg::WriteOptions::default()
     };
-    Ok(parse(svg, name)?.to_string(&options))
+    drawn(svg, name, |tree| Ok(tree.to_string(&options)))
 }

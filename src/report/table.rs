@@ -1,9 +1,13 @@
 //! Plain tables of text: columns padded, the first ones to the left, numbers to the right.
 
+use super::text::clip;
+
 /// A table with a header line; the first `left` columns are aligned to the left.
 pub fn table(header: &[&str], rows: &[Vec<String>], left: usize) -> String {
     let mut lines = vec![header.iter().map(ToString::to_string).collect::<Vec<_>>()];
-    lines.extend_from_slice(rows);
+    // Nothing in a cell moves the cursor or turns the direction of text.
+    let shown = |row: &Vec<String>| row.iter().map(|cell| clip(cell, usize::MAX)).collect();
+    lines.extend(rows.iter().map(shown));
     let width = |column: usize| {
         let cells = lines.iter().filter_map(|line| line.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
@@ -39,6 +43,7 @@ pub fn table_within(header: &[&str], rows: &[Vec<String>], left: usize, columns:
     let widest = widest.unwrap_or(0);
     let paragraphs = rows.iter().map(|row| {
         let lines = header.iter().zip(row).flat_map(|(name, cell)| {
+            let cell = &clip(cell, usize::MAX);
             let names = std::iter::once(*name).chain(std::iter::repeat(""));
             let parts = broken(cell, columns.saturating_sub(widest + 2).max(NARROWEST));
             let lines = names.zip(parts);

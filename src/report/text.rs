@@ -2,6 +2,8 @@
 
 use std::fmt::{self, Write};
 
+use crate::visible::is_hidden;
+
 /// A growing file.
 #[derive(Default)]
 pub(super) struct Text(pub(super) String);
@@ -19,7 +21,7 @@ impl Text {
 /// Characters of a title or caption that a figure shows at most.
 const LONGEST: usize = 400;
 
-/// One line of text: control characters replaced, very long text cut with an ellipsis.
+/// One line of text: hidden characters replaced, very long text cut with an ellipsis.
 pub(super) fn one_line(text: &str) -> String {
     clip(text, LONGEST)
 }
@@ -28,8 +30,7 @@ pub(super) fn one_line(text: &str) -> String {
 pub(super) fn clip(text: &str, longest: usize) -> String {
     let plain = |character: char| match character {
         '\n' | '\r' | '\t' => ' ',
-        '\u{fffe}' | '\u{ffff}' => '\u{fffd}',
-        other if other.is_control() => '\u{fffd}',
+        other if is_hidden(other) => '\u{fffd}',
         other => other,
     };
     if text.chars().count() <= longest {

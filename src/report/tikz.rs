@@ -7,7 +7,7 @@ use resvg::usvg;
 
 use super::figure::{Figure, FigureOptions};
 use super::latex::plain_latex;
-use super::picture::parse;
+use super::picture::drawn;
 use super::text::Text;
 use super::{CircuitFile, Exporter, to_svg};
 use crate::error::Result;
@@ -35,9 +35,11 @@ impl Exporter for Tikz {
 /// # Errors
 /// When the text is no SVG.
 pub fn to_tikz(svg: &str, name: &str) -> Result<String> {
-    let tree = parse(svg, name)?;
-    let mut picture = Picture::default();
-    picture.group(tree.root(), 1.0);
+    let picture = drawn(svg, name, |tree| {
+        let mut picture = Picture::default();
+        picture.group(tree.root(), 1.0);
+        Ok(picture)
+    })?;
     let mut out = Text::default();
     out.line(format_args!("% needs \\usepackage{{tikz}}"));
     out.line(format_args!("\\begin{{tikzpicture}}[x=1bp,y=-1bp]"));

@@ -14,6 +14,7 @@ use super::record::{Circumstances, Inputs, RECORD_FILE, RunRecord, Summary, cont
 use super::sae_checkpoint;
 use super::unchanged::DataFiles;
 use super::{analysis_job, circuit_job};
+use crate::contain::panic_message;
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer};
 use crate::model::{LoadedModel, PrependBos};
@@ -234,13 +235,6 @@ fn inputs(job: &Job, model: &LoadedModel, data_files: &DataFiles) -> Inputs {
 /// Runs `work` and turns a panic into [`Error::Bug`].
 pub(super) fn without_panic<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     // The state that `work` leaves behind after a panic is dropped, so nobody sees it half changed.
-    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).unwrap_or_else(|panic| {
-        let message = panic
-            .downcast_ref::<String>()
-            .map(String::as_str)
-            .or_else(|| panic.downcast_ref::<&str>().copied());
-        Err(Error::Bug(
-            message.unwrap_or("a panic without message").to_owned(),
-        ))
-    })
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(Error::Bug(panic_message(&*panic))))
 }

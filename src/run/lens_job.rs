@@ -129,7 +129,7 @@ fn fits(config: &ModelConfig, name: &str, question: &Lens) -> Result<()> {
     match fit
         .train
         .iter()
-        .find(|layer| **layer + 1 >= config.n_layers)
+        .find(|layer| layer.saturating_add(1) >= config.n_layers)
     {
         None => Ok(()),
         Some(layer) => Err(Error::Usage(format!(

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::eval::read_circuit_text;
 use crate::error::{Error, Result};
 use crate::input::{self, GIB};
-use crate::report::{CircuitFile, Comparison, PaperReport, PaperResult};
+use crate::report::{CircuitFile, Comparison, PaperReport, PaperResult, read_figures};
 
 /// The results in these folders and below them, in order of their paths.
 ///
@@ -136,8 +136,8 @@ struct Random {
 }
 
 fn read_result(report: &Path, circuit: &Path) -> Result<Comparison> {
-    let figures: Report = serde_json::from_str(&read_circuit_text(report)?)
-        .map_err(|error| Error::data(report.display().to_string(), error.to_string()))?;
+    let name = report.display().to_string();
+    let figures: Report = read_figures(&read_circuit_text(report)?, &name)?;
     let file = read_circuit(circuit)?;
     Ok(Comparison {
         name: file.name,

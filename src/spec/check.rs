@@ -14,6 +14,7 @@ use crate::error::{Error, Result, SpecMistake};
 use crate::graph::Mlps;
 use crate::model::{added, builtin_models};
 use crate::task::{InContext, Induction, MOST_SHOTS, TaskSource};
+use crate::visible::file_name_problem;
 
 pub(super) use analysis::analysis_mistakes;
 
@@ -21,6 +22,11 @@ pub(super) use analysis::analysis_mistakes;
 const PAIRS: std::ops::RangeInclusive<usize> = 2..=1_000_000;
 /// Most gradient runs of EAP-IG.
 const MAX_STEPS: usize = 1000;
+/// Most edges and neurons that are asked for: more than the largest model has.
+const MAX_EDGES: usize = 1_000_000_000;
+const MAX_NEURONS: usize = 10_000_000;
+/// Longest prompt of the induction task.
+const MAX_LENGTH: usize = 1 << 16;
 /// Most training steps of optimal ablation.
 const MAX_TRAINING: usize = 1_000_000;
 /// Largest faithfulness a target can ask for.
@@ -99,6 +105,14 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// A number from 1.
+    fn within(&mut self, key: &str, most: usize, got: usize) {
+        self.require((1..=most).contains(&got), key, || match got {
+            0 => "expected at least 1, got 0".into(),
+            _ => format!("expected at most {most}, got {got}"),
+        });
+    }
+
     fn at_most(&mut self, key: &str, got: usize, most: usize) {
         self.require(got <= most, key, || {
             format!("expected at most {most}, got {got}")
@@ -109,7 +123,7 @@ impl<'a> Check<'a> {
         self.require(format == 1, "format", || {
             format!("expected 1, the format this version reads, got {format}")
         });
-        if let Some(problem) = name_problem(name) {
+        if let Some(problem) = file_name_problem(name) {
             self.require(false, "name", || {
                 format!("{problem}, got {name:?}: the name is the folder of the results")
             });
@@ -156,8 +170,9 @@ impl<'a> Check<'a> {
             || format!("expected {} to {}, got {pairs}", PAIRS.start(), PAIRS.end()),
         );
         if let TaskSource::Induction(Induction { length, .. }) = task {
-            self.require(*length >= 4, &format!("{key}.Induction.length"), || {
-                format!("expected at least 4 (a word, A, B and A again), got {length}")
+            let fits = (4..=MAX_LENGTH).contains(length);
+            self.require(fits, &format!("{key}.Induction.length"), || {
+                format!("expected 4 (a word, A, B and A again) to {MAX_LENGTH}, got {length}")
             });
         }
         if let TaskSource::InContext(InContext { shots, .. }) = task {
@@ -266,18 +281,14 @@ impl<'a> Check<'a> {
                 self.require(edges.is_some() != share.is_some(), "select.TopN", || {
                     "expected either `edges: n` or `share: x`".into()
                 });
-                self.require(edges != Some(0), "select.TopN.edges", || {
-                    "expected at least 1, got 0".into()
-                });
+                self.within("select.TopN.edges", MAX_EDGES, edges.unwrap_or(1));
                 let share = share.unwrap_or(1.0);
                 self.require(share > 0.0 && share <= 1.0, "select.TopN.share", || {
                     format!("expected more than 0 and at most 1, got {share}")
                 });
             }
             Select::Greedy { edges } => {
-                self.require(edges >= 1, "select.Greedy.edges", || {
-                    "expected at least 1, got 0".into()
-                });
+                self.within("select.Greedy.edges", MAX_EDGES, edges);
             }
             Select::Threshold(least) => {
                 let fits = least.is_finite() && least >= 0.0;
@@ -306,9 +317,7 @@ impl<'a> Check<'a> {
             return;
         };
         let key = "granularity.mlps.Neurons";
-        self.require(*top >= 1, &format!("{key}.top"), || {
-            "expected at least 1, got 0".into()
-        });
+        self.within(&format!("{key}.top"), MAX_NEURONS, *top);
         self.require(!layers.is_empty(), &format!("{key}.layers"), || {
             "expected at least one layer".into()
         });
@@ -327,24 +336,6 @@ impl<'a> Check<'a> {
                 self.add(&key, format!("{output:?} is listed twice"));
             }
         }
-    }
-}
-
-/// Why a name cannot be a folder.
-fn name_problem(name: &str) -> Option<&'static str> {
-    let forbidden = |letter: char| letter.is_control() || r#"/\:*?"<>|"#.contains(letter);
-    if name.is_empty() {
-        Some("expected a name")
-    } else if name.starts_with('.') {
-        Some("expected a name that does not begin with a dot")
-    } else if name.contains(forbidden) {
-        Some(r#"expected a name without / \ : * ? " < > | and control characters"#)
-    } else if name.trim() != name {
-        Some("expected a name without space around it")
-    } else if name.len() > 200 {
-        Some("expected a name of at most 200 bytes")
-    } else {
-        None
     }
 }
 

@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The top-level modules that a module may name, itself left out.
-const MAY_NAME: [(&str, &[&str]); 15] = [
+const MAY_NAME: [(&str, &[&str]); 17] = [
+    ("contain", &[]),
+    ("visible", &[]),
     ("error", &[]),
     ("events", &[]),
     ("input", &["error"]),
-    ("model", &["error", "input"]),
+    ("model", &["contain", "error", "input", "visible"]),
     ("graph", &["error", "model"]),
     ("task", &["error", "input", "model"]),
     ("metric", &["model", "task"]),
@@ -36,19 +38,22 @@ const MAY_NAME: [(&str, &[&str]); 15] = [
     ),
     (
         "report",
-        &["analyze", "discover", "error", "evaluate", "graph", "model"],
+        &[
+            "analyze", "contain", "discover", "error", "evaluate", "graph", "model", "visible",
+        ],
     ),
     (
         "spec",
         &[
             "analyze", "discover", "engine", "error", "graph", "input", "metric", "model", "task",
+            "visible",
         ],
     ),
     (
         "run",
         &[
-            "analyze", "discover", "engine", "error", "evaluate", "events", "graph", "input",
-            "metric", "model", "report", "score", "spec", "task",
+            "analyze", "contain", "discover", "engine", "error", "evaluate", "events", "graph",
+            "input", "metric", "model", "report", "score", "spec", "task", "visible",
         ],
     ),
 ];

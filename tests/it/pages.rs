@@ -58,7 +58,12 @@ fn names_in(spec: &str) -> Vec<String> {
     let error = check_any_spec(spec.as_bytes(), Path::new("spec.ron")).unwrap_err();
     let error = error.to_string();
     let (_, list) = error.split_once("expected ").expect(&error);
-    let names: Vec<String> = list.split('`').skip(1).step_by(2).map(String::from).collect();
+    let names: Vec<String> = list
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .map(String::from)
+        .collect();
     assert!(!names.is_empty(), "{error}");
     names
 }
@@ -151,7 +156,10 @@ fn flags_in_the_pages_are_those_of_the_commands() {
             let known = flags(help);
             for flag in flags(&line) {
                 seen += 1;
-                assert!(known.contains(&flag), "{name}: {command} has no {flag}: {line}");
+                assert!(
+                    known.contains(&flag),
+                    "{name}: {command} has no {flag}: {line}"
+                );
             }
         }
     }
@@ -184,18 +192,30 @@ fn every_key_and_value_of_a_spec_is_in_both_tables() {
         ("precision", expected("F32", "Bogus")),
         ("prepend_bos", expected("Auto", "Bogus")),
     ];
-    for (file, header) in [("README.md", "| key | values | default |"), ("circuits/README.md", "| key | meaning |")] {
+    for (file, header) in [
+        ("README.md", "| key | values | default |"),
+        ("circuits/README.md", "| key | meaning |"),
+    ] {
         let page = page(file);
         let keys: BTreeSet<String> = table(&page, header)
             .iter()
             .filter_map(|row| row.strip_prefix("| `")?.split('`').next().map(String::from))
             .collect();
-        assert_eq!(keys, expected("    format", "    bogus: 1,\n    format").into_iter().collect(), "{file}");
+        assert_eq!(
+            keys,
+            expected("    format", "    bogus: 1,\n    format")
+                .into_iter()
+                .collect(),
+            "{file}"
+        );
         for (key, values) in &values {
             let in_row = row(&page, key);
             for value in values {
                 let elsewhere = *key == "task" && page.contains(&format!("| `{value}("));
-                assert!(in_row.contains(value.as_str()) || elsewhere, "{file}: {key} may be {value}");
+                assert!(
+                    in_row.contains(value.as_str()) || elsewhere,
+                    "{file}: {key} may be {value}"
+                );
             }
         }
     }
@@ -211,7 +231,9 @@ fn every_key_and_value_of_a_spec_is_in_both_tables() {
 #[test]
 fn every_analysis_and_its_parameters_have_a_page() {
     let spec = |analysis: &str| {
-        format!("(format: 1, name: \"a\", models: [\"builtin:toy-gpt2\"], task: Ioi(pairs: 16), analysis: {analysis})")
+        format!(
+            "(format: 1, name: \"a\", models: [\"builtin:toy-gpt2\"], task: Ioi(pairs: 16), analysis: {analysis})"
+        )
     };
     let readme = page("README.md");
     let (_, section) = readme.split_once("### Other questions").unwrap();
@@ -220,11 +242,16 @@ fn every_analysis_and_its_parameters_have_a_page() {
         let (_, link) = section
             .split_once(&format!("`{analysis}(..)`"))
             .unwrap_or_else(|| panic!("README.md has no {analysis}"));
-        let link = link.split("](").nth(1).and_then(|it| it.split(')').next()).unwrap();
+        let link = link
+            .split("](")
+            .nth(1)
+            .and_then(|it| it.split(')').next())
+            .unwrap();
         let text = page(link);
         for parameter in names_in(&spec(&format!("{analysis}(bogus: 1)"))) {
             assert!(
-                text.contains(&format!("`{parameter}`")) || text.contains(&format!("`{parameter}: ")),
+                text.contains(&format!("`{parameter}`"))
+                    || text.contains(&format!("`{parameter}: ")),
                 "{link} does not have {parameter} of {analysis}"
             );
         }
@@ -260,6 +287,8 @@ fn exit_codes_are_those_of_the_help() {
         .collect();
     let help = done(&secateur(&root(), &["--help"])).replace('\n', " ");
     let (_, codes) = help.split_once("Exit codes: ").unwrap();
-    let codes = codes.split([' ', ',', '.']).filter(|word| word.parse::<u8>().is_ok());
+    let codes = codes
+        .split([' ', ',', '.'])
+        .filter(|word| word.parse::<u8>().is_ok());
     assert_eq!(in_readme, codes.map(String::from).collect());
 }

@@ -20,6 +20,10 @@ const MOST_STEPS: usize = 1000;
 const MOST_FAITHFUL: f64 = 1.5;
 /// Most nodes, edges and contexts that are described.
 const MOST_DESCRIBED: usize = 10_000;
+/// Most features and errors that are kept: more than the largest dictionaries have.
+const MOST_NODES: usize = 1_000_000_000;
+/// Most pairs of prompts on which edges are measured.
+const MOST_PAIRS: usize = 1_000_000;
 
 /// Which features a behaviour needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -105,7 +109,8 @@ impl Keep {
                 (!fits).then_some(("keep.Faithfulness", problem))
             }
             Self::Top(count) => {
-                (count == 0).then(|| ("keep.Top", "expected at least 1, got 0".to_owned()))
+                let problem = format!("expected 1 to {MOST_NODES}, got {count}");
+                (!(1..=MOST_NODES).contains(&count)).then_some(("keep.Top", problem))
             }
             Self::Threshold(least) => {
                 let problem = format!("expected a finite number of at least 0, got {least}");
@@ -233,9 +238,12 @@ impl FeatureCircuit {
             );
         }
         require(
-            self.edges == 0 || self.edge_pairs >= 1,
+            self.edges == 0 || (1..=MOST_PAIRS).contains(&self.edge_pairs),
             "edge_pairs",
-            "expected at least 1, got 0\nhint: edges: 0 leaves edges out".into(),
+            format!(
+                "expected 1 to {MOST_PAIRS}, got {}\nhint: edges: 0 leaves edges out",
+                self.edge_pairs
+            ),
         );
         found.extend(self.training_mistakes());
         found

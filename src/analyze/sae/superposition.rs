@@ -14,6 +14,8 @@ use crate::events::{Event, Observer, phase};
 
 /// Rows of a round.
 const ROUND: usize = 4096;
+/// Most rounds of training.
+const MOST_ROUNDS: usize = 1_000_000;
 /// A feature counts as found where a direction of the dictionary has at least this cosine with it.
 const FOUND: f64 = 0.9;
 
@@ -123,13 +125,17 @@ impl Superposition {
     /// Trains a dictionary of a recipe on so many rounds of rows, and compares it with the known features.
     ///
     /// # Errors
-    /// When the loss is not finite, or the observer interrupts.
+    /// When there are more rounds than anybody waits for, the loss is not finite, or the observer interrupts.
     pub fn recover(
         &self,
         recipe: &Recipe,
         rounds: usize,
         observer: &dyn Observer,
     ) -> Result<Recovery> {
+        if rounds > MOST_ROUNDS {
+            let problem = format!("{rounds} rounds: at most {MOST_ROUNDS} are trained");
+            return Err(Error::Usage(problem));
+        }
         let steps = ROUND.div_ceil(recipe.batch);
         let progress = Progress {
             rounds,

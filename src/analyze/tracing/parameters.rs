@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 /// Most samples of noise.
 const MOST_SAMPLES: usize = 1000;
+/// Most layers restored at a time.
+const MOST_LAYERS: usize = 1000;
 /// Largest noise.
 const LARGEST_NOISE: f64 = 1000.0;
 
@@ -57,6 +59,11 @@ impl Tracing {
             (1..=MOST_SAMPLES).contains(&self.samples),
             "analysis.Tracing.samples",
             format!("expected 1 to {MOST_SAMPLES}, got {}", self.samples),
+        );
+        require(
+            self.window <= MOST_LAYERS,
+            "analysis.Tracing.window",
+            format!("expected at most {MOST_LAYERS}, got {}", self.window),
         );
         require(
             self.layers.is_sorted_by(|one, next| one < next),

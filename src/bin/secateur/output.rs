@@ -2,7 +2,7 @@
 
 use std::io::{ErrorKind, IsTerminal, Write};
 
-use secateur::{Error, Result};
+use secateur::{Error, Result, visible};
 
 /// Writes data to standard output; a reader that has gone away is not an error.
 pub(crate) fn data(bytes: &[u8]) -> Result<()> {
@@ -11,6 +11,11 @@ pub(crate) fn data(bytes: &[u8]) -> Result<()> {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
+}
+
+/// Writes text for people to standard output, hidden characters by their numbers.
+pub(crate) fn text(text: &str) -> Result<()> {
+    data(visible(text).as_bytes())
 }
 
 /// Writes one line to standard error; there is nobody to tell when that fails.
@@ -45,6 +50,8 @@ pub(crate) fn warning_text(warning: &str) -> String {
 }
 
 fn labelled(label: &str, text: impl std::fmt::Display) -> String {
+    let text = text.to_string();
+    let text = visible(&text);
     if !coloured() {
         return format!("{label}: {text}");
     }

@@ -10,7 +10,7 @@ use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
 use crate::error::{Error, Result};
 use crate::graph::{KeyValue, NeuronNodes};
 use crate::model::{Activation, ModelConfig, Norm, Positions};
-use crate::report::limits::check_shape;
+use crate::report::limits::{check_number, check_shape};
 use crate::report::{CIRCUIT_FORMAT, CircuitFile, ModelStamp};
 
 /// A graph file of EAP-IG or MIB, as read.
@@ -140,6 +140,12 @@ impl EapGraph {
                      stream (d_model) and not hidden units of an MLP; such circuits are not supported\n\
                      hint: keep whole nodes, or find a circuit of hidden units with granularity: (mlps: Neurons(..))"
                 )));
+            }
+        }
+        for (name, edge) in &file.edges.0 {
+            if let Some(score) = edge.score {
+                let problem = |problem| bad(format!("edge `{name}`: its score, {problem}"));
+                check_number(score).map_err(problem)?;
             }
         }
         let graph = Self {

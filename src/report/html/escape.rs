@@ -4,12 +4,13 @@ use serde::Serialize;
 
 use crate::error::{Error, Result};
 use crate::report::text::markup;
+use crate::visible::is_hidden;
 
-/// Escapes text for HTML content and quoted attributes; line breaks stay, other control characters are replaced.
+/// Escapes text for HTML content and quoted attributes; line breaks stay, other hidden characters are replaced.
 pub(super) fn html(text: &str) -> String {
     let shown = |character: char| match character {
         '\n' | '\t' => character,
-        other if other.is_control() => '\u{fffd}',
+        other if is_hidden(other) => '\u{fffd}',
         other => other,
     };
     markup(&text.chars().map(shown).collect::<String>())
@@ -29,8 +30,8 @@ pub(super) fn json<V: Serialize>(value: &V) -> Result<String> {
             '<' => out.push_str("\\u003c"),
             '>' => out.push_str("\\u003e"),
             '&' => out.push_str("\\u0026"),
-            '\u{2028}' => out.push_str("\\u2028"),
-            '\u{2029}' => out.push_str("\\u2029"),
+            // The page shows it as what it is, not by what it does to its neighbours.
+            other if is_hidden(other) => out.push('\u{fffd}'),
             other => out.push(other),
         }
     }
@@ -43,13 +44,16 @@ mod tests {
 
     #[test]
     fn nothing_closes_a_script_and_json_stays_the_same_value() {
-        let hostile = "</script><img src=x onerror=alert(1)> & <!-- \u{2028} \"'";
+        let hostile = "</script><img src=x onerror=alert(1)> & <!-- \"'";
         let text = json(&hostile).expect("JSON");
-        assert!(!text.contains(['<', '>', '&', '\u{2028}']), "{text}");
+        assert!(!text.contains(['<', '>', '&']), "{text}");
         let back: String = serde_json::from_str(&text).expect("the same value");
         assert_eq!(back, hostile);
         let shown = html(hostile);
         assert!(!shown.contains(['<', '>', '"', '\'']), "{shown}");
         assert_eq!(html("a\u{0}b\nc"), "a\u{fffd}b\nc");
+        let hidden = "a\u{2028}\u{202e}b\nc";
+        assert_eq!(html(hidden), "a\u{fffd}\u{fffd}b\nc");
+        assert_eq!(json(&hidden).expect("JSON"), "\"a\u{fffd}\u{fffd}b\\nc\"");
     }
 }

@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use secateur::Result;
 use secateur::run::exit_code;
 use secateur::spec::{SpecFile, check_any_spec};
+use secateur::{Result, visible};
 
 use super::run::run_jobs;
 use crate::args::{
@@ -299,7 +299,7 @@ fn recipe(args: &SaeArgs) -> String {
 /// Runs a spec and prints its report.
 pub(super) fn run_text(text: &str, batch: &BatchArgs, quiet: bool) -> Result<u8> {
     if !quiet {
-        output::message(&format!("as a spec file: {text}"));
+        output::message(&visible(&format!("as a spec file: {text}")));
     }
     let path = Path::new(COMMAND_LINE);
     let spec = SpecFile {
@@ -310,8 +310,8 @@ pub(super) fn run_text(text: &str, batch: &BatchArgs, quiet: bool) -> Result<u8>
     let shown = reports.iter().filter(|it| !quiet && it.result.is_ok());
     for report in shown {
         let text =
-            secateur::input::read(&report.job.folder.join("report.txt"), 1 << 30, "a report")?;
-        output::data(&text)?;
+            secateur::input::read_text(&report.job.folder.join("report.txt"), 1 << 30, "a report")?;
+        output::text(&text)?;
     }
     Ok(exit_code([], &reports))
 }

@@ -6,7 +6,7 @@ use secateur::report::{
     scores_svg, to_pdf, to_png, to_tikz,
 };
 use secateur::run::{read_paper_results, write_file};
-use secateur::{Error, Result};
+use secateur::{Error, Result, file_name_problem};
 
 use super::render;
 use crate::args::{FigureArgs, PictureArg, style};
@@ -16,6 +16,11 @@ pub(crate) fn figure(args: &FigureArgs, quiet: bool) -> Result<u8> {
     let results = read_paper_results(&args.results)?;
     let names = result_names(&results);
     for (place, name) in names.iter().enumerate() {
+        // It was read from a file, and becomes a part of others' names.
+        if let Some(problem) = file_name_problem(name) {
+            let problem = format!("{problem}, got {name:?}: it is in the names of the pictures");
+            return Err(Error::data("name in circuit.ron", problem));
+        }
         if names[..place].contains(name) {
             return Err(Error::Usage(format!(
                 "two results are named `{name}`; give their specs other names"
@@ -60,7 +65,7 @@ pub(crate) fn figure(args: &FigureArgs, quiet: bool) -> Result<u8> {
     fs::create_dir_all(&args.out)?;
     for (name, bytes) in &files {
         write_file(&args.out.join(name), bytes)?;
-        output::data(format!("{}\n", args.out.join(name).display()).as_bytes())?;
+        output::text(&format!("{}\n", args.out.join(name).display()))?;
     }
     Ok(0)
 }

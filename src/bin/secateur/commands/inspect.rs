@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use secateur::Result;
 use secateur::graph::{ComputationGraph, Granularity, KeyValue, NeuronNodes};
 use secateur::model::ModelConfig;
 use secateur::model::{load_model_within, read_header};
 use secateur::report::thousands;
+use secateur::{Result, visible};
 use serde_json::{Value, json};
 
 use crate::args::InspectArgs;
@@ -49,7 +49,7 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<u8> {
                 (_, Some(number)) => thousands(number as usize),
                 _ => value.to_string(),
             };
-            format!("{key:<15} {shown}\n")
+            visible(&format!("{key:<15} {shown}\n")).into_owned()
         };
         let known = facts.iter().filter(|(_, value)| !value.is_null());
         known.map(line).collect()

@@ -18,6 +18,6 @@ pub(crate) fn models() -> Result<u8> {
         text.push_str(&reference);
         text.push('\n');
     }
-    output::data(text.as_bytes())?;
+    output::text(&text)?;
     Ok(0)
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use secateur::report::{
-    AnyCircuit, CircuitFile, FigureOptions, NodeRoles, exporter, growth_svg, outlined, parse_bench,
-    parse_roles, recoloured, to_dot, to_pdf, to_png, to_svg, to_tikz,
+    AnyCircuit, CircuitFile, FigureOptions, NodeRoles, check_svg, exporter, growth_svg, outlined,
+    parse_bench, parse_roles, recoloured, to_dot, to_pdf, to_png, to_svg, to_tikz,
 };
 use secateur::run::{read_circuit_text, write_file};
 use secateur::{Error, Result};
@@ -136,7 +136,10 @@ fn refuse(given: bool, option: &str, what: &str) -> Result<()> {
 /// A drawing in another format.
 fn convert(svg: &str, name: &str, args: &RenderArgs) -> Result<Vec<u8>> {
     match &args.format[..] {
-        "svg" => Ok(svg.as_bytes().to_vec()),
+        "svg" => {
+            check_svg(svg, name)?;
+            Ok(svg.as_bytes().to_vec())
+        }
         "pdf" => to_pdf(svg, name),
         "png" => to_png(svg, name, args.width),
         "tikz" => to_tikz(svg, name).map(String::into_bytes),

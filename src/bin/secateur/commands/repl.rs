@@ -1,6 +1,6 @@
 //! `secateur repl`: reads lines and does what they say, until they end.
 
-use secateur::Result;
+use secateur::{Result, visible};
 
 use crate::args::ReplArgs;
 use crate::output;
@@ -18,7 +18,10 @@ pub(crate) fn repl(args: &ReplArgs, quiet: bool) -> Result<u8> {
     if lines.is_terminal() {
         ui::interrupt_on_ctrl_c();
         if !quiet {
-            output::message(&format!("{}; `help` shows the commands", args.model));
+            output::message(&visible(&format!(
+                "{}; `help` shows the commands",
+                args.model
+            )));
         }
     }
     while let Some(line) = lines.next()? {

@@ -8,7 +8,7 @@ use secateur::model::{LoadedModel, load_model_within};
 use secateur::report::prompt_text;
 use secateur::run::run_prompt;
 use secateur::spec::{AnalysisSpec, Spec, check_any_spec};
-use secateur::{Error, Result};
+use secateur::{Error, Result, visible};
 
 use super::{Command, HELP};
 use crate::output;
@@ -228,9 +228,9 @@ impl Session {
         self.model.check_unchanged()?;
         let report = report?;
         if !self.quiet {
-            output::message(&format!("as a spec file: {spec}"));
+            output::message(&visible(&format!("as a spec file: {spec}")));
         }
-        output::data(prompt_text(&report).as_bytes())
+        output::text(&prompt_text(&report))
     }
 
     fn tokens(&self) -> Result<()> {

@@ -1,0 +1,46 @@
+//! Calls of libraries on files that somebody else made: on a thread of their own, where a panic becomes an error.
+//!
+//! A panic is all that can be caught. What would end the process all the same (an overflow of the stack, memory without
+//! bounds) is refused before the call, by checks that belong to the format.
+
+use std::thread::Builder;
+
+/// Name of the thread, so that a program can keep its panic hook quiet about what becomes an error anyway.
+pub const CONTAINED: &str = "contained";
+/// Stack of the thread: what checked nesting needs, with much to spare, whatever thread calls.
+const STACK: usize = 64 << 20;
+
+/// What `work` gives, or the message of its panic.
+///
+/// # Errors
+/// When `work` panics or no thread can be had.
+pub(crate) fn contained<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, String> {
+    std::thread::scope(|scope| {
+        let thread = Builder::new().name(CONTAINED.into()).stack_size(STACK);
+        let running = thread
+            .spawn_scoped(scope, work)
+            .map_err(|error| error.to_string())?;
+        running.join().map_err(|panic| panic_message(&*panic))
+    })
+}
+
+/// The message of a panic.
+pub(crate) fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied());
+    text.unwrap_or("a panic without message").to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_its_message() {
+        assert_eq!(contained(|| 3), Ok(3));
+        let broken = contained(|| -> u32 { panic!("no such {}", "letter") });
+        assert_eq!(broken, Err("no such letter".into()));
+    }
+}
