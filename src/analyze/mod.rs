@@ -21,6 +21,7 @@ pub mod sae;
 mod samples;
 mod share;
 pub mod tracing;
+mod variance;
 pub mod vector;
 
 use serde::{Deserialize, Serialize};

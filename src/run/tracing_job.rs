@@ -37,6 +37,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Tracing) -> Result<Answer> {
         discovery: &discovery,
         held_out: &held_out,
         bootstrap: spec.bootstrap,
+        random_baselines: spec.random_baselines,
         tokenizer: model.tokenizer.as_ref(),
     };
     let mut report = match spec.precision {

@@ -74,7 +74,7 @@ pub struct TracePeak {
     pub role: Role,
     /// Mean effect there on held-out prompts, in probability.
     pub effect: Effect,
-    /// The same for a change of the stream of the same size along a random direction.
+    /// The same for changes of the stream of the same size along random directions, a mean over these; of the stream only.
     pub random: Option<Effect>,
 }
 

@@ -23,6 +23,8 @@ pub struct TracingTask<'t> {
     pub held_out: &'t [TraceItem],
     /// Resamples of the bootstrap intervals.
     pub bootstrap: usize,
+    /// Number of random directions to compare with.
+    pub random_baselines: usize,
     /// The tokenizer, for text.
     pub tokenizer: Option<&'t Tokenizer>,
 }
@@ -82,6 +84,7 @@ pub fn trace<T: Real>(
         judging: &judging,
         layers: &layers,
         bootstrap: task.bootstrap,
+        random: task.random_baselines,
     };
     let mut peaks = Vec::new();
     let mut cells = Vec::new();

@@ -4,10 +4,11 @@ use serde::Serialize;
 
 use super::maps::TunedLens;
 use crate::analyze::Effect;
-use crate::analyze::lens::seen::{Reader, kl};
+use crate::analyze::lens::seen::Reader;
 use crate::engine::{Looked, Place, Transformer};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
+use crate::metric::divergence;
 use crate::model::Real;
 
 /// Figures of a tuned lens on held-out text: KL divergences of the model's output, in nats a token, means over contexts.
@@ -83,7 +84,7 @@ pub fn judge_lens<T: Real>(
             let divergences = finals
                 .iter()
                 .zip(&here)
-                .map(|(finals, here)| kl(finals, here));
+                .map(|(finals, here)| divergence(finals, here));
             Ok(divergences.sum::<f64>() / count as f64)
         };
         for ((means, stream), &place) in means.iter_mut().zip(&streams).zip(early) {
