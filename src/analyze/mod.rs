@@ -20,6 +20,7 @@ pub mod residual;
 pub mod sae;
 mod samples;
 mod share;
+mod shared;
 pub mod tracing;
 mod variance;
 pub mod vector;
@@ -43,6 +44,7 @@ pub use relation::Relation;
 pub use residual::Residual;
 pub use sae::Sae;
 pub use share::Share;
+pub use shared::Shared;
 pub use tracing::Tracing;
 pub use vector::Vector;
 

@@ -112,10 +112,10 @@ fn step(
         // Of nodes and then edges, what the edges leave is the circuit.
         found.target_reached = result.reached;
         found.near_ties += result.near_ties;
-        for warning in result.unvalidated {
-            if !found.warnings.contains(&warning) {
-                found.warnings.push(warning);
-            }
+        if let Some(warning) = result.unvalidated
+            && !found.warnings.contains(&warning)
+        {
+            found.warnings.push(warning);
         }
     } else if let Some(how) = search.select {
         found.kept = select(graph, units, &scores, how);

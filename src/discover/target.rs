@@ -134,7 +134,10 @@ fn eliminate(
             return Ok(());
         }
         // A sweep computes what differs from other runs only, which rounds otherwise than a run of the circuit alone.
-        if what.judge.reaches(&evaluator.measure(std::slice::from_ref(&left))?[0]) {
+        if what
+            .judge
+            .reaches(&evaluator.measure(std::slice::from_ref(&left))?[0])
+        {
             result.kept = left;
             block = Some(len / 2);
         } else {

@@ -42,12 +42,7 @@ pub fn random_connected(
 
 /// The circuit of permuted scores: the edges in random order, the fewest that leave at least `edges` edges after
 /// dangling parts are dropped.
-pub fn permuted(
-    graph: &ComputationGraph,
-    edges: usize,
-    dangling: Dangling,
-    seed: u64,
-) -> EdgeMask {
+pub fn permuted(graph: &ComputationGraph, edges: usize, dangling: Dangling, seed: u64) -> EdgeMask {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut order: Vec<usize> = (0..graph.edge_count()).collect();
     order.shuffle(&mut rng);

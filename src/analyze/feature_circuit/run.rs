@@ -266,7 +266,10 @@ fn warnings(
         );
         return warnings;
     };
-    if let Some(asked) = question.asked().filter(|asked| report.target_reached && faithfulness < *asked) {
+    if let Some(asked) = question
+        .asked()
+        .filter(|asked| report.target_reached && faithfulness < *asked)
+    {
         warnings.push(format!(
             "faithfulness on the held-out pairs, {faithfulness:.2}, is below the {asked:.2} reached on the discovery pairs"
         ));

@@ -255,7 +255,8 @@ impl SpliceFigures {
             clean,
             reconstructed,
             zero,
-            recovered: (zero - clean >= LEAST_RANGE).then(|| (zero - reconstructed) / (zero - clean)),
+            recovered: (zero - clean >= LEAST_RANGE)
+                .then(|| (zero - reconstructed) / (zero - clean)),
         }
     }
 }

@@ -14,6 +14,9 @@ pub struct TracingReport {
     pub examples: usize,
     /// Number of prompts that it does not answer; they are left out.
     pub examples_unknown: usize,
+    /// Their numbers among all prompts, those of discovery first.
+    #[serde(skip)]
+    pub unanswered: Vec<usize>,
     /// Standard deviation of the noise.
     pub sigma: f64,
     /// Probability of the answers without noise, over all prompts that the model answers.

@@ -113,6 +113,9 @@ pub fn trace<T: Real>(
         examples_discovery: choosing.len(),
         examples: judging.len(),
         examples_unknown: all.len() - known.len(),
+        unanswered: (0..all.len())
+            .filter(|number| known.iter().all(|(known, ..)| known != number))
+            .collect(),
         sigma: tracer.sigma,
         clean: over(|it| it.clean),
         noised: over(|it| it.noised),

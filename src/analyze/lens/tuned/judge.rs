@@ -16,6 +16,9 @@ use crate::model::Real;
 pub struct TunedFigures {
     /// Positions that it was fitted on; 0 where it comes from a file.
     pub fitted: usize,
+    /// Contexts that these are in.
+    #[serde(skip)]
+    pub contexts_fitted: usize,
     /// Positions that the figures are of.
     pub judged: usize,
     /// Contexts that these are in.
@@ -120,6 +123,7 @@ pub fn judge_lens<T: Real>(
         });
     Ok(TunedFigures {
         fitted: 0,
+        contexts_fitted: 0,
         judged,
         contexts: contexts.len(),
         places: places.collect(),
