@@ -49,7 +49,13 @@
 //! let circuit = Circuit { kept: found.kept, scores: Some(found.scores) };
 //!
 //! let mut judge = ModelEvaluator::new(&transformer, &held_out, metric, ablation, &ablated)?;
-//! let plan = EvaluationPlan { metric, curve: false, random_baselines: 5, bootstrap: 0 };
+//! let plan = EvaluationPlan {
+//!     metric,
+//!     curve: false,
+//!     random_baselines: 5,
+//!     bootstrap: 0,
+//!     dangling: search.dangling,
+//! };
 //! let figures = evaluate(&mut judge, &graph, &circuit, &plan, &Silent)?;
 //!
 //! assert!(figures.faithfulness.is_some_and(|faithfulness| faithfulness > 0.7));

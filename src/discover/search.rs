@@ -33,10 +33,12 @@ pub struct Discovery {
     pub scores: EdgeScores,
     /// Decisions of a step-wise method, one per edge.
     pub decisions: Option<Vec<Decision>>,
-    /// False when a target was searched and not reached.
+    /// False when a target was searched and the circuit's faithfulness on all examples is below it.
     pub target_reached: bool,
     /// Decisions within rounding of their threshold.
     pub near_ties: usize,
+    /// Remarks that belong to the result.
+    pub warnings: Vec<String>,
 }
 
 /// Runs a search.
@@ -75,6 +77,7 @@ pub fn discover(
         decisions: None,
         target_reached: true,
         near_ties: 0,
+        warnings: Vec::new(),
     };
     if search.prune != Prune::Edges {
         step(
@@ -106,8 +109,14 @@ fn step(
     if let Some(target) = search.target {
         let result = target::search(evaluator, units, &scores, target, search.dangling, observer)?;
         found.kept = result.kept;
-        found.target_reached &= result.reached;
+        // Of nodes and then edges, what the edges leave is the circuit.
+        found.target_reached = result.reached;
         found.near_ties += result.near_ties;
+        if let Some(warning) = result.unvalidated
+            && !found.warnings.contains(&warning)
+        {
+            found.warnings.push(warning);
+        }
     } else if let Some(how) = search.select {
         found.kept = select(graph, units, &scores, how);
     }
@@ -141,6 +150,7 @@ fn by_acdc(
         decisions: Some(result.decisions),
         target_reached: true,
         near_ties: result.near_ties,
+        warnings: Vec::new(),
     })
 }
 

@@ -15,7 +15,7 @@ use super::{
 use crate::analyze::Analysis;
 use crate::error::{Error, Result};
 use crate::model::{LoadedModel, ModelConfig, ModelIdentity};
-use crate::report::{PageStamp, REPORT_FORMAT, analysis_html};
+use crate::report::{PageStamp, REPORT_FORMAT, Rows, analysis_html};
 use crate::spec::{AnalysisSpec, ron_line};
 use crate::task::{Dataset, TaskSource};
 
@@ -117,16 +117,24 @@ impl Asked<'_> {
         })
     }
 
-    /// The text of `report.json`: the report's keys, then `provenance`.
-    pub(super) fn json<R: Serialize>(&self, report: &R, data_hash: &str) -> Result<Vec<u8>> {
+    /// The text of `report.json`: the report's keys, then `rows` where the data was divided, and `provenance`.
+    pub(super) fn json<R: Serialize>(
+        &self,
+        report: &R,
+        rows: &Rows,
+        data_hash: &str,
+    ) -> Result<Vec<u8>> {
         #[derive(Serialize)]
         struct Whole<'a, R> {
             #[serde(flatten)]
             report: &'a R,
+            #[serde(skip_serializing_if = "Rows::is_empty")]
+            rows: &'a Rows,
             provenance: Stamp<'a>,
         }
         let whole = Whole {
             report,
+            rows,
             provenance: Stamp {
                 format: REPORT_FORMAT,
                 secateur: provenance::VERSION,

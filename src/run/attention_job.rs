@@ -13,7 +13,9 @@ use crate::engine::Transformer;
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
-use crate::report::{attention_csv, attention_html, attention_svg, attention_text, roles_json};
+use crate::report::{
+    Rows, attention_csv, attention_html, attention_svg, attention_text, roles_json,
+};
 use crate::spec::Precision;
 use crate::task::Prompts;
 
@@ -93,7 +95,10 @@ pub(super) fn answer(asked: &Asked<'_>, question: &AttentionRoles) -> Result<Ans
     add("report.txt", text);
     let roles = roles_json(&report, &asked.job.model_name, &model.hash)?;
     files.insert("roles.json", roles);
-    files.insert("report.json", asked.json(&report, &data_hash)?);
+    files.insert(
+        "report.json",
+        asked.json(&report, &Rows::default(), &data_hash)?,
+    );
     Ok(Answer {
         files,
         finding: report.finding(),

@@ -14,8 +14,8 @@ use crate::evaluate::{Evaluation, Figures};
 use crate::graph::ComputationGraph;
 use crate::model::LoadedModel;
 use crate::report::{
-    CIRCUIT_FORMAT, CircuitFile, FigureOptions, ModelStamp, Provenance, REPORT_FORMAT, curve_csv,
-    edges_csv, exporter, figure_warnings, report_json, scores_safetensors, to_eap_json,
+    CIRCUIT_FORMAT, CircuitFile, FigureOptions, ModelStamp, Provenance, REPORT_FORMAT, Rows,
+    curve_csv, edges_csv, exporter, figure_warnings, report_json, scores_safetensors, to_eap_json,
     trace_lines,
 };
 use crate::spec::{Output, Precision, RunSpec, ron_line};
@@ -40,9 +40,10 @@ pub(super) fn run(
     let mut outcome = find_circuit(spec, model, &dataset, observer)?;
     observer.add_to(&mut outcome.warnings);
     let file = circuit_file(job, spec, model, &dataset, &outcome);
+    let rows = Rows::split(dataset.split_rows(spec.evaluate.held_out));
     Ok(Contents {
         seconds: BTreeMap::new(),
-        files: contents(spec, model, &file, &outcome)?,
+        files: contents((spec, model), &file, &outcome, &rows)?,
         summary: Summary::Circuit(summary(&outcome)),
     })
 }
@@ -130,16 +131,17 @@ pub(super) fn named_figures(evaluation: &Evaluation) -> BTreeMap<String, f64> {
 
 /// All files of a result but the record, by name.
 fn contents(
-    spec: &RunSpec,
-    model: &LoadedModel,
+    (spec, model): (&RunSpec, &LoadedModel),
     file: &CircuitFile,
     outcome: &Outcome,
+    rows: &Rows,
 ) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut contents = BTreeMap::new();
     let mut add = |name: &str, bytes: Vec<u8>| contents.insert(name.to_owned(), bytes);
     add("circuit.ron", file.to_ron()?.into_bytes());
     let report = report_json(
         &outcome.evaluation,
+        rows,
         &report_provenance(file),
         &outcome.warnings,
     )?;

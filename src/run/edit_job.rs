@@ -12,7 +12,7 @@ use crate::engine::Transformer;
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
-use crate::report::{edit_csv, edit_svg, edit_text};
+use crate::report::{Rows, edit_csv, edit_svg, edit_text};
 use crate::spec::Precision;
 use crate::task::{Dataset, Example, Prompts};
 
@@ -81,7 +81,8 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Edit) -> Result<Answer> {
     add("report.txt", edit_text(&report, &about));
     add("sweep.csv", edit_csv(&report));
     add("sweep.svg", edit_svg(&report, &title));
-    files.insert("report.json", asked.json(&report, &data_hash)?);
+    let rows = Rows::split(dataset.split_rows(spec.held_out));
+    files.insert("report.json", asked.json(&report, &rows, &data_hash)?);
     Ok(Answer {
         files,
         finding: report.finding(),

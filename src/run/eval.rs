@@ -14,7 +14,7 @@ use crate::input::{self, GIB};
 use crate::model::{LoadedModel, ModelConfig};
 use crate::model::{load_model_within, model_name};
 use crate::report::{AnyCircuit, CIRCUIT_FORMAT, CircuitFile, ModelStamp};
-use crate::report::{figure_warnings, report_json};
+use crate::report::{Rows, figure_warnings, report_json};
 use crate::spec::{RunSpec, Spec, SpecFile, ron_line};
 use crate::task::Prompts;
 
@@ -28,6 +28,8 @@ pub struct Reevaluation {
     pub file: CircuitFile,
     /// The figures.
     pub evaluation: Evaluation,
+    /// Which rows of the data are on which split.
+    pub rows: Rows,
     /// Remarks that belong to the result.
     pub warnings: Vec<String>,
 }
@@ -40,6 +42,7 @@ impl Reevaluation {
     pub fn report_json(&self) -> Result<String> {
         report_json(
             &self.evaluation,
+            &self.rows,
             &report_provenance(&self.file),
             &self.warnings,
         )
@@ -155,6 +158,7 @@ fn evaluate_file(
     Ok(Reevaluation {
         file,
         evaluation,
+        rows: Rows::split(dataset.split_rows(spec.evaluate.held_out)),
         warnings,
     })
 }

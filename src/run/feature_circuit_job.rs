@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
 use crate::report::{
-    FeatureSource, FeaturesFile, feature_circuit_text, feature_edges_csv, feature_nodes_csv,
+    FeatureSource, FeaturesFile, Rows, feature_circuit_text, feature_edges_csv, feature_nodes_csv,
     features_figure, to_dot, to_svg,
 };
 use crate::spec::{Precision, ron_line};
@@ -84,7 +84,8 @@ pub(super) fn answer(asked: &Asked<'_>, question: &FeatureCircuit) -> Result<Ans
         data_hash: data_hash.clone(),
     };
     add("features.ron", FeaturesFile::new(&report, source).to_ron()?);
-    files.insert("report.json", asked.json(&report, &data_hash)?);
+    let rows = Rows::split(dataset.split_rows(spec.held_out));
+    files.insert("report.json", asked.json(&report, &rows, &data_hash)?);
     Ok(Answer {
         files,
         finding: report.finding(),

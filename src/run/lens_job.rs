@@ -19,7 +19,7 @@ use crate::graph::{ComputationGraph, Granularity};
 use crate::input::{self, GIB};
 use crate::model::{LoadedModel, ModelConfig, Real, Tokenizer, Weights};
 use crate::report::{
-    VectorStamp, attribution_csv, attribution_svg, lens_csv, lens_html, lens_kl_svg,
+    Rows, VectorStamp, attribution_csv, attribution_svg, lens_csv, lens_html, lens_kl_svg,
     lens_probability_svg, lens_svg, lens_text, parse_tuned_lens, tuned_csv, tuned_lens_safetensors,
     tuned_lens_svg,
 };
@@ -95,7 +95,14 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Lens) -> Result<Answer> {
         add("tuned.csv", tuned_csv(figures));
     }
     add("report.txt", text);
-    files.insert("report.json", asked.json(&report, &data_hash)?);
+    let mut rows = Rows::default();
+    if let Some(figures) = report.tuned.as_ref().filter(|_| fitted.is_some()) {
+        let fitted = figures.contexts_fitted;
+        rows = rows
+            .with("contexts_trained_on", 0..fitted)
+            .with("contexts_held_out", fitted..fitted + figures.contexts);
+    }
+    files.insert("report.json", asked.json(&report, &rows, &data_hash)?);
     Ok(Answer {
         files,
         finding: report.finding(),
@@ -294,5 +301,6 @@ fn fitted<T: Real>(
     let sizes = (question.judged, spec.bootstrap);
     let mut figures = judge_lens(transformer, held_out, places, lenses, sizes, observer)?;
     figures.fitted = text.iter().map(Vec::len).sum();
+    figures.contexts_fitted = text.len();
     Ok((after, figures, hash_of(&contexts)))
 }

@@ -16,7 +16,9 @@ use crate::engine::{Place, Transformer};
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
-use crate::report::{grid_csv, grid_svg, patchscope_text, precision_svg, surprisal_svg, told_text};
+use crate::report::{
+    Rows, grid_csv, grid_svg, patchscope_text, precision_svg, surprisal_svg, told_text,
+};
 use crate::spec::Precision;
 use crate::task::{Dataset, Prompts};
 
@@ -117,7 +119,12 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
         add("precision.svg", precision_svg(&report, &title));
         add("surprisal.svg", surprisal_svg(&report, &title));
     }
-    files.insert("report.json", asked.json(&report, &hashes.join(" "))?);
+    let rows = dataset.as_ref().map(|it| it.split_rows(spec.held_out));
+    let rows = rows.map(Rows::split).unwrap_or_default();
+    files.insert(
+        "report.json",
+        asked.json(&report, &rows, &hashes.join(" "))?,
+    );
     Ok(Answer {
         files,
         finding: report.finding(),

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::events::Observer;
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{LoadedModel, PrependBos};
-use crate::report::{prompt_csv, prompt_text};
+use crate::report::{Rows, prompt_csv, prompt_text};
 use crate::spec::Precision;
 
 /// What the model says next to the prompt.
@@ -34,7 +34,10 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Prompt) -> Result<Answer> {
     let files = BTreeMap::from([
         ("report.txt", text.into_bytes()),
         ("next.csv", prompt_csv(&report).into_bytes()),
-        ("report.json", asked.json(&report, &hash_of(&prompts))?),
+        (
+            "report.json",
+            asked.json(&report, &Rows::default(), &hash_of(&prompts))?,
+        ),
     ]);
     Ok(Answer {
         files,

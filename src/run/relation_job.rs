@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
 use crate::report::{
-    betas_svg, ranks_svg, relation_csv, relation_svg, relation_text, subjects_csv,
+    Rows, betas_svg, ranks_svg, relation_csv, relation_svg, relation_text, subjects_csv,
 };
 use crate::spec::Precision;
 use crate::task::{self, LoadRequest, Prompts, RelationPrompts, RelationSplit};
@@ -96,7 +96,13 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Relation) -> Result<Answer> {
         add("ranks.svg", svg);
     }
     add("subjects.csv", subjects_csv(&report));
-    files.insert("report.json", asked.json(&report, &data_hash)?);
+    let rows = Rows::default()
+        .with("shown", split.shown.iter().copied())
+        .with("trained_on", report.rows.trained_on.iter().copied())
+        .with("chosen_on", report.rows.chosen_on.iter().copied())
+        .with("held_out", split.held_out.iter().copied())
+        .with("unknown", report.rows.unknown.iter().copied());
+    files.insert("report.json", asked.json(&report, &rows, &data_hash)?);
     Ok(Answer {
         files,
         finding: report.finding(),

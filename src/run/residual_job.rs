@@ -14,8 +14,8 @@ use crate::events::{Event, Observer as _};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights, added};
 use crate::report::{
-    cosines_svg, directions_csv, residual_csv, residual_html, residual_norm_svg, residual_text,
-    residual_writes_svg,
+    Rows, cosines_svg, directions_csv, residual_csv, residual_html, residual_norm_svg,
+    residual_text, residual_writes_svg,
 };
 use crate::spec::Precision;
 use crate::task::Prompts;
@@ -55,7 +55,10 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Residual) -> Result<Answer> {
     add("cosines.svg", cosines_svg(&report, &title));
     add("residual.html", residual_html(&report, &title, &text));
     add("report.txt", text);
-    files.insert("report.json", asked.json(&report, &data_hash)?);
+    files.insert(
+        "report.json",
+        asked.json(&report, &Rows::default(), &data_hash)?,
+    );
     Ok(Answer {
         files,
         finding: report.finding(),

@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::events::{Event, Observer as _};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{ModelConfig, Tokenizer};
-use crate::report::REPORT_FORMAT;
+use crate::report::{REPORT_FORMAT, Rows};
 use crate::task::{Dataset, Example, Prompts, TaskSource};
 
 /// Which features the layer holds.
@@ -123,7 +123,18 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
     profile.done("prompts and effects");
     observer.add_to(&mut report.warnings);
     let mut files = files(asked, question, &held, &report)?;
-    files.insert("report.json", asked.json(&report, &data_hash)?);
+    let mut rows = Rows::default();
+    if recipe.is_some() {
+        let trained_on = contexts.len() - measured;
+        rows = rows
+            .with("contexts_trained_on", 0..trained_on)
+            .with("contexts_held_out", trained_on..contexts.len());
+    }
+    if let Some(dataset) = &task {
+        let [discovery, held_out] = dataset.split_rows(spec.held_out);
+        rows = rows.with("discovery", discovery).with("held_out", held_out);
+    }
+    files.insert("report.json", asked.json(&report, &rows, &data_hash)?);
     Ok(Answer {
         files,
         finding: report.finding(),

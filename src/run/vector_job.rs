@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Tokenizer, Weights};
 use crate::report::{
-    VectorStamp, samples_text, vector_csv, vector_safetensors, vector_svg, vector_text,
+    Rows, VectorStamp, samples_text, vector_csv, vector_safetensors, vector_svg, vector_text,
 };
 use crate::task::{Dataset, Example, Prompts};
 
@@ -83,7 +83,14 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Vector) -> Result<Answer> {
         data_hash: &data_hash,
     };
     files.insert("vector.safetensors", vector_safetensors(&vector, &stamp)?);
-    files.insert("report.json", asked.json(&report, &data_hash)?);
+    let mut rows = Rows::split(dataset.split_rows(spec.held_out));
+    if let Some(add_to) = &add_to {
+        let [discovery, held_out] = add_to.split_rows(spec.held_out);
+        rows = rows
+            .with("add_to_discovery", discovery)
+            .with("add_to_held_out", held_out);
+    }
+    files.insert("report.json", asked.json(&report, &rows, &data_hash)?);
     Ok(Answer {
         files,
         finding: report.finding(),

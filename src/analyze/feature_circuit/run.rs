@@ -4,11 +4,12 @@ use super::contexts::most_active;
 use super::edges::feature_edges;
 use super::evaluator::{BATCH_ROWS, FeatureEvaluator};
 use super::judge::Judge;
-use super::parameters::{FeatureCircuit, Keep};
+use super::parameters::FeatureCircuit;
 use super::placed::Placements;
 use super::replacement::Replacement;
 use super::report::{DictionaryFigures, FeatureCircuitReport, NodeFigures};
-use crate::discover::{Method, discover};
+use crate::analyze::variance::Variance;
+use crate::discover::discover;
 use crate::engine::{AddAt, Evaluator, Transformer, mean};
 use crate::error::{Error, Result};
 use crate::events::{Observer, phase};
@@ -105,6 +106,8 @@ pub fn find_features<T: Real>(
         effect: effects.next(),
         contexts: contexts.next().unwrap_or_default(),
     });
+    let faithfulness_discovery = on_discovery(&mut evaluator, &found.kept)?;
+    let reaches = |asked: f64| faithfulness_discovery.is_some_and(|value| value >= asked);
     let silent = evaluator.silent();
     let mut report = FeatureCircuitReport {
         examples_discovery: task.discovery.len(),
@@ -112,8 +115,8 @@ pub fn find_features<T: Real>(
         dictionaries: dictionaries(&evaluator, placements, &circuit),
         nodes_total: placements.nodes(),
         nodes_active: silent.iter().filter(|silent| !**silent).count(),
-        target_reached: found.target_reached,
-        faithfulness_discovery: on_discovery(&mut evaluator, &found.kept)?,
+        target_reached: question.asked().is_none_or(reaches),
+        faithfulness_discovery,
         metric_full: judged.metric[0],
         metric_empty: judged.metric[1],
         metric_circuit: judged.metric[2],
@@ -129,6 +132,7 @@ pub fn find_features<T: Real>(
         warnings: Vec::new(),
     };
     report.warnings = warnings(&report, question, linked.len());
+    report.warnings.extend(found.warnings);
     Ok(report)
 }
 
@@ -188,8 +192,8 @@ fn dictionaries<T: Real>(
 ) -> Vec<DictionaryFigures> {
     let figures = placements.all().iter().enumerate().map(|(index, placed)| {
         let width = placed.dictionary.width;
-        let (mut rows, mut active, mut squares, mut left) = (0, 0, 0.0, 0.0);
-        let mut sums = vec![0.0; width];
+        let (mut rows, mut active) = (0, 0);
+        let mut variance = Variance::new(width);
         for group in evaluator.groups() {
             let parts = &group.clean[index];
             let places = group.spliced.places(placed.layer);
@@ -198,16 +202,10 @@ fn dictionaries<T: Real>(
             for row in behind {
                 active += parts.active[row].len();
                 let values = row * width..(row + 1) * width;
-                for (sum, value) in sums.iter_mut().zip(&parts.whole[values.clone()]) {
-                    *sum += value.to_f64();
-                    squares += value.to_f64().powi(2);
-                }
-                let errors = parts.error[values].iter();
-                left += errors.map(|value| value.to_f64().powi(2)).sum::<f64>();
+                variance.add_left(&parts.whole[values.clone()], &parts.error[values]);
             }
         }
         let count = rows.max(1) as f64;
-        let around = squares - sums.iter().map(|sum| sum * sum / count).sum::<f64>();
         let features = placements.first(index)..placements.error(index);
         let count_of = |wanted: &dyn Fn(usize) -> bool| {
             let features = features.clone();
@@ -222,7 +220,7 @@ fn dictionaries<T: Real>(
             features_kept: count_of(&|node| circuit[node]),
             error_kept: circuit[placements.error(index)],
             l0: active as f64 / count,
-            variance_explained: (around > 0.0).then(|| 1.0 - left / around),
+            variance_explained: variance.explained(),
         }
     });
     figures.collect()
@@ -268,12 +266,10 @@ fn warnings(
         );
         return warnings;
     };
-    let asked = match question.keep {
-        None if !matches!(question.method, Method::Acdc(_)) => Some(0.9),
-        Some(Keep::Faithfulness(asked)) => Some(asked),
-        _ => None,
-    };
-    if let Some(asked) = asked.filter(|asked| report.target_reached && faithfulness < *asked) {
+    if let Some(asked) = question
+        .asked()
+        .filter(|asked| report.target_reached && faithfulness < *asked)
+    {
         warnings.push(format!(
             "faithfulness on the held-out pairs, {faithfulness:.2}, is below the {asked:.2} reached on the discovery pairs"
         ));
