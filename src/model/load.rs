@@ -7,7 +7,8 @@ use super::families::{self, Description, Family, Keys, Load};
 use super::reference::{Place, resolve};
 use super::source::{Bytes, Folder, Gguf, SafetensorsFiles, TensorSource};
 use super::{
-    LoadedModel, ModelConfig, Tokenizer, added, model_name, tokenizer_gguf, tokenizer_json,
+    LoadedModel, ModelConfig, Tokenizer, added, model_name, siblings, tokenizer_gguf,
+    tokenizer_json,
 };
 use crate::error::Result;
 
@@ -26,6 +27,8 @@ pub struct ModelHeader {
     pub parameters: usize,
     /// Bytes of the weight files.
     pub weight_bytes: u64,
+    /// What whoever uses it should know, as in [`LoadedModel::warnings`].
+    pub warnings: Vec<String>,
 }
 
 /// Loads a model: `builtin:NAME`, `hf:ORG/NAME`, a folder in Hugging Face's layout or a `.gguf` file, relative to `base`;
@@ -52,6 +55,7 @@ pub fn load_model_within(
     let load = Load {
         source: opened.files.source(),
         room: memory.map(|bytes| (bytes as f64 * WEIGHTS_SHARE) as usize),
+        shapes_only: false,
     };
     let mut weights = opened.family.weights(&opened.of, &load)?;
     let (tokenizer, no_tokenizer) = match opened.files.tokenizer()? {
@@ -66,7 +70,7 @@ pub fn load_model_within(
     opened.files.source().hash(&mut hasher);
     // A vector may have been found in the model alone, or in what the vectors before it made of it.
     let mut models = vec![hasher.finalize().to_hex().to_string()];
-    let mut warnings = Vec::new();
+    let mut warnings = opened.of.warnings;
     for vector in vectors {
         warnings.extend(added::add(
             &mut weights,
@@ -90,14 +94,21 @@ pub fn load_model_within(
 /// Reads only the headers of a model's files; `reference` and `base` as for [`load_model`].
 ///
 /// # Errors
-/// `Error::Model` when there is no such model or its headers are malformed.
+/// `Error::Model` when there is no such model, its headers are malformed, or tensors are missing, not known, or of another
+/// shape than the configuration says.
 pub fn read_header(reference: &str, base: &Path) -> Result<ModelHeader> {
     let opened = Opened::open(added::split(reference, base).0, base)?;
     let source = opened.files.source();
+    let load = Load {
+        source: Arc::clone(&source),
+        room: None,
+        shapes_only: true,
+    };
+    opened.family.weights(&opened.of, &load)?;
     let weights = source.names();
     let weights = weights
         .iter()
-        .filter(|tensor| families::is_weight(&opened.of.config, tensor))
+        .filter(|tensor| opened.of.is_weight(tensor))
         .filter_map(|tensor| source.shape(tensor));
     Ok(ModelHeader {
         name: model_name(reference, base),
@@ -110,6 +121,7 @@ pub fn read_header(reference: &str, base: &Path) -> Result<ModelHeader> {
         }),
         weight_bytes: source.size(),
         config: opened.of.config,
+        warnings: opened.of.warnings,
     })
 }
 
@@ -135,9 +147,10 @@ impl Opened {
             Place::Folder(folder) => {
                 let config = folder.require(CONFIG)?;
                 let keys = Keys::parse(&folder.file(CONFIG), &config)?;
-                let family = families::of_config_json(&keys)?;
-                let of = family.describe_config_json(&keys)?;
+                let (family, mut of) = families::of_config_json(&keys)?;
                 let weights = Arc::new(SafetensorsFiles::open(&folder)?);
+                family.settle(&mut of, &*weights)?;
+                of.warnings.extend(siblings::warnings(&folder));
                 let files = Files::Folder {
                     folder,
                     config,
@@ -147,8 +160,8 @@ impl Opened {
             }
             Place::Gguf(path) => {
                 let gguf = Gguf::open(&path.display().to_string(), Bytes::map(&path)?)?;
-                let family = families::of_gguf(&gguf)?;
-                let of = family.describe_gguf(&gguf)?;
+                let (family, mut of) = families::of_gguf(&gguf)?;
+                family.settle(&mut of, &gguf)?;
                 let files = Files::Gguf(Arc::new(gguf));
                 Ok(Self { family, of, files })
             }

@@ -12,6 +12,7 @@ mod loaded;
 mod real;
 mod reference;
 mod sentencepiece;
+mod siblings;
 mod source;
 mod table;
 mod tokenizer;

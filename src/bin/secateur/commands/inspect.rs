@@ -14,6 +14,7 @@ use crate::output;
 
 pub(crate) fn inspect(args: &InspectArgs) -> Result<u8> {
     let header = read_header(&args.model, Path::new("."))?;
+    output::warnings(&header.warnings);
     let config = &header.config;
     let facts = [
         ("family", json!(config.family)),
