@@ -148,9 +148,9 @@ impl Opened {
                 let config = folder.require(CONFIG)?;
                 let keys = Keys::parse(&folder.file(CONFIG), &config)?;
                 let (family, mut of) = families::of_config_json(&keys)?;
+                of.warnings.extend(siblings::warnings(&folder)?);
                 let weights = Arc::new(SafetensorsFiles::open(&folder)?);
                 family.settle(&mut of, &*weights)?;
-                of.warnings.extend(siblings::warnings(&folder));
                 let files = Files::Folder {
                     folder,
                     config,

@@ -1,14 +1,13 @@
-//! Files beside a model that say it is to be used otherwise than alone: named in warnings, for they are not read.
+//! Files beside a model that say it is to be used otherwise than alone: refused, or named in warnings.
 
 use super::source::Folder;
+use crate::error::{Error, Result};
+
+/// An adapter's configuration.
+const ADAPTER: &str = "adapter_config.json";
 
 /// Files, and what they say that is not done.
-const SIBLINGS: &[(&str, &str)] = &[
-    (
-        "adapter_config.json",
-        "there is an adapter beside the model, which was not applied; merge it into the weights (peft's merge_and_unload) to \
-         study the model with it",
-    ),
+const SIBLINGS: [(&str, &str); 2] = [
     (
         "modules.json",
         "these are sentence embeddings, whose pooling and normalisation were not applied; the logits are those of the \
@@ -16,14 +15,22 @@ const SIBLINGS: &[(&str, &str)] = &[
     ),
     (
         "quantize_config.json",
-        "it says that the weights were quantised, but they are read as they are",
+        "it says that the weights were quantised, but they were read as they are",
     ),
 ];
 
 /// Warnings about the files beside a model.
-pub(super) fn warnings(folder: &Folder) -> Vec<String> {
+///
+/// # Errors
+/// When there is an adapter: libraries that know adapters would load another model from this folder.
+pub(super) fn warnings(folder: &Folder) -> Result<Vec<String>> {
+    if folder.has(ADAPTER) {
+        let problem = "an adapter lies beside the model, and would not be applied; merge it into the weights \
+                       (merge_and_unload of peft), or move it away to use the model without it";
+        return Err(Error::model(folder.file(ADAPTER), problem));
+    }
     let there = SIBLINGS.iter().filter(|(name, _)| folder.has(name));
-    there
+    Ok(there
         .map(|(name, says)| format!("{}: {says}", folder.file(name)))
-        .collect()
+        .collect())
 }

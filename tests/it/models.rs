@@ -5,4 +5,6 @@ mod demand;
 mod families;
 mod files;
 mod formats;
+mod gguf_metadata;
 mod refusals;
+mod variants;

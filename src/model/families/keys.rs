@@ -93,7 +93,10 @@ impl Keys {
     /// Notes what whoever uses the model should know.
     pub(super) fn warn(&self, warning: &str) {
         let warning = format!("{}: {warning}", self.file);
-        self.notes.borrow_mut().warnings.push(warning);
+        let warnings = &mut self.notes.borrow_mut().warnings;
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
     }
 
     /// Takes the warnings.

@@ -36,6 +36,7 @@ impl Family for Mistral {
         };
         let config = llama::config_json(keys, self.name(), &relative)?;
         let window = windows::window(keys)?;
+        windows::same_type(keys, window.is_some())?;
         let config = ModelConfig {
             attention: AttentionConfig {
                 local: windows::local(&config, window, |_| true),

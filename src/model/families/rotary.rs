@@ -169,16 +169,11 @@ pub(super) fn rotary(
         let problem = format!("the width of a head is {d_head}; expected 1 to {MAX_WIDTH}");
         return Err(keys.fail(problem));
     }
-    let theta = match parameters.number("rope_theta")? {
-        Some(theta) => theta,
-        None => keys.number(defaults.theta_key)?.unwrap_or(defaults.theta),
-    };
+    let beside = parameters.number("rope_theta")?;
+    let theta = either(keys, defaults.theta_key, beside)?.unwrap_or(defaults.theta);
     let (kind, named) = parameters.kind()?;
     let (share_key, default_share) = defaults.share.unwrap_or((SHARE, 1.0));
-    let stated = match parameters.number(SHARE)? {
-        Some(share) => share,
-        None => keys.number(share_key)?.unwrap_or(default_share),
-    };
+    let stated = either(keys, share_key, parameters.number(SHARE)?)?.unwrap_or(default_share);
     let share = match (defaults.share, kind) {
         (Some(_), _) => stated,
         (None, _) if (stated - 1.0).abs() <= 0.0 => 1.0,
@@ -210,6 +205,19 @@ pub(super) fn rotary(
         }
     }
     Ok(rotary)
+}
+
+/// A number of the rotary parameters, or else the one at the top of the file.
+fn either(keys: &Keys, key: &str, beside: Option<f64>) -> Result<Option<f64>> {
+    let top = keys.number(key)?;
+    if let (Some(beside), Some(top)) = (beside, top)
+        && (beside - top).abs() > 0.0
+    {
+        keys.warn(&format!(
+            "{key} is {top}, but the rotary parameters say {beside}; the second was taken"
+        ));
+    }
+    Ok(beside.or(top))
 }
 
 /// Applies the kind of scaling that the parameters name.

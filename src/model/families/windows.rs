@@ -78,6 +78,24 @@ pub(super) fn by_type(
     Ok(local(config, window, slides))
 }
 
+/// Checks that `layer_types` says of all layers what `sliding_window` says, in a family whose layers are all alike.
+///
+/// # Errors
+/// When it does not.
+pub(super) fn same_type(keys: &Keys, windowed: bool) -> Result<()> {
+    let types = keys.texts(TYPES)?.unwrap_or_default();
+    let (wanted, because) = if windowed {
+        ("sliding_attention", "is stated")
+    } else {
+        ("full_attention", "is null")
+    };
+    if types.iter().any(|kind| *kind != wanted) {
+        let expected = format!("{wanted} in every layer, since {WINDOW} {because}");
+        return Err(keys.unsupported(TYPES, &expected));
+    }
+    Ok(())
+}
+
 /// The windows of a family that may switch them off: `sliding_window` where `use_sliding_window`, from
 /// `max_window_layers` on or as `layer_types` says (Qwen).
 ///
