@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ModelConfig;
-use super::families::is_weight;
+use super::families::Description;
 use super::source::{Folder, GgufHeader, GgufValue, TensorSource};
 
 /// Letters of a name that are kept.
@@ -73,7 +72,7 @@ impl ModelIdentity {
     pub(super) fn of_folder(
         folder: &Folder,
         json: &[u8],
-        config: &ModelConfig,
+        of: &Description,
         source: &dyn TensorSource,
     ) -> Self {
         let own_name = serde_json::from_slice::<Value>(json)
@@ -95,14 +94,14 @@ impl ModelIdentity {
         Self {
             own_name,
             tuning,
-            ..Self::of_weights(config, source, None)
+            ..Self::of_weights(of, source, None)
         }
     }
 
     /// The identity that the metadata of a GGUF file tells.
     pub(super) fn of_gguf(
         header: &GgufHeader,
-        config: &ModelConfig,
+        of: &Description,
         source: &dyn TensorSource,
     ) -> Self {
         let text = |key: &str| header.text(key).map(plain).filter(|text| !text.is_empty());
@@ -131,18 +130,18 @@ impl ModelIdentity {
             basename,
             size_label,
             finetune,
-            ..Self::of_weights(config, source, file_type.map(|(_, name)| *name))
+            ..Self::of_weights(of, source, file_type.map(|(_, name)| *name))
         }
     }
 
     /// The types of the weights; `mix` is what the file calls them together.
-    fn of_weights(config: &ModelConfig, source: &dyn TensorSource, mix: Option<&str>) -> Self {
+    fn of_weights(of: &Description, source: &dyn TensorSource, mix: Option<&str>) -> Self {
         let (mut maps, mut tables) = (BTreeMap::new(), BTreeMap::new());
         for name in source.names() {
             let Some(shape) = source.shape(name).filter(|shape| shape.len() > 1) else {
                 continue;
             };
-            let Some(element) = source.element(name).filter(|_| is_weight(config, name)) else {
+            let Some(element) = source.element(name).filter(|_| of.is_weight(name)) else {
                 continue;
             };
             let size = shape

@@ -7,7 +7,7 @@ use super::families::{self, Description, Family, Keys, Load};
 use super::origin::{Files, Origin};
 use super::reference::{Place, resolve};
 use super::source::{Bytes, Folder, Gguf, SafetensorsFiles, TensorSource, absent};
-use super::{LoadedModel, ModelConfig, added, model_name};
+use super::{LoadedModel, ModelConfig, added, model_name, siblings};
 use crate::error::{Error, Result};
 
 /// Share of memory that weights may take to stay there.
@@ -31,6 +31,8 @@ pub struct ModelHeader {
     pub parameters: usize,
     /// Bytes of the weight files.
     pub weight_bytes: u64,
+    /// What whoever uses it should know, as in [`LoadedModel::warnings`].
+    pub warnings: Vec<String>,
 }
 
 /// Loads a model: `builtin:NAME`, `hf:ORG/NAME`, a folder in Hugging Face's layout or a `.gguf` file, relative to `base`;
@@ -57,19 +59,20 @@ pub fn load_model_within(
     let load = Load {
         source: opened.files.source(),
         room: memory.map(|bytes| (bytes as f64 * WEIGHTS_SHARE) as usize),
+        shapes_only: false,
     };
     let mut weights = opened.family.weights(&opened.of, &load)?;
     let (tokenizer, no_tokenizer) = match opened.files.tokenizer()? {
         Ok(tokenizer) => (Some(tokenizer), None),
         Err(reason) => (None, Some(reason)),
     };
-    let identity = opened.files.identity(&opened.of.config);
+    let identity = opened.files.identity(&opened.of);
     let mut hasher = opened.files.hasher();
     let origin = Origin::new(opened.files, hasher.finalize())?;
     // A vector may have been found in the model alone, or in what the vectors before it made of it.
     let mut models = vec![hasher.finalize().to_hex().to_string()];
     let identity = identity.recognised(&models[0]);
-    let mut warnings = Vec::new();
+    let mut warnings = opened.of.warnings;
     for vector in vectors {
         warnings.extend(added::add(
             &mut weights,
@@ -95,14 +98,21 @@ pub fn load_model_within(
 /// Reads only the headers of a model's files; `reference` and `base` as for [`load_model`].
 ///
 /// # Errors
-/// `Error::Model` when there is no such model or its headers are malformed.
+/// `Error::Model` when there is no such model, its headers are malformed, or tensors are missing, not known, or of another
+/// shape than the configuration says.
 pub fn read_header(reference: &str, base: &Path) -> Result<ModelHeader> {
     let opened = Opened::open(added::split(reference, base).0, base)?;
     let source = opened.files.source();
+    let load = Load {
+        source: Arc::clone(&source),
+        room: None,
+        shapes_only: true,
+    };
+    opened.family.weights(&opened.of, &load)?;
     let weights = source.names();
     let weights = weights
         .iter()
-        .filter(|tensor| families::is_weight(&opened.of.config, tensor))
+        .filter(|tensor| opened.of.is_weight(tensor))
         .filter_map(|tensor| source.shape(tensor));
     Ok(ModelHeader {
         name: model_name(reference, base),
@@ -115,6 +125,7 @@ pub fn read_header(reference: &str, base: &Path) -> Result<ModelHeader> {
         }),
         weight_bytes: source.size(),
         config: opened.of.config,
+        warnings: opened.of.warnings,
     })
 }
 
@@ -133,15 +144,16 @@ impl Opened {
                 let config = config.ok_or_else(|| absent::config(&folder))?;
                 refuse_quantised(&folder)?;
                 let keys = Keys::parse(&folder.file(CONFIG), &config)?;
-                let family = families::of_config_json(&keys)?;
-                let of = family.describe_config_json(&keys)?;
+                let (family, mut of) = families::of_config_json(&keys)?;
+                of.warnings.extend(siblings::warnings(&folder)?);
                 let weights = Arc::new(SafetensorsFiles::open(&folder)?);
                 families::refuse_tensors(&of.config, &*weights)?;
                 for tensor in weights.names() {
-                    if families::is_weight(&of.config, tensor) {
+                    if of.is_weight(tensor) {
                         weights.refuse_unreadable(tensor)?;
                     }
                 }
+                family.settle(&mut of, &*weights)?;
                 let files = Files::Folder {
                     folder,
                     config,
@@ -151,8 +163,8 @@ impl Opened {
             }
             Place::Gguf(path) => {
                 let gguf = Gguf::open(&path.display().to_string(), Bytes::map(&path)?)?;
-                let family = families::of_gguf(&gguf)?;
-                let of = family.describe_gguf(&gguf)?;
+                let (family, mut of) = families::of_gguf(&gguf)?;
+                family.settle(&mut of, &gguf)?;
                 let files = Files::Gguf(Arc::new(gguf));
                 Ok(Self { family, of, files })
             }

@@ -14,6 +14,7 @@ mod origin;
 mod real;
 mod reference;
 mod sentencepiece;
+mod siblings;
 mod source;
 mod table;
 mod tokenizer;

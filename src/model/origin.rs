@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use super::families::Description;
 use super::source::{Bytes, Folder, Gguf, SafetensorsFiles, Seen, TensorSource};
-use super::{ModelConfig, ModelIdentity, Tokenizer, tokenizer_gguf, tokenizer_json};
+use super::{ModelIdentity, Tokenizer, tokenizer_gguf, tokenizer_json};
 use crate::error::Result;
 
 /// The files of a model, open.
@@ -42,7 +43,7 @@ impl Files {
     }
 
     /// What they say that the model is.
-    pub(super) fn identity(&self, of: &ModelConfig) -> ModelIdentity {
+    pub(super) fn identity(&self, of: &Description) -> ModelIdentity {
         match self {
             Self::Folder {
                 folder,

@@ -5,5 +5,7 @@ mod demand;
 mod families;
 mod files;
 mod formats;
+mod gguf_metadata;
 mod refusals;
 mod unusable;
+mod variants;

@@ -35,6 +35,14 @@ impl Folder {
         }
     }
 
+    /// Whether there is a file of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Directory(path) => path.join(name).exists(),
+            Self::Embedded(_, files) => files.iter().any(|(file, _)| *file == name),
+        }
+    }
+
     /// The content of a file, `None` where there is none.
     ///
     /// # Errors

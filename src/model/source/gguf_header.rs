@@ -3,7 +3,8 @@
 //! Lengths in the header are checked against the rest of the file before anything is allocated, so that memory stays
 //! within a small multiple of the file's size whatever the file claims.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 
@@ -44,7 +45,7 @@ pub(crate) struct GgufTensor {
 }
 
 /// Everything before a GGUF file's tensor data.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct GgufHeader {
     /// The file, as messages call it.
     pub(crate) file: String,
@@ -52,6 +53,8 @@ pub(crate) struct GgufHeader {
     pub(crate) metadata: BTreeMap<String, GgufValue>,
     /// Tensors by name.
     pub(crate) tensors: BTreeMap<String, GgufTensor>,
+    /// Metadata keys that were asked for.
+    read: Mutex<BTreeSet<String>>,
 }
 
 impl GgufHeader {
@@ -76,9 +79,23 @@ impl GgufHeader {
         Error::model(&self.file, format!("metadata key {key} {problem}"))
     }
 
+    /// A metadata value, where there is one.
+    fn get(&self, key: &str) -> Option<&GgufValue> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.insert(key.to_owned());
+        self.metadata.get(key)
+    }
+
+    /// The metadata keys that nobody asked for.
+    pub(crate) fn unread(&self) -> Vec<&str> {
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = self.metadata.keys().map(String::as_str);
+        keys.filter(|key| !read.contains(*key)).collect()
+    }
+
     /// A metadata text.
     pub(crate) fn text(&self, key: &str) -> Option<&str> {
-        match self.metadata.get(key) {
+        match self.get(key) {
             Some(GgufValue::Text(text)) => Some(text),
             _ => None,
         }
@@ -86,7 +103,7 @@ impl GgufHeader {
 
     /// A metadata switch.
     pub(crate) fn switch(&self, key: &str) -> Option<bool> {
-        match self.metadata.get(key) {
+        match self.get(key) {
             Some(GgufValue::Bool(value)) => Some(*value),
             _ => None,
         }
@@ -97,7 +114,7 @@ impl GgufHeader {
     /// # Errors
     /// When the key is there with anything else.
     pub(crate) fn size(&self, key: &str) -> Result<Option<usize>> {
-        let value = match self.metadata.get(key) {
+        let value = match self.get(key) {
             None => return Ok(None),
             Some(GgufValue::Integer(value)) => usize::try_from(*value).ok(),
             // One number per layer; a single number when all are equal.
@@ -130,7 +147,7 @@ impl GgufHeader {
     /// # Errors
     /// When the key is there with anything else.
     pub(crate) fn float(&self, key: &str) -> Result<Option<f64>> {
-        match self.metadata.get(key) {
+        match self.get(key) {
             None => Ok(None),
             Some(GgufValue::Float(value)) => Ok(Some(*value)),
             Some(GgufValue::Integer(value)) => Ok(Some(*value as f64)),
@@ -140,7 +157,7 @@ impl GgufHeader {
 
     /// A metadata list of texts, where there is one.
     pub(crate) fn texts(&self, key: &str) -> Option<&[String]> {
-        match self.metadata.get(key) {
+        match self.get(key) {
             Some(GgufValue::Texts(texts)) => Some(texts),
             _ => None,
         }
@@ -148,7 +165,7 @@ impl GgufHeader {
 
     /// A metadata list of numbers, where there is one.
     pub(crate) fn floats(&self, key: &str) -> Option<&[f32]> {
-        match self.metadata.get(key) {
+        match self.get(key) {
             Some(GgufValue::Floats(values)) => Some(values),
             _ => None,
         }
@@ -156,7 +173,7 @@ impl GgufHeader {
 
     /// A metadata list of whole numbers, where there is one.
     pub(crate) fn integers(&self, key: &str) -> Option<&[i64]> {
-        match self.metadata.get(key) {
+        match self.get(key) {
             Some(GgufValue::Integers(values)) => Some(values),
             _ => None,
         }
@@ -275,6 +292,7 @@ impl<'a> Cursor<'a> {
             file: file.to_owned(),
             metadata,
             tensors,
+            read: Mutex::default(),
         })
     }
 

@@ -60,6 +60,9 @@ pub(crate) trait TensorSource: Send + Sync {
     /// When the tensor is absent or its element type is unknown.
     fn read(&self, tensor: &str) -> Result<Values<f32>>;
 
+    /// Notes that the tensor has a place in the model, though it was not read.
+    fn touch(&self, _tensor: &str) {}
+
     /// Whether [`Self::rows`] can widen rows of the tensor apart from the others, and [`Self::read`] would copy them.
     fn rows_stay(&self, tensor: &str) -> bool;
 

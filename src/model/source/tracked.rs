@@ -77,6 +77,10 @@ impl TensorSource for Tracked<'_> {
         self.source.read(tensor)
     }
 
+    fn touch(&self, tensor: &str) {
+        self.note(tensor);
+    }
+
     fn rows_stay(&self, tensor: &str) -> bool {
         self.source.rows_stay(tensor)
     }
