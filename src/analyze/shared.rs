@@ -95,8 +95,12 @@ impl Analysis {
             (Self::Lens(Lens { attribution, .. }), RandomBaselines) if !attribution => {
                 "with `attribution: true`"
             }
-            (Self::Patchscope(_), HeldOut | Bootstrap) if !with_task => "with a task",
-            (Self::Sae(_), Metric | Bootstrap | RandomBaselines) if !with_task => "with a task",
+            (Self::Patchscope(_), HeldOut | Bootstrap)
+            | (Self::Sae(_), Metric | Bootstrap | RandomBaselines)
+                if !with_task =>
+            {
+                "with a task"
+            }
             (Self::Sae(Sae { load: Some(_), .. }), HeldOut) if !with_task => {
                 "for training or with a task"
             }

@@ -30,12 +30,13 @@ pub(super) fn unread(header: &GgufHeader) -> Vec<String> {
     }
     let more = unread.len().saturating_sub(NAMED);
     unread.truncate(NAMED);
-    let mut names = unread.join(", ");
-    if more > 0 {
-        names += &format!(" and {more} more");
-    }
+    let more = match more {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
     vec![format!(
-        "{}: metadata that Secateur does not read for models of this architecture was ignored: {names}",
-        header.file
+        "{}: metadata that Secateur does not read for models of this architecture was ignored: {}{more}",
+        header.file,
+        unread.join(", ")
     )]
 }
