@@ -95,6 +95,7 @@ pub mod graph;
 mod input;
 pub mod metric;
 pub mod model;
+pub mod paths;
 pub mod report;
 pub mod run;
 pub mod score;

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, EdgeMask};
 use crate::input;
+use crate::paths::place;
 
 /// Largest list read, in bytes.
 const LARGEST_FILE: u64 = 1 << 30;
@@ -63,7 +64,7 @@ impl ListedEdges {
     /// # Errors
     /// When the file cannot be read, is not text, or is absurdly large.
     pub fn read(&self, base: &Path) -> Result<Self> {
-        let path = base.join(&self.path);
+        let path = place(base, &self.path);
         let name = path.display().to_string();
         if fs_err::metadata(&path)?.len() > LARGEST_FILE {
             return Err(Error::data(name, "larger than 1 GiB: not a list of edges"));

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use super::source::Folder;
 use super::{added, builtin, cache};
 use crate::error::{Error, Result};
+use crate::paths::place;
 
 /// Where the files of a model are.
 #[derive(Debug)]
@@ -33,7 +34,7 @@ pub(super) fn resolve(reference: &str, base: &Path) -> Result<Place> {
         let folder = cache::find(reference, repository)?;
         return Ok(Place::Folder(Folder::Directory(folder)));
     }
-    let path = base.join(reference);
+    let path = place(base, reference);
     let label = path.display().to_string();
     if path.is_dir() {
         Ok(Place::Folder(Folder::Directory(path)))

@@ -17,6 +17,7 @@ use crate::contain::panic_message;
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer};
 use crate::model::{LoadedModel, PrependBos};
+use crate::paths::{place, written};
 use crate::spec::{Spec, ron_line};
 use crate::task::{Dataset, LoadRequest, Prompts, TaskSource};
 
@@ -134,7 +135,7 @@ pub(super) fn run_job(
             threads: options.threads,
             date: provenance::date(),
             command: options.command.to_vec(),
-            spec_file: job.spec.path.display().to_string(),
+            spec_file: written(&job.spec.path),
             model: job.model.clone(),
         },
     };
@@ -163,7 +164,7 @@ fn refuse_own_input(job: &Job) -> Result<()> {
         return Ok(());
     };
     for file in job.spec.spec.data_files() {
-        let file = job.spec.base().join(file);
+        let file = place(job.spec.base(), file);
         if fs::canonicalize(&file).is_ok_and(|it| it.starts_with(&folder)) {
             return Err(Error::Usage(format!(
                 "{} is read by {:?}, whose own result would take its place\nhint: another name or another --out",
@@ -221,7 +222,7 @@ fn inputs(job: &Job, model: &LoadedModel) -> Result<Inputs> {
     for file in spec.data_files() {
         // Weights of a dictionary may be large.
         let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(fs::File::open(job.spec.base().join(file))?)?;
+        hasher.update_reader(fs::File::open(place(job.spec.base(), file))?)?;
         hashes.push(hasher.finalize().to_hex().to_string());
     }
     let data_file = (!hashes.is_empty()).then(|| hashes.join(" "));

@@ -17,6 +17,7 @@ use crate::engine::Transformer;
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{LoadedModel, ModelConfig, Real, Tokenizer, Weights};
+use crate::paths::place;
 use crate::report::{
     VectorStamp, attribution_csv, attribution_svg, lens_csv, lens_html, lens_kl_svg,
     lens_probability_svg, lens_svg, lens_text, parse_tuned_lens, tuned_csv, tuned_lens_safetensors,
@@ -256,7 +257,7 @@ pub(super) fn saved_lens(
     path: &Path,
     places: &[Place],
 ) -> Result<(TunedLens<f32>, Option<String>)> {
-    let path = base.join(path);
+    let path = place(base, path);
     let name = path.display().to_string();
     if fs_err::metadata(&path)?.len() > LARGEST_LENS {
         return Err(Error::data(name, "larger than 16 GiB: not a tuned lens"));

@@ -12,6 +12,7 @@ use super::row_spans::{spans_of_ids, spans_of_text};
 use super::{Example, ExampleText, LoadRequest, Prompts, Span, formats, spans, text};
 use crate::error::{Error, Result};
 use crate::model::Tokenizer;
+use crate::paths::place;
 
 /// Largest file that is read, in bytes.
 const LARGEST_FILE: u64 = 1 << 30;
@@ -109,7 +110,7 @@ fn read<R>(
     rows: fn(&Path, &[u8]) -> Result<formats::Rows, String>,
     mut parse: impl FnMut(&Map<String, Value>) -> Result<R, String>,
 ) -> Result<Vec<R>> {
-    let path = request.base.join(path);
+    let path = place(request.base, path);
     let name = path.display().to_string();
     if fs_err::metadata(&path)?.len() > LARGEST_FILE {
         return Err(Error::data(name, "the file is larger than 1 GiB; split it"));

@@ -6,15 +6,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The top-level modules that a module may name, itself left out.
-const MAY_NAME: [(&str, &[&str]); 17] = [
+const MAY_NAME: [(&str, &[&str]); 18] = [
+    ("paths", &[]),
     ("contain", &[]),
     ("visible", &[]),
     ("error", &[]),
     ("events", &[]),
     ("input", &[]),
-    ("model", &["contain", "error", "input", "visible"]),
+    ("model", &["contain", "error", "input", "paths", "visible"]),
     ("graph", &["error", "model"]),
-    ("task", &["error", "model", "input"]),
+    ("task", &["error", "model", "input", "paths"]),
     ("metric", &["model", "task"]),
     (
         "engine",
@@ -23,7 +24,9 @@ const MAY_NAME: [(&str, &[&str]); 17] = [
     ("score", &["engine", "error", "events", "graph"]),
     (
         "discover",
-        &["engine", "error", "events", "graph", "score", "input"],
+        &[
+            "engine", "error", "events", "graph", "score", "input", "paths",
+        ],
     ),
     (
         "evaluate",
@@ -46,14 +49,14 @@ const MAY_NAME: [(&str, &[&str]); 17] = [
         "spec",
         &[
             "analyze", "discover", "engine", "error", "graph", "metric", "model", "task",
-            "visible", "input",
+            "visible", "input", "paths",
         ],
     ),
     (
         "run",
         &[
             "analyze", "contain", "discover", "engine", "error", "evaluate", "events", "graph",
-            "metric", "model", "report", "score", "spec", "task", "visible", "input",
+            "metric", "model", "report", "score", "spec", "task", "visible", "input", "paths",
         ],
     ),
 ];
