@@ -52,16 +52,13 @@ fn read(text: &str) -> Cow<'_, Path> {
         let byte = part
             .get(..2)
             .and_then(|digits| u8::from_str_radix(digits, 16).ok());
-        match byte.filter(|byte| !byte.is_ascii()) {
-            Some(byte) => {
-                bytes.push(byte);
-                bytes.extend_from_slice(&part.as_bytes()[2..]);
-                found = true;
-            }
-            None => {
-                bytes.extend_from_slice(MARK.as_bytes());
-                bytes.extend_from_slice(part.as_bytes());
-            }
+        if let Some(byte) = byte.filter(|byte| !byte.is_ascii()) {
+            bytes.push(byte);
+            bytes.extend_from_slice(&part.as_bytes()[2..]);
+            found = true;
+        } else {
+            bytes.extend_from_slice(MARK.as_bytes());
+            bytes.extend_from_slice(part.as_bytes());
         }
     }
     if found {

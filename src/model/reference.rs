@@ -6,6 +6,7 @@ use super::source::Folder;
 use super::{added, builtin, cache};
 use crate::error::{Error, Result};
 use crate::paths::place;
+use crate::visible::is_device;
 
 /// Where the files of a model are.
 #[derive(Debug)]
@@ -87,6 +88,8 @@ pub(crate) fn plain_name(text: &str) -> String {
     // `.` and `..` are no folder names.
     if name.chars().all(|letter| letter == '.') {
         "model".into()
+    } else if is_device(&name) {
+        format!("model-{name}")
     } else {
         name
     }
@@ -107,6 +110,7 @@ mod tests {
             ("models/smollm2-135m.gguf", "smollm2-135m"),
             ("../my model/", "my-model"),
             ("builtin:toy-gpt2", "toy-gpt2"),
+            ("models/aux.gguf", "model-aux"),
             ("hf:openai-community/gpt2", "openai-community--gpt2"),
             ("/data/Llama-3.2:1B", "Llama-3.2-1B"),
             ("..", "model"),

@@ -141,7 +141,8 @@ impl Axis {
 
     /// Where a number is.
     pub(super) fn place(&self, number: f64) -> f64 {
-        let number = number.clamp(-LARGEST, LARGEST);
+        // Ticks may be a step further out.
+        let number = number.clamp(-10.0 * LARGEST, 10.0 * LARGEST);
         let share = if self.log {
             // What is not positive is at the end.
             let clamped = number.max(self.low);

@@ -81,6 +81,10 @@ fn figures_that_cannot_be_drawn_are_refused() {
             refused_cleanly(&secateur(folder, command), 3, &["report.json"]);
         }
     }
+    write(folder, "r/report.json", &report);
+    write(folder, "r/edges.csv", "edge,score\ninput->logits,1e308\n");
+    let output = secateur(folder, &["figure", "r", "--out", "f"]);
+    refused_cleanly(&output, 3, &["edges.csv: edge `input->logits`"]);
     let record = |seconds: &str, median: &str| {
         format!(
             "{{\"work\":\"eap\",\"seconds\":[{seconds}],\"median\":{median},\"pairs\":2,\"tokens\":3,\"layers\":3,\"heads\":4,\

@@ -14,14 +14,13 @@ fn only_drawings_like_ours_are_converted() {
     write(folder, "secret.png", "secret");
     let digits = "597.".repeat(40);
     let same = "a".repeat(10);
-    let laughs: String = (1..9)
-        .map(|it| {
-            format!(
-                "<!ENTITY e{it} \"{}\">",
-                format!("&e{};", it - 1).repeat(10)
-            )
-        })
-        .collect();
+    let laugh = |it: usize| {
+        format!(
+            "<!ENTITY e{it} \"{}\">",
+            format!("&e{};", it - 1).repeat(10)
+        )
+    };
+    let laughs = (1..9).map(laugh).collect::<Vec<_>>().concat();
     for (name, body) in [
         ("nesting", "<g>".repeat(100_000)),
         ("recursion", "<g id=\"a\"><use href=\"#a\"/></g>".into()),
