@@ -101,6 +101,7 @@ pub mod graph;
 pub mod input;
 pub mod metric;
 pub mod model;
+pub mod paths;
 pub mod report;
 pub mod run;
 pub mod score;

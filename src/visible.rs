@@ -52,17 +52,25 @@ pub fn visible(text: &str) -> Cow<'_, str> {
 /// Names that some systems keep for devices, whatever their extension.
 const DEVICES: [&str; 6] = ["con", "prn", "aux", "nul", "com", "lpt"];
 
-/// Why a text cannot be the name of a file or folder, in words; none where it can.
-pub fn file_name_problem(name: &str) -> Option<&'static str> {
-    let forbidden = |letter: char| is_hidden(letter) || r#"/\:*?"<>|"#.contains(letter);
+/// Whether some systems keep a name for a device.
+pub(crate) fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or(name).to_ascii_lowercase();
-    let device = DEVICES
+    DEVICES
         .iter()
         .any(|device| match stem.strip_prefix(device) {
             Some("") => !matches!(*device, "com" | "lpt"),
-            Some(port) => matches!(*device, "com" | "lpt") && port.len() == 1 && port < ":",
+            Some(port) => {
+                matches!(*device, "com" | "lpt")
+                    && port.len() == 1
+                    && port.as_bytes()[0].is_ascii_digit()
+            }
             None => false,
-        });
+        })
+}
+
+/// Why a text cannot be the name of a file or folder, in words; none where it can.
+pub fn file_name_problem(name: &str) -> Option<&'static str> {
+    let forbidden = |letter: char| is_hidden(letter) || r#"/\:*?"<>|"#.contains(letter);
     if name.is_empty() {
         Some("expected a name")
     } else if name.starts_with('.') {
@@ -73,7 +81,7 @@ pub fn file_name_problem(name: &str) -> Option<&'static str> {
         )
     } else if name.trim() != name {
         Some("expected a name without space around it")
-    } else if device {
+    } else if is_device(name) {
         Some("expected a name that is not that of a device on some systems, such as con or nul")
     } else if name.len() > 200 {
         Some("expected a name of at most 200 bytes")

@@ -10,6 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, EdgeMask};
 use crate::input::{self, GIB};
+use crate::paths::place;
 
 /// Largest list read, in bytes.
 const LARGEST_FILE: u64 = GIB;
@@ -63,7 +64,7 @@ impl ListedEdges {
     /// # Errors
     /// When the file cannot be read, is not text, or is absurdly large.
     pub fn read(&self, base: &Path) -> Result<Self> {
-        let path = base.join(&self.path);
+        let path = place(base, &self.path);
         let text = input::read_text(&path, LARGEST_FILE, "a list of edges")?;
         Ok(Self::new(self.path.clone(), &text))
     }

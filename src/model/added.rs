@@ -8,6 +8,7 @@ use safetensors::tensor::{Dtype, Metadata, SafeTensors};
 use super::Weights;
 use crate::error::{Error, Result};
 use crate::input::{self, MIB};
+use crate::paths::place;
 
 /// What stands between a model and a vector.
 const PLUS: &str = " + ";
@@ -28,7 +29,7 @@ pub(crate) fn split<'r>(
     if named || ends.len() == 1 {
         ends.clear();
     }
-    let exists = |end: &usize| base.join(reference[..*end].trim()).exists();
+    let exists = |end: &usize| place(base, reference[..*end].trim()).exists();
     let end = ends.into_iter().rev().find(exists).unwrap_or(first);
     let vectors = reference[end..].split(PLUS).skip(1).map(str::trim);
     (reference[..end].trim(), vectors)
@@ -36,7 +37,7 @@ pub(crate) fn split<'r>(
 
 /// The file of a vector, relative to `base`.
 pub(crate) fn file(vector: &str, base: &Path) -> PathBuf {
-    base.join(parts(vector).0)
+    place(base, parts(vector).0)
 }
 
 /// Path, layer and strength of `FILE@LAYER:STRENGTH`.
@@ -67,7 +68,7 @@ pub(super) fn add(
     (hasher, models): (&mut blake3::Hasher, &[String]),
 ) -> Result<Option<String>> {
     let (path, layer, strength) = parts(vector);
-    let path = base.join(path);
+    let path = place(base, path);
     let name = path.display().to_string();
     let fail = |problem: String| Error::data(&name, problem);
     if weights.config.post_norms {

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use super::source::Folder;
 use super::{added, builtin, cache};
 use crate::error::{Error, Result};
+use crate::paths::place;
+use crate::visible::is_device;
 
 /// Where the files of a model are.
 #[derive(Debug)]
@@ -33,7 +35,7 @@ pub(super) fn resolve(reference: &str, base: &Path) -> Result<Place> {
         let folder = cache::find(reference, repository)?;
         return Ok(Place::Folder(Folder::Directory(folder)));
     }
-    let path = base.join(reference);
+    let path = place(base, reference);
     let label = path.display().to_string();
     if path.is_dir() {
         Ok(Place::Folder(Folder::Directory(path)))
@@ -86,6 +88,8 @@ pub(crate) fn plain_name(text: &str) -> String {
     // `.` and `..` are no folder names.
     if name.chars().all(|letter| letter == '.') {
         "model".into()
+    } else if is_device(&name) {
+        format!("model-{name}")
     } else {
         name
     }
@@ -106,6 +110,7 @@ mod tests {
             ("models/smollm2-135m.gguf", "smollm2-135m"),
             ("../my model/", "my-model"),
             ("builtin:toy-gpt2", "toy-gpt2"),
+            ("models/aux.gguf", "model-aux"),
             ("hf:openai-community/gpt2", "openai-community--gpt2"),
             ("/data/Llama-3.2:1B", "Llama-3.2-1B"),
             ("..", "model"),

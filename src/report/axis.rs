@@ -141,7 +141,12 @@ impl Axis {
 
     /// Where a number is.
     pub(super) fn place(&self, number: f64) -> f64 {
-        let number = number.clamp(-LARGEST, LARGEST);
+        // As the numbers that the axis was made for; its ticks may be a step further out.
+        let number = if (self.low..=self.high).contains(&number) {
+            number
+        } else {
+            number.clamp(-LARGEST, LARGEST)
+        };
         let share = if self.log {
             // What is not positive is at the end.
             let clamped = number.max(self.low);

@@ -223,7 +223,7 @@ impl CircuitFile {
             kept.insert(writer, reader);
             if let Some(score) = entry.score {
                 check_number(score).map_err(|problem| {
-                    mistake(format!("edge `{}`: its score, {problem}", entry.edge))
+                    mistake(format!("edge `{}`: its score: {problem}", entry.edge))
                 })?;
                 scores.get_or_insert_with(|| vec![0.0; graph.edge_count()])[edge] = score;
             }

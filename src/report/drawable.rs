@@ -209,10 +209,9 @@ fn depth(svg: &str) -> usize {
         while let Some(&byte) = bytes.get(at) {
             match quote {
                 Some(open) if byte == open => quote = None,
-                Some(_) => {}
                 None if byte == b'"' || byte == b'\'' => quote = Some(byte),
                 None if byte == b'>' => break,
-                None => {}
+                _ => {}
             }
             last = byte;
             at += 1;

@@ -17,8 +17,11 @@ const MAX_WIDTH: usize = 1 << 24;
 /// Largest graph a file may describe; a model of 70 billion parameters has 40 million edges.
 const MAX_EDGES: usize = 1 << 26;
 
-/// Refuses a number with which nothing can be computed or drawn, in words.
-pub(super) fn check_number(number: f64) -> Result<(), String> {
+/// Refuses a number with which nothing can be computed or drawn.
+///
+/// # Errors
+/// In words, when it is not finite or too large.
+pub fn check_number(number: f64) -> Result<(), String> {
     if !number.is_finite() {
         return Err(format!("{number} is not a finite number"));
     }

@@ -82,7 +82,7 @@ pub use lens::{
     attribution_csv, lens_csv, lens_kl_svg, lens_probability_svg, lens_text, tuned_csv,
 };
 pub use lens_maps::{attribution_svg, lens_html, lens_svg, tuned_lens_svg};
-pub use limits::read_figures;
+pub use limits::{check_number, read_figures};
 pub use neurons::{doses_svg, neurons_csv, neurons_text};
 pub use paper::{PaperBaseline, PaperPoint, PaperReport, PaperResult, numbers_tex, result_names};
 pub use patchscope::{

@@ -12,6 +12,7 @@ use crate::engine::Transformer;
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
+use crate::paths::place;
 use crate::report::{Rows, edit_csv, edit_svg, edit_text};
 use crate::spec::Precision;
 use crate::task::{Dataset, Example, Prompts};
@@ -31,7 +32,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Edit) -> Result<Answer> {
     };
     let dataset = load_examples((asked.task()?, prompts), spec.prepend_bos, model, base)?;
     let text = match &question.text {
-        Some(path) => passages(asked, &base.join(path))?,
+        Some(path) => passages(asked, &place(base, path))?,
         None => Vec::new(),
     };
     let (discovery, held_out) = dataset.split(spec.held_out);

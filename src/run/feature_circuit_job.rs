@@ -18,6 +18,7 @@ use crate::engine::Transformer;
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
+use crate::paths::place;
 use crate::report::{
     FeatureSource, FeaturesFile, Rows, feature_circuit_text, feature_edges_csv, feature_nodes_csv,
     features_figure, to_dot, to_svg,
@@ -117,7 +118,7 @@ fn dictionaries(
                 hashes.push(hash);
             }
             DictionarySource::Load(folder) => {
-                let loaded = load_dictionary(&asked.job.spec.base().join(folder))?;
+                let loaded = load_dictionary(&place(asked.job.spec.base(), folder))?;
                 sae_job::warn_of_other_model(asked, folder, loaded.model.as_deref());
                 placed.push(Placed {
                     layer: loaded.layer,

@@ -1,5 +1,6 @@
 //! Files of a result appear whole or not at all: written under a temporary name, then renamed.
 
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
 use fs_err as fs;
@@ -13,8 +14,12 @@ const TEMPORARY: &str = ".secateur-part";
 ///
 /// # Errors
 /// When the disk refuses.
-pub(super) fn write_whole(folder: &Path, name: &str, contents: &[u8]) -> Result<()> {
-    let temporary = folder.join(format!(".{name}{TEMPORARY}"));
+pub(super) fn write_whole(folder: &Path, name: impl AsRef<OsStr>, contents: &[u8]) -> Result<()> {
+    let name = name.as_ref();
+    let mut temporary = OsString::from(".");
+    temporary.push(name);
+    temporary.push(TEMPORARY);
+    let temporary = folder.join(temporary);
     fs::write(&temporary, contents)?;
     fs::rename(&temporary, folder.join(name))?;
     Ok(())
@@ -33,8 +38,7 @@ pub fn write_file(path: &Path, contents: &[u8]) -> Result<()> {
     if path.exists() && !path.is_file() {
         return Ok(fs::write(path, contents)?);
     }
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    write_whole(folder, &name, contents)
+    write_whole(folder, path.file_name().unwrap_or_default(), contents)
 }
 
 /// Removes what a killed run left half written in `folder`.

@@ -18,6 +18,7 @@ use crate::contain::panic_message;
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer};
 use crate::model::{LoadedModel, PrependBos};
+use crate::paths::{place, written};
 use crate::spec::{Spec, ron_line};
 use crate::task::{Dataset, LoadRequest, Prompts, TaskSource};
 
@@ -142,7 +143,7 @@ pub(super) fn run_job(
             threads: options.threads,
             date: provenance::date(),
             command: options.command.to_vec(),
-            spec_file: job.spec.path.display().to_string(),
+            spec_file: written(&job.spec.path),
             model: job.model.clone(),
             model_identity: Some(model.identity.clone()),
         },
@@ -172,7 +173,7 @@ fn refuse_own_input(job: &Job) -> Result<()> {
         return Ok(());
     };
     for file in job.spec.spec.data_files() {
-        let file = job.spec.base().join(file);
+        let file = place(job.spec.base(), file);
         if fs::canonicalize(&file).is_ok_and(|it| it.starts_with(&folder)) {
             return Err(Error::Usage(format!(
                 "{} is read by {:?}, whose own result would take its place\nhint: another name or another --out",

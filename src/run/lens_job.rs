@@ -18,6 +18,7 @@ use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::input::{self, GIB};
 use crate::model::{LoadedModel, ModelConfig, Real, Tokenizer, Weights};
+use crate::paths::place;
 use crate::report::{
     Rows, VectorStamp, attribution_csv, attribution_svg, lens_csv, lens_html, lens_kl_svg,
     lens_probability_svg, lens_svg, lens_text, parse_tuned_lens, tuned_csv, tuned_lens_safetensors,
@@ -264,7 +265,7 @@ pub(super) fn saved_lens(
     path: &Path,
     places: &[Place],
 ) -> Result<(TunedLens<f32>, Option<String>)> {
-    let path = base.join(path);
+    let path = place(base, path);
     let name = path.display().to_string();
     let bytes = input::read(&path, LARGEST_LENS, "a tuned lens")?;
     let (lens, hash) = parse_tuned_lens(&bytes, &name, model.config(), places)?;

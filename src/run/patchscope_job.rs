@@ -16,6 +16,7 @@ use crate::engine::{Place, Transformer};
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
+use crate::paths::place;
 use crate::report::{
     Rows, grid_csv, grid_svg, patchscope_text, precision_svg, surprisal_svg, told_text,
 };
@@ -54,7 +55,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
         Mapping::Identity | Mapping::Lens(_) => Vec::new(),
         Mapping::Ridge { text, tokens, .. } => {
             let mut left = *tokens;
-            let mut passages = passages(asked, &base.join(text))?;
+            let mut passages = passages(asked, &place(base, text))?;
             for passage in &mut passages {
                 passage.truncate(left);
                 left -= passage.len();

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crate::error::{Error, Result};
 use crate::model::{added, model_name, plain_name};
+use crate::paths::place;
 use crate::spec::SpecFile;
 
 /// One spec on one model.
@@ -95,7 +96,7 @@ fn parents_of(model: &str, base: &Path) -> Vec<String> {
     if model.starts_with("builtin:") || model.starts_with("hf:") {
         return Vec::new();
     }
-    let place = base.join(added::split(model, base).0);
+    let place = place(base, added::split(model, base).0);
     let place = std::path::absolute(&place).unwrap_or(place);
     let parent = place.parent().unwrap_or(Path::new(""));
     parent

@@ -10,6 +10,7 @@ use crate::engine::Transformer;
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
+use crate::paths::place;
 use crate::report::{
     Rows, betas_svg, ranks_svg, relation_csv, relation_svg, relation_text, subjects_csv,
 };
@@ -26,7 +27,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Relation) -> Result<Answer> {
         return Err(Error::model(&model.name, problem));
     }
     let base = asked.job.spec.base();
-    let path = base.join(&question.data);
+    let path = place(base, &question.data);
     let name = path.display().to_string();
     let relation = task::Relation::read(&path)?;
     let split = relation.split(spec.held_out, question.shots, question.seed);

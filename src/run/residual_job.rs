@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::events::{Event, Observer as _};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights, added};
+use crate::paths::place;
 use crate::report::{
     Rows, cosines_svg, directions_csv, residual_csv, residual_html, residual_norm_svg,
     residual_text, residual_writes_svg,
@@ -133,7 +134,7 @@ fn looked<T: Real>(
                 transformer.logit_direction(&[token], &[other]).towards
             }
             Direction::Vector(path) => {
-                let file = asked.job.spec.base().join(path);
+                let file = place(asked.job.spec.base(), path);
                 let (values, metadata) = added::read_vector(&file, weights.config.d_model)?;
                 let models = std::slice::from_ref(&asked.model.hash);
                 let name = path.display().to_string();

@@ -9,7 +9,9 @@ use serde::Deserialize;
 use super::eval::read_circuit_text;
 use crate::error::{Error, Result};
 use crate::input::{self, GIB};
-use crate::report::{CircuitFile, Comparison, PaperReport, PaperResult, read_figures};
+use crate::report::{
+    CircuitFile, Comparison, PaperReport, PaperResult, check_number, read_figures,
+};
 
 /// The results in these folders and below them, in order of their paths.
 ///
@@ -109,7 +111,11 @@ fn read_scores(table: &Path, edges: usize) -> Result<Option<BTreeMap<String, f64
     for row in reader.deserialize() {
         let row: Row =
             row.map_err(|error| Error::data(table.display().to_string(), error.to_string()))?;
-        if let Some(score) = row.score.filter(|score| score.is_finite()) {
+        if let Some(score) = row.score {
+            check_number(score).map_err(|problem| {
+                let problem = format!("edge `{}`: its score: {problem}", row.edge);
+                Error::data(table.display().to_string(), problem)
+            })?;
             scores.insert(row.edge, score);
         }
         if scores.len() > edges {

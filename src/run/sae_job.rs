@@ -24,6 +24,7 @@ use crate::error::{Error, Result};
 use crate::events::{Event, Observer as _};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{ModelConfig, Tokenizer};
+use crate::paths::place;
 use crate::report::{REPORT_FORMAT, Rows};
 use crate::task::{Dataset, Example, Prompts, TaskSource};
 
@@ -160,7 +161,7 @@ fn loaded(asked: &Asked<'_>, question: &Sae) -> Result<(Option<Held>, Sae)> {
     let Some(folder) = &question.load else {
         return Ok((None, question));
     };
-    let found = load_dictionary(&asked.job.spec.base().join(folder))?;
+    let found = load_dictionary(&place(asked.job.spec.base(), folder))?;
     warn_of_other_model(asked, folder, found.model.as_deref());
     // It may have been trained on longer contexts than this model reads.
     let most = asked.model.config().n_ctx;
@@ -270,7 +271,7 @@ fn check_width(
     if held.dictionary.width == width {
         return Ok(());
     }
-    let folder = asked.job.spec.base().join(folder).display().to_string();
+    let folder = place(asked.job.spec.base(), folder).display().to_string();
     let problem = format!(
         "the dictionary is of {} numbers, and there the model has {width}: it belongs to another model",
         held.dictionary.width

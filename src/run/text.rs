@@ -12,6 +12,7 @@ use crate::engine::{Continuation, Steering, Transformer};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
 use crate::model::{LoadedModel, PrependBos, Real};
+use crate::paths::place;
 
 /// Contexts drawn from the model at a time, at most: each step is a product of as many rows with all weights.
 const DRAWN_TOGETHER: usize = 256;
@@ -44,7 +45,7 @@ pub(super) fn contexts<T: Real>(
             let length = context.saturating_sub(bos.len()).max(1);
             let contexts = from_files(asked, files, (&bos, length), enough)?;
             if contexts.len() < 2 {
-                let names = files.iter().map(|file| asked.job.spec.base().join(file));
+                let names = files.iter().map(|file| place(asked.job.spec.base(), file));
                 let names: Vec<String> = names.map(|path| path.display().to_string()).collect();
                 return Err(Error::data(names.join(", "), too_short(context)));
             }
@@ -88,7 +89,7 @@ fn from_files(
     let mut contexts = Vec::new();
     let mut rest = Vec::new();
     for file in files {
-        let mut text = TokenFile::open(asked, &asked.job.spec.base().join(file))?;
+        let mut text = TokenFile::open(asked, &place(asked.job.spec.base(), file))?;
         while !enough(contexts.len())
             && let Some(tokens) = text.next()?
         {

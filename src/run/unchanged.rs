@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use super::plan::Job;
 use crate::error::{Error, Result};
 use crate::input::{self, Fingerprint};
+use crate::paths::place;
 
 /// The data files of a job: the task's rows, vectors, dictionaries, texts.
 pub(super) struct DataFiles(Vec<DataFile>);
@@ -22,7 +23,7 @@ impl DataFiles {
     /// When one cannot be read.
     pub(super) fn read(job: &Job) -> Result<Self> {
         let files = job.spec.spec.data_files().into_iter().map(|file| {
-            let path = job.spec.base().join(file);
+            let path = place(job.spec.base(), file);
             let (hash, fingerprint) = input::hash(&path)?;
             Ok(DataFile {
                 path,

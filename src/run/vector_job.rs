@@ -16,6 +16,7 @@ use crate::engine::{Ablation, Transformer};
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Tokenizer, Weights};
+use crate::paths::place;
 use crate::report::{
     Rows, VectorStamp, samples_text, vector_csv, vector_safetensors, vector_svg, vector_text,
 };
@@ -46,7 +47,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Vector) -> Result<Answer> {
     let dataset = load(asked.task()?)?;
     let add_to = question.add_to.as_ref().map(load).transpose()?;
     let text = match &question.text {
-        Some(path) => passages(asked, &base.join(path))?,
+        Some(path) => passages(asked, &place(base, path))?,
         None => Vec::new(),
     };
     let prompts = Prompted {

@@ -13,6 +13,7 @@ use crate::engine::Ablation;
 use crate::error::{Error, Result, SpecMistake};
 use crate::graph::Mlps;
 use crate::model::{added, builtin_models};
+use crate::paths::place;
 use crate::task::{InContext, Induction, MOST_SHOTS, TaskSource};
 use crate::visible::file_name_problem;
 
@@ -181,7 +182,7 @@ impl<'a> Check<'a> {
     }
 
     fn data_file(&mut self, key: &str, path: &Path) {
-        let place = folder_of(self.file).join(path);
+        let place = place(folder_of(self.file), path);
         self.require(place.is_file(), key, || {
             format!("no such file: {}", place.display())
         });
@@ -374,7 +375,7 @@ fn model_problem(reference: &str, base: &Path) -> Option<String> {
     if reference.is_empty() {
         return Some("expected a model, such as \"builtin:toy-gpt2\"".into());
     }
-    let place = base.join(reference);
+    let place = place(base, reference);
     (!place.exists()).then(|| {
         format!(
             "no such file or folder: {}\n\
@@ -394,6 +395,6 @@ pub(crate) fn model_key(reference: &str, base: &Path) -> PathBuf {
     if reference.starts_with("builtin:") || reference.starts_with("hf:") {
         return PathBuf::from(reference);
     }
-    let place = base.join(reference);
+    let place = place(base, reference);
     fs_err::canonicalize(&place).unwrap_or(place)
 }

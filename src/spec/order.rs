@@ -9,6 +9,7 @@ use crate::discover::{EdgeOrder, ListedEdges, Method};
 use crate::error::SpecMistake;
 use crate::graph::{ComputationGraph, Mlps, NeuronNodes, PositionSplit, Prune};
 use crate::model::read_header;
+use crate::paths::place;
 
 const KEY: &str = "method.Acdc.order";
 
@@ -40,7 +41,7 @@ pub(super) fn read(spec: &mut RunSpec, text: &str, file: &Path) -> Vec<SpecMista
                 .into(),
         );
     }
-    let place = folder_of(file).join(list.path());
+    let place = place(folder_of(file), list.path());
     if !place.is_file() {
         return at_key(format!("no such file: {}", place.display()));
     }

@@ -13,6 +13,7 @@ use super::{Example, ExampleText, LoadRequest, Prompts, Span, formats, spans, te
 use crate::error::{Error, Result};
 use crate::input::{self, GIB};
 use crate::model::Tokenizer;
+use crate::paths::place;
 
 /// Largest file that is read, in bytes.
 const LARGEST_FILE: u64 = GIB;
@@ -110,7 +111,7 @@ fn read<R>(
     rows: fn(&Path, &[u8]) -> Result<formats::Rows, String>,
     mut parse: impl FnMut(&Map<String, Value>) -> Result<R, String>,
 ) -> Result<Vec<R>> {
-    let path = request.base.join(path);
+    let path = place(request.base, path);
     let name = path.display().to_string();
     let bytes = input::read(&path, LARGEST_FILE, "a file of prompts; split it")?;
     let rows = rows(&path, &bytes).map_err(|problem| Error::data(&name, problem))?;

@@ -6,15 +6,16 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The top-level modules that a module may name, itself left out.
-const MAY_NAME: [(&str, &[&str]); 17] = [
+const MAY_NAME: [(&str, &[&str]); 18] = [
+    ("paths", &[]),
     ("contain", &[]),
     ("visible", &[]),
     ("error", &[]),
     ("events", &[]),
     ("input", &["error"]),
-    ("model", &["contain", "error", "input", "visible"]),
+    ("model", &["contain", "error", "input", "paths", "visible"]),
     ("graph", &["error", "model"]),
-    ("task", &["error", "input", "model"]),
+    ("task", &["error", "input", "model", "paths"]),
     ("metric", &["model", "task"]),
     (
         "engine",
@@ -23,7 +24,9 @@ const MAY_NAME: [(&str, &[&str]); 17] = [
     ("score", &["engine", "error", "events", "graph"]),
     (
         "discover",
-        &["engine", "error", "events", "graph", "input", "score"],
+        &[
+            "engine", "error", "events", "graph", "input", "paths", "score",
+        ],
     ),
     (
         "evaluate",
@@ -45,15 +48,15 @@ const MAY_NAME: [(&str, &[&str]); 17] = [
     (
         "spec",
         &[
-            "analyze", "discover", "engine", "error", "graph", "input", "metric", "model", "task",
-            "visible",
+            "analyze", "discover", "engine", "error", "graph", "input", "metric", "model", "paths",
+            "task", "visible",
         ],
     ),
     (
         "run",
         &[
             "analyze", "contain", "discover", "engine", "error", "evaluate", "events", "graph",
-            "input", "metric", "model", "report", "score", "spec", "task", "visible",
+            "input", "metric", "model", "paths", "report", "score", "spec", "task", "visible",
         ],
     ),
 ];

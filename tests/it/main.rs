@@ -22,6 +22,7 @@ mod family_scores;
 mod feature_circuit;
 mod golden;
 mod graph;
+mod hostile;
 mod layering;
 mod lens;
 mod memory;

@@ -56,7 +56,7 @@ fn a_syntax_or_type_error_names_what_was_expected() {
 fn format_and_name() {
     insta::assert_snapshot!(mistakes(&[("format: 1", "format: 2")]), @r##"spec.ron:2:5: format: expected 1, the format this version reads, got 2"##);
     insta::assert_snapshot!(mistakes(&[("\"ioi\"", "\"\"")]), @r##"spec.ron:3:5: name: expected a name, got "": the name is the folder of the results"##);
-    insta::assert_snapshot!(mistakes(&[("\"ioi\"", "\"a/b\"")]), @r##"spec.ron:3:5: name: expected a name without / \ : * ? " < > | and control characters, got "a/b": the name is the folder of the results"##);
+    insta::assert_snapshot!(mistakes(&[("\"ioi\"", "\"a/b\"")]), @r##"spec.ron:3:5: name: expected a name without / \ : * ? " < > |, control characters and characters that cannot be seen, got "a/b": the name is the folder of the results"##);
     insta::assert_snapshot!(mistakes(&[("\"ioi\"", "\"..\"")]), @r##"spec.ron:3:5: name: expected a name that does not begin with a dot, got "..": the name is the folder of the results"##);
     insta::assert_snapshot!(mistakes(&[("\"ioi\"", "\" ioi\"")]), @r##"spec.ron:3:5: name: expected a name without space around it, got " ioi": the name is the folder of the results"##);
 }
@@ -78,7 +78,7 @@ fn models() {
 fn tasks() {
     insta::assert_snapshot!(mistakes(&[("pairs: 64", "pairs: 1")]), @r##"spec.ron:5:15: task.Ioi.pairs: expected 2 to 1000000, got 1"##);
     insta::assert_snapshot!(mistakes(&[("Ioi(pairs: 64, seed: 0)", "Induction(pairs: 2000000)")]), @r##"spec.ron:5:21: task.Induction.pairs: expected 2 to 1000000, got 2000000"##);
-    insta::assert_snapshot!(mistakes(&[("Ioi(pairs: 64, seed: 0)", "Induction(pairs: 8, length: 3)")]), @r##"spec.ron:5:31: task.Induction.length: expected at least 4 (a word, A, B and A again), got 3"##);
+    insta::assert_snapshot!(mistakes(&[("Ioi(pairs: 64, seed: 0)", "Induction(pairs: 8, length: 3)")]), @r##"spec.ron:5:31: task.Induction.length: expected 4 (a word, A, B and A again) to 65536, got 3"##);
     insta::assert_snapshot!(mistakes(&[("Ioi(pairs: 64, seed: 0)", "File(\"none.jsonl\")")]), @r##"spec.ron:5:11: task.File: no such file: ./none.jsonl"##);
     insta::assert_snapshot!(mistakes(&[("Ioi(pairs: 64, seed: 0)", "Tokens(\"none.jsonl\")")]), @r##"spec.ron:5:11: task.Tokens: no such file: ./none.jsonl"##);
 }

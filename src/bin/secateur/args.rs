@@ -13,7 +13,9 @@ mod trace;
 
 use std::path::PathBuf;
 
+use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use secateur::paths::{written, written_in_ron};
 
 pub(crate) use self::relation::RelationArgs;
 pub(crate) use edit::EditArgs;
@@ -159,7 +161,7 @@ pub(crate) struct EvalArgs {
     #[arg(long)]
     pub(crate) spec: PathBuf,
     /// The model, relative to the working directory [default: the spec's].
-    #[arg(long)]
+    #[arg(long, value_parser = reference())]
     pub(crate) model: Option<String>,
     #[command(flatten)]
     pub(crate) memory: Memory,
@@ -184,6 +186,7 @@ pub(crate) struct CompareArgs {
 #[derive(Debug, Args)]
 pub(crate) struct InspectArgs {
     /// The model.
+    #[arg(value_parser = reference())]
     pub(crate) model: String,
     /// Print JSON.
     #[arg(long)]
@@ -193,6 +196,7 @@ pub(crate) struct InspectArgs {
 #[derive(Debug, Args)]
 pub(crate) struct LogitsArgs {
     /// The model.
+    #[arg(value_parser = reference())]
     pub(crate) model: String,
     #[command(flatten)]
     pub(crate) added: AddedVectors,
@@ -209,6 +213,7 @@ pub(crate) struct LogitsArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ParityArgs {
     /// The model.
+    #[arg(value_parser = reference())]
     pub(crate) model: String,
     #[command(flatten)]
     pub(crate) added: AddedVectors,
@@ -229,9 +234,10 @@ pub(crate) struct ParityArgs {
 #[derive(Debug, Args)]
 pub(crate) struct AskedArgs {
     /// The model.
+    #[arg(value_parser = reference())]
     pub(crate) model: String,
     /// The task, as a spec file names it, such as 'Ioi(pairs: 64, seed: 0)' or 'File("rows.jsonl")'.
-    #[arg(long, value_name = "TASK")]
+    #[arg(long, value_name = "TASK", value_parser = task())]
     pub(crate) task: String,
     /// Share of the prompts that only judge.
     #[arg(long, value_name = "X", default_value_t = 0.5)]
@@ -268,7 +274,7 @@ pub(crate) struct VectorArgs {
     #[arg(long, value_name = "WHERE", default_value = "Read")]
     pub(crate) add_at: String,
     /// Prompts that it is added to: the corrupt ones of this task [default: of the task itself].
-    #[arg(long, value_name = "TASK")]
+    #[arg(long, value_name = "TASK", value_parser = task())]
     pub(crate) add_to: Option<String>,
     /// A text file on which it should change nothing, for perplexities.
     #[arg(long, value_name = "FILE")]
@@ -289,6 +295,7 @@ pub(crate) struct VectorArgs {
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
     /// The model.
+    #[arg(value_parser = reference())]
     pub(crate) model: String,
     #[command(flatten)]
     pub(crate) added: AddedVectors,
@@ -365,7 +372,7 @@ impl BenchWork {
 pub(crate) struct AddedVectors {
     /// Add a vector to the stream that leaves a layer, at every position; may be given several times. Layer and strength are
     /// by default those in the file that `vector` wrote.
-    #[arg(long, value_name = "FILE.safetensors@LAYER:STRENGTH")]
+    #[arg(long, value_name = "FILE.safetensors@LAYER:STRENGTH", value_parser = reference())]
     add: Vec<String>,
 }
 
@@ -379,7 +386,7 @@ impl AddedVectors {
     /// The same with paths that hold wherever they are relative to.
     pub(crate) fn absolute(&self) -> Self {
         let absolute = |vector: &String| match std::path::absolute(vector) {
-            Ok(path) => path.display().to_string(),
+            Ok(path) => written(path),
             Err(_) => vector.clone(),
         };
         Self {
@@ -407,6 +414,16 @@ impl Memory {
     pub(crate) fn bytes(&self) -> Option<u64> {
         self.memory.or_else(secateur::run::default_memory)
     }
+}
+
+/// The reference of a model, or of a vector, of which a path may be any bytes.
+fn reference() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().map(written)
+}
+
+/// A task in RON, which may hold the path of a file.
+fn task() -> impl TypedValueParser<Value = String> {
+    OsStringValueParser::new().map(|text| written_in_ron(&text))
 }
 
 fn gigabytes(text: &str) -> Result<u64, String> {

@@ -144,7 +144,7 @@ impl EapGraph {
         }
         for (name, edge) in &file.edges.0 {
             if let Some(score) = edge.score {
-                let problem = |problem| bad(format!("edge `{name}`: its score, {problem}"));
+                let problem = |problem| bad(format!("edge `{name}`: its score: {problem}"));
                 check_number(score).map_err(problem)?;
             }
         }

@@ -68,12 +68,12 @@ proptest! {
     }
 
     #[test]
-    fn any_finite_score_keeps_its_bits(score in proptest::num::f64::ANY) {
+    fn any_score_that_can_be_summed_keeps_its_bits(score in proptest::num::f64::ANY) {
         let (config, graph, circuit) = small();
         let mut file = file(&config, &graph, &circuit);
         file.edges[0].score = Some(score);
         let read = CircuitFile::from_ron(&file.to_ron().unwrap(), "x");
-        if score.is_finite() {
+        if score.abs() <= 1e100 {
             prop_assert_eq!(read.unwrap().edges[0].score.map(f64::to_bits), Some(score.to_bits()));
         } else {
             prop_assert!(read.is_err());

@@ -9,11 +9,12 @@ use super::BatchArgs;
 #[derive(Debug, Args)]
 pub(crate) struct LensArgs {
     /// The model.
+    #[arg(value_parser = super::reference())]
     pub(crate) model: String,
     /// The task whose clean prompts are looked at, as a spec file names it, such as 'Ioi(pairs: 64, seed: 0)'.
     #[arg(
         long,
-        value_name = "TASK",
+        value_name = "TASK", value_parser = super::task(),
         required_unless_present = "prompt",
         conflicts_with = "prompt"
     )]
@@ -67,9 +68,10 @@ pub(crate) struct LensArgs {
 #[derive(Debug, Args)]
 pub(crate) struct AttentionArgs {
     /// The model.
+    #[arg(value_parser = super::reference())]
     pub(crate) model: String,
     /// A task on whose prompts name moving is scored, as a spec file names it [default: none].
-    #[arg(long, value_name = "TASK")]
+    #[arg(long, value_name = "TASK", value_parser = super::task())]
     pub(crate) task: Option<String>,
     /// Sequences of random tokens, each repeated once.
     #[arg(long, value_name = "N", default_value_t = 8)]
@@ -102,11 +104,12 @@ pub(crate) struct AttentionArgs {
 #[derive(Debug, Args)]
 pub(crate) struct ResidualArgs {
     /// The model.
+    #[arg(value_parser = super::reference())]
     pub(crate) model: String,
     /// The task whose clean prompts are looked at, as a spec file names it.
     #[arg(
         long,
-        value_name = "TASK",
+        value_name = "TASK", value_parser = super::task(),
         required_unless_present = "prompt",
         conflicts_with = "prompt"
     )]

@@ -9,9 +9,10 @@ use super::BatchArgs;
 #[derive(Debug, Args)]
 pub(crate) struct NeuronsArgs {
     /// The model.
+    #[arg(value_parser = super::reference())]
     pub(crate) model: String,
     /// The task, as a spec file names it, such as 'Ioi(pairs: 64, seed: 0)' or 'File("rows.jsonl")'.
-    #[arg(long, value_name = "TASK", required_unless_present = "behaviour")]
+    #[arg(long, value_name = "TASK", value_parser = super::task(), required_unless_present = "behaviour")]
     pub(crate) task: Option<String>,
     /// Instead of a task: prompts that show a behaviour, one per line of a .txt file, or JSON objects with the key `prompt`.
     #[arg(long, value_name = "FILE", requires = "other", conflicts_with = "task")]

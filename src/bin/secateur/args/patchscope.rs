@@ -9,12 +9,13 @@ use super::BatchArgs;
 #[derive(Debug, Args)]
 pub(crate) struct PatchscopeArgs {
     /// The model.
+    #[arg(value_parser = super::reference())]
     pub(crate) model: String,
     /// A text of whose last token the representations are read out; may be given several times.
     #[arg(long, value_name = "TEXT")]
     pub(crate) text: Vec<String>,
     /// A task whose prompts are to say what the model predicts next, such as 'Ioi(pairs: 64)' or 'File("rows.jsonl")'.
-    #[arg(long, value_name = "TASK")]
+    #[arg(long, value_name = "TASK", value_parser = super::task())]
     pub(crate) task: Option<String>,
     /// The prompt that representations are put into: 'Identity', 'Description', 'Feature(Capital)' (Continent, Currency,
     /// Language, Opposite) or 'Text("The capital of x is")'.

@@ -9,6 +9,7 @@ use super::BatchArgs;
 #[derive(Debug, Args)]
 pub(crate) struct RelationArgs {
     /// The model.
+    #[arg(value_parser = super::reference())]
     pub(crate) model: String,
     /// The relation: a JSON file with `prompt_templates` and `samples` of `subject` and `object`.
     #[arg(long, value_name = "FILE.json")]

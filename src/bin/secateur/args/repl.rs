@@ -7,6 +7,7 @@ use super::{AddedVectors, Memory};
 #[derive(Debug, Args)]
 pub(crate) struct ReplArgs {
     /// The model.
+    #[arg(value_parser = super::reference())]
     pub(crate) model: String,
     #[command(flatten)]
     pub(crate) added: AddedVectors,

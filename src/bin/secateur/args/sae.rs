@@ -9,6 +9,7 @@ use super::BatchArgs;
 #[derive(Debug, Args)]
 pub(crate) struct SaeArgs {
     /// The model.
+    #[arg(value_parser = super::reference())]
     pub(crate) model: String,
     /// Load a dictionary from this folder (cfg.json and `sae_weights.safetensors`) instead of training one.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["layer", "of", "kind", "features", "tokens", "batch", "learning_rate"])]
@@ -60,7 +61,7 @@ pub(crate) struct SaeArgs {
     #[arg(long, value_name = "TEXT")]
     pub(crate) prompt: Vec<String>,
     /// A task, as a spec file names it, on which features are changed, such as 'Ioi(pairs: 64, seed: 0)'.
-    #[arg(long, value_name = "TASK")]
+    #[arg(long, value_name = "TASK", value_parser = super::task())]
     pub(crate) task: Option<String>,
     /// The measure of the behaviour.
     #[arg(

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use secateur::paths::written;
 use secateur::run::exit_code;
 use secateur::spec::{SpecFile, check_any_spec};
 use secateur::{Result, visible};
@@ -26,7 +27,7 @@ pub(crate) fn lens(args: &LensArgs, quiet: bool) -> Result<u8> {
         question = format!("{question}, token: {token:?}");
     }
     if let Some(file) = &args.tuned {
-        question = format!("{question}, tuned: Saved({:?})", file.display().to_string());
+        question = format!("{question}, tuned: Saved({:?})", written(file));
     }
     if args.tune {
         let text = corpus(&args.text, args.sampled, 0);
@@ -117,10 +118,7 @@ fn corpus(files: &[std::path::PathBuf], sampled: usize, seed: u64) -> String {
     if files.is_empty() {
         return format!("Sampled(tokens: {sampled}, seed: {seed})");
     }
-    let files: Vec<String> = files
-        .iter()
-        .map(|file| file.display().to_string())
-        .collect();
+    let files: Vec<String> = files.iter().map(written).collect();
     format!("Files({files:?})")
 }
 
@@ -131,12 +129,12 @@ pub(crate) fn neurons(args: &NeuronsArgs, quiet: bool) -> Result<u8> {
             let stem = behaviour.file_stem().unwrap_or_default();
             let sets = format!(
                 "sets: (behaviour: {:?}, other: {:?}, answer: {:?}, wrong: {:?}), ",
-                behaviour.display().to_string(),
-                other.display().to_string(),
+                written(behaviour),
+                written(other),
                 args.answer,
                 args.wrong
             );
-            (stem.display().to_string(), String::new(), sets)
+            (stem.to_string_lossy().into_owned(), String::new(), sets)
         }
         (task, ..) => {
             let task = task.as_deref().unwrap_or_default();
@@ -186,7 +184,7 @@ pub(crate) fn feature_circuit(args: &FeatureCircuitArgs, quiet: bool) -> Result<
 pub(crate) fn vector(args: &VectorArgs, quiet: bool) -> Result<u8> {
     let add_to = args.add_to.as_ref();
     let add_to = add_to.map_or_else(String::new, |task| format!(", add_to: {task}"));
-    let text = args.text.as_ref().map(|path| path.display().to_string());
+    let text = args.text.as_ref().map(written);
     let text = text.map_or_else(String::new, |path| format!(", text: {path:?}"));
     let question = format!(
         "Vector(from: {}, layers: {:?}, strengths: {:?}, add_at: {}, says: {:?}, samples: {}, tokens: {}{add_to}{text})",
@@ -228,7 +226,7 @@ pub(crate) fn sae(args: &SaeArgs, quiet: bool) -> Result<u8> {
     let (name, origin, held_out) = match (&args.load, args.layer) {
         (Some(folder), _) => {
             let last = folder.file_name().unwrap_or_default().to_string_lossy();
-            let load = format!("load: {:?}", folder.display().to_string());
+            let load = format!("load: {:?}", written(folder));
             (format!("sae-{last}"), load, 0.5)
         }
         (None, layer) => (format!("sae-{}", layer.unwrap_or(0)), recipe(args), 0.1),
@@ -273,7 +271,7 @@ pub(crate) fn relation(args: &RelationArgs, quiet: bool) -> Result<u8> {
          train: {}, layers: {:?}, betas: {:?}, ranks: {:?}, seed: {}))",
         args.model,
         args.held_out,
-        args.data.display().to_string(),
+        written(&args.data),
         args.shots,
         args.train,
         args.layers,

@@ -1,6 +1,7 @@
 //! `secateur patchscope`: a spec with `analysis: Patchscope(..)`, written on the command line.
 
 use secateur::Result;
+use secateur::paths::written;
 
 use super::analysis::run_text;
 use crate::args::PatchscopeArgs;
@@ -15,8 +16,8 @@ pub(crate) fn patchscope(args: &PatchscopeArgs, quiet: bool) -> Result<u8> {
     let word = args.placeholder.as_ref();
     let word = word.map_or_else(String::new, |word| format!(", placeholder: {word:?}"));
     let mapping = match (&args.ridge, &args.tuned) {
-        (Some(path), _) => format!(", mapping: Ridge(text: {:?})", path.display().to_string()),
-        (None, Some(path)) => format!(", mapping: Lens({:?})", path.display().to_string()),
+        (Some(path), _) => format!(", mapping: Ridge(text: {:?})", written(path)),
+        (None, Some(path)) => format!(", mapping: Lens({:?})", written(path)),
         (None, None) => String::new(),
     };
     let placed = args.at_layer;

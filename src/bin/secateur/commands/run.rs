@@ -1,5 +1,6 @@
 //! `secateur run`: every spec on every model.
 
+use secateur::paths::written;
 use secateur::report::{table_within, thousands};
 use secateur::run::{BatchOptions, Finish, JobReport, Summary, exit_code, plan, run_batch};
 use secateur::spec::{Spec, SpecFile, check_models, read_specs, spec_files};
@@ -39,9 +40,7 @@ pub(super) fn run_jobs(
         threads: args.threads.unwrap_or(0),
         memory: args.memory.bytes(),
         force: args.force,
-        command: std::env::args_os()
-            .map(|argument| argument.to_string_lossy().into_owned())
-            .collect(),
+        command: std::env::args_os().map(written).collect(),
     };
     stop_on_ctrl_c();
     let ui = BatchUi::new(jobs.len(), quiet);
@@ -72,7 +71,7 @@ fn jobs_json(reports: &[JobReport]) -> Result<String> {
         json!({
             "spec": report.job.spec.spec.name(),
             "model": report.job.model_name,
-            "folder": report.job.folder,
+            "folder": written(&report.job.folder),
             "status": status(report),
             "seconds": report.seconds,
             "found": report.result.as_ref().ok().map(Finish::summary),
