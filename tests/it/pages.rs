@@ -57,7 +57,7 @@ fn expected(from: &str, to: &str) -> Vec<String> {
 fn names_in(spec: &str) -> Vec<String> {
     let error = check_any_spec(spec.as_bytes(), Path::new("spec.ron")).unwrap_err();
     let error = error.to_string();
-    let (_, list) = error.split_once("expected ").expect(&error);
+    let (_, list) = error.rsplit_once("expected ").expect(&error);
     let names: Vec<String> = list
         .split('`')
         .skip(1)
