@@ -6,6 +6,7 @@ use super::analysis_job::{Answer, Asked, hash_of, no_text, some_discovery};
 use super::job::load_examples;
 use super::lens_job::saved_lens;
 use super::memory::{self, Bound};
+use super::slips;
 use super::text::looked_at;
 use super::vector_job::passages;
 use crate::analyze::Patchscope;
@@ -35,12 +36,16 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
     let tokenizer = model.require_tokenizer()?;
     let named = (tokenizer, spec.prepend_bos, model.config());
     let inspection = Inspection::new(question.prompt.text(), question.placeholder(), named)?;
+    let prompt = ("analysis.Patchscope.prompt", question.prompt.text());
+    let rule = (tokenizer, spec.prepend_bos);
+    slips::tell_of_text(prompt, &inspection.tokens, rule, asked.observer);
     let dataset = match &spec.task {
         Some(task) => Some(load_examples(
             (task, Prompts::Sets),
             spec.prepend_bos,
             model,
             base,
+            asked.observer,
         )?),
         None => None,
     };
