@@ -142,19 +142,18 @@ impl Settings {
                 Some(said) => format!("add_bos_token is {said}"),
                 None => "add_bos_token is left out".to_owned(),
             };
-            let (taken, why) = if adds == template {
-                ("tokenizer.json", "as transformers does")
+            let taken = if adds == template {
+                "tokenizer.json"
             } else {
-                (CONFIG, "as transformers does")
+                CONFIG
             };
-            let class = if self.class.is_empty() {
-                "no class".to_owned()
-            } else {
-                format!("the class {}", self.class)
+            let class = match self.keys.get("tokenizer_class").and_then(Value::as_str) {
+                Some(class) => format!("the class {class}"),
+                None => "a tokenizer without class".to_owned(),
             };
             format!(
                 "{CONFIG} and tokenizer.json contradict each other: {config}, and the post-processor {} a \
-                 beginning-of-sequence token in front; {taken} is taken, {why} for {class}, so text gets {} (prepend_bos \
+                 beginning-of-sequence token in front; {taken} is taken, as transformers does for {class}, so text gets {} (prepend_bos \
                  in the spec overrules both)",
                 does(template),
                 if adds { "one" } else { "none" },
