@@ -109,8 +109,8 @@ fn two_tokens_in_front_and_spaces_at_the_end_are_told() {
     let spaced = row(
         "The cats gave milk to ",
         "The dogs gave milk to ",
-        "Mary",
-        "John",
+        "cat",
+        "The",
     );
     let found = warnings(&[good, spaced], "");
     assert!(has(&found, "1 of 2 prompts end in a space"), "{found:?}");
