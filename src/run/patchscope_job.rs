@@ -34,11 +34,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
         return Err(Error::model(&model.name, problem));
     }
     let tokenizer = model.require_tokenizer()?;
-    let named = (tokenizer, spec.prepend_bos, model.config());
-    let inspection = Inspection::new(question.prompt.text(), question.placeholder(), named)?;
-    let prompt = ("analysis.Patchscope.prompt", question.prompt.text());
-    let rule = (tokenizer, spec.prepend_bos);
-    slips::tell_of_text(prompt, &inspection.tokens, rule, asked.observer);
+    let inspection = inspection(asked, question)?;
     let dataset = match &spec.task {
         Some(task) => Some(load_examples(
             (task, Prompts::Sets),
@@ -138,6 +134,18 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
         warnings: report.warnings,
         seconds: BTreeMap::new(),
     })
+}
+
+/// The prompt that representations are put into; what its writer may not mean is told.
+fn inspection(asked: &Asked<'_>, question: &Patchscope) -> Result<Inspection> {
+    let (tokenizer, prepend_bos) = (asked.model.require_tokenizer()?, asked.spec.prepend_bos);
+    let text = question.prompt.text();
+    let named = (tokenizer, prepend_bos, asked.model.config());
+    let inspection = Inspection::new(text, question.placeholder(), named)?;
+    let named = ("analysis.Patchscope.prompt", text);
+    let rule = (tokenizer, prepend_bos);
+    slips::tell_of_text(named, &inspection.tokens, rule, asked.observer);
+    Ok(inspection)
 }
 
 /// The sources of both splits: each prompt up to the position that its representation is taken at.

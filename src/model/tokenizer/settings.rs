@@ -1,4 +1,4 @@
-//! What stands beside a tokenizer.json: tokenizer_config.json, special_tokens_map.json and added_tokens.json.
+//! What stands beside a tokenizer.json: `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`.
 //!
 //! transformers reads them by rules that depend on the class of the tokenizer. What is followed here is what it does with a
 //! tokenizer.json in the folder; where its releases differ, the file that names the behaviour is.
@@ -30,7 +30,7 @@ const NAMED: [&str; 7] = [
 /// Lists of more of them.
 const OTHER: [&str; 2] = ["extra_special_tokens", "additional_special_tokens"];
 
-/// The keys of tokenizer_config.json.
+/// The keys of `tokenizer_config.json`.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
     keys: Map<String, Value>,
@@ -219,7 +219,7 @@ impl Settings {
         tokens.collect()
     }
 
-    /// Sets whether text gets a space in front, for the classes of which transformers lets tokenizer_config.json say so; a
+    /// Sets whether text gets a space in front, for the classes of which transformers lets `tokenizer_config.json` say so; a
     /// warning where that contradicts the file, or is not followed.
     pub(super) fn set_prefix_space(&self, file: &mut Map<String, Value>) -> Option<String> {
         let said = self.switch("add_prefix_space");
