@@ -2,6 +2,8 @@
 //!
 //! What a panic leaves behind in the library are caches, which it can do without.
 
+use std::ops::Range;
+
 use serde_json::{Map, Value};
 use tokenizers::{PostProcessor, PostProcessorWrapper};
 
@@ -132,7 +134,7 @@ impl Library {
     ///
     /// # Errors
     /// When the library fails.
-    pub(super) fn tokens(&self, text: &str) -> Result<Vec<(u32, (usize, usize))>, String> {
+    pub(super) fn tokens(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>, String> {
         self.growth.encodes(text.len())?;
         let encoding = caught(|| self.inner.encode(text, false))?;
         let tokens = encoding.get_ids().iter().copied();

@@ -196,8 +196,8 @@ impl Tokenizer {
                 let unknown = inner.unknown()?;
                 let id = inner.id(&unknown)?;
                 let tokens = inner.tokens(text).ok()?;
-                tokens.into_iter().find_map(|(token, (start, end))| {
-                    let part = text.get(start..end).filter(|_| token == id)?;
+                tokens.into_iter().find_map(|(token, place)| {
+                    let part = text.get(place).filter(|_| token == id)?;
                     (part.trim() != unknown).then(|| part.trim().to_owned())
                 })
             }
