@@ -138,7 +138,9 @@ impl Library {
         self.growth.encodes(text.len())?;
         let encoding = caught(|| self.inner.encode(text, false))?;
         let tokens = encoding.get_ids().iter().copied();
-        Ok(tokens.zip(encoding.get_offsets().iter().copied()).collect())
+        let places = encoding.get_offsets().iter();
+        let places = places.map(|&(start, end)| start..end);
+        Ok(tokens.zip(places).collect())
     }
 
     /// The text of tokens; of those that the library fails on, nothing.
