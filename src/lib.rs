@@ -109,7 +109,7 @@ pub mod spec;
 pub mod task;
 mod visible;
 
-pub use contain::CONTAINED;
+pub use contain::is_contained;
 pub use discover::{Method, Search, Target, discover};
 pub use engine::{Ablation, Evaluator, ModelEvaluator, Transformer};
 pub use error::{Error, Result};

@@ -62,7 +62,8 @@ pub fn load_model_within(
         shapes_only: false,
     };
     let mut weights = opened.family.weights(&opened.of, &load)?;
-    let (tokenizer, no_tokenizer) = match opened.files.tokenizer()? {
+    let found = opened.files.tokenizer();
+    let (tokenizer, no_tokenizer) = match found.tokenizer {
         Ok(tokenizer) => (Some(tokenizer), None),
         Err(reason) => (None, Some(reason)),
     };
@@ -73,6 +74,7 @@ pub fn load_model_within(
     let mut models = vec![hasher.finalize().to_hex().to_string()];
     let identity = identity.recognised(&models[0]);
     let mut warnings = opened.of.warnings;
+    warnings.extend(found.warnings);
     for vector in vectors {
         warnings.extend(added::add(
             &mut weights,

@@ -13,13 +13,10 @@ mod loaded;
 mod origin;
 mod real;
 mod reference;
-mod sentencepiece;
 mod siblings;
 mod source;
 mod table;
 mod tokenizer;
-mod tokenizer_gguf;
-mod tokenizer_json;
 mod values;
 mod weights;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::families::Description;
 use super::source::{Bytes, Folder, Gguf, SafetensorsFiles, Seen, TensorSource};
-use super::{ModelIdentity, Tokenizer, tokenizer_gguf, tokenizer_json};
+use super::{ModelIdentity, tokenizer};
 use crate::error::Result;
 
 /// The files of a model, open.
@@ -32,13 +32,10 @@ impl Files {
     }
 
     /// The tokenizer, or why there is none.
-    ///
-    /// # Errors
-    /// When there is one that cannot be read.
-    pub(super) fn tokenizer(&self) -> Result<std::result::Result<Tokenizer, String>> {
+    pub(super) fn tokenizer(&self) -> tokenizer::Found {
         match self {
-            Self::Folder { folder, config, .. } => tokenizer_json::read(folder, config),
-            Self::Gguf(gguf) => tokenizer_gguf::read(&gguf.header),
+            Self::Folder { folder, config, .. } => tokenizer::folder::read(folder, config),
+            Self::Gguf(gguf) => tokenizer::gguf::read(&gguf.header),
         }
     }
 

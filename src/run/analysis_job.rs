@@ -14,7 +14,7 @@ use super::{
 };
 use crate::analyze::Analysis;
 use crate::error::{Error, Result};
-use crate::model::{LoadedModel, ModelConfig, ModelIdentity};
+use crate::model::{LoadedModel, ModelConfig, ModelIdentity, Tokenizer};
 use crate::report::{PageStamp, REPORT_FORMAT, Rows, analysis_html};
 use crate::spec::{AnalysisSpec, ron_line};
 use crate::task::{Dataset, TaskSource};
@@ -154,7 +154,11 @@ impl Asked<'_> {
 }
 
 /// Refuses tokens of a text that are outside of the model's vocabulary.
-pub(super) fn known(tokens: &[u32], config: &ModelConfig, name: &str) -> Result<()> {
+pub(super) fn known(
+    tokens: &[u32],
+    (tokenizer, config): (&Tokenizer, &ModelConfig),
+    name: &str,
+) -> Result<()> {
     match tokens
         .iter()
         .find(|token| **token as usize >= config.d_vocab)
@@ -163,8 +167,8 @@ pub(super) fn known(tokens: &[u32], config: &ModelConfig, name: &str) -> Result<
         Some(token) => Err(Error::data(
             name,
             format!(
-                "it has token {token}, but the model's vocabulary ends at {}; the tokenizer has words that the model does \
-                 not have",
+                "it has {:?} (token {token}), which the tokenizer knows and the model does not: its vocabulary ends at {}",
+                tokenizer.decode(&[*token]),
                 config.d_vocab - 1
             ),
         )),

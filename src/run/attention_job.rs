@@ -36,7 +36,13 @@ pub(super) fn answer(asked: &Asked<'_>, question: &AttentionRoles) -> Result<Ans
     let (mut prompts, mut source, mut data_hash) = (Vec::new(), String::new(), String::new());
     if let Some(task) = &spec.task {
         let task = (task, Prompts::Sets);
-        let dataset = load_examples(task, spec.prepend_bos, model, asked.job.spec.base())?;
+        let dataset = load_examples(
+            task,
+            spec.prepend_bos,
+            model,
+            asked.job.spec.base(),
+            asked.observer,
+        )?;
         let answered = dataset.examples.iter().map(|example| {
             let place = example.at.len().saturating_sub(1);
             Answered {

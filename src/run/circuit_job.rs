@@ -36,6 +36,7 @@ pub(super) fn run(
         spec.prepend_bos,
         model,
         job.spec.base(),
+        observer,
     )?;
     let mut outcome = find_circuit(spec, model, &dataset, observer)?;
     observer.add_to(&mut outcome.warnings);

@@ -30,7 +30,13 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Edit) -> Result<Answer> {
         EditAt::Differing => Prompts::Pairs,
         EditAt::Read | EditAt::Back(_) | EditAt::Every => Prompts::Sets,
     };
-    let dataset = load_examples((asked.task()?, prompts), spec.prepend_bos, model, base)?;
+    let dataset = load_examples(
+        (asked.task()?, prompts),
+        spec.prepend_bos,
+        model,
+        base,
+        asked.observer,
+    )?;
     let text = match &question.text {
         Some(path) => passages(asked, &place(base, path))?,
         None => Vec::new(),

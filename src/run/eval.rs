@@ -136,6 +136,7 @@ fn evaluate_file(
         spec.prepend_bos,
         &model,
         spec_file.base(),
+        observer,
     )?;
     warnings.extend(model.warnings.iter().cloned());
     if let Some(file) = found {

@@ -34,7 +34,13 @@ pub(super) fn answer(asked: &Asked<'_>, question: &FeatureCircuit) -> Result<Ans
     let profile = Profile::start();
     let (spec, model) = (asked.spec, asked.model);
     let task = (asked.task()?, Prompts::Pairs);
-    let dataset = load_examples(task, spec.prepend_bos, model, asked.job.spec.base())?;
+    let dataset = load_examples(
+        task,
+        spec.prepend_bos,
+        model,
+        asked.job.spec.base(),
+        asked.observer,
+    )?;
     for (index, example) in dataset.examples.iter().enumerate() {
         if let Some(problem) = misfit(spec.metric, None, example) {
             let row = format!("{}, row {}", dataset.source, index + 1);

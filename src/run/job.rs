@@ -13,7 +13,7 @@ use super::provenance::{self, Stopwatch};
 use super::record::{Circumstances, Inputs, RECORD_FILE, RunRecord, Summary, content_hash};
 use super::sae_checkpoint;
 use super::unchanged::DataFiles;
-use super::{analysis_job, circuit_job};
+use super::{analysis_job, circuit_job, slips};
 use crate::contain::panic_message;
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer};
@@ -199,7 +199,7 @@ fn refuse_losing_weights(job: &Job, record: &RunRecord, inputs: &Inputs) -> Resu
     }
 }
 
-/// The examples of a task for a model.
+/// The examples of a task for a model; what their writer may not mean is told.
 ///
 /// # Errors
 /// When they do not fit the model.
@@ -208,17 +208,20 @@ pub(super) fn load_examples(
     prepend_bos: PrependBos,
     model: &LoadedModel,
     base: &Path,
+    observer: &dyn Observer,
 ) -> Result<Dataset> {
-    if matches!(task, TaskSource::File(_)) {
+    if !matches!(task, TaskSource::Tokens(_) | TaskSource::Induction(_)) {
         model.require_tokenizer()?;
     }
-    task.load(&LoadRequest {
+    let dataset = task.load(&LoadRequest {
         tokenizer: model.tokenizer.as_ref(),
         config: model.config(),
         prepend_bos,
         prompts,
         base,
-    })
+    })?;
+    slips::tell(&dataset, model, observer)?;
+    Ok(dataset)
 }
 
 fn inputs(job: &Job, model: &LoadedModel, data_files: &DataFiles) -> Inputs {

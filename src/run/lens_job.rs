@@ -155,7 +155,13 @@ fn prompted(asked: &Asked<'_>, question: &Lens) -> Result<Prompted> {
     let follow = |answer: &[u32]| named.map_or_else(|| answer.to_vec(), |token| vec![token]);
     if question.texts.is_empty() {
         let task = (asked.task()?, Prompts::Sets);
-        let dataset = load_examples(task, spec.prepend_bos, model, asked.job.spec.base())?;
+        let dataset = load_examples(
+            task,
+            spec.prepend_bos,
+            model,
+            asked.job.spec.base(),
+            asked.observer,
+        )?;
         let prompt = |example: &Example| {
             let place = example.at.len().saturating_sub(1);
             LensPrompt {

@@ -40,6 +40,7 @@ mod sae_files;
 mod sae_job;
 mod sae_train;
 mod seen_by_heads;
+mod slips;
 mod step_clock;
 mod text;
 mod tracing_job;

@@ -7,6 +7,7 @@ use super::job::load_examples;
 use super::memory::Bound;
 use super::pipeline::misfit;
 use super::precision::at_precision;
+use super::slips;
 use crate::analyze::Neurons;
 use crate::analyze::neurons::{
     Compared, NeuronReport, NeuronTask, Sides, find_neurons, least_room, no_neurons,
@@ -77,7 +78,7 @@ fn prompted(asked: &Asked<'_>, question: &Neurons) -> Result<Prompted> {
     let held_out = spec.held_out;
     let Some(sets) = &question.sets else {
         let task = (asked.task()?, Prompts::Pairs);
-        let dataset = load_examples(task, spec.prepend_bos, model, base)?;
+        let dataset = load_examples(task, spec.prepend_bos, model, base, asked.observer)?;
         let (discovery, held_out) = dataset.split(held_out);
         some_discovery(discovery.len(), &dataset)?;
         return Ok(Prompted {
@@ -95,6 +96,9 @@ fn prompted(asked: &Asked<'_>, question: &Neurons) -> Result<Prompted> {
         prompts: Prompts::Sets,
         base,
     })?;
+    for dataset in [&loaded.behaviour, &loaded.other] {
+        slips::tell(dataset, model, asked.observer)?;
+    }
     let split = |dataset: &Dataset| -> Result<[Vec<Example>; 2]> {
         let (discovery, held_out) = if loaded.texts {
             dataset.split_texts(held_out)

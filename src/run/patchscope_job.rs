@@ -6,6 +6,7 @@ use super::analysis_job::{Answer, Asked, hash_of, no_text, some_discovery};
 use super::job::load_examples;
 use super::lens_job::saved_lens;
 use super::memory::{self, Bound};
+use super::slips;
 use super::text::looked_at;
 use super::vector_job::passages;
 use crate::analyze::Patchscope;
@@ -33,14 +34,14 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
         return Err(Error::model(&model.name, problem));
     }
     let tokenizer = model.require_tokenizer()?;
-    let named = (tokenizer, spec.prepend_bos, model.config());
-    let inspection = Inspection::new(question.prompt.text(), question.placeholder(), named)?;
+    let inspection = inspection(asked, question)?;
     let dataset = match &spec.task {
         Some(task) => Some(load_examples(
             (task, Prompts::Sets),
             spec.prepend_bos,
             model,
             base,
+            asked.observer,
         )?),
         None => None,
     };
@@ -133,6 +134,18 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
         warnings: report.warnings,
         seconds: BTreeMap::new(),
     })
+}
+
+/// The prompt that representations are put into; what its writer may not mean is told.
+fn inspection(asked: &Asked<'_>, question: &Patchscope) -> Result<Inspection> {
+    let (tokenizer, prepend_bos) = (asked.model.require_tokenizer()?, asked.spec.prepend_bos);
+    let text = question.prompt.text();
+    let named = (tokenizer, prepend_bos, asked.model.config());
+    let inspection = Inspection::new(text, question.placeholder(), named)?;
+    let named = ("analysis.Patchscope.prompt", text);
+    let rule = (tokenizer, prepend_bos);
+    slips::tell_of_text(named, &inspection.tokens, rule, asked.observer);
+    Ok(inspection)
 }
 
 /// The sources of both splits: each prompt up to the position that its representation is taken at.

@@ -58,7 +58,11 @@ impl<'a> TokenFile<'a> {
             return Ok(None);
         };
         let part = self.tokenizer.encode_part(&piece, first)?;
-        known(&part.tokens, self.config, &self.pieces.name)?;
+        known(
+            &part.tokens,
+            (self.tokenizer, self.config),
+            &self.pieces.name,
+        )?;
         self.tokens += part.tokens.len();
         self.unknown += part.unknown;
         Ok(Some(part.tokens))
@@ -241,7 +245,7 @@ mod tests {
             "model": {"type": "BPE", "vocab": vocabulary, "merges": merges},
         });
         let inner = tokenizers::Tokenizer::from_bytes(json.to_string()).unwrap();
-        Tokenizer::new(inner, None, false)
+        Tokenizer::new(inner, None, false).unwrap()
     }
 
     /// What is not known is counted, but for its name where that stands in the text.

@@ -7,6 +7,7 @@ use super::analysis_job::{Answer, Asked, hash_of, no_text};
 use super::lens_job::saved_lens;
 use super::memory::Bound;
 use super::precision::at_precision;
+use super::slips;
 use super::text::{one_token, tokens_of};
 use crate::analyze::Prompt;
 use crate::analyze::lens::{Place, TunedLens};
@@ -62,6 +63,17 @@ pub fn run_prompt(
     observer: &dyn Observer,
 ) -> Result<PromptReport> {
     let prompts = prompts_of(model, question, prepend_bos)?;
+    let texts = [
+        ("prompt", Some(&question.prompt)),
+        ("compare", question.compare.as_ref()),
+    ];
+    let texts = texts
+        .into_iter()
+        .filter_map(|(name, text)| Some((name, text?.as_str())));
+    let rule = (model.require_tokenizer()?, prepend_bos);
+    for (text, tokens) in texts.zip(&prompts) {
+        slips::tell_of_text(text, tokens, rule, observer);
+    }
     let exchanged = question.edit.iter();
     let exchanged: Vec<[u32; 2]> = exchanged
         .map(|it| Ok([one_token(model, &it.from)?, one_token(model, &it.to)?]))

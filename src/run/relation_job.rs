@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::analysis_job::{Answer, Asked, hash_of, no_text};
 use super::memory::{self, Bound};
+use super::slips;
 use crate::analyze::Relation;
 use crate::analyze::relation::{RelationReport, RelationTask, decode_relation};
 use crate::engine::Transformer;
@@ -61,6 +62,17 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Relation) -> Result<Answer> {
     };
     let prompts = asked_for.map(|template| relation.prompts(template, &split.shown, &request));
     let prompts: Vec<RelationPrompts> = prompts.collect::<Result<_>>()?;
+    let rule = (model.require_tokenizer()?, spec.prepend_bos);
+    for asked_with in &prompts {
+        let template = format!("{name}, the template {:?}", asked_with.template);
+        let first = asked_with.prompts.first().map_or(&[][..], |it| &it.tokens);
+        slips::tell_of_text(
+            (&template, &asked_with.template),
+            first,
+            rule,
+            asked.observer,
+        );
+    }
     let subjects: Vec<String> = relation
         .samples
         .iter()

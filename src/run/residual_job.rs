@@ -74,7 +74,13 @@ fn prompts(asked: &Asked<'_>, question: &Residual) -> Result<(Looked, String, St
     let (mut found, source, hash): (Looked, _, _) = if question.texts.is_empty() {
         let task = (asked.task()?, Prompts::Sets);
         let base = asked.job.spec.base();
-        let dataset = load_examples(task, asked.spec.prepend_bos, asked.model, base)?;
+        let dataset = load_examples(
+            task,
+            asked.spec.prepend_bos,
+            asked.model,
+            base,
+            asked.observer,
+        )?;
         let hash = dataset.hash();
         let prompts = dataset.examples.into_iter().map(|it| {
             let read = it.at.last().copied().unwrap_or(0);

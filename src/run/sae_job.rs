@@ -283,7 +283,7 @@ fn check_width(
 fn examples(asked: &Asked<'_>, task: &TaskSource) -> Result<Dataset> {
     let (spec, base) = (asked.spec, asked.job.spec.base());
     let task = (task, Prompts::Pairs);
-    let dataset = load_examples(task, spec.prepend_bos, asked.model, base)?;
+    let dataset = load_examples(task, spec.prepend_bos, asked.model, base, asked.observer)?;
     for (index, example) in dataset.examples.iter().enumerate() {
         if let Some(problem) = misfit(spec.metric, None, example) {
             let row = format!("{}, row {}", dataset.source, index + 1);

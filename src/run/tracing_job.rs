@@ -29,7 +29,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Tracing) -> Result<Answer> {
         return Err(Error::model(&model.name, problem));
     }
     let task = (asked.task()?, Prompts::Pairs);
-    let dataset = load_examples(task, spec.prepend_bos, model, base)?;
+    let dataset = load_examples(task, spec.prepend_bos, model, base, asked.observer)?;
     let (discovery, held_out) = dataset.split(spec.held_out);
     some_discovery(discovery.len(), &dataset)?;
     let (discovery, held_out) = (items(&discovery, &dataset)?, items(&held_out, &dataset)?);

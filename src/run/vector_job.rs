@@ -43,7 +43,15 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Vector) -> Result<Answer> {
                        use from: Means(..)";
         return Err(Error::model(&model.name, problem));
     }
-    let load = |task| load_examples((task, Prompts::Sets), spec.prepend_bos, model, base);
+    let load = |task| {
+        load_examples(
+            (task, Prompts::Sets),
+            spec.prepend_bos,
+            model,
+            base,
+            asked.observer,
+        )
+    };
     let dataset = load(asked.task()?)?;
     let add_to = question.add_to.as_ref().map(load).transpose()?;
     let text = match &question.text {

@@ -45,6 +45,7 @@ mod sae_files;
 mod sae_use;
 mod selection;
 mod shapes;
+mod slips;
 mod spans;
 mod specs;
 mod synthetic;

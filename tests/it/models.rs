@@ -7,5 +7,6 @@ mod files;
 mod formats;
 mod gguf_metadata;
 mod refusals;
+mod tokenizers;
 mod unusable;
 mod variants;
