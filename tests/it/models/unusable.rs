@@ -37,6 +37,7 @@ fn with_tensor(name: &str) -> Folder {
     folder
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn folders() -> Vec<(Folder, &'static [&'static str])> {
     let mut cases: Vec<(Folder, &'static [&'static str])> = Vec::new();
     let mut add = |folder, parts| cases.push((folder, parts));
