@@ -13,6 +13,7 @@ mod cli_neurons;
 mod cli_patch;
 mod cli_replace;
 mod cli_terminal;
+mod cli_warnings;
 mod curve;
 mod determinism;
 mod edit;
