@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::plan::Job;
 use super::record::{Inputs, RunRecord, Summary};
 use crate::error::{Error, Result};
+use crate::paths::{place, written};
 use crate::spec::{Spec, model_key};
 
 /// Keys that are named, of those that differ.
@@ -26,12 +27,11 @@ impl Places {
     pub(super) fn of(job: &Job) -> Self {
         let base = job.spec.base();
         let place = |file: std::path::PathBuf| {
-            let path = base.join(file);
-            let path = fs::canonicalize(&path).unwrap_or(path);
-            path.display().to_string()
+            let path = place(base, file);
+            written(fs::canonicalize(&path).unwrap_or(path))
         };
         Self {
-            model: model_key(&job.model, base).display().to_string(),
+            model: written(model_key(&job.model, base)),
             data: job.spec.spec.data_files().into_iter().map(place).collect(),
         }
     }

@@ -123,6 +123,9 @@ impl Signals {
         if !is_hangup_ignored() {
             numbers.push(signal_hook::consts::SIGHUP);
         }
+        // A limit on the size of files is an error like that of a full disk, not the end of the program.
+        #[cfg(unix)]
+        signal_hook::flag::register(libc::SIGXFSZ, Arc::default()).ok();
         let listen = |number: i32| {
             let came = Arc::new(AtomicBool::new(false));
             // A signal that cannot be listened to ends the program at once, as it would by itself.
