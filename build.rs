@@ -3,6 +3,11 @@
 //! Hashed are the sources of the library, the files built into it, and the versions of its dependencies, by their names
 //! and contents: the same for every checkout, wherever it is built and with whatever optimisation.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "only this script would need fs_err"
+)]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

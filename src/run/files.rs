@@ -99,6 +99,10 @@ impl Staged {
     ///
     /// # Errors
     /// When the disk refuses.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the error names the file that was asked for"
+    )]
     pub(super) fn place(mut self) -> Result<()> {
         std::fs::rename(&self.temporary, &self.target)
             .map_err(|error| cannot("write", &self.target, &error))?;
@@ -174,6 +178,10 @@ pub(super) fn sync_folder(folder: &Path) -> Result<()> {
 ///
 /// # Errors
 /// When the disk refuses.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the error names the file that was asked for"
+)]
 pub fn write_file(path: &Path, contents: &[u8]) -> Result<()> {
     let _writing = writing();
     // A device or a pipe cannot be replaced by renaming, nor what the system shows as a file.

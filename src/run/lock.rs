@@ -38,7 +38,6 @@ impl FolderLock {
         loop {
             match Self::attempt(&path) {
                 Ok(Some(lock)) => return Ok(lock),
-                Ok(None) => {}
                 Err(TryLockError::Error(error)) if is_without_locks(&error) => {
                     let notice = format!(
                         "{} is on a file system without locks: let no other run write it at the same time",
@@ -57,7 +56,7 @@ impl FolderLock {
                     );
                     observer.event(Event::Notice(notice));
                 }
-                Err(TryLockError::WouldBlock) => {}
+                Ok(None) | Err(TryLockError::WouldBlock) => {}
             }
             if observer.interrupted() {
                 return Err(Error::Interrupted);
