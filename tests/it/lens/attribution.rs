@@ -119,7 +119,7 @@ fn sum_of_rows(found: &Attribution) -> f64 {
     contributions.sum()
 }
 
-/// Of models with biases behind the stream (LayerNorm) and without, in single precision.
+/// Of models with biases after the stream (`LayerNorm`) and without, in single precision.
 #[test]
 fn the_rows_of_the_table_sum_to_the_logit() {
     for name in ["toy-gpt2", "toy-llama"] {
