@@ -139,7 +139,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
 
 /// Everything that a training depends on, one of several of a job.
 fn checkpoint(asked: &Asked<'_>, data_hash: &str, number: usize) -> Checkpoint {
-    let (version, spec) = (provenance::VERSION, asked.spec_line());
+    let (version, spec) = (provenance::SOURCES, asked.spec_line());
     let model = &asked.model.hash;
     Checkpoint {
         inputs: format!("{version} {REPORT_FORMAT} {spec} {model} {data_hash}"),
