@@ -170,14 +170,14 @@ impl ModelIdentity {
         let quantisation = mix.map_or(most, str::to_owned);
         let mut weights = quantisation.clone();
         if types.len() > 1 || types.first().is_some_and(|only| *only != quantisation) {
-            weights += &format!(" ({})", types.join(", "));
+            weights = format!("{weights} ({})", types.join(", "));
         }
         let others: Vec<String> = embeddings
             .into_iter()
             .filter(|element| *element != quantisation)
             .collect();
         if !others.is_empty() {
-            weights += &format!(", with {} embeddings", others.join(" and "));
+            weights = format!("{weights}, with {} embeddings", others.join(" and "));
         }
         Self {
             quantisation,

@@ -123,6 +123,6 @@ impl std::fmt::Debug for Origin {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.debug_struct("Origin")
             .field("hash", &self.hash)
-            .finish()
+            .finish_non_exhaustive()
     }
 }

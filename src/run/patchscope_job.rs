@@ -55,15 +55,9 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
     let fitted = match &question.mapping {
         Mapping::Identity | Mapping::Lens(_) => Vec::new(),
         Mapping::Ridge { text, tokens, .. } => {
-            let mut left = *tokens;
-            let mut passages = passages(asked, &place(base, text))?;
-            for passage in &mut passages {
-                passage.truncate(left);
-                left -= passage.len();
-            }
-            passages.retain(|passage| !passage.is_empty());
-            hashes.push(hash_of(&passages));
-            passages
+            let fitted = first_tokens(passages(asked, &place(base, text))?, *tokens);
+            hashes.push(hash_of(&fitted));
+            fitted
         }
     };
     let mut warnings = Vec::new();
@@ -134,6 +128,17 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
         warnings: report.warnings,
         seconds: BTreeMap::new(),
     })
+}
+
+/// The first so many tokens of some passages.
+fn first_tokens(mut passages: Vec<Vec<u32>>, count: usize) -> Vec<Vec<u32>> {
+    let mut left = count;
+    for passage in &mut passages {
+        passage.truncate(left);
+        left -= passage.len();
+    }
+    passages.retain(|passage| !passage.is_empty());
+    passages
 }
 
 /// The prompt that representations are put into; what its writer may not mean is told.

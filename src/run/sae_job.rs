@@ -124,17 +124,8 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
     profile.done("prompts and effects");
     observer.add_to(&mut report.warnings);
     let mut files = files(asked, question, &held, &report)?;
-    let mut rows = Rows::default();
-    if recipe.is_some() {
-        let trained_on = contexts.len() - measured;
-        rows = rows
-            .with("contexts_trained_on", 0..trained_on)
-            .with("contexts_held_out", trained_on..contexts.len());
-    }
-    if let Some(dataset) = &task {
-        let [discovery, held_out] = dataset.split_rows(spec.held_out);
-        rows = rows.with("discovery", discovery).with("held_out", held_out);
-    }
+    let trained_on = recipe.map(|_| contexts.len() - measured);
+    let rows = rows(trained_on, contexts.len(), task.as_ref(), spec.held_out);
     files.insert("report.json", asked.json(&report, &rows, &data_hash)?);
     Ok(Answer {
         files,
@@ -143,6 +134,21 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
         warnings: report.warnings,
         seconds: profile.seconds(),
     })
+}
+
+/// Which contexts were trained on, where any were, and which rows of the task were for what.
+fn rows(trained_on: Option<usize>, contexts: usize, task: Option<&Dataset>, held_out: f64) -> Rows {
+    let mut rows = Rows::default();
+    if let Some(trained_on) = trained_on {
+        rows = rows
+            .with("contexts_trained_on", 0..trained_on)
+            .with("contexts_held_out", trained_on..contexts);
+    }
+    if let Some(dataset) = task {
+        let [discovery, held_out] = dataset.split_rows(held_out);
+        rows = rows.with("discovery", discovery).with("held_out", held_out);
+    }
+    rows
 }
 
 /// Everything that a training depends on, one of several of a job.

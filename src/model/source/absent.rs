@@ -89,17 +89,21 @@ pub(super) fn weights(folder: &Folder) -> Error {
         return adapter(folder);
     }
     if let [only] = safetensors.as_slice() {
-        problem += &format!("; rename {only} to model.safetensors where it is the whole model");
+        problem =
+            format!("{problem}; rename {only} to model.safetensors where it is the whole model");
     } else if !safetensors.is_empty() {
-        problem += &format!(
-            "; there are shards ({}) without their index: fetch model.safetensors.index.json too",
+        problem = format!(
+            "{problem}; there are shards ({}) without their index: fetch model.safetensors.index.json too",
             listed(&safetensors)
         );
     } else if let Some((found, what)) = other {
-        problem += &format!("; there are {what} ({}): {CONVERT}", listed(&found));
+        problem = format!(
+            "{problem}; there are {what} ({}): {CONVERT}",
+            listed(&found)
+        );
     } else if let Some(file) = names.iter().find(|name| is_gguf(name)) {
-        problem += &format!(
-            "; for the GGUF file, name the file itself: {}",
+        problem = format!(
+            "{problem}; for the GGUF file, name the file itself: {}",
             folder.file(file)
         );
     }
@@ -118,7 +122,7 @@ pub(super) fn shards(folder: &Folder, index: &str, missing: &[&str]) -> Error {
 fn listed(names: &[&str]) -> String {
     let mut text = names[..names.len().min(NAMED)].join(", ");
     if names.len() > NAMED {
-        text += &format!(" and {} more", names.len() - NAMED);
+        text = format!("{text} and {} more", names.len() - NAMED);
     }
     text
 }

@@ -102,6 +102,9 @@ mod handler {
     /// Bytes of a page.
     static PAGE: OnceLock<usize> = OnceLock::new();
 
+    /// Whether the handler is installed.
+    static INSTALLED: std::sync::Once = std::sync::Once::new();
+
     /// Installs the handler, once.
     pub(super) fn install() {
         BEFORE.get_or_init(|| {
@@ -117,7 +120,6 @@ mod handler {
             }
         });
         // Not in the closure above: from here on, `BEFORE` is there for the handler.
-        static INSTALLED: std::sync::Once = std::sync::Once::new();
         INSTALLED.call_once(|| {
             // SAFETY: as above; the handler has the form that SA_SIGINFO asks for.
             unsafe {
