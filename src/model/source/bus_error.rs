@@ -103,9 +103,6 @@ mod handler {
     /// Bytes of a page.
     static PAGE: OnceLock<usize> = OnceLock::new();
 
-    /// Whether the handler is installed.
-    static INSTALLED: std::sync::Once = std::sync::Once::new();
-
     /// Installs the handler, once.
     pub(super) fn install() {
         BEFORE.get_or_init(|| {
