@@ -3,7 +3,7 @@
 use super::memory::Bound;
 use super::precision::at_precision;
 use super::seen_by_heads::SeenByHeads;
-use crate::discover::{Decision, Method, Search, Target, discover};
+use crate::discover::{Decision, Method, Search, Target, can_judge, discover};
 use crate::engine::{Ablation, AblationValues, Donors, ModelEvaluator, Transformer};
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, EvaluationPlan, Figures, evaluate};
@@ -399,6 +399,14 @@ impl<'j, T: Real> Job<'j, T> {
                 "the full model answers only {:.0} % of the evaluated prompts: it may not do this \
                  task",
                 100.0 * accuracy
+            ));
+        }
+        let range = |figures: &Figures| figures.metric_full - figures.metric_empty;
+        let (judged, found) = (range(figures), range(&evaluation.discovery));
+        if figures.faithfulness.is_some() && !can_judge(judged, found) {
+            warnings.push(format!(
+                "full minus empty is {judged:.4} on the held-out examples and {found:.4} on those of discovery: faithfulness on the \
+                 held-out ones says little; use more examples"
             ));
         }
         if figures.metric_full < figures.metric_empty {
