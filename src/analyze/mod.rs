@@ -20,6 +20,7 @@ pub mod residual;
 pub mod sae;
 mod samples;
 mod share;
+mod sign;
 pub mod tracing;
 pub mod vector;
 

@@ -16,3 +16,4 @@ pub use decision::{Decision, TraceLine};
 pub use method::{Method, Select, Target};
 pub use order::{EdgeOrder, ListMistake, ListedEdges};
 pub use search::{Discovery, Search, discover};
+pub use select::Selected;

@@ -34,6 +34,8 @@ pub(super) struct Answer {
     pub finding: String,
     /// False when the target of the question was not reached.
     pub target_reached: bool,
+    /// True when it was reached on the discovery prompts only.
+    pub below_target: bool,
     pub warnings: Vec<String>,
     /// Where time went, where it is known.
     pub seconds: BTreeMap<String, f64>,
@@ -90,6 +92,7 @@ pub(super) fn run(
         summary: Summary::Analysis(AnalysisSummary {
             finding: answer.finding,
             target_reached: answer.target_reached,
+            below_target: answer.below_target,
             warnings: answer.warnings,
         }),
     })

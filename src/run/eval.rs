@@ -9,14 +9,14 @@ use super::job::{load_examples, without_panic};
 use super::listening::Listening;
 use super::pipeline::evaluate_circuit;
 use crate::error::{Error, Result};
-use crate::evaluate::Evaluation;
+use crate::evaluate::{Evaluation, figure_doubts};
 use crate::events::Observer;
 use crate::graph::{Circuit, ComputationGraph};
 use crate::input;
 use crate::model::{LoadedModel, ModelConfig};
 use crate::model::{load_model_within, model_name};
+use crate::report::report_json;
 use crate::report::{AnyCircuit, CIRCUIT_FORMAT, CircuitFile, ModelStamp};
-use crate::report::{figure_warnings, report_json};
 use crate::spec::{RunSpec, Spec, SpecFile, ron_line};
 use crate::task::Prompts;
 
@@ -50,7 +50,7 @@ impl Reevaluation {
     /// All remarks: those of the run, and those that follow from the figures.
     pub fn all_warnings(&self) -> Vec<String> {
         let mut warnings = self.warnings.clone();
-        warnings.extend(figure_warnings(&self.evaluation.held_out));
+        warnings.extend(figure_doubts(&self.evaluation, &self.evaluation.held_out));
         warnings
     }
 }
@@ -158,7 +158,9 @@ fn evaluate_file(
         // Only kept edges have scores in the file: no ranking of all edges, so no curve.
         evaluated.scores = None;
     }
-    let evaluation = evaluate_circuit(spec, &model, &dataset, &graph, &evaluated, observer)?;
+    let (evaluation, doubts) =
+        evaluate_circuit(spec, &model, &dataset, &graph, &evaluated, observer)?;
+    warnings.extend(doubts);
     let mut file = stamped(spec, &model, &graph, &circuit);
     file.data_hash = data_hash(&dataset, &graph);
     file.figures = named_figures(&evaluation);

@@ -129,6 +129,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
         files,
         finding: report.finding(),
         target_reached: true,
+        below_target: false,
         warnings: report.warnings,
         seconds: profile.seconds(),
     })

@@ -15,6 +15,7 @@ mod cli_replace;
 mod cli_terminal;
 mod curve;
 mod determinism;
+mod doubts;
 mod edit;
 mod engine;
 mod exact;

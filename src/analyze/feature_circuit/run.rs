@@ -8,9 +8,12 @@ use super::parameters::{FeatureCircuit, Keep};
 use super::placed::Placements;
 use super::replacement::Replacement;
 use super::report::{DictionaryFigures, FeatureCircuitReport, NodeFigures};
-use crate::discover::{Method, discover};
+use crate::discover::{Method, Selected, discover};
 use crate::engine::{AddAt, Evaluator, Transformer, mean};
 use crate::error::{Error, Result};
+use crate::evaluate::{
+    accuracy_doubt, below_target, few_doubt, is_below, random_doubt, selection_doubt,
+};
 use crate::events::{Observer, phase};
 use crate::graph::{EdgeMask, ranking};
 use crate::metric::Metric;
@@ -78,6 +81,7 @@ pub fn find_features<T: Real>(
         bootstrap: task.bootstrap,
         observer,
     };
+    let asked = faithfulness_asked(question);
     let judged = judge.judge(&circuit, evaluator.silent(), task.random_baselines)?;
     let described = &nodes[..question.described.min(nodes.len())];
     let mut effects = judge.effects(described)?.into_iter();
@@ -113,11 +117,14 @@ pub fn find_features<T: Real>(
         nodes_total: placements.nodes(),
         nodes_active: silent.iter().filter(|silent| !**silent).count(),
         target_reached: found.target_reached,
+        below_target: found.target_reached
+            && asked.is_some_and(|asked| is_below(judged.faithfulness.value, asked)),
         faithfulness_discovery: on_discovery(&mut evaluator, &found.kept)?,
         metric_full: judged.metric[0],
         metric_empty: judged.metric[1],
         metric_circuit: judged.metric[2],
-        accuracy: judged.accuracy,
+        accuracy: judged.accuracy.map(|it| it.mean),
+        accuracy_interval: judged.accuracy.map(|it| it.interval),
         faithfulness: judged.faithfulness,
         without_errors: judged.without_errors,
         errors_alone: judged.errors_alone,
@@ -129,6 +136,8 @@ pub fn find_features<T: Real>(
         warnings: Vec::new(),
     };
     report.warnings = warnings(&report, question, linked.len());
+    let doubts = doubts(&report, &found.selected, &judged.accuracy_lost);
+    report.warnings.extend(doubts);
     Ok(report)
 }
 
@@ -228,6 +237,34 @@ fn dictionaries<T: Real>(
     figures.collect()
 }
 
+/// The faithfulness that a circuit is to reach.
+fn faithfulness_asked(question: &FeatureCircuit) -> Option<f64> {
+    match question.keep {
+        None if !matches!(question.method, Method::Acdc(_)) => Some(0.9),
+        Some(Keep::Faithfulness(asked)) => Some(asked),
+        _ => None,
+    }
+}
+
+/// Doubts that circuits of heads come with too.
+fn doubts(report: &FeatureCircuitReport, selected: &[Selected], lost: &[f64]) -> Vec<String> {
+    let selections = selected.iter().map(|it| Selected {
+        what: "nodes",
+        ..*it
+    });
+    let mut doubts: Vec<String> = selections.filter_map(|it| selection_doubt(&it)).collect();
+    if !report.nodes.is_empty() && report.nodes.len() < report.nodes_total {
+        doubts.extend(accuracy_doubt(report.accuracy, lost));
+        doubts.extend(random_doubt(
+            "features",
+            report.faithfulness.value,
+            &report.random,
+        ));
+    }
+    doubts.extend(few_doubt(report.examples));
+    doubts
+}
+
 fn warnings(
     report: &FeatureCircuitReport,
     question: &FeatureCircuit,
@@ -268,15 +305,9 @@ fn warnings(
         );
         return warnings;
     };
-    let asked = match question.keep {
-        None if !matches!(question.method, Method::Acdc(_)) => Some(0.9),
-        Some(Keep::Faithfulness(asked)) => Some(asked),
-        _ => None,
-    };
-    if let Some(asked) = asked.filter(|asked| report.target_reached && faithfulness < *asked) {
-        warnings.push(format!(
-            "faithfulness on the held-out pairs, {faithfulness:.2}, is below the {asked:.2} reached on the discovery pairs"
-        ));
+    if let Some(asked) = faithfulness_asked(question).filter(|_| report.below_target) {
+        let interval = report.faithfulness.interval;
+        warnings.push(below_target(Some(faithfulness), interval, asked));
     }
     if question.edges > 0 && linked < report.nodes.len() {
         warnings.push(format!(

@@ -310,5 +310,5 @@ pub(super) fn run_text(text: &str, batch: &BatchArgs, quiet: bool) -> Result<u8>
         let text = fs_err::read_to_string(report.job.folder.join("report.txt"))?;
         output::text(&text)?;
     }
-    Ok(exit_code([], &reports))
+    Ok(exit_code([], &reports, batch.strict))
 }

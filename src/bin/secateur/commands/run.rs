@@ -1,7 +1,7 @@
 //! `secateur run`: every spec on every model.
 
 use secateur::paths::written;
-use secateur::report::{table_within, thousands};
+use secateur::report::{table_within, thousands, wrapped};
 use secateur::run::{BatchOptions, Finish, JobReport, Summary, exit_code, plan, run_batch};
 use secateur::spec::{Spec, SpecFile, check_models, read_specs, spec_files};
 use secateur::{Error, Result};
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &RunArgs, quiet: bool) -> Result<u8> {
     } else if !quiet && !reports.is_empty() {
         output::data(summary(&reports).as_bytes())?;
     }
-    Ok(exit_code(&set.errors, &reports))
+    Ok(exit_code(&set.errors, &reports, args.batch.strict))
 }
 
 /// Runs every spec on every model it names, and shows how it goes.
@@ -115,7 +115,7 @@ fn analyses_table(reports: &[&JobReport]) -> String {
         ]
     };
     let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
-    table_within(&header, &rows, 4, output::columns())
+    table_within(&header, &rows, 4, output::columns()) + &warned(reports)
 }
 
 fn circuits_table(reports: &[&JobReport]) -> String {
@@ -131,7 +131,27 @@ fn circuits_table(reports: &[&JobReport]) -> String {
         "time",
     ];
     let rows: Vec<Vec<String>> = reports.iter().map(|report| row(report)).collect();
-    table_within(&header, &rows, 3, output::columns())
+    table_within(&header, &rows, 3, output::columns()) + &warned(reports)
+}
+
+/// The warnings of all jobs, below a table.
+fn warned(reports: &[&JobReport]) -> String {
+    let done = reports.iter().filter_map(|report| {
+        let finish = report.result.as_ref().ok()?;
+        Some((report.job.title(), finish.summary().warnings()))
+    });
+    let mut text = String::new();
+    for (title, warnings) in done {
+        for warning in warnings {
+            let line = format!("warning: {title}: {warning}");
+            text += &wrapped(&line, output::columns());
+        }
+    }
+    if text.is_empty() {
+        text
+    } else {
+        format!("\n{text}")
+    }
 }
 
 fn row(report: &JobReport) -> Vec<String> {
@@ -169,6 +189,7 @@ fn row(report: &JobReport) -> Vec<String> {
 fn status(report: &JobReport) -> &'static str {
     match &report.result {
         Ok(finish) if !finish.summary().target_reached() => "target missed",
+        Ok(finish) if finish.summary().below_target() => "below target",
         Ok(Finish::Done(_)) => "done",
         Ok(Finish::Skipped(_)) => "already done",
         Err(secateur::Error::Interrupted) => "interrupted",
