@@ -254,11 +254,13 @@ pub fn random_doubt(what: &str, faithfulness: Option<f64>, random: &[f64]) -> Op
 pub fn few_doubt(examples: usize) -> Option<String> {
     match examples {
         0 => None,
-        1 => Some("one prompt judges: there are no intervals".into()),
-        2..FEWEST_EXAMPLES => Some(format!("{examples} prompts judge: too few for intervals")),
-        FEWEST_EXAMPLES..FEW_EXAMPLES => {
-            Some(format!("{examples} prompts judge: intervals are rough"))
-        }
+        1 => Some("only one prompt judges: there are no intervals".into()),
+        2..FEWEST_EXAMPLES => Some(format!(
+            "only {examples} prompts judge: too few for intervals"
+        )),
+        FEWEST_EXAMPLES..FEW_EXAMPLES => Some(format!(
+            "only {examples} prompts judge: intervals are rough"
+        )),
         _ => None,
     }
 }

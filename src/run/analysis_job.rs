@@ -14,6 +14,8 @@ use super::{
 };
 use crate::analyze::Analysis;
 use crate::error::{Error, Result};
+use crate::evaluate::few_doubt;
+use crate::events::{Event, Observer};
 use crate::model::{LoadedModel, ModelConfig};
 use crate::report::{PageStamp, REPORT_FORMAT, analysis_html};
 use crate::spec::{AnalysisSpec, ron_line};
@@ -102,6 +104,14 @@ impl Asked<'_> {
     /// The title of a report: spec and model.
     pub(super) fn title(&self) -> String {
         format!("{} on {}", self.spec.name, self.job.model_name)
+    }
+
+    /// Says so where few prompts judge; without any held out, those for discovery do.
+    pub(super) fn doubt_few(&self, [discovery, held_out]: [usize; 2]) {
+        let judging = if held_out == 0 { discovery } else { held_out };
+        if let Some(doubt) = few_doubt(judging) {
+            self.observer.event(Event::Warning(doubt));
+        }
     }
 
     /// The prompts, which the checks of the spec require.

@@ -330,6 +330,7 @@ fn effects(
 ) -> Result<EffectsReport> {
     let (spec, model) = (asked.spec, asked.model);
     let (discovery, held_out) = dataset.split(spec.held_out);
+    asked.doubt_few([discovery.len(), held_out.len()]);
     let judged: &[Example] = if held_out.is_empty() {
         let warning =
             "held_out is 0: the effects are on the prompts by which the features were chosen";

@@ -118,6 +118,7 @@ fn vector<T: Real>(
         }
         let (discovery, held_out) = dataset.split(spec.held_out);
         some_discovery(discovery.len(), dataset)?;
+        asked.doubt_few([discovery.len(), held_out.len()]);
         let judging = if held_out.is_empty() {
             &discovery
         } else {

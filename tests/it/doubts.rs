@@ -363,3 +363,42 @@ fn files_of_other_tools_without_scores_are_told() {
         assert!(report["curve"].is_null() && report["warnings"].to_string().contains(part));
     }
 }
+
+#[test]
+fn analyses_that_few_prompts_judge_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let questions = [
+        ("vector", "Vector(from: Means(positions: 1), tokens: 0)"),
+        ("edit", "Edit()"),
+        ("trace", "Tracing()"),
+        (
+            "patchscope",
+            "Patchscope(prompt: Text(\"Today the dogs near the tree\"), placeholder: \"tree\", wanted: Answer, tokens: 3)",
+        ),
+        ("neurons", "Neurons(top: 5)"),
+    ];
+    for (name, question) in questions {
+        let task = if name == "patchscope" {
+            "Agreement"
+        } else {
+            "Ioi"
+        };
+        let spec = format!(
+            "(format: 1, name: {name:?}, models: [\"builtin:toy-gpt2\"], task: {task}(pairs: 8), analysis: {question})"
+        );
+        fs_err::write(folder.join(format!("{name}.ron")), spec).unwrap();
+        let ran = secateur(folder, &["run", &format!("{name}.ron")]);
+        let table = done(&ran);
+        let part = if name == "neurons" {
+            "fewer than 10 held-out prompts of a kind: whether neurons are causal is not decided"
+        } else {
+            "only 4 prompts judge: too few for intervals"
+        };
+        let told = warnings(folder, name);
+        assert!(told.iter().any(|it| it == part), "{name}: {told:?}");
+        assert!(text(&ran.stderr).contains(part) && table.contains(part));
+        let report = folder.join(format!("results/{name}/toy-gpt2/report.txt"));
+        assert!(fs_err::read_to_string(report).unwrap().contains(part));
+    }
+}

@@ -165,9 +165,13 @@ impl NeuronReport {
             (None, None) if self.compared == Compared::Texts => String::new(),
             (None, None) => "; the model does not show the behaviour".into(),
         };
-        format!(
-            "{count} of {} neurons measured are causal{strongest}{group}",
-            self.neurons.len()
-        )
+        let measured = self.neurons.len();
+        let decided = |it: &NeuronFigures| it.verdict != Verdict::Undecided;
+        if measured > 0 && !self.neurons.iter().any(decided) {
+            return format!(
+                "{measured} neurons are measured; too few prompts to call them causal or not{group}"
+            );
+        }
+        format!("{count} of {measured} neurons measured are causal{strongest}{group}")
     }
 }
