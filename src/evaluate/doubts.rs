@@ -27,6 +27,8 @@ pub struct Asked<'a> {
     pub metric: Metric,
     /// The faithfulness to reach.
     pub target: Option<f64>,
+    /// Whether it is reached on the discovery prompts, as far as that matters.
+    pub target_reached: bool,
     /// What was selected by scores: nodes, edges, or one after the other.
     pub selected: &'a [Selected],
     /// Whether nothing said which edges to keep.
@@ -47,14 +49,16 @@ pub fn circuit_doubts(evaluation: &Evaluation, asked: &Asked<'_>) -> Vec<String>
     if evaluation.edges_kept == 0 && asked.selected.iter().all(|it| it.left > 0) {
         doubts.push("no edge is left: the circuit is empty".into());
     }
-    if let Some(target) = asked.target
-        && is_below(figures.faithfulness, target)
-    {
-        doubts.push(below_target(
-            figures.faithfulness,
-            figures.faithfulness_interval,
-            target,
-        ));
+    if let Some(target) = asked.target {
+        let interval = figures.faithfulness_interval;
+        if !asked.target_reached {
+            let reached = reached(evaluation.discovery.faithfulness, None);
+            doubts.push(format!(
+                "the target {target} is not reached on the discovery prompts: faithfulness is {reached}"
+            ));
+        } else if is_below(figures.faithfulness, target) {
+            doubts.push(below_target(figures.faithfulness, interval, target));
+        }
     }
     doubts.extend(task_doubts(asked.metric, figures));
     doubts
@@ -67,10 +71,17 @@ pub fn is_below(faithfulness: Option<f64>, target: f64) -> bool {
 
 /// Says that held-out prompts do not reach the target that the discovery prompts reach.
 pub fn below_target(faithfulness: Option<f64>, interval: Option<[f64; 2]>, target: f64) -> String {
+    format!(
+        "held-out faithfulness {} is below the target {target}",
+        reached(faithfulness, interval)
+    )
+}
+
+fn reached(faithfulness: Option<f64>, interval: Option<[f64; 2]>) -> String {
     let value = faithfulness.map_or_else(|| "undefined".into(), |it| format!("{it:.3}"));
     let interval =
         interval.map_or_else(String::new, |[low, high]| format!(" [{low:.3}, {high:.3}]"));
-    format!("held-out faithfulness {value}{interval} is below the target {target}")
+    value + &interval
 }
 
 /// What went otherwise in a selection than whoever asked for it may think.
@@ -155,6 +166,10 @@ pub fn figure_doubts(evaluation: &Evaluation, figures: &Figures) -> Vec<String> 
     let mut doubts = Vec::new();
     let (kept, total) = (evaluation.edges_kept, evaluation.edges_total);
     let noise = range_doubt(figures);
+    // Where faithfulness is no share, there is nothing to compare.
+    let share = figures
+        .faithfulness
+        .filter(|it| *it >= 0.0 && noise.is_none());
     match figures.faithfulness {
         None => doubts.push(format!(
             "faithfulness is undefined: the metric of the full model, {}, equals that of the empty circuit, {}",
@@ -174,7 +189,7 @@ pub fn figure_doubts(evaluation: &Evaluation, figures: &Figures) -> Vec<String> 
         let random = figures.random.as_ref().map(|it| &it.values[..]);
         doubts.extend(random_doubt(
             "circuits of as many edges",
-            figures.faithfulness,
+            share,
             random.unwrap_or_default(),
         ));
         if let Some([low, high]) = figures.faithfulness_interval

@@ -74,7 +74,7 @@ pub fn evaluate_circuit(
     at_precision!(spec.precision, model, |weights, bound| {
         let job = Job::new(spec, (weights, bound), dataset)?;
         let evaluation = job.evaluate_in(graph, circuit, observer)?;
-        let warnings = job.warnings(&evaluation, &job.asked(&[], false));
+        let warnings = job.warnings(&evaluation, &job.asked(true, (&[], false)));
         Ok((evaluation, warnings))
     })
 }
@@ -138,7 +138,7 @@ fn find<T: Real>(
         && spec
             .target
             .is_some_and(|target| is_below(held_out, target.faithfulness));
-    let asked = job.asked(&found.selected, spec.keeps_everything());
+    let asked = job.asked(target_reached, (&found.selected, spec.keeps_everything()));
     let mut warnings = job.warnings(&evaluation, &asked);
     if let Some(nodes) = nodes_unknown_to_eap_ig(&graph)
         && spec.outputs.contains(&Output::Json)
@@ -391,8 +391,13 @@ impl<'j, T: Real> Job<'j, T> {
     }
 
     /// What the circuit is to be, where so much was selected for it.
-    fn asked<'a>(&self, selected: &'a [Selected], whole: bool) -> Asked<'a> {
+    fn asked<'a>(
+        &self,
+        target_reached: bool,
+        (selected, whole): (&'a [Selected], bool),
+    ) -> Asked<'a> {
         Asked {
+            target_reached,
             metric: self.spec.metric,
             target: self.spec.target.map(|target| target.faithfulness),
             selected,

@@ -67,6 +67,7 @@ fn doubts(evaluation: &Evaluation, change: impl FnOnce(&mut Asked<'_>)) -> Vec<S
     let mut asked = Asked {
         metric: Metric::LogitDiff,
         target: Some(0.85),
+        target_reached: true,
         selected: &[SELECTED],
         whole: false,
     };
@@ -96,6 +97,11 @@ fn a_sound_circuit_has_none() {
 fn held_out_prompts_below_the_target_are_told_with_their_interval() {
     let found = doubts(&sound(), |asked| asked.target = Some(0.9));
     let wanted = "held-out faithfulness 0.890 [0.850, 0.930] is below the target 0.9";
+    assert_eq!(found, [wanted]);
+    let found = doubts(&sound(), |asked| {
+        (asked.target, asked.target_reached) = (Some(0.95), false);
+    });
+    let wanted = "the target 0.95 is not reached on the discovery prompts: faithfulness is 0.890";
     assert_eq!(found, [wanted]);
 }
 

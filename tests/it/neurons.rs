@@ -590,9 +590,15 @@ fn effects_on_sets_and_texts_are_those_of_the_plain_forward_pass() {
                 (figures.attribution - slope).abs() < 1e-6 * slope.abs().max(1.0),
                 "{figures:?}, not {slope}"
             );
-            let [low, high] = figures.effect.interval.expect("an interval");
-            assert!(low <= figures.effect.mean && figures.effect.mean <= high);
+            // Three prompts and two are too few to be sure of anything.
+            assert_eq!((figures.effect.interval, figures.p_effect), (None, None));
+            assert_eq!(figures.verdict, Verdict::Undecided);
         }
+        assert!(
+            report
+                .finding()
+                .contains("too few prompts to call them causal or not")
+        );
         let Some(group) = &report.group else {
             assert_eq!(compared, Compared::Sets);
             continue;
