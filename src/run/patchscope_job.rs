@@ -52,13 +52,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
     let fitted = match &question.mapping {
         Mapping::Identity | Mapping::Lens(_) => Vec::new(),
         Mapping::Ridge { text, tokens, .. } => {
-            let mut left = *tokens;
-            let mut passages = passages(asked, &place(base, text))?;
-            for passage in &mut passages {
-                passage.truncate(left);
-                left -= passage.len();
-            }
-            passages.retain(|passage| !passage.is_empty());
+            let passages = first(passages(asked, &place(base, text))?, *tokens);
             hashes.push(hash_of(&passages));
             passages
         }
@@ -127,6 +121,17 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
         warnings: report.warnings,
         seconds: BTreeMap::new(),
     })
+}
+
+/// The first so many tokens of some passages.
+fn first(mut passages: Vec<Vec<u32>>, tokens: usize) -> Vec<Vec<u32>> {
+    let mut left = tokens;
+    for passage in &mut passages {
+        passage.truncate(left);
+        left -= passage.len();
+    }
+    passages.retain(|passage| !passage.is_empty());
+    passages
 }
 
 /// The sources of both splits: each prompt up to the position that its representation is taken at.
