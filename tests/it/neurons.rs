@@ -517,6 +517,17 @@ fn alone(example: &Example) -> Example {
     }
 }
 
+/// Three prompts and two are too few to be sure of anything.
+fn assert_undecided(report: &NeuronReport) {
+    for figures in &report.neurons {
+        assert_eq!((figures.effect.interval, figures.p_effect), (None, None));
+        assert_eq!(figures.verdict, Verdict::Undecided);
+    }
+    let finding = report.finding();
+    let part = "too few prompts to call them causal or not";
+    assert!(finding.contains(part), "{finding}");
+}
+
 /// Sets of unequal numbers and lengths: every figure by the plain forward pass, on a model that norms the MLP's output.
 #[test]
 fn effects_on_sets_and_texts_are_those_of_the_plain_forward_pass() {
@@ -590,15 +601,8 @@ fn effects_on_sets_and_texts_are_those_of_the_plain_forward_pass() {
                 (figures.attribution - slope).abs() < 1e-6 * slope.abs().max(1.0),
                 "{figures:?}, not {slope}"
             );
-            // Three prompts and two are too few to be sure of anything.
-            assert_eq!((figures.effect.interval, figures.p_effect), (None, None));
-            assert_eq!(figures.verdict, Verdict::Undecided);
         }
-        assert!(
-            report
-                .finding()
-                .contains("too few prompts to call them causal or not")
-        );
+        assert_undecided(&report);
         let Some(group) = &report.group else {
             assert_eq!(compared, Compared::Sets);
             continue;
