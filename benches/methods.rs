@@ -116,7 +116,7 @@ fn scores(group: &mut BenchmarkGroup<'_, WallTime>, evaluator: &mut ModelEvaluat
 fn circuits(group: &mut BenchmarkGroup<'_, WallTime>, evaluator: &mut ModelEvaluator<'_, f32>) {
     let graph = evaluator.graph().clone();
     let random: Vec<EdgeMask> = (0..CIRCUITS)
-        .map(|seed| random_connected(&graph, EDGES, seed))
+        .map(|seed| random_connected(&graph, EDGES, Dangling::NoPathEitherWay, seed))
         .collect();
     group.bench_function("ten random circuits", |bencher| {
         bencher.iter(|| black_box(evaluator.measure(&random)));

@@ -3,10 +3,12 @@
 //! A panic is all that can be caught. What would end the process all the same (an overflow of the stack, memory without
 //! bounds) is refused before the call, by checks that belong to the format.
 
+use std::cell::Cell;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::Builder;
 
-/// Name of the thread, so that a program can keep its panic hook quiet about what becomes an error anyway.
-pub const CONTAINED: &str = "contained";
+/// Name of the thread.
+const CONTAINED: &str = "contained";
 /// Stack of the thread: what checked nesting needs, with much to spare, whatever thread calls.
 const STACK: usize = 64 << 20;
 
@@ -22,6 +24,28 @@ pub(crate) fn contained<T: Send>(work: impl FnOnce() -> T + Send) -> Result<T, S
             .map_err(|error| error.to_string())?;
         running.join().map_err(|panic| panic_message(&*panic))
     })
+}
+
+std::thread_local! {
+    /// Whether this thread is within [`caught`].
+    static CATCHING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What `work` gives, or the message of its panic, on this thread: for short calls of which there are many, whose panics
+/// leave nothing behind that is used again.
+///
+/// # Errors
+/// When `work` panics.
+pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    let before = CATCHING.replace(true);
+    let found = catch_unwind(AssertUnwindSafe(work));
+    CATCHING.set(before);
+    found.map_err(|panic| panic_message(&*panic))
+}
+
+/// Whether a panic of this thread becomes an error anyway, so that a program's panic hook may be quiet about it.
+pub fn is_contained() -> bool {
+    CATCHING.get() || std::thread::current().name() == Some(CONTAINED)
 }
 
 /// The message of a panic.
@@ -42,5 +66,11 @@ mod tests {
         assert_eq!(contained(|| 3), Ok(3));
         let broken = contained(|| -> u32 { panic!("no such {}", "letter") });
         assert_eq!(broken, Err("no such letter".into()));
+        let quiet = contained(is_contained);
+        assert_eq!(
+            (quiet, caught(is_contained), is_contained()),
+            (Ok(true), Ok(true), false)
+        );
+        assert_eq!(caught(|| -> u32 { panic!("none") }), Err("none".into()));
     }
 }

@@ -36,7 +36,7 @@
 //! let (metric, ablation) = (Metric::LogitDiff, Ablation::Patch);
 //! let ablated = AblationValues::new(&transformer, &discovery, ablation, &Silent)?;
 //!
-//! // The smallest circuit found that keeps 90 % of the metric.
+//! // The smallest circuit found that closes 90% of the gap between the fully ablated model and the full one.
 //! let mut evaluator = ModelEvaluator::new(&transformer, &discovery, metric, ablation, &ablated)?;
 //! let search = Search {
 //!     method: Method::EapIg(EapIg { steps: 5 }),
@@ -49,7 +49,13 @@
 //! let circuit = Circuit { kept: found.kept, scores: Some(found.scores) };
 //!
 //! let mut judge = ModelEvaluator::new(&transformer, &held_out, metric, ablation, &ablated)?;
-//! let plan = EvaluationPlan { metric, curve: false, random_baselines: 5, bootstrap: 0 };
+//! let plan = EvaluationPlan {
+//!     metric,
+//!     curve: false,
+//!     random_baselines: 5,
+//!     bootstrap: 0,
+//!     dangling: search.dangling,
+//! };
 //! let figures = evaluate(&mut judge, &graph, &circuit, &plan, &Silent)?;
 //!
 //! assert!(figures.faithfulness.is_some_and(|faithfulness| faithfulness > 0.7));
@@ -92,7 +98,7 @@ pub mod error;
 pub mod evaluate;
 pub mod events;
 pub mod graph;
-mod input;
+pub mod input;
 pub mod metric;
 pub mod model;
 pub mod paths;
@@ -103,7 +109,7 @@ pub mod spec;
 pub mod task;
 mod visible;
 
-pub use contain::CONTAINED;
+pub use contain::is_contained;
 pub use discover::{Method, Search, Target, discover};
 pub use engine::{Ablation, Evaluator, ModelEvaluator, Transformer};
 pub use error::{Error, Result};

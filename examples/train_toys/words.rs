@@ -49,7 +49,7 @@ pub(crate) fn tokenizer_json() -> Result<String> {
 /// Reads a tokenizer back.
 pub(crate) fn tokenizer(json: &str) -> Result<secateur::model::Tokenizer> {
     let inner: tokenizers::Tokenizer = json.parse()?;
-    Ok(secateur::model::Tokenizer::new(inner, None, false))
+    Ok(secateur::model::Tokenizer::new(inner, None, false)?)
 }
 
 /// Number of tokens.

@@ -20,8 +20,10 @@ pub mod residual;
 pub mod sae;
 mod samples;
 mod share;
+mod shared;
 mod sign;
 pub mod tracing;
+mod variance;
 pub mod vector;
 
 use serde::{Deserialize, Serialize};
@@ -43,6 +45,7 @@ pub use relation::Relation;
 pub use residual::Residual;
 pub use sae::Sae;
 pub use share::Share;
+pub use shared::Shared;
 pub use tracing::Tracing;
 pub use vector::Vector;
 

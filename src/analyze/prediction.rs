@@ -1,5 +1,6 @@
 //! What a row of logits predicts.
 
+use crate::metric::divergence;
 use crate::model::Real;
 
 /// A distribution over the next token.
@@ -71,11 +72,13 @@ impl<'l, T: Real> Prediction<'l, T> {
 
     /// The Kullback-Leibler divergence of another distribution from this one, in nats.
     pub(super) fn kl(&self, other: &Prediction<'_, T>) -> f64 {
-        let terms = (0..self.logits.len() as u32).map(|token| {
-            let log = self.log_probability(token);
-            log.exp() * (log - other.log_probability(token))
-        });
-        terms.sum()
+        divergence(&self.log_probabilities(), &other.log_probabilities())
+    }
+
+    fn log_probabilities(&self) -> Vec<f64> {
+        (0..self.logits.len() as u32)
+            .map(|token| self.log_probability(token))
+            .collect()
     }
 }
 

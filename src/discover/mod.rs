@@ -3,6 +3,7 @@
 mod acdc;
 mod decision;
 mod forecast;
+mod judge;
 mod method;
 mod order;
 mod search;

@@ -9,11 +9,11 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, EdgeMask};
-use crate::input;
+use crate::input::{self, GIB};
 use crate::paths::place;
 
 /// Largest list read, in bytes.
-const LARGEST_FILE: u64 = 1 << 30;
+const LARGEST_FILE: u64 = GIB;
 /// Mistakes of a list that are written out; the rest is counted.
 const SHOWN: usize = 10;
 
@@ -65,13 +65,8 @@ impl ListedEdges {
     /// When the file cannot be read, is not text, or is absurdly large.
     pub fn read(&self, base: &Path) -> Result<Self> {
         let path = place(base, &self.path);
-        let name = path.display().to_string();
-        if fs_err::metadata(&path)?.len() > LARGEST_FILE {
-            return Err(Error::data(name, "larger than 1 GiB: not a list of edges"));
-        }
-        let bytes = fs_err::read(&path)?;
-        let text = input::text(&bytes).map_err(|problem| Error::data(name, problem))?;
-        Ok(Self::new(self.path.clone(), text))
+        let text = input::read_text(&path, LARGEST_FILE, "a list of edges")?;
+        Ok(Self::new(self.path.clone(), &text))
     }
 
     /// The file.

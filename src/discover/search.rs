@@ -33,12 +33,14 @@ pub struct Discovery {
     pub scores: EdgeScores,
     /// Decisions of a step-wise method, one per edge.
     pub decisions: Option<Vec<Decision>>,
-    /// False when a target was searched and not reached.
+    /// False when a target was searched and the circuit's faithfulness on all examples is below it.
     pub target_reached: bool,
     /// How selections by scores turned out: of nodes, of edges, or one after the other.
     pub selected: Vec<Selected>,
     /// Decisions within rounding of their threshold.
     pub near_ties: usize,
+    /// Remarks that belong to the result.
+    pub warnings: Vec<String>,
 }
 
 /// Runs a search.
@@ -78,6 +80,7 @@ pub fn discover(
         target_reached: true,
         selected: Vec::new(),
         near_ties: 0,
+        warnings: Vec::new(),
     };
     if search.prune != Prune::Edges {
         step(
@@ -109,8 +112,14 @@ fn step(
     if let Some(target) = search.target {
         let result = target::search(evaluator, units, &scores, target, search.dangling, observer)?;
         found.kept = result.kept;
-        found.target_reached &= result.reached;
+        // Of nodes and then edges, what the edges leave is the circuit.
+        found.target_reached = result.reached;
         found.near_ties += result.near_ties;
+        if let Some(warning) = result.unvalidated
+            && !found.warnings.contains(&warning)
+        {
+            found.warnings.push(warning);
+        }
     } else if let Some(how) = search.select {
         let (kept, selected) = select(graph, units, &scores, how);
         found.kept = kept;
@@ -147,6 +156,7 @@ fn by_acdc(
         target_reached: true,
         selected: Vec::new(),
         near_ties: result.near_ties,
+        warnings: Vec::new(),
     })
 }
 

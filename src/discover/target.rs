@@ -3,14 +3,16 @@
 //! From a ranking: a geometric grid of sizes from small ones up, bisection between the last size that misses and
 //! the first that reaches, then backward elimination from the lowest score: passes over blocks of units, half as
 //! large from pass to pass, then over single units until one removes nothing. A third of the examples only
-//! validates: a removal that takes it below the target is not made. The result is 1-minimal (no single unit can
-//! go), not globally smallest.
+//! validates: a removal that takes it below the target is not made. Where full and empty differ the other way there, or by
+//! little, all examples judge together. A circuit that reaches does so on all examples in any case. The result is 1-minimal
+//! (no single unit can go), not globally smallest.
 
 use super::Target;
 use super::forecast::Forecast;
+use super::judge::Judge;
 use super::sweep::{Removal, Rule, sweep};
 use super::units::Units;
-use crate::engine::{Evaluator, mean};
+use crate::engine::Evaluator;
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
 use crate::graph::{ComputationGraph, Dangling, EdgeMask, ranking};
@@ -28,44 +30,11 @@ const TIE: f64 = 1e-5;
 #[derive(Debug, Clone)]
 pub(crate) struct TargetResult {
     pub kept: EdgeMask,
-    /// Whether the circuit reaches the target on both parts of the examples.
+    /// Whether the circuit reaches the target on all examples.
     pub reached: bool,
     pub near_ties: usize,
-}
-
-/// Faithfulness on the selection part and on the validation part of the examples.
-#[derive(Debug, Clone, Copy)]
-struct Judge {
-    /// Examples before this one select, the others validate.
-    split: usize,
-    full: [f64; 2],
-    empty: [f64; 2],
-    target: f64,
-    dangling: Dangling,
-}
-
-impl Judge {
-    fn parts<'v>(&self, values: &'v [f64]) -> [&'v [f64]; 2] {
-        let (selection, validation) = values.split_at(self.split);
-        [
-            selection,
-            if validation.is_empty() {
-                selection
-            } else {
-                validation
-            },
-        ]
-    }
-
-    /// The smaller faithfulness of the two parts.
-    fn faithfulness(&self, values: &[f64]) -> f64 {
-        let parts = self.parts(values);
-        (0..2)
-            .map(|part| {
-                (mean(parts[part]) - self.empty[part]) / (self.full[part] - self.empty[part])
-            })
-            .fold(f64::INFINITY, f64::min)
-    }
+    /// Why the result is not validated, where it is not.
+    pub unvalidated: Option<String>,
 }
 
 /// Searches the smallest circuit of `units` that reaches the target.
@@ -81,28 +50,66 @@ pub(crate) fn search(
     observer: &dyn Observer,
 ) -> Result<TargetResult> {
     let graph = evaluator.graph().clone();
-    let judge = Judge::new(evaluator, target, dangling)?;
+    let mut judge = Judge::new(evaluator, target.faithfulness)?;
     let order = ranking(scores, true);
     let prefix = |count: usize| {
         let mask = units.mask(&graph, order.iter().copied().take(count));
         graph.drop_dangling(&mask, dangling)
     };
-    let Some(size) = smallest_prefix(evaluator, &judge, &prefix, units.len(), observer)? else {
-        return Ok(TargetResult {
-            kept: prefix(units.len()),
-            reached: false,
-            near_ties: 0,
-        });
+    let mut start = smallest_prefix(evaluator, &judge, &prefix, units.len(), observer)?;
+    if start.is_none() && judge.validates() {
+        judge = judge.on_all();
+        start = smallest_prefix(evaluator, &judge, &prefix, units.len(), observer)?;
+    }
+    if start.is_none() {
+        start = any_prefix(evaluator, &judge, &prefix, units.len(), observer)?;
+    }
+    let mut result = TargetResult {
+        kept: prefix(units.len()),
+        reached: false,
+        near_ties: 0,
+        unvalidated: judge.unvalidated.clone(),
     };
-    let mut kept = prefix(size);
-    let mut near_ties = 0;
+    if let Some(size) = start {
+        result.kept = prefix(size);
+        result.reached = true;
+        let what = What {
+            units,
+            order: &order,
+            judge: &judge,
+            dangling,
+        };
+        eliminate(evaluator, &what, &mut result, observer)?;
+    }
+    Ok(result)
+}
+
+/// What is eliminated, and when.
+struct What<'w> {
+    units: &'w Units,
+    /// All units, largest score first.
+    order: &'w [usize],
+    judge: &'w Judge,
+    dangling: Dangling,
+}
+
+/// Takes units from a circuit that reaches, until none can go.
+fn eliminate(
+    evaluator: &mut dyn Evaluator,
+    what: &What<'_>,
+    result: &mut TargetResult,
+    observer: &dyn Observer,
+) -> Result<()> {
+    let graph = evaluator.graph().clone();
     let mut block = None;
+    let mut least_margin = 0.0;
     loop {
-        let ascending: Vec<usize> = order
+        let ascending: Vec<usize> = what
+            .order
             .iter()
             .rev()
             .copied()
-            .filter(|&unit| units.is_in(&graph, &kept, unit))
+            .filter(|&unit| what.units.is_in(&graph, &result.kept, unit))
             .collect();
         let len = block.unwrap_or(ascending.len() / FIRST_BLOCKS).max(1);
         let blocks: Vec<&[usize]> = ascending.chunks(len).collect();
@@ -112,53 +119,35 @@ pub(crate) fn search(
             blocks.len() as u64,
         );
         let mut rule = Elimination {
-            units,
+            units: what.units,
             blocks,
-            judge,
+            judge: what.judge,
+            dangling: what.dangling,
+            least_margin,
             last_went: len > 1,
             forecast: Forecast::default(),
             near_ties: 0,
         };
-        let (left, _) = sweep(evaluator, &mut rule, &kept, observer)?;
-        near_ties += rule.near_ties;
-        if left == kept && len == 1 {
-            return Ok(TargetResult {
-                kept,
-                reached: true,
-                near_ties,
-            });
+        let (left, _) = sweep(evaluator, &mut rule, &result.kept, observer)?;
+        result.near_ties += rule.near_ties;
+        if left == result.kept && len == 1 {
+            return Ok(());
         }
-        kept = left;
-        block = Some(len / 2);
+        // A sweep computes what differs from other runs only, which rounds otherwise than a run of the circuit alone.
+        if what
+            .judge
+            .reaches(&evaluator.measure(std::slice::from_ref(&left))?[0])
+        {
+            result.kept = left;
+            block = Some(len / 2);
+        } else {
+            least_margin = f64::max(2.0 * least_margin, TIE);
+            block = Some(len);
+        }
     }
 }
 
-impl Judge {
-    fn new(evaluator: &mut dyn Evaluator, target: Target, dangling: Dangling) -> Result<Self> {
-        let graph = evaluator.graph().clone();
-        let ends = evaluator.measure(&[EdgeMask::full(&graph), EdgeMask::empty(&graph)])?;
-        let count = evaluator.examples();
-        let mut judge = Self {
-            split: if count < 3 { count } else { count - count / 3 },
-            full: [0.0; 2],
-            empty: [0.0; 2],
-            target: target.faithfulness,
-            dangling,
-        };
-        judge.full = judge.parts(&ends[0]).map(mean);
-        judge.empty = judge.parts(&ends[1]).map(mean);
-        if (0..2).any(|part| (judge.full[part] - judge.empty[part]).abs() < 1e-6) {
-            return Err(Error::data(
-                "target",
-                "the metric of the full model equals that of the empty circuit, so faithfulness \
-                 is undefined; choose prompts on which clean and corrupt differ",
-            ));
-        }
-        Ok(judge)
-    }
-}
-
-/// The smallest prefix of the ranking that reaches the target.
+/// The smallest prefix of the ranking that reaches the target, as far as a grid of sizes tells.
 fn smallest_prefix(
     evaluator: &mut dyn Evaluator,
     judge: &Judge,
@@ -175,7 +164,7 @@ fn smallest_prefix(
         let faithfulness = judge.faithfulness(&values[0]);
         let note = format!("{size} in the ranking: {faithfulness:.3}");
         observer.event(Event::Step { done: 0, note });
-        Ok(faithfulness >= judge.target)
+        Ok(judge.reaches(&values[0]))
     };
     let mut misses = 0;
     let mut size = FIRST_SIZE.min(total);
@@ -197,12 +186,55 @@ fn smallest_prefix(
     Ok(Some(size))
 }
 
+/// The first of all prefixes that reaches the target. Faithfulness does not rise with every edge, so above that of the whole
+/// graph the sizes between those of a grid must be looked at too.
+fn any_prefix(
+    evaluator: &mut dyn Evaluator,
+    judge: &Judge,
+    prefix: &dyn Fn(usize) -> EdgeMask,
+    total: usize,
+    observer: &dyn Observer,
+) -> Result<Option<usize>> {
+    phase(observer, "every size", total as u64);
+    let mut sizes = Vec::new();
+    let mut circuits: Vec<EdgeMask> = Vec::new();
+    let mut last = None;
+    for size in 1..=total {
+        let circuit = prefix(size);
+        if last.as_ref() != Some(&circuit) {
+            last = Some(circuit.clone());
+            sizes.push(size);
+            circuits.push(circuit);
+        }
+        if circuits.is_empty() || (circuits.len() < evaluator.batch() && size < total) {
+            continue;
+        }
+        if observer.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        let values = evaluator.measure(&circuits)?;
+        if let Some(first) = values.iter().position(|values| judge.reaches(values)) {
+            return Ok(Some(sizes[first]));
+        }
+        observer.event(Event::Step {
+            done: size as u64,
+            note: String::new(),
+        });
+        sizes.clear();
+        circuits.clear();
+    }
+    Ok(None)
+}
+
 /// One pass of backward elimination.
 struct Elimination<'u> {
     units: &'u Units,
     /// What is removed together.
     blocks: Vec<&'u [usize]>,
-    judge: Judge,
+    judge: &'u Judge,
+    dangling: Dangling,
+    /// What a removal must leave above the target: more than 0 where rounding took a circuit below it.
+    least_margin: f64,
     /// The latest decision.
     last_went: bool,
     forecast: Forecast,
@@ -229,7 +261,7 @@ impl Rule for Elimination<'_> {
         if without == *circuit {
             return Removal::Absent;
         }
-        Removal::Test(graph.drop_dangling(&without, self.judge.dangling))
+        Removal::Test(graph.drop_dangling(&without, self.dangling))
     }
 
     /// The units that can go come first, by their scores, so what happened to the block before tells most.
@@ -239,11 +271,11 @@ impl Rule for Elimination<'_> {
     }
 
     fn decide(&mut self, _: usize, _: &[f64], after: &[f64]) -> bool {
-        let margin = self.judge.faithfulness(after) - self.judge.target;
+        let margin = self.judge.margin(after);
         if margin.abs() < TIE {
             self.near_ties += 1;
         }
-        let went = margin >= 0.0;
+        let went = margin >= self.least_margin;
         self.forecast.see(self.kind(), went);
         self.last_went = went;
         went

@@ -23,13 +23,14 @@ impl<T: Real> Transformer<'_, T> {
     /// The positions that a query at `position` of a sequence sees.
     pub(crate) fn visible(&self, layer: usize, segment: &Segment, position: usize) -> Range<usize> {
         let config = self.config();
-        let end = if config.attention.bidirectional {
-            segment.positions()
-        } else {
-            position + 1
-        };
-        let window = config.window(layer).unwrap_or(usize::MAX);
-        (position + 1).saturating_sub(window)..end
+        let window = config.window(layer);
+        if config.attention.bidirectional {
+            // As transformers counts: a window is that many positions to either side, and the query's own.
+            let end = window.map_or(usize::MAX, |window| position + 1 + window);
+            let start = window.map_or(0, |window| position.saturating_sub(window));
+            return start..end.min(segment.positions());
+        }
+        (position + 1).saturating_sub(window.unwrap_or(usize::MAX))..position + 1
     }
 
     /// The shared prefix of a layer as keys, or as values, of one key/value head.

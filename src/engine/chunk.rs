@@ -16,7 +16,7 @@ use super::values::Values;
 use super::{Ablation, BLOCK};
 use crate::error::{Error, Result};
 use crate::graph::{EdgeMask, Node};
-use crate::metric::{Metric, Reference};
+use crate::metric::Metric;
 use crate::model::Real;
 use crate::task::Example;
 
@@ -46,9 +46,7 @@ pub(crate) struct Chunk<'a, T> {
     /// Token embeddings of the clean and the corrupt prompts at the frame's rows.
     pub clean: Vec<T>,
     pub corrupt: Vec<T>,
-    /// Log-probabilities of the full model at the positions read, once a metric needed them.
-    pub(super) full_log_probs: Vec<T>,
-    /// Its logits there, likewise.
+    /// Logits of the full model at the positions read, once a metric needed them.
     pub(super) full_logits: Vec<T>,
 }
 
@@ -140,7 +138,6 @@ impl<'a, T: Real> Chunk<'a, T> {
             recorded: Vec::new(),
             clean,
             corrupt,
-            full_log_probs: Vec::new(),
             full_logits: Vec::new(),
         })
     }
@@ -183,23 +180,17 @@ impl<'a, T: Real> Chunk<'a, T> {
         let finals = self
             .frame
             .stream(&self.full, 2 * transformer.config().n_layers);
-        match metric.reference() {
-            Some(Reference::LogProbs) if self.full_log_probs.is_empty() => {
-                self.full_log_probs = transformer.log_probs(finals);
-            }
-            Some(Reference::Logits) if self.full_logits.is_empty() => {
-                self.full_logits = transformer.logits(finals);
-            }
-            _ => {}
+        if metric.needs_full_model() && self.full_logits.is_empty() {
+            self.full_logits = transformer.logits(finals);
         }
     }
 
     /// What a metric compares with, `[reads, d_vocab]`; nothing for most.
     pub(crate) fn reference(&self, metric: Metric) -> &[T] {
-        match metric.reference() {
-            Some(Reference::LogProbs) => &self.full_log_probs,
-            Some(Reference::Logits) => &self.full_logits,
-            None => &[],
+        if metric.needs_full_model() {
+            &self.full_logits
+        } else {
+            &[]
         }
     }
 

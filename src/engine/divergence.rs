@@ -3,7 +3,7 @@
 use super::kernels::matrix::Matrix;
 use super::kernels::{matmul, norm};
 use super::transformer::Transformer;
-use crate::metric::log_softmax;
+use crate::metric::{divergence, log_softmax};
 use crate::model::Real;
 
 impl<T: Real> Transformer<'_, T> {
@@ -27,11 +27,7 @@ impl<T: Real> Transformer<'_, T> {
             .zip(own.chunks_exact(d_out))
         {
             let (here, own) = (log_softmax(logits), log_softmax(own));
-            let terms = own
-                .iter()
-                .zip(&here)
-                .map(|(own, here)| own.exp() * (own - here));
-            losses.push(terms.sum());
+            losses.push(divergence(&own, &here));
             let capped = logits.to_vec();
             for (value, (here, own)) in logits.iter_mut().zip(here.iter().zip(&own)) {
                 *value = T::from_f64(here.exp() - own.exp());

@@ -139,7 +139,7 @@ struct Batch<'e, T> {
     examples: &'e [Example],
     layout: Layout,
     embedded: Vec<T>,
-    full_log_probs: Vec<T>,
+    full_logits: Vec<T>,
 }
 
 impl<'e, T: Real> Batch<'e, T> {
@@ -156,12 +156,12 @@ impl<'e, T: Real> Batch<'e, T> {
         let embedded = transformer.embed(tokens.copied());
         let run = transformer.forward(&layout, &embedded, &Prefix::default(), false);
         check_finite(&run)?;
-        let full_log_probs = transformer.log_probs(&run.streams[2 * transformer.config().n_layers]);
+        let full_logits = transformer.logits(&run.streams[2 * transformer.config().n_layers]);
         let batch = Self {
             examples,
             layout,
             embedded,
-            full_log_probs,
+            full_logits,
         };
         Ok((batch, run))
     }
@@ -227,7 +227,7 @@ impl<'e, T: Real> Batch<'e, T> {
         let run =
             transformer.forward_with(&self.layout, &self.embedded, &prefix, true, &interventions);
         let finals = &run.streams[2 * transformer.config().n_layers];
-        let (layout, reference) = (&self.layout, &self.full_log_probs[..]);
+        let (layout, reference) = (&self.layout, &self.full_logits[..]);
         let kl = Metric::Kl;
         let values = transformer.metric_values(kl, layout, self.examples, finals, reference);
         let gradient = transformer.metric_gradient(kl, layout, self.examples, finals, reference);

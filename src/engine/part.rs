@@ -131,7 +131,6 @@ impl<T: Real> Chunk<'_, T> {
             recorded: Vec::new(),
             clean: rows.of(&self.clean),
             corrupt: rows.of(&self.corrupt),
-            full_log_probs: reads.of(&self.full_log_probs),
             full_logits: reads.of(&self.full_logits),
         }
     }

@@ -8,7 +8,12 @@ use crate::graph::{ComputationGraph, Dangling, EdgeMask};
 
 /// A random connected circuit: grown from `logits`, always a random edge into a node of the circuit, until at
 /// least `edges` edges are left after dangling parts are dropped.
-pub fn random_connected(graph: &ComputationGraph, edges: usize, seed: u64) -> EdgeMask {
+pub fn random_connected(
+    graph: &ComputationGraph,
+    edges: usize,
+    dangling: Dangling,
+    seed: u64,
+) -> EdgeMask {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let spans = graph.span_count();
     let logits = graph.readers().len() - 1;
@@ -32,23 +37,28 @@ pub fn random_connected(graph: &ComputationGraph, edges: usize, seed: u64) -> Ed
         let (writer, reader) = graph.ends(edge);
         opening.extend(graph.feeding(writer, reader));
     }
-    smallest_prefix(graph, &order, edges)
+    smallest_prefix(graph, &order, edges, dangling)
 }
 
 /// The circuit of permuted scores: the edges in random order, the fewest that leave at least `edges` edges after
 /// dangling parts are dropped.
-pub fn permuted(graph: &ComputationGraph, edges: usize, seed: u64) -> EdgeMask {
+pub fn permuted(graph: &ComputationGraph, edges: usize, dangling: Dangling, seed: u64) -> EdgeMask {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut order: Vec<usize> = (0..graph.edge_count()).collect();
     order.shuffle(&mut rng);
-    smallest_prefix(graph, &order, edges)
+    smallest_prefix(graph, &order, edges, dangling)
 }
 
-/// The shortest prefix of `order` with at least `edges` edges on paths from `input` to `logits`.
-fn smallest_prefix(graph: &ComputationGraph, order: &[usize], edges: usize) -> EdgeMask {
+/// The shortest prefix of `order` with at least `edges` edges that do not dangle.
+fn smallest_prefix(
+    graph: &ComputationGraph,
+    order: &[usize],
+    edges: usize,
+    dangling: Dangling,
+) -> EdgeMask {
     let circuit = |count: usize| {
         let mask = EdgeMask::from_edges(graph, order[..count].iter().copied());
-        graph.drop_dangling(&mask, Dangling::NoPathEitherWay)
+        graph.drop_dangling(&mask, dangling)
     };
     let (mut low, mut high) = (0, order.len());
     while low < high {

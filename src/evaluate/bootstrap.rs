@@ -10,10 +10,14 @@ pub(crate) const FEWEST_EXAMPLES: usize = 6;
 /// Examples from which on percentiles are taken as they are.
 const MANY_EXAMPLES: usize = 20;
 
+/// One resample in so many may leave a statistic undefined.
+const MOST_UNDEFINED: usize = 20;
+
 /// 95 % percentile intervals of statistics of resampled examples; the same resamples for all of them.
 ///
 /// `statistics` gets the numbers of the examples picked, with repetition, and gives one value per statistic. A
-/// statistic without a defined value has no interval; resamples that leave it undefined do not count.
+/// statistic without a defined value has no interval, nor has one that more than a twentieth of the resamples leave undefined:
+/// the interval would be of those on which it happens to be defined.
 ///
 /// # Complexity
 /// `resamples` evaluations of the statistics; memory for one number per statistic and resample.
@@ -58,7 +62,11 @@ pub(crate) fn intervals_of_sets(
     }
     values
         .iter_mut()
-        .map(|values| percentiles(values, tail))
+        .map(|values| {
+            let undefined = resamples - values.len();
+            let enough = undefined * MOST_UNDEFINED <= resamples;
+            enough.then(|| percentiles(values, tail)).flatten()
+        })
         .collect()
 }
 

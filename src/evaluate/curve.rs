@@ -2,7 +2,7 @@
 
 use super::CurvePoint;
 use super::bootstrap::intervals;
-use super::faithfulness::faithfulness;
+use super::faithfulness::faithfulness_on_part;
 use super::proportion::share_interval;
 use crate::engine::mean;
 use crate::graph::{ComputationGraph, Dangling, EdgeMask};
@@ -52,12 +52,13 @@ pub(super) fn curve(
     height: fn(f64) -> f64,
     resamples: usize,
 ) -> Curve {
+    let whole = mean(ends.full) - mean(ends.empty);
     let statistics = |picks: &[usize]| {
         let pick = |from: &[f64]| mean(&picks.iter().map(|&index| from[index]).collect::<Vec<_>>());
         let (full, empty) = (pick(ends.full), pick(ends.empty));
         let sizes = measured.metric.iter();
         let mut values: Vec<Option<f64>> = sizes
-            .map(|values| faithfulness(pick(values), full, empty))
+            .map(|values| faithfulness_on_part(pick(values), full, empty, whole))
             .collect();
         values.push(area(&values, height));
         values

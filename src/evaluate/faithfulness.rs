@@ -12,6 +12,12 @@ pub fn faithfulness(circuit: f64, full: f64, empty: f64) -> Option<f64> {
     (range.abs() >= LEAST_RANGE).then(|| (circuit - empty) / range)
 }
 
+/// The faithfulness on a part of the examples, or a resample of them: `None` also where full minus empty has another sign there
+/// than on all of them, `whole`.
+pub(super) fn faithfulness_on_part(circuit: f64, full: f64, empty: f64, whole: f64) -> Option<f64> {
+    faithfulness(circuit, full, empty).filter(|_| (full - empty > 0.0) == (whole > 0.0))
+}
+
 /// 95 % percentile interval of faithfulness over resampled examples.
 ///
 /// The slices hold the metric per example of the circuit, the full model and the empty circuit.
@@ -22,9 +28,11 @@ pub fn bootstrap(
     resamples: usize,
     seed: u64,
 ) -> Option<[f64; 2]> {
+    let whole = mean(full) - mean(empty);
     let statistic = |picks: &[usize]| {
         let pick = |from: &[f64]| mean(&picks.iter().map(|&index| from[index]).collect::<Vec<_>>());
-        vec![faithfulness(pick(circuit), pick(full), pick(empty))]
+        let (circuit, full, empty) = (pick(circuit), pick(full), pick(empty));
+        vec![faithfulness_on_part(circuit, full, empty, whole)]
     };
     intervals(circuit.len(), resamples, seed, statistic)
         .pop()
@@ -40,6 +48,16 @@ mod tests {
         assert_eq!(faithfulness(3.0, 3.0, -1.0), Some(1.0));
         assert_eq!(faithfulness(-1.0, 3.0, -1.0), Some(0.0));
         assert_eq!(faithfulness(1.0, 2.0, 2.0), None);
+    }
+
+    /// Where resamples turn full and empty around, the ratio says nothing.
+    #[test]
+    fn there_is_no_interval_where_resamples_change_the_sign_of_the_gap() {
+        let (full, empty) = ([3.0, -2.0, 3.0, -2.5].repeat(2), [0.0; 8]);
+        assert!(faithfulness(0.2, mean(&full), mean(&empty)).is_some());
+        assert_eq!(bootstrap(&[0.5; 8], &full, &empty, 200, 0), None);
+        assert_eq!(faithfulness_on_part(0.5, -1.0, 0.0, 2.0), None);
+        assert_eq!(faithfulness_on_part(-0.5, -1.0, 0.0, -2.0), Some(0.5));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{Baseline, ExampleFigures, Figures};
 use crate::engine::{ModelEvaluator, mean};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
-use crate::graph::{Circuit, ComputationGraph, EdgeMask, ranking};
+use crate::graph::{Circuit, ComputationGraph, Dangling, EdgeMask, ranking};
 use crate::metric::Metric;
 use crate::model::Real;
 
@@ -21,6 +21,8 @@ pub struct EvaluationPlan {
     pub curve: bool,
     /// Number of random circuits, and of permuted ones.
     pub random_baselines: usize,
+    /// The parts that these drop: those that the search for the circuit drops.
+    pub dangling: Dangling,
     /// Resamples of the bootstrap interval.
     pub bootstrap: usize,
 }
@@ -70,7 +72,7 @@ pub fn evaluate<T: Real>(
         accuracy_full_interval: Some(share_interval(&accuracy[0])),
         accuracy_circuit: Some(mean(&accuracy[2])),
         accuracy_circuit_interval: Some(share_interval(&accuracy[2])),
-        kl_circuit: Some((-mean(&kl[2])).max(0.0)),
+        kl_circuit: Some(0.0 - mean(&kl[2])),
         random: work.baseline("random circuits", edges, random_connected)?,
         permuted: work.baseline("permuted scores", edges, permuted)?,
         each: (0..main[0].len())
@@ -108,7 +110,7 @@ impl<T: Real> Work<'_, '_, T> {
         &mut self,
         name: &str,
         edges: usize,
-        circuit: fn(&ComputationGraph, usize, u64) -> EdgeMask,
+        circuit: fn(&ComputationGraph, usize, Dangling, u64) -> EdgeMask,
     ) -> Result<Option<Baseline>> {
         let count = self.plan.random_baselines;
         if count == 0 || edges == 0 {
@@ -116,7 +118,7 @@ impl<T: Real> Work<'_, '_, T> {
         }
         phase(self.observer, name, count as u64);
         let circuits: Vec<EdgeMask> = (0..count as u64)
-            .map(|seed| circuit(self.graph, edges, seed))
+            .map(|seed| circuit(self.graph, edges, self.plan.dangling, seed))
             .collect();
         let [measured] = self.measure(&circuits, [self.plan.metric])?;
         let (full, empty) = (mean(self.ends.full), mean(self.ends.empty));
@@ -141,8 +143,8 @@ impl<T: Real> Work<'_, '_, T> {
         let metrics = [self.plan.metric, Metric::Accuracy, Metric::Kl];
         let [metric, accuracy, mut kl] = self.measure(&circuits, metrics)?;
         for value in kl.iter_mut().flatten() {
-            // Rounding leaves divergences of equal distributions a little below zero.
-            *value = (-*value).max(0.0);
+            // Not the negation, which of 0 is -0.
+            *value = 0.0 - *value;
         }
         let measured = Measured {
             metric,

@@ -7,12 +7,13 @@ use safetensors::tensor::{Dtype, Metadata, SafeTensors};
 
 use super::Weights;
 use crate::error::{Error, Result};
+use crate::input::{self, MIB};
 use crate::paths::place;
 
 /// What stands between a model and a vector.
 const PLUS: &str = " + ";
 /// Largest file of a vector, in bytes.
-const LARGEST_FILE: u64 = 1 << 26;
+const LARGEST_FILE: u64 = 64 * MIB;
 
 /// The reference of the model alone, and the vectors added to it. Where files or folders have ` + ` in their names, the
 /// model is the longest part, from the start, that exists relative to `base`.
@@ -130,10 +131,7 @@ pub(crate) fn of_another_model(
 pub(crate) fn read_vector(path: &Path, d_model: usize) -> Result<(Vec<f32>, Metadata)> {
     let name = path.display().to_string();
     let fail = |problem: String| Error::data(&name, problem);
-    if fs_err::metadata(path)?.len() > LARGEST_FILE {
-        return Err(fail("larger than 64 MiB: not a vector".into()));
-    }
-    let bytes = fs_err::read(path)?;
+    let bytes = input::read(path, LARGEST_FILE, "a vector")?;
     let (_, metadata) = SafeTensors::read_metadata(&bytes)
         .map_err(|error| fail(format!("not a whole safetensors file: {error}")))?;
     let tensors = SafeTensors::deserialize(&bytes)

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::reference::is_gguf;
 use crate::error::{Error, Result};
+use crate::input::{self, MIB};
 
 /// References of the models found in `base`'s `models` folder and in the local Hugging Face cache, sorted.
 pub fn cached_models(base: &Path) -> Vec<String> {
@@ -68,7 +69,7 @@ pub(super) fn find(reference: &str, repository: &str) -> Result<PathBuf> {
 /// The folder of the revision `main`, or else the first one with a configuration.
 fn snapshot(repository: &Path) -> Option<PathBuf> {
     let snapshots = repository.join("snapshots");
-    let main = fs_err::read_to_string(repository.join("refs/main")).ok();
+    let main = input::read_text(&repository.join("refs/main"), MIB, "the name of a revision").ok();
     let main = main.map(|revision| snapshots.join(revision.trim()));
     main.into_iter()
         .chain(entries(&snapshots))

@@ -4,16 +4,21 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::families::{self, Description, Family, Keys, Load};
+use super::origin::{Files, Origin};
 use super::reference::{Place, resolve};
-use super::source::{Bytes, Folder, Gguf, SafetensorsFiles, TensorSource};
-use super::{
-    LoadedModel, ModelConfig, Tokenizer, added, model_name, tokenizer_gguf, tokenizer_json,
-};
-use crate::error::Result;
+use super::source::{Bytes, Folder, Gguf, SafetensorsFiles, TensorSource, absent};
+use super::{LoadedModel, ModelConfig, added, model_name, siblings};
+use crate::error::{Error, Result};
 
 /// Share of memory that weights may take to stay there.
 const WEIGHTS_SHARE: f64 = 0.7;
 const CONFIG: &str = "config.json";
+/// Files that say how the weights beside them are quantised.
+const QUANTISATION: [&str; 3] = [
+    "quantize_config.json",
+    "quant_config.json",
+    "hf_quant_config.json",
+];
 
 /// What the headers of a model's files say.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +31,8 @@ pub struct ModelHeader {
     pub parameters: usize,
     /// Bytes of the weight files.
     pub weight_bytes: u64,
+    /// What whoever uses it should know, as in [`LoadedModel::warnings`].
+    pub warnings: Vec<String>,
 }
 
 /// Loads a model: `builtin:NAME`, `hf:ORG/NAME`, a folder in Hugging Face's layout or a `.gguf` file, relative to `base`;
@@ -52,21 +59,22 @@ pub fn load_model_within(
     let load = Load {
         source: opened.files.source(),
         room: memory.map(|bytes| (bytes as f64 * WEIGHTS_SHARE) as usize),
+        shapes_only: false,
     };
     let mut weights = opened.family.weights(&opened.of, &load)?;
-    let (tokenizer, no_tokenizer) = match opened.files.tokenizer()? {
+    let found = opened.files.tokenizer();
+    let (tokenizer, no_tokenizer) = match found.tokenizer {
         Ok(tokenizer) => (Some(tokenizer), None),
         Err(reason) => (None, Some(reason)),
     };
-    let mut hasher = blake3::Hasher::new();
-    if let Files::Folder { config, .. } = &opened.files {
-        hasher.update(&(config.len() as u64).to_le_bytes());
-        hasher.update(config);
-    }
-    opened.files.source().hash(&mut hasher);
+    let identity = opened.files.identity(&opened.of);
+    let mut hasher = opened.files.hasher();
+    let origin = Origin::new(opened.files, hasher.finalize())?;
     // A vector may have been found in the model alone, or in what the vectors before it made of it.
     let mut models = vec![hasher.finalize().to_hex().to_string()];
-    let mut warnings = Vec::new();
+    let identity = identity.recognised(&models[0]);
+    let mut warnings = opened.of.warnings;
+    warnings.extend(found.warnings);
     for vector in vectors {
         warnings.extend(added::add(
             &mut weights,
@@ -79,25 +87,34 @@ pub fn load_model_within(
     Ok(LoadedModel {
         name: model_name(reference, base),
         hash: hasher.finalize().to_hex().to_string(),
+        identity,
         weights,
         memory,
         tokenizer,
         no_tokenizer,
         warnings,
+        origin: Arc::new(origin),
     })
 }
 
 /// Reads only the headers of a model's files; `reference` and `base` as for [`load_model`].
 ///
 /// # Errors
-/// `Error::Model` when there is no such model or its headers are malformed.
+/// `Error::Model` when there is no such model, its headers are malformed, or tensors are missing, not known, or of another
+/// shape than the configuration says.
 pub fn read_header(reference: &str, base: &Path) -> Result<ModelHeader> {
     let opened = Opened::open(added::split(reference, base).0, base)?;
     let source = opened.files.source();
+    let load = Load {
+        source: Arc::clone(&source),
+        room: None,
+        shapes_only: true,
+    };
+    opened.family.weights(&opened.of, &load)?;
     let weights = source.names();
     let weights = weights
         .iter()
-        .filter(|tensor| families::is_weight(&opened.of.config, tensor))
+        .filter(|tensor| opened.of.is_weight(tensor))
         .filter_map(|tensor| source.shape(tensor));
     Ok(ModelHeader {
         name: model_name(reference, base),
@@ -110,6 +127,7 @@ pub fn read_header(reference: &str, base: &Path) -> Result<ModelHeader> {
         }),
         weight_bytes: source.size(),
         config: opened.of.config,
+        warnings: opened.of.warnings,
     })
 }
 
@@ -120,24 +138,24 @@ struct Opened {
     files: Files,
 }
 
-enum Files {
-    Folder {
-        folder: Folder,
-        config: Bytes,
-        weights: Arc<SafetensorsFiles>,
-    },
-    Gguf(Arc<Gguf>),
-}
-
 impl Opened {
     fn open(reference: &str, base: &Path) -> Result<Self> {
         match resolve(reference, base)? {
             Place::Folder(folder) => {
-                let config = folder.require(CONFIG)?;
+                let config = folder.get(CONFIG)?;
+                let config = config.ok_or_else(|| absent::config(&folder))?;
+                refuse_quantised(&folder)?;
                 let keys = Keys::parse(&folder.file(CONFIG), &config)?;
-                let family = families::of_config_json(&keys)?;
-                let of = family.describe_config_json(&keys)?;
+                let (family, mut of) = families::of_config_json(&keys)?;
+                of.warnings.extend(siblings::warnings(&folder)?);
                 let weights = Arc::new(SafetensorsFiles::open(&folder)?);
+                families::refuse_tensors(&of.config, &*weights)?;
+                for tensor in weights.names() {
+                    if of.is_weight(tensor) {
+                        weights.refuse_unreadable(tensor)?;
+                    }
+                }
+                family.settle(&mut of, &*weights)?;
                 let files = Files::Folder {
                     folder,
                     config,
@@ -147,8 +165,8 @@ impl Opened {
             }
             Place::Gguf(path) => {
                 let gguf = Gguf::open(&path.display().to_string(), Bytes::map(&path)?)?;
-                let family = families::of_gguf(&gguf)?;
-                let of = family.describe_gguf(&gguf)?;
+                let (family, mut of) = families::of_gguf(&gguf)?;
+                family.settle(&mut of, &gguf)?;
                 let files = Files::Gguf(Arc::new(gguf));
                 Ok(Self { family, of, files })
             }
@@ -156,19 +174,15 @@ impl Opened {
     }
 }
 
-impl Files {
-    fn source(&self) -> Arc<dyn TensorSource> {
-        match self {
-            Self::Folder { weights, .. } => Arc::<SafetensorsFiles>::clone(weights),
-            Self::Gguf(gguf) => Arc::<Gguf>::clone(gguf),
+/// Refuses a folder whose weights are quantised in a format of their own.
+fn refuse_quantised(folder: &Folder) -> Result<()> {
+    for name in QUANTISATION {
+        if folder.get(name)?.is_some() {
+            let problem = "says that the weights beside it are quantised, which is not supported; use the model in full \
+                           precision (F32, F16 or BF16), or a GGUF file of it. Where the weights are in full precision, \
+                           remove this file";
+            return Err(Error::model(folder.file(name), problem));
         }
     }
-
-    /// The tokenizer, or why there is none.
-    fn tokenizer(&self) -> Result<std::result::Result<Tokenizer, String>> {
-        match self {
-            Self::Folder { folder, config, .. } => tokenizer_json::read(folder, config),
-            Self::Gguf(gguf) => tokenizer_gguf::read(&gguf.header),
-        }
-    }
+    Ok(())
 }

@@ -7,16 +7,16 @@ mod cache;
 mod config;
 mod elementary;
 mod families;
+mod identity;
 mod load;
 mod loaded;
+mod origin;
 mod real;
 mod reference;
-mod sentencepiece;
+mod siblings;
 mod source;
 mod table;
 mod tokenizer;
-mod tokenizer_gguf;
-mod tokenizer_json;
 mod values;
 mod weights;
 
@@ -26,12 +26,13 @@ pub use cache::cached_models;
 pub use config::{
     Activation, AttentionConfig, LocalAttention, ModelConfig, Norm, Positions, RotaryScaling,
 };
+pub use identity::ModelIdentity;
 pub use load::{ModelHeader, load_model, load_model_within, read_header};
 pub use loaded::LoadedModel;
 pub use real::Real;
 pub use reference::model_name;
 pub(crate) use reference::plain_name;
-pub(crate) use source::{Folder, SafetensorsFiles, TensorSource, Tensors};
+pub(crate) use source::{Folder, SafetensorsFiles, Seen, TensorSource, Tensors};
 pub use table::Table;
 pub use tokenizer::{PrependBos, TextPart, Tokenizer};
 pub use values::Values;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::limits::{EdgeIndex, check_number, check_shape};
 use crate::error::{Error, Result};
 use crate::graph::{Circuit, ComputationGraph, EdgeMask, Granularity, PositionSplit};
-use crate::model::ModelConfig;
+use crate::model::{ModelConfig, ModelIdentity};
 
 /// Version of the format of `circuit.ron`.
 pub const CIRCUIT_FORMAT: u32 = 1;
@@ -58,8 +58,21 @@ pub struct ModelStamp {
     pub name: String,
     /// Hash of the weights.
     pub hash: String,
+    /// What its files say that it is; unknown in files of earlier versions and of other programs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<ModelIdentity>,
     /// Its shape.
     pub config: ModelConfig,
+}
+
+impl ModelStamp {
+    /// The name with what the model is, for people.
+    pub fn label(&self) -> String {
+        let label = |identity: &ModelIdentity| identity.label(&self.name);
+        self.identity
+            .as_ref()
+            .map_or_else(|| self.name.clone(), label)
+    }
 }
 
 /// One kept edge.

@@ -13,6 +13,7 @@ use super::text::{clip, number_of, short};
 use crate::analyze::feature_circuit::{FeatureCircuitReport, FeatureEdge};
 use crate::error::{Error, Result};
 use crate::graph::Node;
+use crate::model::ModelIdentity;
 
 /// Version of the format.
 const FORMAT: u32 = 1;
@@ -27,6 +28,9 @@ pub struct FeatureSource {
     pub model: String,
     /// Its hash.
     pub model_hash: String,
+    /// What its files say that it is; unknown in files of earlier versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_identity: Option<ModelIdentity>,
     /// The spec in one line.
     pub spec: String,
     /// Hashes of the data and of the dictionaries.
@@ -166,7 +170,13 @@ impl FeaturesFile {
             .count();
         let kept = [features, self.nodes.len() - features];
         let faithfulness = self.figures.get("faithfulness").copied();
-        let title = format!("features of {}", self.source.model);
+        let source = &self.source;
+        let label = |identity: &ModelIdentity| identity.label(&source.model);
+        let model = source.model_identity.as_ref().map(label);
+        let title = format!(
+            "features of {}",
+            model.unwrap_or_else(|| source.model.clone())
+        );
         draw(
             (&title, &counted(kept, faithfulness)),
             nodes,

@@ -335,7 +335,7 @@ fn caption(file: &CircuitFile) -> String {
     let mut caption = format!(
         "{} · {} · {} · {}\u{a0}of\u{a0}{}\u{a0}edges",
         clip(&file.task, 100),
-        clip(&file.model.name, 60),
+        clip(&file.model.label(), 100),
         clip(&file.method, 100),
         thousands(file.edges.len()),
         thousands(file.edges_total),

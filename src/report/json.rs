@@ -2,10 +2,12 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use super::Rows;
 use crate::discover::{Decision, TraceLine};
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, Figures, figure_doubts};
 use crate::graph::ComputationGraph;
+use crate::model::ModelIdentity;
 
 /// Version of the format of `report.json`.
 pub const REPORT_FORMAT: u32 = 1;
@@ -30,6 +32,9 @@ pub struct Provenance {
     pub model: String,
     /// Hash of the weights.
     pub model_hash: String,
+    /// What the model's files say that it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub model_identity: Option<ModelIdentity>,
     /// The prompts, as the spec writes them.
     pub task: String,
     /// Hash of the prompts' tokens and answers.
@@ -42,7 +47,7 @@ pub struct Provenance {
     pub metric: String,
 }
 
-/// The text of `report.json`: held-out figures at the top, the same keys under `discovery`, then `provenance`.
+/// The text of `report.json`: held-out figures at the top, the same keys under `discovery`, then `rows` and `provenance`.
 /// Undefined figures are `null`.
 ///
 /// `warnings` are the run's own; those that follow from the figures of a split are added.
@@ -51,6 +56,7 @@ pub struct Provenance {
 /// Never for values of these types; the serialiser's signature allows it.
 pub fn report_json(
     evaluation: &Evaluation,
+    rows: &Rows,
     provenance: &Provenance,
     warnings: &[String],
 ) -> Result<String> {
@@ -62,7 +68,7 @@ pub fn report_json(
     };
     let discovery = split(&evaluation.discovery, &[]);
     let report = Split {
-        rest: Some((&discovery, provenance)),
+        rest: Some((&discovery, rows, provenance)),
         ..split(&evaluation.held_out, warnings)
     };
     let mut text = serde_json::to_string_pretty(&report)
@@ -99,7 +105,7 @@ struct Split<'a> {
     figures: &'a Figures,
     evaluation: &'a Evaluation,
     warnings: &'a [String],
-    rest: Option<(&'a Self, &'a Provenance)>,
+    rest: Option<(&'a Self, &'a Rows, &'a Provenance)>,
 }
 
 impl Serialize for Split<'_> {
@@ -137,8 +143,9 @@ impl Serialize for Split<'_> {
         map.serialize_entry("permuted", &figures.permuted)?;
         map.serialize_entry("near_ties", &evaluation.near_ties)?;
         map.serialize_entry("warnings", &warnings)?;
-        if let Some((discovery, provenance)) = self.rest {
+        if let Some((discovery, rows, provenance)) = self.rest {
             map.serialize_entry("discovery", discovery)?;
+            map.serialize_entry("rows", rows)?;
             map.serialize_entry("provenance", provenance)?;
         }
         map.end()

@@ -224,7 +224,8 @@ pub fn tuned_csv(figures: &TunedFigures) -> String {
     out.0
 }
 
-/// What every part adds, as rows.
+/// What every part adds, and what the biases behind the stream add, as rows whose contributions sum to the logit before any
+/// soft cap.
 pub fn attribution_csv(attribution: &Attribution) -> String {
     let mut out = Text::default();
     out.line(format_args!("part,layer,head,contribution,low,high,random"));
@@ -238,6 +239,14 @@ pub fn attribution_csv(attribution: &Attribution) -> String {
             fields(&part.contribution),
             part.random.map_or_else(String::new, number)
         ));
+    }
+    for (name, constant) in [
+        ("norm_bias", attribution.norm_bias),
+        ("unembedding_bias", attribution.unembedding_bias),
+    ] {
+        if constant.abs() > 0.0 {
+            out.line(format_args!("{name},,,{},,,", number(constant)));
+        }
     }
     out.0
 }

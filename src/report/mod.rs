@@ -39,6 +39,7 @@ mod prompt;
 mod relation;
 mod residual;
 mod roles;
+mod rows;
 mod sae;
 mod sae_use;
 mod scores;
@@ -97,6 +98,7 @@ pub use residual::{
     residual_writes_svg,
 };
 pub use roles::{NodeRoles, parse_roles, roles_json};
+pub use rows::Rows;
 pub use sae::{LensStamp, density_svg, sae_csv, sae_lens, sae_text, training_svg};
 pub use sae_use::{decomposed_csv, effects_csv, effects_svg, written_text};
 pub use scores::scores_safetensors;

@@ -158,10 +158,16 @@ fn numbers(result: &PaperResult) -> Vec<(&'static str, String)> {
         Some([low, high]) => [Some(low), Some(high)],
         None => [None, None],
     };
+    let identity = result.file.model.identity.as_ref();
     let share = report.edges_kept as f64 / report.edges_total.max(1) as f64;
     vec![
         ("Name", words(&result.file.name)),
-        ("Model", words(&result.file.model.name)),
+        ("Model", words(&result.file.model.label())),
+        (
+            "ModelWeights",
+            words(identity.map_or("--", |it| &it.weights)),
+        ),
+        ("ModelHash", words(&result.file.model.hash)),
         ("Task", words(&result.file.task)),
         ("Method", words(&result.file.method)),
         ("Metric", words(&result.file.metric)),

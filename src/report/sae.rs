@@ -46,8 +46,11 @@ pub fn sae_text(report: &SaeReport, about: &str) -> String {
         report.width
     ));
     out.line(format_args!(
-        "variance explained {:.1} %, {:.1} features active at a time, {:.1} % dead",
-        100.0 * report.variance_explained,
+        "variance explained {}, {:.1} features active at a time, {:.1} % dead",
+        report.variance_explained.map_or_else(
+            || "undefined: the representation is the same everywhere".to_owned(),
+            |share| format!("{:.1} %", 100.0 * share)
+        ),
         report.l0,
         100.0 * report.dead
     ));

@@ -250,7 +250,7 @@ pub fn show_text(file: &CircuitFile, tree: &Branch, look: ShowLook) -> String {
 fn heading(file: &CircuitFile, columns: usize) -> String {
     let mut parts = vec![
         file.name.clone(),
-        file.model.name.clone(),
+        file.model.label(),
         file.method.clone(),
         format!(
             "{} of {} edges",

@@ -16,8 +16,8 @@ use crate::analyze::Analysis;
 use crate::error::{Error, Result};
 use crate::evaluate::few_doubt;
 use crate::events::{Event, Observer};
-use crate::model::{LoadedModel, ModelConfig};
-use crate::report::{PageStamp, REPORT_FORMAT, analysis_html};
+use crate::model::{LoadedModel, ModelConfig, ModelIdentity, Tokenizer};
+use crate::report::{PageStamp, REPORT_FORMAT, Rows, analysis_html};
 use crate::spec::{AnalysisSpec, ron_line};
 use crate::task::{Dataset, TaskSource};
 
@@ -80,7 +80,8 @@ pub(super) fn run(
         secateur: provenance::VERSION,
         spec: asked.spec_line(),
         spec_hash: spec.hash(),
-        model: &job.model_name,
+        model: model.identity.label(&job.model_name),
+        weights: &model.identity.weights,
         model_hash: &model.hash,
     };
     let page = analysis_html(&stamp, &files);
@@ -103,7 +104,8 @@ pub(super) fn run(
 impl Asked<'_> {
     /// The title of a report: spec and model.
     pub(super) fn title(&self) -> String {
-        format!("{} on {}", self.spec.name, self.job.model_name)
+        let model = self.model.identity.label(&self.job.model_name);
+        format!("{} on {model}", self.spec.name)
     }
 
     /// Says so where few prompts judge; without any held out, those for discovery do.
@@ -128,16 +130,24 @@ impl Asked<'_> {
         })
     }
 
-    /// The text of `report.json`: the report's keys, then `provenance`.
-    pub(super) fn json<R: Serialize>(&self, report: &R, data_hash: &str) -> Result<Vec<u8>> {
+    /// The text of `report.json`: the report's keys, then `rows` where the data was divided, and `provenance`.
+    pub(super) fn json<R: Serialize>(
+        &self,
+        report: &R,
+        rows: &Rows,
+        data_hash: &str,
+    ) -> Result<Vec<u8>> {
         #[derive(Serialize)]
         struct Whole<'a, R> {
             #[serde(flatten)]
             report: &'a R,
+            #[serde(skip_serializing_if = "Rows::is_empty")]
+            rows: &'a Rows,
             provenance: Stamp<'a>,
         }
         let whole = Whole {
             report,
+            rows,
             provenance: Stamp {
                 format: REPORT_FORMAT,
                 secateur: provenance::VERSION,
@@ -145,6 +155,7 @@ impl Asked<'_> {
                 spec_hash: self.spec.hash(),
                 model: &self.job.model_name,
                 model_hash: &self.model.hash,
+                model_identity: &self.model.identity,
                 data_hash,
             },
         };
@@ -156,7 +167,11 @@ impl Asked<'_> {
 }
 
 /// Refuses tokens of a text that are outside of the model's vocabulary.
-pub(super) fn known(tokens: &[u32], config: &ModelConfig, name: &str) -> Result<()> {
+pub(super) fn known(
+    tokens: &[u32],
+    (tokenizer, config): (&Tokenizer, &ModelConfig),
+    name: &str,
+) -> Result<()> {
     match tokens
         .iter()
         .find(|token| **token as usize >= config.d_vocab)
@@ -165,8 +180,8 @@ pub(super) fn known(tokens: &[u32], config: &ModelConfig, name: &str) -> Result<
         Some(token) => Err(Error::data(
             name,
             format!(
-                "it has token {token}, but the model's vocabulary ends at {}; the tokenizer has words that the model does \
-                 not have",
+                "it has {:?} (token {token}), which the tokenizer knows and the model does not: its vocabulary ends at {}",
+                tokenizer.decode(&[*token]),
                 config.d_vocab - 1
             ),
         )),
@@ -218,5 +233,6 @@ struct Stamp<'a> {
     spec_hash: String,
     model: &'a str,
     model_hash: &'a str,
+    model_identity: &'a ModelIdentity,
     data_hash: &'a str,
 }

@@ -13,7 +13,9 @@ use crate::engine::Transformer;
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
-use crate::report::{attention_csv, attention_html, attention_svg, attention_text, roles_json};
+use crate::report::{
+    Rows, attention_csv, attention_html, attention_svg, attention_text, roles_json,
+};
 use crate::spec::Precision;
 use crate::task::Prompts;
 
@@ -34,7 +36,13 @@ pub(super) fn answer(asked: &Asked<'_>, question: &AttentionRoles) -> Result<Ans
     let (mut prompts, mut source, mut data_hash) = (Vec::new(), String::new(), String::new());
     if let Some(task) = &spec.task {
         let task = (task, Prompts::Sets);
-        let dataset = load_examples(task, spec.prepend_bos, model, asked.job.spec.base())?;
+        let dataset = load_examples(
+            task,
+            spec.prepend_bos,
+            model,
+            asked.job.spec.base(),
+            asked.observer,
+        )?;
         let answered = dataset.examples.iter().map(|example| {
             let place = example.at.len().saturating_sub(1);
             Answered {
@@ -93,7 +101,10 @@ pub(super) fn answer(asked: &Asked<'_>, question: &AttentionRoles) -> Result<Ans
     add("report.txt", text);
     let roles = roles_json(&report, &asked.job.model_name, &model.hash)?;
     files.insert("roles.json", roles);
-    files.insert("report.json", asked.json(&report, &data_hash)?);
+    files.insert(
+        "report.json",
+        asked.json(&report, &Rows::default(), &data_hash)?,
+    );
     Ok(Answer {
         files,
         finding: report.finding(),

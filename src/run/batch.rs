@@ -188,7 +188,11 @@ impl Worker<'_> {
         let one = OneJob { index, observer };
         // The last job's model goes before another is loaded, so that memory never holds both.
         let model = match self.held.take() {
-            Some((held, model)) if Arc::ptr_eq(&held, shared) => model,
+            Some((held, model))
+                if Arc::ptr_eq(&held, shared) && model.check_unchanged().is_ok() =>
+            {
+                model
+            }
             _ => {
                 crate::events::phase(&one, "loading the model", 0);
                 shared.get(&job.model, job.spec.base(), self.options.memory)?

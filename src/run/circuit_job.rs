@@ -14,8 +14,8 @@ use crate::evaluate::{Evaluation, Figures, figure_doubts};
 use crate::graph::ComputationGraph;
 use crate::model::LoadedModel;
 use crate::report::{
-    CIRCUIT_FORMAT, CircuitFile, FigureOptions, ModelStamp, Provenance, REPORT_FORMAT, curve_csv,
-    edges_csv, exporter, report_json, scores_safetensors, to_eap_json, trace_lines,
+    CIRCUIT_FORMAT, CircuitFile, FigureOptions, ModelStamp, Provenance, REPORT_FORMAT, Rows,
+    curve_csv, edges_csv, exporter, report_json, scores_safetensors, to_eap_json, trace_lines,
 };
 use crate::spec::{Output, Precision, RunSpec, ron_line};
 use crate::task::{Dataset, Prompts};
@@ -35,13 +35,15 @@ pub(super) fn run(
         spec.prepend_bos,
         model,
         job.spec.base(),
+        observer,
     )?;
     let mut outcome = find_circuit(spec, model, &dataset, observer)?;
     observer.add_to(&mut outcome.warnings);
     let file = circuit_file(job, spec, model, &dataset, &outcome);
+    let rows = Rows::split(dataset.split_rows(spec.evaluate.held_out));
     Ok(Contents {
         seconds: BTreeMap::new(),
-        files: contents(spec, model, &file, &outcome)?,
+        files: contents((spec, model), &file, &outcome, &rows)?,
         summary: Summary::Circuit(summary(&outcome)),
     })
 }
@@ -59,6 +61,7 @@ fn circuit_file(
         model: ModelStamp {
             name: job.model_name.clone(),
             hash: model.hash.clone(),
+            identity: Some(model.identity.clone()),
             config: model.config().clone(),
         },
         task: ron_line(&spec.task),
@@ -94,6 +97,7 @@ pub(super) fn report_provenance(file: &CircuitFile) -> Provenance {
         spec_hash: file.spec_hash.clone(),
         model: file.model.name.clone(),
         model_hash: file.model.hash.clone(),
+        model_identity: file.model.identity.clone(),
         task: file.task.clone(),
         data_hash: file.data_hash.clone(),
         method: file.method.clone(),
@@ -127,16 +131,17 @@ pub(super) fn named_figures(evaluation: &Evaluation) -> BTreeMap<String, f64> {
 
 /// All files of a result but the record, by name.
 fn contents(
-    spec: &RunSpec,
-    model: &LoadedModel,
+    (spec, model): (&RunSpec, &LoadedModel),
     file: &CircuitFile,
     outcome: &Outcome,
+    rows: &Rows,
 ) -> Result<BTreeMap<String, Vec<u8>>> {
     let mut contents = BTreeMap::new();
     let mut add = |name: &str, bytes: Vec<u8>| contents.insert(name.to_owned(), bytes);
     add("circuit.ron", file.to_ron()?.into_bytes());
     let report = report_json(
         &outcome.evaluation,
+        rows,
         &report_provenance(file),
         &outcome.warnings,
     )?;

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
 use crate::paths::place;
-use crate::report::{edit_csv, edit_svg, edit_text};
+use crate::report::{Rows, edit_csv, edit_svg, edit_text};
 use crate::spec::Precision;
 use crate::task::{Dataset, Example, Prompts};
 
@@ -30,7 +30,13 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Edit) -> Result<Answer> {
         EditAt::Differing => Prompts::Pairs,
         EditAt::Read | EditAt::Back(_) | EditAt::Every => Prompts::Sets,
     };
-    let dataset = load_examples((asked.task()?, prompts), spec.prepend_bos, model, base)?;
+    let dataset = load_examples(
+        (asked.task()?, prompts),
+        spec.prepend_bos,
+        model,
+        base,
+        asked.observer,
+    )?;
     let text = match &question.text {
         Some(path) => passages(asked, &place(base, path))?,
         None => Vec::new(),
@@ -83,7 +89,8 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Edit) -> Result<Answer> {
     add("report.txt", edit_text(&report, &about));
     add("sweep.csv", edit_csv(&report));
     add("sweep.svg", edit_svg(&report, &title));
-    files.insert("report.json", asked.json(&report, &data_hash)?);
+    let rows = Rows::split(dataset.split_rows(spec.held_out));
+    files.insert("report.json", asked.json(&report, &rows, &data_hash)?);
     Ok(Answer {
         files,
         finding: report.finding(),

@@ -2,8 +2,6 @@
 
 use std::path::Path;
 
-use fs_err as fs;
-
 use super::circuit_job::{data_hash, named_figures, report_provenance};
 use super::job::{load_examples, without_panic};
 use super::listening::Listening;
@@ -12,16 +10,16 @@ use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, figure_doubts};
 use crate::events::Observer;
 use crate::graph::{Circuit, ComputationGraph};
-use crate::input;
+use crate::input::{self, GIB};
 use crate::model::{LoadedModel, ModelConfig};
 use crate::model::{load_model_within, model_name};
-use crate::report::report_json;
 use crate::report::{AnyCircuit, CIRCUIT_FORMAT, CircuitFile, ModelStamp};
+use crate::report::{Rows, report_json};
 use crate::spec::{RunSpec, Spec, SpecFile, ron_line};
 use crate::task::Prompts;
 
 /// Largest circuit file read, in bytes.
-const MAX_BYTES: u64 = 1 << 30;
+const MAX_BYTES: u64 = GIB;
 
 /// A circuit evaluated again.
 #[derive(Debug, Clone)]
@@ -30,6 +28,8 @@ pub struct Reevaluation {
     pub file: CircuitFile,
     /// The figures.
     pub evaluation: Evaluation,
+    /// Which rows of the data are on which split.
+    pub rows: Rows,
     /// Remarks that belong to the result.
     pub warnings: Vec<String>,
 }
@@ -42,6 +42,7 @@ impl Reevaluation {
     pub fn report_json(&self) -> Result<String> {
         report_json(
             &self.evaluation,
+            &self.rows,
             &report_provenance(&self.file),
             &self.warnings,
         )
@@ -60,20 +61,7 @@ impl Reevaluation {
 /// # Errors
 /// When it cannot be read, is not text, or is absurdly large.
 pub fn read_circuit_text(path: &Path) -> Result<String> {
-    let name = path.display().to_string();
-    if !path.exists() {
-        return Err(Error::data(name, "no such file"));
-    }
-    let length = fs::metadata(path)?.len();
-    if length > MAX_BYTES {
-        return Err(Error::data(
-            name,
-            "larger than 1 GiB: this is not a circuit file",
-        ));
-    }
-    let bytes = fs::read(path)?;
-    let text = input::text(&bytes).map_err(|problem| Error::data(name, problem))?;
-    Ok(text.to_owned())
+    input::read_text(path, MAX_BYTES, "a circuit file")
 }
 
 /// Evaluates the circuit in a RON or EAP-IG JSON file on a spec's task.
@@ -148,6 +136,7 @@ fn evaluate_file(
         spec.prepend_bos,
         &model,
         spec_file.base(),
+        observer,
     )?;
     warnings.extend(model.warnings.iter().cloned());
     if let Some(file) = found {
@@ -158,8 +147,9 @@ fn evaluate_file(
         // Only kept edges have scores in the file: no ranking of all edges, so no curve.
         evaluated.scores = None;
     }
-    let (evaluation, doubts) =
-        evaluate_circuit(spec, &model, &dataset, &graph, &evaluated, observer)?;
+    let evaluated = evaluate_circuit(spec, &model, &dataset, &graph, &evaluated, observer);
+    model.check_unchanged()?;
+    let (evaluation, doubts) = evaluated?;
     warnings.extend(doubts);
     let mut file = stamped(spec, &model, &graph, &circuit);
     file.data_hash = data_hash(&dataset, &graph);
@@ -170,6 +160,7 @@ fn evaluate_file(
     Ok(Reevaluation {
         file,
         evaluation,
+        rows: Rows::split(dataset.split_rows(spec.evaluate.held_out)),
         warnings,
     })
 }
@@ -264,6 +255,7 @@ fn stamped(
         model: ModelStamp {
             name: model.name.clone(),
             hash: model.hash.clone(),
+            identity: Some(model.identity.clone()),
             config: model.config().clone(),
         },
         task: ron_line(&spec.task),

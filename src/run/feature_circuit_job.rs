@@ -20,7 +20,7 @@ use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
 use crate::paths::place;
 use crate::report::{
-    FeatureSource, FeaturesFile, feature_circuit_text, feature_edges_csv, feature_nodes_csv,
+    FeatureSource, FeaturesFile, Rows, feature_circuit_text, feature_edges_csv, feature_nodes_csv,
     features_figure, to_dot, to_svg,
 };
 use crate::spec::{Precision, ron_line};
@@ -34,7 +34,13 @@ pub(super) fn answer(asked: &Asked<'_>, question: &FeatureCircuit) -> Result<Ans
     let profile = Profile::start();
     let (spec, model) = (asked.spec, asked.model);
     let task = (asked.task()?, Prompts::Pairs);
-    let dataset = load_examples(task, spec.prepend_bos, model, asked.job.spec.base())?;
+    let dataset = load_examples(
+        task,
+        spec.prepend_bos,
+        model,
+        asked.job.spec.base(),
+        asked.observer,
+    )?;
     for (index, example) in dataset.examples.iter().enumerate() {
         if let Some(problem) = misfit(spec.metric, None, example) {
             let row = format!("{}, row {}", dataset.source, index + 1);
@@ -80,11 +86,13 @@ pub(super) fn answer(asked: &Asked<'_>, question: &FeatureCircuit) -> Result<Ans
     let source = FeatureSource {
         model: asked.job.model_name.clone(),
         model_hash: model.hash.clone(),
+        model_identity: Some(model.identity.clone()),
         spec: asked.spec_line(),
         data_hash: data_hash.clone(),
     };
     add("features.ron", FeaturesFile::new(&report, source).to_ron()?);
-    files.insert("report.json", asked.json(&report, &data_hash)?);
+    let rows = Rows::split(dataset.split_rows(spec.held_out));
+    files.insert("report.json", asked.json(&report, &rows, &data_hash)?);
     Ok(Answer {
         files,
         finding: report.finding(),

@@ -12,7 +12,8 @@ use super::plan::Job;
 use super::provenance::{self, Stopwatch};
 use super::record::{Circumstances, Inputs, RECORD_FILE, RunRecord, Summary, content_hash};
 use super::sae_checkpoint;
-use super::{analysis_job, circuit_job};
+use super::unchanged::DataFiles;
+use super::{analysis_job, circuit_job, slips};
 use crate::contain::panic_message;
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer};
@@ -75,7 +76,8 @@ pub(super) fn run_job(
     observer: &dyn Observer,
 ) -> Result<Finish> {
     let clock = Stopwatch::start();
-    let inputs = inputs(job, model)?;
+    let data_files = DataFiles::read(job)?;
+    let inputs = inputs(job, model, &data_files);
     refuse_own_input(job)?;
     fs::create_dir_all(&job.folder)?;
     remove_leftovers(&job.folder)?;
@@ -100,9 +102,15 @@ pub(super) fn run_job(
         files: contents,
         mut seconds,
         summary,
-    } = match &job.spec.spec {
-        Spec::Circuit(spec) => circuit_job::run(job, spec, model, &listening)?,
-        Spec::Analysis(spec) => analysis_job::run(job, spec, model, &listening)?,
+    } = {
+        let found = match &job.spec.spec {
+            Spec::Circuit(spec) => circuit_job::run(job, spec, model, &listening),
+            Spec::Analysis(spec) => analysis_job::run(job, spec, model, &listening),
+        };
+        // Where a file changed meanwhile, that is the reason of any other failure too.
+        model.check_unchanged()?;
+        data_files.check_unchanged()?;
+        found?
     };
     if seconds.is_empty() {
         seconds = listening.seconds();
@@ -137,6 +145,7 @@ pub(super) fn run_job(
             command: options.command.to_vec(),
             spec_file: written(&job.spec.path),
             model: job.model.clone(),
+            model_identity: Some(model.identity.clone()),
         },
     };
     record.write(&job.folder)?;
@@ -190,7 +199,7 @@ fn refuse_losing_weights(job: &Job, record: &RunRecord, inputs: &Inputs) -> Resu
     }
 }
 
-/// The examples of a task for a model.
+/// The examples of a task for a model; what their writer may not mean is told.
 ///
 /// # Errors
 /// When they do not fit the model.
@@ -199,37 +208,32 @@ pub(super) fn load_examples(
     prepend_bos: PrependBos,
     model: &LoadedModel,
     base: &Path,
+    observer: &dyn Observer,
 ) -> Result<Dataset> {
-    if matches!(task, TaskSource::File(_)) {
+    if !matches!(task, TaskSource::Tokens(_) | TaskSource::Induction(_)) {
         model.require_tokenizer()?;
     }
-    task.load(&LoadRequest {
+    let dataset = task.load(&LoadRequest {
         tokenizer: model.tokenizer.as_ref(),
         config: model.config(),
         prepend_bos,
         prompts,
         base,
-    })
+    })?;
+    slips::tell(&dataset, model, observer)?;
+    Ok(dataset)
 }
 
-fn inputs(job: &Job, model: &LoadedModel) -> Result<Inputs> {
+fn inputs(job: &Job, model: &LoadedModel, data_files: &DataFiles) -> Inputs {
     let spec = &job.spec.spec;
     let outputs = match spec {
         Spec::Circuit(spec) => spec.outputs.iter().map(ron_line).collect(),
         Spec::Analysis(_) => Vec::new(),
     };
-    let mut hashes = Vec::new();
-    for file in spec.data_files() {
-        // Weights of a dictionary may be large.
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_reader(fs::File::open(place(job.spec.base(), file))?)?;
-        hashes.push(hasher.finalize().to_hex().to_string());
-    }
-    let data_file = (!hashes.is_empty()).then(|| hashes.join(" "));
     let mut inputs = Inputs::new(spec.hash(), outputs, job.model_name.clone());
     inputs.model.clone_from(&model.hash);
-    inputs.data_file = data_file;
-    Ok(inputs)
+    inputs.data_file = data_files.hash();
+    inputs
 }
 
 /// Runs `work` and turns a panic into [`Error::Bug`].

@@ -16,10 +16,11 @@ use crate::analyze::sae::Corpus;
 use crate::engine::Transformer;
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
+use crate::input::{self, GIB};
 use crate::model::{LoadedModel, ModelConfig, Real, Tokenizer, Weights};
 use crate::paths::place;
 use crate::report::{
-    VectorStamp, attribution_csv, attribution_svg, lens_csv, lens_html, lens_kl_svg,
+    Rows, VectorStamp, attribution_csv, attribution_svg, lens_csv, lens_html, lens_kl_svg,
     lens_probability_svg, lens_svg, lens_text, parse_tuned_lens, tuned_csv, tuned_lens_safetensors,
     tuned_lens_svg,
 };
@@ -27,7 +28,7 @@ use crate::spec::Precision;
 use crate::task::{Example, Prompts};
 
 /// Largest file of a tuned lens, in bytes.
-const LARGEST_LENS: u64 = 1 << 34;
+const LARGEST_LENS: u64 = 16 * GIB;
 
 /// What is looked at.
 struct Prompted {
@@ -95,7 +96,14 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Lens) -> Result<Answer> {
         add("tuned.csv", tuned_csv(figures));
     }
     add("report.txt", text);
-    files.insert("report.json", asked.json(&report, &data_hash)?);
+    let mut rows = Rows::default();
+    if let Some(figures) = report.tuned.as_ref().filter(|_| fitted.is_some()) {
+        let fitted = figures.contexts_fitted;
+        rows = rows
+            .with("contexts_trained_on", 0..fitted)
+            .with("contexts_held_out", fitted..fitted + figures.contexts);
+    }
+    files.insert("report.json", asked.json(&report, &rows, &data_hash)?);
     Ok(Answer {
         files,
         finding: report.finding(),
@@ -148,7 +156,13 @@ fn prompted(asked: &Asked<'_>, question: &Lens) -> Result<Prompted> {
     let follow = |answer: &[u32]| named.map_or_else(|| answer.to_vec(), |token| vec![token]);
     if question.texts.is_empty() {
         let task = (asked.task()?, Prompts::Sets);
-        let dataset = load_examples(task, spec.prepend_bos, model, asked.job.spec.base())?;
+        let dataset = load_examples(
+            task,
+            spec.prepend_bos,
+            model,
+            asked.job.spec.base(),
+            asked.observer,
+        )?;
         let prompt = |example: &Example| {
             let place = example.at.len().saturating_sub(1);
             LensPrompt {
@@ -260,10 +274,8 @@ pub(super) fn saved_lens(
 ) -> Result<(TunedLens<f32>, Option<String>)> {
     let path = place(base, path);
     let name = path.display().to_string();
-    if fs_err::metadata(&path)?.len() > LARGEST_LENS {
-        return Err(Error::data(name, "larger than 16 GiB: not a tuned lens"));
-    }
-    let (lens, hash) = parse_tuned_lens(&fs_err::read(&path)?, &name, model.config(), places)?;
+    let bytes = input::read(&path, LARGEST_LENS, "a tuned lens")?;
+    let (lens, hash) = parse_tuned_lens(&bytes, &name, model.config(), places)?;
     let other = hash != model.hash;
     Ok((
         lens,
@@ -297,5 +309,6 @@ fn fitted<T: Real>(
     let sizes = (question.judged, spec.bootstrap);
     let mut figures = judge_lens(transformer, held_out, places, lenses, sizes, observer)?;
     figures.fitted = text.iter().map(Vec::len).sum();
+    figures.contexts_fitted = text.len();
     Ok((after, figures, hash_of(&contexts)))
 }

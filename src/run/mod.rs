@@ -40,9 +40,11 @@ mod sae_files;
 mod sae_job;
 mod sae_train;
 mod seen_by_heads;
+mod slips;
 mod step_clock;
 mod text;
 mod tracing_job;
+mod unchanged;
 mod vector_job;
 
 pub use batch::{BatchObserver, BatchOptions, JobReport, exit_code, run_batch};

@@ -20,7 +20,9 @@ impl SharedModel {
         memory: Option<usize>,
     ) -> Result<Arc<LoadedModel>> {
         let mut slot = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(model) = slot.upgrade() {
+        // One whose files changed is read again.
+        let held = slot.upgrade();
+        if let Some(model) = held.filter(|model| model.check_unchanged().is_ok()) {
             return Ok(model);
         }
         let model = Arc::new(load_model_within(reference, base, memory)?);

@@ -7,6 +7,7 @@ use super::job::load_examples;
 use super::memory::Bound;
 use super::pipeline::misfit;
 use super::precision::at_precision;
+use super::slips;
 use crate::analyze::Neurons;
 use crate::analyze::neurons::{
     Compared, NeuronReport, NeuronTask, Sides, find_neurons, least_room, no_neurons,
@@ -14,7 +15,7 @@ use crate::analyze::neurons::{
 use crate::engine::{Ablation, Donors};
 use crate::error::{Error, Result};
 use crate::model::{Real, Weights};
-use crate::report::{doses_svg, neurons_csv, neurons_text};
+use crate::report::{Rows, doses_svg, neurons_csv, neurons_text};
 use crate::spec::AnalysisSpec;
 use crate::task::{Dataset, Example, LoadRequest, Prompts};
 
@@ -57,7 +58,11 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Neurons) -> Result<Answer> {
         add("doses.svg", svg);
     }
     let hashes: Vec<String> = prompts.datasets.iter().map(Dataset::hash).collect();
-    files.insert("report.json", asked.json(&report, &hashes.join(" "))?);
+    let rows = rows(&prompts, spec);
+    files.insert(
+        "report.json",
+        asked.json(&report, &rows, &hashes.join(" "))?,
+    );
     Ok(Answer {
         files,
         finding: report.finding(),
@@ -74,7 +79,7 @@ fn prompted(asked: &Asked<'_>, question: &Neurons) -> Result<Prompted> {
     let held_out = spec.held_out;
     let Some(sets) = &question.sets else {
         let task = (asked.task()?, Prompts::Pairs);
-        let dataset = load_examples(task, spec.prepend_bos, model, base)?;
+        let dataset = load_examples(task, spec.prepend_bos, model, base, asked.observer)?;
         let (discovery, held_out) = dataset.split(held_out);
         some_discovery(discovery.len(), &dataset)?;
         return Ok(Prompted {
@@ -92,6 +97,9 @@ fn prompted(asked: &Asked<'_>, question: &Neurons) -> Result<Prompted> {
         prompts: Prompts::Sets,
         base,
     })?;
+    for dataset in [&loaded.behaviour, &loaded.other] {
+        slips::tell(dataset, model, asked.observer)?;
+    }
     let split = |dataset: &Dataset| -> Result<[Vec<Example>; 2]> {
         let (discovery, held_out) = if loaded.texts {
             dataset.split_texts(held_out)
@@ -123,6 +131,20 @@ fn prompted(asked: &Asked<'_>, question: &Neurons) -> Result<Prompted> {
         },
         source: sets.label(),
         datasets: vec![loaded.behaviour, loaded.other],
+    })
+}
+
+/// Which rows of the pairs, or of the two sets, are on which side.
+fn rows(prompts: &Prompted, spec: &AnalysisSpec) -> Rows {
+    let split = |dataset: &Dataset| match prompts.compared {
+        Compared::Texts => dataset.split_texts_rows(spec.held_out),
+        Compared::Pairs | Compared::Sets => dataset.split_rows(spec.held_out),
+    };
+    let mut sets = prompts.datasets.iter().map(split);
+    let rows = sets.next().map(Rows::split).unwrap_or_default();
+    sets.fold(rows, |rows, [discovery, held_out]| {
+        rows.with("other_discovery", discovery)
+            .with("other_held_out", held_out)
     })
 }
 

@@ -6,6 +6,7 @@ use super::analysis_job::{Answer, Asked, hash_of, no_text, some_discovery};
 use super::job::load_examples;
 use super::lens_job::saved_lens;
 use super::memory::{self, Bound};
+use super::slips;
 use super::text::looked_at;
 use super::vector_job::passages;
 use crate::analyze::Patchscope;
@@ -17,7 +18,9 @@ use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
 use crate::paths::place;
-use crate::report::{grid_csv, grid_svg, patchscope_text, precision_svg, surprisal_svg, told_text};
+use crate::report::{
+    Rows, grid_csv, grid_svg, patchscope_text, precision_svg, surprisal_svg, told_text,
+};
 use crate::spec::Precision;
 use crate::task::{Dataset, Prompts};
 
@@ -31,14 +34,14 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
         return Err(Error::model(&model.name, problem));
     }
     let tokenizer = model.require_tokenizer()?;
-    let named = (tokenizer, spec.prepend_bos, model.config());
-    let inspection = Inspection::new(question.prompt.text(), question.placeholder(), named)?;
+    let inspection = inspection(asked, question)?;
     let dataset = match &spec.task {
         Some(task) => Some(load_examples(
             (task, Prompts::Sets),
             spec.prepend_bos,
             model,
             base,
+            asked.observer,
         )?),
         None => None,
     };
@@ -112,7 +115,12 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
         add("precision.svg", precision_svg(&report, &title));
         add("surprisal.svg", surprisal_svg(&report, &title));
     }
-    files.insert("report.json", asked.json(&report, &hashes.join(" "))?);
+    let rows = dataset.as_ref().map(|it| it.split_rows(spec.held_out));
+    let rows = rows.map(Rows::split).unwrap_or_default();
+    files.insert(
+        "report.json",
+        asked.json(&report, &rows, &hashes.join(" "))?,
+    );
     Ok(Answer {
         files,
         finding: report.finding(),
@@ -132,6 +140,18 @@ fn first(mut passages: Vec<Vec<u32>>, tokens: usize) -> Vec<Vec<u32>> {
     }
     passages.retain(|passage| !passage.is_empty());
     passages
+}
+
+/// The prompt that representations are put into; what its writer may not mean is told.
+fn inspection(asked: &Asked<'_>, question: &Patchscope) -> Result<Inspection> {
+    let (tokenizer, prepend_bos) = (asked.model.require_tokenizer()?, asked.spec.prepend_bos);
+    let text = question.prompt.text();
+    let named = (tokenizer, prepend_bos, asked.model.config());
+    let inspection = Inspection::new(text, question.placeholder(), named)?;
+    let named = ("analysis.Patchscope.prompt", text);
+    let rule = (tokenizer, prepend_bos);
+    slips::tell_of_text(named, &inspection.tokens, rule, asked.observer);
+    Ok(inspection)
 }
 
 /// The sources of both splits: each prompt up to the position that its representation is taken at.

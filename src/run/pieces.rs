@@ -6,7 +6,7 @@ use std::path::Path;
 use super::analysis_job::{Asked, known};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer};
-use crate::input::without_bom;
+use crate::input::{self, without_bom};
 use crate::model::{ModelConfig, Tokenizer};
 
 /// Longest piece, in bytes.
@@ -14,9 +14,19 @@ const PIECE: usize = 1 << 16;
 /// Share of unknown tokens from which on they are worth a warning.
 const MANY_UNKNOWN: f64 = 0.01;
 
+/// Opens a text file.
+///
+/// # Errors
+/// When it is not a regular file or cannot be opened.
+fn open(path: &Path) -> Result<std::fs::File> {
+    let opened = input::open(path);
+    let (file, _) = opened.map_err(|problem| Error::data(path.display().to_string(), problem))?;
+    Ok(file)
+}
+
 /// A text file as tokens, without beginning-of-sequence token.
 pub(super) struct TokenFile<'a> {
-    pieces: Pieces<fs_err::File>,
+    pieces: Pieces<std::fs::File>,
     tokenizer: &'a Tokenizer,
     config: &'a ModelConfig,
     tokens: usize,
@@ -32,7 +42,7 @@ impl<'a> TokenFile<'a> {
         Ok(Self {
             tokenizer: asked.model.require_tokenizer()?,
             config: asked.model.config(),
-            pieces: Pieces::new(fs_err::File::open(path)?, path.display().to_string()),
+            pieces: Pieces::new(open(path)?, path.display().to_string()),
             tokens: 0,
             unknown: 0,
         })
@@ -48,7 +58,11 @@ impl<'a> TokenFile<'a> {
             return Ok(None);
         };
         let part = self.tokenizer.encode_part(&piece, first)?;
-        known(&part.tokens, self.config, &self.pieces.name)?;
+        known(
+            &part.tokens,
+            (self.tokenizer, self.config),
+            &self.pieces.name,
+        )?;
         self.tokens += part.tokens.len();
         self.unknown += part.unknown;
         Ok(Some(part.tokens))
@@ -231,7 +245,7 @@ mod tests {
             "model": {"type": "BPE", "vocab": vocabulary, "merges": merges},
         });
         let inner = tokenizers::Tokenizer::from_bytes(json.to_string()).unwrap();
-        Tokenizer::new(inner, None, false)
+        Tokenizer::new(inner, None, false).unwrap()
     }
 
     /// What is not known is counted, but for its name where that stands in the text.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::memory::Bound;
 use super::precision::at_precision;
 use super::seen_by_heads::SeenByHeads;
-use crate::discover::{Decision, Method, Search, Selected, discover};
+use crate::discover::{Decision, Method, Search, Selected, Target, discover};
 use crate::engine::{Ablation, AblationValues, Donors, ModelEvaluator, Transformer};
 use crate::error::{Error, Result};
 use crate::evaluate::{
@@ -107,11 +107,7 @@ fn find<T: Real>(
         select: spec.select,
         target: spec.target,
         prune: spec.granularity.prune,
-        dangling: if spec.ablation.is_a_run() {
-            Dangling::NoPathEitherWay
-        } else {
-            Dangling::NoPathToLogits
-        },
+        dangling: dropped(spec),
     };
     let found = discover(&mut evaluator, &search, observer)?;
     drop(evaluator);
@@ -121,13 +117,11 @@ fn find<T: Real>(
     };
     let mut evaluation = job.evaluate(&transformer, &ablated, &circuit, observer)?;
     evaluation.near_ties = found.near_ties;
-    let target_reached = found.target_reached
-        && spec.target.is_none_or(|target| {
-            evaluation
-                .discovery
-                .faithfulness
-                .is_some_and(|value| value >= target.faithfulness)
-        });
+    let reaches = |target: Target| {
+        let faithfulness = evaluation.discovery.faithfulness;
+        faithfulness.is_some_and(|value| value >= target.faithfulness)
+    };
+    let target_reached = spec.target.is_none_or(reaches);
     let attention = if spec.outputs.contains(&Output::Html) {
         Some(SeenByHeads::new(&transformer, job.judged(), &circuit)?)
     } else {
@@ -140,6 +134,7 @@ fn find<T: Real>(
             .is_some_and(|target| is_below(held_out, target.faithfulness));
     let asked = job.asked(target_reached, (&found.selected, spec.keeps_everything()));
     let mut warnings = job.warnings(&evaluation, &asked);
+    warnings.extend(found.warnings);
     if let Some(nodes) = nodes_unknown_to_eap_ig(&graph)
         && spec.outputs.contains(&Output::Json)
     {
@@ -161,6 +156,17 @@ fn find<T: Real>(
         target_reached,
         warnings,
     })
+}
+
+/// The parts that the circuit of a spec drops, and the random ones that it is compared with. Selections drop what is on no path
+/// from `input` to `logits`; ACDC what has none to `logits`; a search for a target too, unless all that is ablated is of another
+/// run of the model, where what has no path from `input` changes nothing.
+fn dropped(spec: &RunSpec) -> Dangling {
+    match (&spec.method, spec.target) {
+        (Method::Acdc(_), _) => Dangling::NoPathToLogits,
+        (_, Some(_)) if !spec.ablation.is_a_run() => Dangling::NoPathToLogits,
+        _ => Dangling::NoPathEitherWay,
+    }
 }
 
 /// The nodes of a graph that EAP-IG's format cannot hold, in words.
@@ -375,6 +381,7 @@ impl<'j, T: Real> Job<'j, T> {
                     0
                 },
                 bootstrap: self.spec.evaluate.bootstrap,
+                dangling: dropped(self.spec),
             };
             evaluate(&mut evaluator, graph, circuit, &plan, observer)
         };

@@ -7,6 +7,7 @@ use super::analysis_job::{Answer, Asked, hash_of, no_text};
 use super::lens_job::saved_lens;
 use super::memory::Bound;
 use super::precision::at_precision;
+use super::slips;
 use super::text::{one_token, tokens_of};
 use crate::analyze::Prompt;
 use crate::analyze::lens::{Place, TunedLens};
@@ -16,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::events::Observer;
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{LoadedModel, PrependBos};
-use crate::report::{prompt_csv, prompt_text};
+use crate::report::{Rows, prompt_csv, prompt_text};
 use crate::spec::Precision;
 
 /// What the model says next to the prompt.
@@ -34,7 +35,10 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Prompt) -> Result<Answer> {
     let files = BTreeMap::from([
         ("report.txt", text.into_bytes()),
         ("next.csv", prompt_csv(&report).into_bytes()),
-        ("report.json", asked.json(&report, &hash_of(&prompts))?),
+        (
+            "report.json",
+            asked.json(&report, &Rows::default(), &hash_of(&prompts))?,
+        ),
     ]);
     Ok(Answer {
         files,
@@ -60,6 +64,17 @@ pub fn run_prompt(
     observer: &dyn Observer,
 ) -> Result<PromptReport> {
     let prompts = prompts_of(model, question, prepend_bos)?;
+    let texts = [
+        ("prompt", Some(&question.prompt)),
+        ("compare", question.compare.as_ref()),
+    ];
+    let texts = texts
+        .into_iter()
+        .filter_map(|(name, text)| Some((name, text?.as_str())));
+    let rule = (model.require_tokenizer()?, prepend_bos);
+    for (text, tokens) in texts.zip(&prompts) {
+        slips::tell_of_text(text, tokens, rule, observer);
+    }
     let exchanged = question.edit.iter();
     let exchanged: Vec<[u32; 2]> = exchanged
         .map(|it| Ok([one_token(model, &it.from)?, one_token(model, &it.to)?]))

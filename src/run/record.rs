@@ -3,19 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use super::files::write_whole;
 use super::provenance::VERSION;
 use crate::error::{Error, Result};
+use crate::input::{self, MIB};
+use crate::model::ModelIdentity;
 
 /// Version of the format of results; a change makes finished jobs run again.
 pub const RESULT_FORMAT: u32 = 1;
 /// Name of the record.
 pub(super) const RECORD_FILE: &str = "run.json";
 /// Largest record read back.
-const MAX_BYTES: u64 = 1 << 20;
+const MAX_BYTES: u64 = MIB;
 
 /// The record of a finished job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -155,6 +156,9 @@ pub struct Circumstances {
     pub spec_file: String,
     /// The model as the spec names it.
     pub model: String,
+    /// What its files say that it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model_identity: Option<ModelIdentity>,
 }
 
 impl Inputs {
@@ -176,10 +180,8 @@ impl RunRecord {
     /// The record in a results folder; none when there is none or it cannot be read as one.
     pub fn read(folder: &Path) -> Option<Self> {
         let path = folder.join(RECORD_FILE);
-        if fs::metadata(&path).ok()?.len() > MAX_BYTES {
-            return None;
-        }
-        let record: Self = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        let bytes = input::read(&path, MAX_BYTES, "a record").ok()?;
+        let record: Self = serde_json::from_slice(&bytes).ok()?;
         let plain = |name: &String| {
             Path::new(name)
                 .file_name()
@@ -191,7 +193,7 @@ impl RunRecord {
     /// Whether it is the record of these inputs and all files are as written.
     pub(super) fn is_current(&self, inputs: &Inputs, folder: &Path) -> bool {
         let as_written = |(name, hash): (&String, &String)| {
-            fs::read(folder.join(name)).is_ok_and(|bytes| content_hash(&bytes) == *hash)
+            input::hash(&folder.join(name)).is_ok_and(|(found, _)| found.to_hex().as_str() == hash)
         };
         self.inputs == *inputs && self.files.iter().all(as_written)
     }

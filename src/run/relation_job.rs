@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::analysis_job::{Answer, Asked, hash_of, no_text};
 use super::memory::{self, Bound};
+use super::slips;
 use crate::analyze::Relation;
 use crate::analyze::relation::{RelationReport, RelationTask, decode_relation};
 use crate::engine::Transformer;
@@ -12,7 +13,7 @@ use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
 use crate::paths::place;
 use crate::report::{
-    betas_svg, ranks_svg, relation_csv, relation_svg, relation_text, subjects_csv,
+    Rows, betas_svg, ranks_svg, relation_csv, relation_svg, relation_text, subjects_csv,
 };
 use crate::spec::Precision;
 use crate::task::{self, LoadRequest, Prompts, RelationPrompts, RelationSplit};
@@ -61,6 +62,17 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Relation) -> Result<Answer> {
     };
     let prompts = asked_for.map(|template| relation.prompts(template, &split.shown, &request));
     let prompts: Vec<RelationPrompts> = prompts.collect::<Result<_>>()?;
+    let rule = (model.require_tokenizer()?, spec.prepend_bos);
+    for asked_with in &prompts {
+        let template = format!("{name}, the template {:?}", asked_with.template);
+        let first = asked_with.prompts.first().map_or(&[][..], |it| &it.tokens);
+        slips::tell_of_text(
+            (&template, &asked_with.template),
+            first,
+            rule,
+            asked.observer,
+        );
+    }
     let subjects: Vec<String> = relation
         .samples
         .iter()
@@ -97,7 +109,13 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Relation) -> Result<Answer> {
         add("ranks.svg", svg);
     }
     add("subjects.csv", subjects_csv(&report));
-    files.insert("report.json", asked.json(&report, &data_hash)?);
+    let rows = Rows::default()
+        .with("shown", split.shown.iter().copied())
+        .with("trained_on", report.rows.trained_on.iter().copied())
+        .with("chosen_on", report.rows.chosen_on.iter().copied())
+        .with("held_out", split.held_out.iter().copied())
+        .with("unknown", report.rows.unknown.iter().copied());
+    files.insert("report.json", asked.json(&report, &rows, &data_hash)?);
     Ok(Answer {
         files,
         finding: report.finding(),

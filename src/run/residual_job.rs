@@ -15,8 +15,8 @@ use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights, added};
 use crate::paths::place;
 use crate::report::{
-    cosines_svg, directions_csv, residual_csv, residual_html, residual_norm_svg, residual_text,
-    residual_writes_svg,
+    Rows, cosines_svg, directions_csv, residual_csv, residual_html, residual_norm_svg,
+    residual_text, residual_writes_svg,
 };
 use crate::spec::Precision;
 use crate::task::Prompts;
@@ -56,7 +56,10 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Residual) -> Result<Answer> {
     add("cosines.svg", cosines_svg(&report, &title));
     add("residual.html", residual_html(&report, &title, &text));
     add("report.txt", text);
-    files.insert("report.json", asked.json(&report, &data_hash)?);
+    files.insert(
+        "report.json",
+        asked.json(&report, &Rows::default(), &data_hash)?,
+    );
     Ok(Answer {
         files,
         finding: report.finding(),
@@ -72,7 +75,13 @@ fn prompts(asked: &Asked<'_>, question: &Residual) -> Result<(Looked, String, St
     let (mut found, source, hash): (Looked, _, _) = if question.texts.is_empty() {
         let task = (asked.task()?, Prompts::Sets);
         let base = asked.job.spec.base();
-        let dataset = load_examples(task, asked.spec.prepend_bos, asked.model, base)?;
+        let dataset = load_examples(
+            task,
+            asked.spec.prepend_bos,
+            asked.model,
+            base,
+            asked.observer,
+        )?;
         let hash = dataset.hash();
         let prompts = dataset.examples.into_iter().map(|it| {
             let read = it.at.last().copied().unwrap_or(0);

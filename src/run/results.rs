@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::eval::read_circuit_text;
 use crate::error::{Error, Result};
+use crate::input::{self, GIB};
 use crate::report::{
     CircuitFile, Comparison, PaperReport, PaperResult, check_number, read_figures,
 };
@@ -35,6 +36,8 @@ pub fn read_paper_results(folders: &[PathBuf]) -> Result<Vec<PaperResult>> {
 
 const REPORT: &str = "report.json";
 const CIRCUIT: &str = "circuit.ron";
+/// Bytes of edges.csv.
+const LARGEST_TABLE: u64 = 4 * GIB;
 
 fn result_folders(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut results = Vec::new();
@@ -103,7 +106,8 @@ struct Row {
 /// Every edge's score, where the table has all edges with scores.
 fn read_scores(table: &Path, edges: usize) -> Result<Option<BTreeMap<String, f64>>> {
     let mut scores = BTreeMap::new();
-    let mut reader = csv::Reader::from_reader(fs::File::open(table)?);
+    let text = input::read(table, LARGEST_TABLE, "a table of edges")?;
+    let mut reader = csv::Reader::from_reader(text.as_slice());
     for row in reader.deserialize() {
         let row: Row =
             row.map_err(|error| Error::data(table.display().to_string(), error.to_string()))?;

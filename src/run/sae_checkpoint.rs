@@ -8,6 +8,7 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 use super::files::write_whole;
 use crate::analyze::sae::{Gradient, Recipe, Round, Training};
 use crate::error::{Error, Result};
+use crate::input::{self, GIB};
 
 /// What the names of the files begin and end with.
 const NAME: (&str, &str) = ("checkpoint", ".safetensors");
@@ -56,6 +57,8 @@ pub(super) fn remove(folder: &Path) -> Result<()> {
     Ok(())
 }
 
+/// Bytes of a checkpoint: weights with two moments each.
+const LARGEST: u64 = 64 * GIB;
 /// The tensor with a hash of all others.
 const HASH: &str = "hash";
 
@@ -128,7 +131,7 @@ pub(super) fn read(
     width: usize,
     checkpoint: &Checkpoint,
 ) -> Option<Training<f32>> {
-    let bytes = fs_err::read(folder.join(checkpoint.file())).ok()?;
+    let bytes = input::read(&folder.join(checkpoint.file()), LARGEST, "a checkpoint").ok()?;
     let tensors = SafeTensors::deserialize(&bytes).ok()?;
     let data = |name: &str, dtype: Dtype| {
         let tensor = tensors.tensor(name).ok()?;

@@ -25,7 +25,7 @@ use crate::events::{Event, Observer as _};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{ModelConfig, Tokenizer};
 use crate::paths::place;
-use crate::report::REPORT_FORMAT;
+use crate::report::{REPORT_FORMAT, Rows};
 use crate::task::{Dataset, Example, Prompts, TaskSource};
 
 /// Which features the layer holds.
@@ -124,7 +124,18 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
     profile.done("prompts and effects");
     observer.add_to(&mut report.warnings);
     let mut files = files(asked, question, &held, &report)?;
-    files.insert("report.json", asked.json(&report, &data_hash)?);
+    let mut rows = Rows::default();
+    if recipe.is_some() {
+        let trained_on = contexts.len() - measured;
+        rows = rows
+            .with("contexts_trained_on", 0..trained_on)
+            .with("contexts_held_out", trained_on..contexts.len());
+    }
+    if let Some(dataset) = &task {
+        let [discovery, held_out] = dataset.split_rows(spec.held_out);
+        rows = rows.with("discovery", discovery).with("held_out", held_out);
+    }
+    files.insert("report.json", asked.json(&report, &rows, &data_hash)?);
     Ok(Answer {
         files,
         finding: report.finding(),
@@ -273,7 +284,7 @@ fn check_width(
 fn examples(asked: &Asked<'_>, task: &TaskSource) -> Result<Dataset> {
     let (spec, base) = (asked.spec, asked.job.spec.base());
     let task = (task, Prompts::Pairs);
-    let dataset = load_examples(task, spec.prepend_bos, asked.model, base)?;
+    let dataset = load_examples(task, spec.prepend_bos, asked.model, base, asked.observer)?;
     for (index, example) in dataset.examples.iter().enumerate() {
         if let Some(problem) = misfit(spec.metric, None, example) {
             let row = format!("{}, row {}", dataset.source, index + 1);

@@ -7,6 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::analysis_job::{Asked, known};
 use super::pieces::TokenFile;
+use super::slips;
 use crate::analyze::sae::Corpus;
 use crate::engine::{Continuation, Steering, Transformer};
 use crate::error::{Error, Result};
@@ -116,7 +117,11 @@ pub(super) fn looked_at(asked: &Asked<'_>, key: &str, texts: &[String]) -> Resul
     texts
         .map(|(index, text)| {
             let name = format!("{key}, number {}", index + 1);
-            tokens_of(asked.model, (&name, text), asked.spec.prepend_bos)
+            let prepend_bos = asked.spec.prepend_bos;
+            let tokens = tokens_of(asked.model, (&name, text), prepend_bos)?;
+            let rule = (asked.model.require_tokenizer()?, prepend_bos);
+            slips::tell_of_text((&name, text), &tokens, rule, asked.observer);
+            Ok(tokens)
         })
         .collect()
 }
@@ -136,7 +141,7 @@ pub(super) fn tokens_of(
         return Err(Error::data(name, problem));
     }
     let tokens = tokenizer.encode(text, prepend_bos)?;
-    known(&tokens, config, name)?;
+    known(&tokens, (tokenizer, config), name)?;
     if tokens.is_empty() || tokens.len() > config.n_ctx {
         let problem = format!(
             "it has {} tokens; the model reads 1 to {}",
@@ -160,7 +165,7 @@ pub(super) fn one_token(model: &LoadedModel, text: &str) -> Result<u32> {
         let problem = "not one token of this model; most words in a text begin with a space";
         Error::data(format!("{text:?}"), problem)
     })?;
-    known(&[token], model.config(), text)?;
+    known(&[token], (tokenizer, model.config()), text)?;
     Ok(token)
 }
 

@@ -11,7 +11,7 @@ use crate::engine::Transformer;
 use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
-use crate::report::{traced_prompt_svg, tracing_csv, tracing_svg, tracing_text};
+use crate::report::{Rows, traced_prompt_svg, tracing_csv, tracing_svg, tracing_text};
 use crate::spec::Precision;
 use crate::task::{Dataset, Example, Prompts};
 
@@ -29,7 +29,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Tracing) -> Result<Answer> {
         return Err(Error::model(&model.name, problem));
     }
     let task = (asked.task()?, Prompts::Pairs);
-    let dataset = load_examples(task, spec.prepend_bos, model, base)?;
+    let dataset = load_examples(task, spec.prepend_bos, model, base, asked.observer)?;
     let (discovery, held_out) = dataset.split(spec.held_out);
     some_discovery(discovery.len(), &dataset)?;
     asked.doubt_few([discovery.len(), held_out.len()]);
@@ -38,6 +38,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Tracing) -> Result<Answer> {
         discovery: &discovery,
         held_out: &held_out,
         bootstrap: spec.bootstrap,
+        random_baselines: spec.random_baselines,
         tokenizer: model.tokenizer.as_ref(),
     };
     let mut report = match spec.precision {
@@ -70,7 +71,11 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Tracing) -> Result<Answer> {
     if let Some(svg) = traced_prompt_svg(&report) {
         add("first-prompt.svg", svg);
     }
-    files.insert("report.json", asked.json(&report, &dataset.hash())?);
+    let rows = dataset.split_rows(spec.held_out);
+    let in_order = rows.concat();
+    let unanswered = report.unanswered.iter().map(|&it| in_order[it]);
+    let rows = Rows::split(rows).with("unanswered", unanswered);
+    files.insert("report.json", asked.json(&report, &rows, &dataset.hash())?);
     Ok(Answer {
         files,
         finding: report.finding(),

@@ -18,7 +18,7 @@ use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Tokenizer, Weights};
 use crate::paths::place;
 use crate::report::{
-    VectorStamp, samples_text, vector_csv, vector_safetensors, vector_svg, vector_text,
+    Rows, VectorStamp, samples_text, vector_csv, vector_safetensors, vector_svg, vector_text,
 };
 use crate::task::{Dataset, Example, Prompts};
 
@@ -43,7 +43,15 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Vector) -> Result<Answer> {
                        use from: Means(..)";
         return Err(Error::model(&model.name, problem));
     }
-    let load = |task| load_examples((task, Prompts::Sets), spec.prepend_bos, model, base);
+    let load = |task| {
+        load_examples(
+            (task, Prompts::Sets),
+            spec.prepend_bos,
+            model,
+            base,
+            asked.observer,
+        )
+    };
     let dataset = load(asked.task()?)?;
     let add_to = question.add_to.as_ref().map(load).transpose()?;
     let text = match &question.text {
@@ -84,7 +92,14 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Vector) -> Result<Answer> {
         data_hash: &data_hash,
     };
     files.insert("vector.safetensors", vector_safetensors(&vector, &stamp)?);
-    files.insert("report.json", asked.json(&report, &data_hash)?);
+    let mut rows = Rows::split(dataset.split_rows(spec.held_out));
+    if let Some(add_to) = &add_to {
+        let [discovery, held_out] = add_to.split_rows(spec.held_out);
+        rows = rows
+            .with("add_to_discovery", discovery)
+            .with("add_to_held_out", held_out);
+    }
+    files.insert("report.json", asked.json(&report, &rows, &data_hash)?);
     Ok(Answer {
         files,
         finding: report.finding(),

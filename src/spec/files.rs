@@ -8,6 +8,7 @@ use fs_err as fs;
 use super::position::{KeyPath, position_of};
 use super::{Spec, check_any_spec, parse};
 use crate::error::{Error, Result, SpecMistake};
+use crate::input;
 
 /// Name of the circuits that runs write, often to a folder below the specs.
 const RESULTS: [&str; 2] = ["circuit.ron", "features.ron"];
@@ -116,21 +117,15 @@ pub fn read_specs(files: &[PathBuf]) -> SpecSet {
 }
 
 fn read_bytes(file: &Path) -> Result<Vec<u8>> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    let limit = parse::MAX_BYTES as u64 + 1;
-    let unreadable = |error: std::io::Error| {
+    input::bytes(file, parse::MAX_BYTES as u64, "a spec").map_err(|problem| {
         Error::Spec(vec![SpecMistake {
             file: file.to_owned(),
             line: 0,
             column: 0,
             key: String::new(),
-            problem: format!("cannot be read: {error}"),
+            problem,
         }])
-    };
-    let mut handle = fs::File::open(file).map_err(unreadable)?.take(limit);
-    handle.read_to_end(&mut bytes).map_err(unreadable)?;
-    Ok(bytes)
+    })
 }
 
 /// Two specs of one name would write to one folder: neither is run.

@@ -2,9 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use serde::ser::{SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize};
 
-use crate::analyze::Analysis;
+use crate::analyze::{Analysis, Shared};
 use crate::discover::{Method, Select, Target};
 use crate::engine::Ablation;
 use crate::graph::Granularity;
@@ -76,8 +77,9 @@ impl Spec {
     }
 }
 
-/// An analysis spec: a question, the prompts to answer it on, and the models to ask.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// An analysis spec: a question, the prompts to answer it on, and the models to ask. It is written without the shared keys that
+/// the question does not read.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AnalysisSpec {
     /// Version of the spec format, 1.
@@ -88,7 +90,7 @@ pub struct AnalysisSpec {
     pub models: Vec<String>,
     /// The prompts: clean ones show the behaviour, corrupt ones do not. `Attention`, `Patchscope` and `Sae` may have none, nor
     /// do `Lens` and `Residual` of texts and `Neurons` of two sets need them; `Prompt` and `Relation` have none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub task: Option<TaskSource>,
     /// The measure of the behaviour.
     #[serde(default = "default_metric")]
@@ -110,6 +112,37 @@ pub struct AnalysisSpec {
     /// Whether text gets a beginning-of-sequence token.
     #[serde(default)]
     pub prepend_bos: PrependBos,
+}
+
+impl Serialize for AnalysisSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let reads = |key| {
+            let ignored = self.analysis.ignores(key, self.task.is_some());
+            ignored.is_none()
+        };
+        let read = Shared::ALL.into_iter().filter(|&key| reads(key));
+        let fields = 4 + usize::from(self.task.is_some()) + read.clone().count();
+        let mut out = serializer.serialize_struct("AnalysisSpec", fields)?;
+        out.serialize_field("format", &self.format)?;
+        out.serialize_field("name", &self.name)?;
+        out.serialize_field("models", &self.models)?;
+        if self.task.is_some() {
+            out.serialize_field("task", &self.task)?;
+        }
+        out.serialize_field("analysis", &self.analysis)?;
+        for key in read {
+            let name = key.key();
+            match key {
+                Shared::Metric => out.serialize_field(name, &self.metric)?,
+                Shared::HeldOut => out.serialize_field(name, &self.held_out)?,
+                Shared::Bootstrap => out.serialize_field(name, &self.bootstrap)?,
+                Shared::RandomBaselines => out.serialize_field(name, &self.random_baselines)?,
+                Shared::Precision => out.serialize_field(name, &self.precision)?,
+                Shared::PrependBos => out.serialize_field(name, &self.prepend_bos)?,
+            }
+        }
+        out.end()
+    }
 }
 
 fn default_metric() -> Metric {

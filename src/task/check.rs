@@ -72,6 +72,14 @@ pub(super) fn one(example: &Example, request: &LoadRequest<'_>) -> Result<(), St
         ("wrong", wrong, config.d_out()),
     ] {
         if let Some(id) = ids.iter().find(|id| **id as usize >= size) {
+            if let Some(tokenizer) = request.tokenizer.filter(|_| example.text.is_some()) {
+                return Err(format!(
+                    "`{key}` has {:?} (token {id}), which the tokenizer knows and the model does not: its vocabulary \
+                     ends at {}; use another word",
+                    tokenizer.decode(&[*id]),
+                    size.saturating_sub(1)
+                ));
+            }
             return Err(format!(
                 "`{key}` has token {id}, but the model's vocabulary ends at {}; use ids of this model",
                 size.saturating_sub(1)

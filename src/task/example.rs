@@ -109,19 +109,37 @@ impl Dataset {
     /// The split is always the same for the same examples. Examples with equal clean prompts stay together; while
     /// there are two different prompts and the share is neither 0 nor 1, no side is empty.
     pub fn split(&self, held_out: f64) -> (Vec<Example>, Vec<Example>) {
+        self.sides(self.split_rows(held_out))
+    }
+
+    /// The numbers of the examples on both sides of [`Dataset::split`], from 0.
+    pub fn split_rows(&self, held_out: f64) -> [Vec<usize>; 2] {
         self.split_by(held_out, Example::prompt)
     }
 
-    /// The same of examples that are texts scored by their own tokens: equal texts stay together.
+    /// As [`Dataset::split`], of examples that are texts scored by their own tokens: equal texts stay together.
     pub fn split_texts(&self, held_out: f64) -> (Vec<Example>, Vec<Example>) {
+        self.sides(self.split_texts_rows(held_out))
+    }
+
+    /// The numbers of the examples on both sides of [`Dataset::split_texts`], from 0.
+    pub fn split_texts_rows(&self, held_out: f64) -> [Vec<usize>; 2] {
         self.split_by(held_out, |example| (&example.clean, &example.answer))
+    }
+
+    fn sides(&self, [discovery, held_out]: [Vec<usize>; 2]) -> (Vec<Example>, Vec<Example>) {
+        let examples = |rows: Vec<usize>| {
+            let rows = rows.into_iter();
+            rows.map(|row| self.examples[row].clone()).collect()
+        };
+        (examples(discovery), examples(held_out))
     }
 
     fn split_by<'d, K: Ord>(
         &'d self,
         held_out: f64,
         same: impl Fn(&'d Example) -> K,
-    ) -> (Vec<Example>, Vec<Example>) {
+    ) -> [Vec<usize>; 2] {
         let mut groups: BTreeMap<K, Vec<usize>> = BTreeMap::new();
         for (index, example) in self.examples.iter().enumerate() {
             groups.entry(same(example)).or_default().push(index);
@@ -146,14 +164,12 @@ impl Dataset {
                 is_held_out[index] = true;
             }
         }
-        let side = |wanted: bool| {
-            let examples = self.examples.iter().zip(&is_held_out);
-            examples
-                .filter(|(_, held_out)| **held_out == wanted)
-                .map(|(example, _)| example.clone())
+        let side = |wanted: bool| -> Vec<usize> {
+            (0..self.examples.len())
+                .filter(|&row| is_held_out[row] == wanted)
                 .collect()
         };
-        (side(false), side(true))
+        [side(false), side(true)]
     }
 
     /// Names of the spans of the examples, by first appearance.

@@ -14,11 +14,11 @@ use super::check::Problems;
 use super::sampling::Sampler;
 use super::{LoadRequest, text};
 use crate::error::{Error, Result};
-use crate::input::without_bom;
+use crate::input::{self, MIB, without_bom};
 use crate::model::Tokenizer;
 
 /// Largest file that is read, in bytes.
-const LARGEST_FILE: u64 = 1 << 26;
+const LARGEST_FILE: u64 = 64 * MIB;
 /// Where the subject stands in a template.
 const SUBJECT: &str = "{}";
 
@@ -117,13 +117,8 @@ impl Relation {
     /// When it cannot be read, is no such file, or a template or sample is wrong (up to ten are named).
     pub fn read(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
-        if fs_err::metadata(path)?.len() > LARGEST_FILE {
-            return Err(Error::data(
-                name,
-                "larger than 64 MiB; a relation is a few hundred subjects",
-            ));
-        }
-        let file: File = serde_json::from_slice(without_bom(&fs_err::read(path)?))
+        let bytes = input::read(path, LARGEST_FILE, "a relation of a few hundred subjects")?;
+        let file: File = serde_json::from_slice(without_bom(&bytes))
             .map_err(|error| Error::data(&name, format!("not a relation: {error}")))?;
         let samples = file.samples.into_iter().map(|sample| RelationSample {
             subject: sample.subject,

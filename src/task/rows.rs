@@ -11,11 +11,12 @@ use super::check::{self, Problems};
 use super::row_spans::{spans_of_ids, spans_of_text};
 use super::{Example, ExampleText, LoadRequest, Prompts, Span, formats, spans, text};
 use crate::error::{Error, Result};
+use crate::input::{self, GIB};
 use crate::model::Tokenizer;
 use crate::paths::place;
 
 /// Largest file that is read, in bytes.
-const LARGEST_FILE: u64 = 1 << 30;
+const LARGEST_FILE: u64 = GIB;
 
 /// Reads rows of text.
 pub(super) fn text(path: &Path, request: &LoadRequest<'_>) -> Result<Vec<Example>> {
@@ -112,10 +113,7 @@ fn read<R>(
 ) -> Result<Vec<R>> {
     let path = place(request.base, path);
     let name = path.display().to_string();
-    if fs_err::metadata(&path)?.len() > LARGEST_FILE {
-        return Err(Error::data(name, "the file is larger than 1 GiB; split it"));
-    }
-    let bytes = fs_err::read(&path)?;
+    let bytes = input::read(&path, LARGEST_FILE, "a file of prompts; split it")?;
     let rows = rows(&path, &bytes).map_err(|problem| Error::data(&name, problem))?;
     let mut problems = Problems::default();
     let mut examples = Vec::new();

@@ -24,8 +24,9 @@ use formats::{FORMATS, Format};
 
 /// Memory of a child, in KiB.
 const MEMORY: u64 = 6 << 20;
-/// Longest that one file may take.
-const LONGEST: Duration = Duration::from_secs(20);
+/// Longest that one file may take, in seconds of the processor and by the clock.
+const LONGEST: f64 = 20.0;
+const LONGEST_WAIT: Duration = Duration::from_mins(5);
 /// Exit codes of a child.
 const PANICKED: i32 = 101;
 const TOO_LONG: i32 = 102;
@@ -146,21 +147,37 @@ fn reached(place: &Path) -> u64 {
     text.trim().parse().expect("a number")
 }
 
-/// When the try began, in milliseconds since the start; for the watch.
-static BEGAN: AtomicU64 = AtomicU64::new(0);
+/// The number of the try, for the watch.
+static TRY: AtomicU64 = AtomicU64::new(0);
+
+/// Ends the process when a try takes too long: in processor time, as others may use the machine, or by the clock where it
+/// waits for something.
+fn watch() {
+    let mut current = (u64::MAX, processor_seconds(), Instant::now());
+    loop {
+        std::thread::sleep(Duration::from_millis(200));
+        let index = TRY.load(Ordering::Relaxed);
+        if current.0 != index {
+            current = (index, processor_seconds(), Instant::now());
+        }
+        let (_, seconds, start) = current;
+        if processor_seconds() - seconds > LONGEST || start.elapsed() > LONGEST_WAIT {
+            std::process::exit(TOO_LONG);
+        }
+    }
+}
+
+/// Processor time of this process; 0 where the system does not say it.
+fn processor_seconds() -> f64 {
+    let text = fs_err::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = text.rsplit(')').next().unwrap_or_default();
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    ticks.filter_map(|it| it.parse::<f64>().ok()).sum::<f64>() / 100.0
+}
 
 fn child(format: &Format, options: &Options, from: u64) {
     let start = Instant::now();
-    let now = move || u64::try_from(start.elapsed().as_millis()).unwrap_or(u64::MAX);
-    std::thread::spawn(move || {
-        loop {
-            std::thread::sleep(Duration::from_millis(200));
-            let taken = now().saturating_sub(BEGAN.load(Ordering::Relaxed));
-            if Duration::from_millis(taken) > LONGEST {
-                std::process::exit(TOO_LONG);
-            }
-        }
-    });
+    std::thread::spawn(watch);
     let place = options.keep.join(format!("{}-current", format.name));
     fs_err::create_dir_all(&place).unwrap();
     let seeds = (format.seeds)();
@@ -178,7 +195,7 @@ fn child(format: &Format, options: &Options, from: u64) {
         };
         fs_err::write(place.join("try"), index.to_string()).unwrap();
         fs_err::write(place.join("file"), &bytes).unwrap();
-        BEGAN.store(now(), Ordering::Relaxed);
+        TRY.store(index, Ordering::Relaxed);
         let outcome = std::panic::catch_unwind(|| (format.read)(&bytes, &place));
         if outcome.is_err() {
             std::process::exit(PANICKED);

@@ -6,7 +6,7 @@ use secateur::graph::{ComputationGraph, Dangling, EdgeMask};
 
 use crate::synthetic::small_graph;
 
-type Baseline = fn(&ComputationGraph, usize, u64) -> EdgeMask;
+type Baseline = fn(&ComputationGraph, usize, Dangling, u64) -> EdgeMask;
 const BASELINES: [Baseline; 2] = [random_connected, permuted];
 
 proptest! {
@@ -15,11 +15,13 @@ proptest! {
         let graph = small_graph(kind);
         let edges = (share * graph.edge_count() as f64) as usize;
         for baseline in BASELINES {
-            let circuit = baseline(&graph, edges, seed);
-            prop_assert!(circuit.len() >= edges, "{} of {edges}", circuit.len());
-            let connected = graph.drop_dangling(&circuit, Dangling::NoPathEitherWay);
-            prop_assert_eq!(&circuit, &connected);
-            prop_assert_eq!(&circuit, &baseline(&graph, edges, seed));
+            for dangling in [Dangling::NoPathEitherWay, Dangling::NoPathToLogits] {
+                let circuit = baseline(&graph, edges, dangling, seed);
+                prop_assert!(circuit.len() >= edges, "{} of {edges}", circuit.len());
+                let connected = graph.drop_dangling(&circuit, dangling);
+                prop_assert_eq!(&circuit, &connected);
+                prop_assert_eq!(&circuit, &baseline(&graph, edges, dangling, seed));
+            }
         }
     }
 }
@@ -29,9 +31,10 @@ fn all_edges_asked_is_the_full_graph_and_none_the_empty_circuit() {
     for kind in 0..4 {
         let graph = small_graph(kind);
         for baseline in BASELINES {
-            let all = baseline(&graph, graph.edge_count(), 1);
+            let dangling = Dangling::NoPathEitherWay;
+            let all = baseline(&graph, graph.edge_count(), dangling, 1);
             assert_eq!(all, EdgeMask::full(&graph));
-            assert!(baseline(&graph, 0, 1).is_empty());
+            assert!(baseline(&graph, 0, dangling, 1).is_empty());
         }
     }
 }
@@ -39,14 +42,17 @@ fn all_edges_asked_is_the_full_graph_and_none_the_empty_circuit() {
 #[test]
 fn seeds_differ_and_grown_circuits_are_hardly_larger_than_asked() {
     let graph = small_graph(1);
+    let dangling = Dangling::NoPathEitherWay;
     for baseline in BASELINES {
-        let circuits: Vec<EdgeMask> = (0..10).map(|seed| baseline(&graph, 20, seed)).collect();
+        let circuits: Vec<EdgeMask> = (0..10)
+            .map(|seed| baseline(&graph, 20, dangling, seed))
+            .collect();
         for (index, circuit) in circuits.iter().enumerate() {
             assert!(!circuits[..index].contains(circuit), "seed {index}");
         }
     }
     let sizes: Vec<usize> = (0..50)
-        .map(|seed| random_connected(&graph, 20, seed).len())
+        .map(|seed| random_connected(&graph, 20, dangling, seed).len())
         .collect();
     let mean = sizes.iter().sum::<usize>() as f64 / sizes.len() as f64;
     assert!(mean < 26.0, "{mean} edges on average: {sizes:?}");

@@ -7,7 +7,7 @@ use std::path::Path;
 use secateur::engine::{Ablation, AblationValues, ModelEvaluator, Transformer, mean};
 use secateur::evaluate::{CurvePoint, EvaluationPlan, Figures, bootstrap, evaluate};
 use secateur::events::Silent;
-use secateur::graph::{Circuit, EdgeMask, Granularity, KeyValue};
+use secateur::graph::{Circuit, Dangling, EdgeMask, Granularity, KeyValue};
 use secateur::metric::Metric;
 use secateur::model::load_model;
 use secateur::task::Example;
@@ -90,6 +90,7 @@ fn golden<R>(
         curve: true,
         random_baselines: 0,
         bootstrap: 100,
+        dangling: Dangling::NoPathEitherWay,
     };
     let figures = evaluate(&mut evaluator, &graph, &circuit, &plan, &Silent).expect("figures");
     let said = work(&mut evaluator, &circuit);

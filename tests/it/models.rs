@@ -5,4 +5,8 @@ mod demand;
 mod families;
 mod files;
 mod formats;
+mod gguf_metadata;
 mod refusals;
+mod tokenizers;
+mod unusable;
+mod variants;

@@ -59,6 +59,7 @@ fn file(config: &ModelConfig, graph: &ComputationGraph, circuit: &Circuit) -> Ci
         model: ModelStamp {
             name: "toy".into(),
             hash: "0f".into(),
+            identity: None,
             config: config.clone(),
         },
         task: "Ioi(pairs: 4, seed: 0)".into(),

@@ -209,7 +209,7 @@ fn features_in_superposition_are_recovered() {
         };
         let found = toy.recover(&recipe, 100, &Silent).expect("a dictionary");
         assert!(
-            found.found > 0.6 && found.variance_explained > 0.7,
+            found.found > 0.6 && found.variance_explained > Some(0.7),
             "{found:?}"
         );
         least = least.min(found.mean_max_cosine);

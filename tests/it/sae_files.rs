@@ -205,7 +205,18 @@ fn what_the_configuration_asks_for_is_done_or_refused() {
         (
             "normalize_activations",
             json!("layer_norm"),
-            "\"layer_norm\"",
+            "\"layer_norm\" is not supported; it takes its own mean from each input and divides by its own deviation, which \
+             cannot be folded",
+        ),
+        (
+            "normalize_activations",
+            json!("constant_norm_rescale"),
+            "\"constant_norm_rescale\" is not supported; it divides each input by its own norm, which cannot be folded",
+        ),
+        (
+            "normalize_activations",
+            json!("expected_average_only_in"),
+            "not in the file; fold it into the weights",
         ),
         (
             "normalize_activations",

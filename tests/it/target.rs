@@ -20,28 +20,38 @@ fn run(objective: &mut Synthetic, faithfulness: f64, prune: Prune) -> secateur::
     discover(objective, &search, &Silent)
 }
 
-/// The smaller faithfulness of the selecting two thirds and the validating third; `None` where it is undefined.
-fn faithfulness(objective: &Synthetic, circuit: &EdgeMask) -> Option<f64> {
-    let count = objective.examples;
-    let split = if count < 3 { count } else { count - count / 3 };
-    let of =
-        |circuit: &EdgeMask, part: std::ops::Range<usize>| mean(&objective.values(circuit)[part]);
+/// Full minus empty on some of the examples, and a circuit minus empty.
+fn gaps(objective: &Synthetic, circuit: &EdgeMask, part: std::ops::Range<usize>) -> [f64; 2] {
+    let of = |circuit: &EdgeMask| mean(&objective.values(circuit)[part.clone()]);
     let (full, empty) = (
-        EdgeMask::full(&objective.graph),
-        EdgeMask::empty(&objective.graph),
+        of(&EdgeMask::full(&objective.graph)),
+        of(&EdgeMask::empty(&objective.graph)),
     );
-    let mut least = f64::INFINITY;
-    for part in [0..split, split..count] {
-        if part.is_empty() {
-            continue;
-        }
-        let (all, none) = (of(&full, part.clone()), of(&empty, part.clone()));
-        if (all - none).abs() < 1e-3 {
-            return None;
-        }
-        least = least.min((of(circuit, part) - none) / (all - none));
+    [full - empty, of(circuit) - empty]
+}
+
+/// The faithfulness on all examples; `None` where it is undefined.
+fn on_all(objective: &Synthetic, circuit: &EdgeMask) -> Option<f64> {
+    let [range, kept] = gaps(objective, circuit, 0..objective.examples);
+    (range.abs() >= 1e-3).then(|| kept / range)
+}
+
+/// The faithfulness that a search goes by: on all examples, and, where full minus empty of both is of the same sign as on all and
+/// at least a quarter of it, on the selecting two thirds and the validating third too, whichever is smallest.
+fn faithfulness(objective: &Synthetic, circuit: &EdgeMask) -> Option<f64> {
+    let whole = on_all(objective, circuit)?;
+    let count = objective.examples;
+    if count < 3 {
+        return Some(whole);
     }
-    Some(least)
+    let [range, _] = gaps(objective, circuit, 0..count);
+    let split = count - count / 3;
+    let parts = [0..split, split..count].map(|part| gaps(objective, circuit, part));
+    if parts.iter().any(|[part, _]| part / range < 0.25) {
+        return Some(whole);
+    }
+    let parts = parts.iter().map(|[part, kept]| kept / part);
+    Some(parts.fold(whole, f64::min))
 }
 
 fn without_node(graph: &ComputationGraph, circuit: &EdgeMask, writer: usize) -> EdgeMask {
@@ -109,6 +119,41 @@ proptest! {
         let mut objective = Synthetic::random(small_graph(kind), examples, positive, seed);
         objective.batch = batch;
         check(&mut objective, target, if by_nodes { Prune::Nodes } else { Prune::Edges });
+    }
+
+    /// Whatever the signs of single examples: what the whole graph reaches is reached, and reached means on all examples.
+    #[test]
+    fn a_target_that_the_whole_graph_reaches_is_reached(
+        kind in 0usize..4,
+        seed in any::<u64>(),
+        examples in 1usize..10,
+        target in 0.05f64..1.3,
+        offsets in prop::collection::vec(-3.0f64..3.0, 10),
+        prune in prop::sample::select(vec![Prune::Edges, Prune::Nodes, Prune::NodesThenEdges]),
+    ) {
+        let mut objective = Synthetic::random(small_graph(kind), examples, false, seed);
+        for term in &mut objective.terms {
+            for (worth, offset) in term.worth.iter_mut().zip(&offsets) {
+                *worth *= offset;
+            }
+        }
+        let full = EdgeMask::full(&objective.graph);
+        let Some(whole) = on_all(&objective, &full) else {
+            return Ok(());
+        };
+        let found = run(&mut objective, target, prune).expect("a discovery");
+        let reached = on_all(&objective, &found.kept).expect("defined");
+        if whole >= target {
+            prop_assert!(found.target_reached, "{reached} of {target}");
+        }
+        prop_assert_eq!(found.target_reached, reached >= target, "{} of {}", reached, target);
+        if prune == Prune::Edges && !found.target_reached {
+            let order = secateur::graph::ranking(&objective.estimates, true);
+            for count in 1..=order.len() {
+                let prefix = EdgeMask::from_edges(&objective.graph, order[..count].iter().copied());
+                prop_assert!(on_all(&objective, &prefix).expect("defined") < target, "{} edges reach", count);
+            }
+        }
     }
 
     #[test]
@@ -204,6 +249,30 @@ fn a_removal_that_only_validation_notices_is_not_made() {
     let found = run(&mut objective, 0.9, Prune::Edges).expect("a discovery");
     let (writer, reader) = graph.ends(edge("m1->logits"));
     assert!(found.target_reached && found.kept.contains(writer, reader));
+}
+
+/// Where the validating examples have the other sign, or no gap, all examples judge, and the result says so.
+#[test]
+fn a_part_that_cannot_judge_does_not() {
+    let graph = small_graph(0);
+    let edge = |name: &str| graph.find_edge(name).expect("an edge");
+    for last in [-1.5, -1.0, 0.0] {
+        let term = |name: &str, worth: f64| Term {
+            edges: vec![edge(name)],
+            gate: Gate::And,
+            worth: vec![worth, worth, worth, worth, last * worth, last * worth],
+        };
+        let terms = vec![term("input->logits", 3.0), term("m1->logits", 1.0)];
+        let mut objective = Synthetic::new(graph.clone(), terms, 6);
+        let found = run(&mut objective, 0.7, Prune::Edges).expect("a discovery");
+        assert!(found.target_reached, "{last}");
+        assert_eq!(found.kept.len(), 1);
+        assert!(
+            found.warnings[0].starts_with("validation was not possible"),
+            "{:?}",
+            found.warnings
+        );
+    }
 }
 
 #[test]

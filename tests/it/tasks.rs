@@ -69,7 +69,7 @@ fn tokenizer(numbers: Numbers, keep: impl Fn(&str) -> bool) -> Tokenizer {
         "post_processor": null, "decoder": {"type": "Fuse"},
         "model": {"type": "WordLevel", "vocab": ids, "unk_token": "<unk>"},
     });
-    Tokenizer::new(tokenizer.to_string().parse().unwrap(), Some(1), false)
+    Tokenizer::new(tokenizer.to_string().parse().unwrap(), Some(1), false).unwrap()
 }
 
 fn config(d_vocab: usize, n_ctx: usize) -> ModelConfig {

@@ -43,6 +43,7 @@ fn traced(
         discovery: &items[..items.len() / 2],
         held_out: &items[items.len() / 2..],
         bootstrap: 20,
+        random_baselines: 3,
         tokenizer: None,
     };
     trace(transformer, &task, question, &Silent).expect("a report")
@@ -178,6 +179,7 @@ fn results_depend_on_the_seed_and_not_on_the_room_and_unknown_prompts_are_left_o
         discovery: &items[..1],
         held_out: &[],
         bootstrap: 0,
+        random_baselines: 0,
         tokenizer: None,
     };
     let unanswered = trace(&transformer, &task, &question(), &Silent);

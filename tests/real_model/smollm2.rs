@@ -1,4 +1,4 @@
-//! SmolLM2-135M.
+//! SmolLM2-135M-Instruct.
 
 use std::collections::BTreeMap;
 

@@ -122,6 +122,12 @@ impl Keep {
 }
 
 impl FeatureCircuit {
+    /// The faithfulness asked for on the discovery pairs, where one is.
+    pub fn asked(&self) -> Option<f64> {
+        let target = self.search().target?;
+        (!matches!(self.method, Method::Acdc(_))).then_some(target.faithfulness)
+    }
+
     /// The search for the nodes that are kept.
     pub fn search(&self) -> Search {
         let keep = self.keep.unwrap_or(Keep::Faithfulness(0.9));

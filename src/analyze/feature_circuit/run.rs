@@ -4,11 +4,12 @@ use super::contexts::most_active;
 use super::edges::feature_edges;
 use super::evaluator::{BATCH_ROWS, FeatureEvaluator};
 use super::judge::Judge;
-use super::parameters::{FeatureCircuit, Keep};
+use super::parameters::FeatureCircuit;
 use super::placed::Placements;
 use super::replacement::Replacement;
 use super::report::{DictionaryFigures, FeatureCircuitReport, NodeFigures};
-use crate::discover::{Method, Selected, discover};
+use crate::analyze::variance::Variance;
+use crate::discover::{Selected, discover};
 use crate::engine::{AddAt, Evaluator, Transformer, mean};
 use crate::error::{Error, Result};
 use crate::evaluate::{
@@ -81,7 +82,6 @@ pub fn find_features<T: Real>(
         bootstrap: task.bootstrap,
         observer,
     };
-    let asked = faithfulness_asked(question);
     let judged = judge.judge(&circuit, evaluator.silent(), task.random_baselines)?;
     let described = &nodes[..question.described.min(nodes.len())];
     let mut effects = judge.effects(described)?.into_iter();
@@ -109,6 +109,9 @@ pub fn find_features<T: Real>(
         effect: effects.next(),
         contexts: contexts.next().unwrap_or_default(),
     });
+    let faithfulness_discovery = on_discovery(&mut evaluator, &found.kept)?;
+    let reaches = |asked: f64| faithfulness_discovery.is_some_and(|value| value >= asked);
+    let target_reached = question.asked().is_none_or(reaches);
     let silent = evaluator.silent();
     let mut report = FeatureCircuitReport {
         examples_discovery: task.discovery.len(),
@@ -116,10 +119,12 @@ pub fn find_features<T: Real>(
         dictionaries: dictionaries(&evaluator, placements, &circuit),
         nodes_total: placements.nodes(),
         nodes_active: silent.iter().filter(|silent| !**silent).count(),
-        target_reached: found.target_reached,
-        below_target: found.target_reached
-            && asked.is_some_and(|asked| is_below(judged.faithfulness.value, asked)),
-        faithfulness_discovery: on_discovery(&mut evaluator, &found.kept)?,
+        target_reached,
+        below_target: target_reached
+            && question
+                .asked()
+                .is_some_and(|asked| is_below(judged.faithfulness.value, asked)),
+        faithfulness_discovery,
         metric_full: judged.metric[0],
         metric_empty: judged.metric[1],
         metric_circuit: judged.metric[2],
@@ -136,6 +141,7 @@ pub fn find_features<T: Real>(
         warnings: Vec::new(),
     };
     report.warnings = warnings(&report, question, linked.len());
+    report.warnings.extend(found.warnings);
     let doubts = doubts(&report, &found.selected, &judged.accuracy_lost);
     report.warnings.extend(doubts);
     Ok(report)
@@ -197,8 +203,8 @@ fn dictionaries<T: Real>(
 ) -> Vec<DictionaryFigures> {
     let figures = placements.all().iter().enumerate().map(|(index, placed)| {
         let width = placed.dictionary.width;
-        let (mut rows, mut active, mut squares, mut left) = (0, 0, 0.0, 0.0);
-        let mut sums = vec![0.0; width];
+        let (mut rows, mut active) = (0, 0);
+        let mut variance = Variance::new(width);
         for group in evaluator.groups() {
             let parts = &group.clean[index];
             let places = group.spliced.places(placed.layer);
@@ -207,16 +213,10 @@ fn dictionaries<T: Real>(
             for row in behind {
                 active += parts.active[row].len();
                 let values = row * width..(row + 1) * width;
-                for (sum, value) in sums.iter_mut().zip(&parts.whole[values.clone()]) {
-                    *sum += value.to_f64();
-                    squares += value.to_f64().powi(2);
-                }
-                let errors = parts.error[values].iter();
-                left += errors.map(|value| value.to_f64().powi(2)).sum::<f64>();
+                variance.add_left(&parts.whole[values.clone()], &parts.error[values]);
             }
         }
         let count = rows.max(1) as f64;
-        let around = squares - sums.iter().map(|sum| sum * sum / count).sum::<f64>();
         let features = placements.first(index)..placements.error(index);
         let count_of = |wanted: &dyn Fn(usize) -> bool| {
             let features = features.clone();
@@ -231,19 +231,10 @@ fn dictionaries<T: Real>(
             features_kept: count_of(&|node| circuit[node]),
             error_kept: circuit[placements.error(index)],
             l0: active as f64 / count,
-            variance_explained: (around > 0.0).then(|| 1.0 - left / around),
+            variance_explained: variance.explained(),
         }
     });
     figures.collect()
-}
-
-/// The faithfulness that a circuit is to reach.
-fn faithfulness_asked(question: &FeatureCircuit) -> Option<f64> {
-    match question.keep {
-        None if !matches!(question.method, Method::Acdc(_)) => Some(0.9),
-        Some(Keep::Faithfulness(asked)) => Some(asked),
-        _ => None,
-    }
 }
 
 /// Doubts that circuits of heads come with too.
@@ -305,7 +296,7 @@ fn warnings(
         );
         return warnings;
     };
-    if let Some(asked) = faithfulness_asked(question).filter(|_| report.below_target) {
+    if let Some(asked) = question.asked().filter(|_| report.below_target) {
         let interval = report.faithfulness.interval;
         warnings.push(below_target(Some(faithfulness), interval, asked));
     }

@@ -6,7 +6,7 @@ use super::tuned::TunedLens;
 use crate::analyze::{largest, text_of};
 use crate::engine::{Place, Transformer};
 use crate::error::{Error, Result};
-use crate::metric::log_softmax;
+use crate::metric::{divergence, log_softmax};
 use crate::model::{Real, Tokenizer};
 
 /// Logits that are in memory together.
@@ -140,7 +140,7 @@ impl<T: Real> Reader<'_, '_, T> {
                 .collect(),
             probability: probability(here, followed),
             rank: 1 + here.iter().filter(|&&other| other > best).count(),
-            kl: kl(finals, here),
+            kl: divergence(finals, here),
         }
     }
 }
@@ -160,11 +160,4 @@ fn probability(log_probabilities: &[f64], tokens: &[u32]) -> f64 {
         .iter()
         .map(|&token| log_probabilities[token as usize].exp());
     tokens.sum()
-}
-
-/// KL divergence of two distributions given as log-probabilities, in nats.
-pub(super) fn kl(of: &[f64], from: &[f64]) -> f64 {
-    let terms = of.iter().zip(from).map(|(of, from)| of.exp() * (of - from));
-    // Rounding can make the sum of nothing fall below it.
-    terms.sum::<f64>().max(0.0)
 }

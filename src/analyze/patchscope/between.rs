@@ -12,6 +12,10 @@ use crate::error::{Error, Result};
 use crate::events::Observer;
 use crate::model::Real;
 
+/// First position of a passage that maps are fitted on: at the one before, the stream of many models is a hundred times longer
+/// than elsewhere and always the same, so that a least-squares fit is of little else.
+const FIRST: usize = 1;
+
 /// Maps from source layers to other layers.
 pub(super) struct Between {
     source_layers: Vec<usize>,
@@ -22,7 +26,8 @@ enum By {
     /// Regressions from the source layers.
     Ridge {
         regressions: Vec<Regression>,
-        /// The stream that leaves each layer at every position of the text, `[layers][positions * d_model]`.
+        /// The stream that leaves each layer at every position of the text but the first of each passage,
+        /// `[layers][positions * d_model]`.
         rows: Vec<Vec<f64>>,
     },
     /// To the final stream by the source layer's map, and back by that of the target layer.
@@ -36,6 +41,9 @@ enum By {
 
 impl Between {
     /// Maps that are fitted by ridge regression.
+    ///
+    /// # Errors
+    /// When no passage has two positions, the stream does not vary on them, or the observer interrupts.
     ///
     /// # Complexity
     /// One forward pass of the text; for each source layer products and an inverse of `d_model` columns.
@@ -58,11 +66,15 @@ impl Between {
             };
             let run = Rerun::new(transformer, &[prompt], None)?;
             for (layer, rows) in rows.iter_mut().enumerate() {
-                for position in 0..passage.len() {
+                for position in FIRST..passage.len() {
                     let stream = run.stream(0, position, layer).unwrap_or_default();
                     rows.extend(stream.iter().map(|value| value.to_f64()));
                 }
             }
+        }
+        if rows.iter().any(Vec::is_empty) {
+            let problem = "no passage has a second token, and the first of each is left out; give longer text";
+            return Err(Error::data("the text of `mapping`", problem));
         }
         let regressions = source_layers
             .iter()

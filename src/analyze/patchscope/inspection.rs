@@ -38,7 +38,8 @@ impl Inspection {
         }
         if let Some(token) = tokens.iter().find(|it| **it as usize >= config.d_vocab) {
             return fail(format!(
-                "it has token {token}, which is outside of the model's vocabulary"
+                "it has {:?} (token {token}), which the tokenizer knows and the model does not",
+                tokenizer.decode(&[*token])
             ));
         }
         let pieces: Vec<String> = tokens.iter().map(|&it| tokenizer.decode(&[it])).collect();

@@ -9,6 +9,7 @@ use crate::engine::{Continuation, PromptRun, Replaced, Splice, Substitute, Trans
 use crate::error::{Error, Result};
 use crate::events::{Observer, phase};
 use crate::graph::Node;
+use crate::metric::divergence;
 use crate::model::{Real, Tokenizer};
 
 /// A prompt with what belongs to it, as tokens.
@@ -106,8 +107,8 @@ pub fn ask_prompt<T: Real>(
             .collect(),
         edited: question.edit.iter().map(Exchange::in_words).collect(),
         next,
-        kl: changes.then(|| kl(&before, &now)),
-        kl_compare: after_other.map(|other| kl(&before, &other)),
+        kl: changes.then(|| divergence(&before, &now)),
+        kl_compare: after_other.map(|other| divergence(&before, &other)),
         lens: match question.lens {
             Some(_) => through_lens(transformer, task, run, question.top)?,
             None => Vec::new(),
@@ -184,10 +185,4 @@ fn replaced<T: Real>(
         }
     };
     Ok(Replaced { node, values })
-}
-
-/// KL divergence of a distribution from another one, from logarithms of probabilities.
-fn kl(from: &[f64], to: &[f64]) -> f64 {
-    let terms = from.iter().zip(to).filter(|(from, _)| from.exp() > 0.0);
-    terms.map(|(from, to)| from.exp() * (from - to)).sum()
 }

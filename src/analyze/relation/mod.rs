@@ -22,6 +22,7 @@ mod template;
 pub use inverse::LowRankInverse;
 pub use parameters::Relation;
 pub use report::{
-    Causal, CausalBaselines, Faithful, FaithfulBaselines, LayerFigures, RelationReport, SubjectRow,
+    Causal, CausalBaselines, Faithful, FaithfulBaselines, LayerFigures, RelationReport,
+    RelationRows, SubjectRow,
 };
 pub use run::{RelationTask, decode_relation};

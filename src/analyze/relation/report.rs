@@ -4,6 +4,17 @@ use serde::Serialize;
 
 use crate::analyze::Share;
 
+/// Which samples of the data played which part, numbered from 0.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RelationRows {
+    /// Those that Jacobians were taken of.
+    pub trained_on: Vec<usize>,
+    /// Those by which layer, factor and rank were chosen.
+    pub chosen_on: Vec<usize>,
+    /// Those, of discovery or held out, of which the model does not say the object: they are left out.
+    pub unknown: Vec<usize>,
+}
+
 /// The answer about a relation.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RelationReport {
@@ -13,6 +24,9 @@ pub struct RelationReport {
     pub template: String,
     /// Subjects shown with their objects in front of every prompt.
     pub shown: Vec<String>,
+    /// Which samples played which part.
+    #[serde(skip)]
+    pub rows: RelationRows,
     /// Discovery subjects of which the model says the object.
     pub known_discovery: Share,
     /// Held-out subjects of which it does: all figures below are of these.

@@ -6,7 +6,7 @@ use super::faithful::{self, Decoded};
 use super::found::LinearMap;
 use super::known::{Exchange, Known, best};
 use super::parameters::Relation;
-use super::report::{Causal, Faithful, LayerFigures, RelationReport, SubjectRow};
+use super::report::{Causal, Faithful, LayerFigures, RelationReport, RelationRows, SubjectRow};
 use super::template::{Selected, enough, knows, template};
 use crate::analyze::{Share, text_of};
 use crate::engine::Transformer;
@@ -61,6 +61,15 @@ pub fn decode_relation<T: Real>(
     let known_discovery = Share::of(known_discovery.iter().map(|(_, knows)| *knows));
     enough(task.name, known_discovery, known)?;
     let (training, choosing) = discovery.split_at(question.train.min(discovery.len() / 2));
+    let unknown = task.split.discovery.iter().chain(&task.split.held_out);
+    let used = RelationRows {
+        trained_on: training.to_vec(),
+        chosen_on: choosing.to_vec(),
+        unknown: unknown
+            .filter(|it| !discovery.contains(it) && !judging.contains(it))
+            .copied()
+            .collect(),
+    };
     let [training, choosing, judging] =
         [training, choosing, &judging[..]].map(|numbers| Selected::new(template, numbers));
     let trained = Known::new(transformer, &training.prompts)?;
@@ -120,6 +129,7 @@ pub fn decode_relation<T: Real>(
     Ok(RelationReport {
         relation: task.name.to_owned(),
         template: template.template.clone(),
+        rows: used,
         shown: task
             .split
             .shown

@@ -10,6 +10,7 @@ use super::rows::without_first;
 use super::train::Round;
 use crate::analyze::neurons::Context;
 use crate::analyze::text_of;
+use crate::analyze::variance::Variance;
 use crate::engine::{AddAt, Representation, Transformer, mean};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
@@ -19,6 +20,8 @@ use crate::model::{Real, Tokenizer};
 const TOGETHER: usize = 4;
 /// Tokens of a context that are shown in front of a feature's token.
 const BEFORE: usize = 20;
+/// Least difference of losses, in nats, of which shares are taken.
+const LEAST_RANGE: f64 = 1e-6;
 /// Lowest power of ten of the density histogram.
 const LOWEST: i32 = -6;
 
@@ -35,8 +38,9 @@ pub struct SaeReport {
     pub steps: usize,
     /// Rows that the figures are of: held-out text.
     pub rows: usize,
-    /// 1 - squared distance of the reconstructions / squared distance of the mean.
-    pub variance_explained: f64,
+    /// 1 - squared distance of the reconstructions / squared distance of the mean; none where the rows are equal but for
+    /// rounding.
+    pub variance_explained: Option<f64>,
     /// Active features of a row.
     pub l0: f64,
     /// Share of the features that are never active on the held-out text.
@@ -81,7 +85,7 @@ pub struct SpliceFigures {
     pub reconstructed: f64,
     /// With zero in its place.
     pub zero: f64,
-    /// (zero - reconstructed) / (zero - clean); none where zero is no worse.
+    /// (zero - reconstructed) / (zero - clean); none where zero is not worse by 1e-6 nats.
     pub recovered: Option<f64>,
 }
 
@@ -206,7 +210,7 @@ pub fn measure<T: Real>(
         rows_trained: 0,
         steps: 0,
         rows,
-        variance_explained: variance.explained(count),
+        variance_explained: variance.explained(),
         l0: active.iter().sum::<usize>() as f64 / count,
         dead: dead as f64 / features as f64,
         density: histogram(&active, count),
@@ -218,44 +222,6 @@ pub fn measure<T: Real>(
         effects: None,
         warnings: Vec::new(),
     })
-}
-
-/// What the share of the variance that is explained is made of.
-struct Variance {
-    /// Sum of the rows.
-    sums: Vec<f64>,
-    /// Sum of their squared norms.
-    squares: f64,
-    /// Sum of the squared distances of the reconstructions.
-    error: f64,
-}
-
-impl Variance {
-    fn new(width: usize) -> Self {
-        Self {
-            sums: vec![0.0; width],
-            squares: 0.0,
-            error: 0.0,
-        }
-    }
-
-    fn add<T: Real>(&mut self, inputs: &[T], outputs: &[T]) {
-        let width = self.sums.len();
-        for (input, output) in inputs.chunks_exact(width).zip(outputs.chunks_exact(width)) {
-            for ((sum, x), y) in self.sums.iter_mut().zip(input).zip(output) {
-                let (x, y) = (x.to_f64(), y.to_f64());
-                *sum += x;
-                self.squares += x * x;
-                self.error += (x - y) * (x - y);
-            }
-        }
-    }
-
-    /// 1 - squared distance of the reconstructions / squared distance of the mean.
-    fn explained(&self, rows: f64) -> f64 {
-        let means = self.sums.iter().map(|sum| sum * sum / rows);
-        1.0 - self.error / (self.squares - means.sum::<f64>())
-    }
 }
 
 /// The losses on text as it is, with reconstructions in place of the representation, and with zeros, the first positions
@@ -289,7 +255,8 @@ impl SpliceFigures {
             clean,
             reconstructed,
             zero,
-            recovered: (zero - clean > 1e-9).then(|| (zero - reconstructed) / (zero - clean)),
+            recovered: (zero - clean >= LEAST_RANGE)
+                .then(|| (zero - reconstructed) / (zero - clean)),
         }
     }
 }
@@ -337,10 +304,10 @@ impl SaeReport {
     pub(crate) fn useless(&self) -> Option<String> {
         let figures = if self.dead >= 1.0 {
             "no feature is ever active".to_owned()
-        } else if self.variance_explained < 0.0 {
+        } else if let Some(explained) = self.variance_explained.filter(|share| *share < 0.0) {
             format!(
                 "reconstructions are further from the representation than its mean is (variance explained {:.1} %)",
-                100.0 * self.variance_explained
+                100.0 * explained
             )
         } else {
             return None;
@@ -361,9 +328,12 @@ impl SaeReport {
             .effects
             .as_ref()
             .map_or_else(String::new, |effects| format!("; {}", effects.finding()));
+        let explained = self.variance_explained.map_or_else(
+            || "an undefined share".to_owned(),
+            |share| format!("{:.1} %", 100.0 * share),
+        );
         format!(
-            "{:.1} % of the variance with {:.1} features of {} at a time{recovered}; {:.1} % dead{effects}",
-            100.0 * self.variance_explained,
+            "{explained} of the variance with {:.1} features of {} at a time{recovered}; {:.1} % dead{effects}",
             self.l0,
             self.features,
             100.0 * self.dead

@@ -193,15 +193,15 @@ impl Keys {
 
     /// Refuses what would give other codes than the file means.
     fn refuse_unknown(&self, of: Representation) -> Result<(), String> {
-        let normalised = match &self.normalize_activations {
-            None | Some(Value::Null | Value::Bool(false)) => None,
-            Some(Value::String(text)) if text == "none" => None,
-            Some(other) => Some(other),
-        };
-        if let Some(other) = normalised {
-            return Err(format!(
-                "normalize_activations {other} is not supported; fold it into the weights and save with \"none\""
-            ));
+        match &self.normalize_activations {
+            None | Some(Value::Null | Value::Bool(false)) => {}
+            Some(Value::String(text)) if text == "none" => {}
+            Some(other) => {
+                return Err(format!(
+                    "normalize_activations {other} is not supported; {}",
+                    instead(other)
+                ));
+            }
         }
         if self.finetuning_scaling_factor == Some(true) {
             return Err(
@@ -219,6 +219,27 @@ impl Keys {
             ));
         }
         Ok(())
+    }
+}
+
+/// What to do about a dictionary whose inputs are normalised in some way.
+fn instead(way: &Value) -> &'static str {
+    match way.as_str() {
+        // One number for all rows, which SAELens' `fold_activation_norm_scaling_factor` takes.
+        Some("expected_average_only_in") => {
+            "the factor that training scaled all inputs by is not in the file; fold it into the weights \
+             (fold_activation_norm_scaling_factor of SAELens) and save with \"none\""
+        }
+        // Numbers of each row, which no weights can hold.
+        Some("layer_norm") => {
+            "it takes its own mean from each input and divides by its own deviation, which cannot be folded into weights; \
+             use a dictionary trained with \"none\" or \"expected_average_only_in\""
+        }
+        Some("constant_norm_rescale") => {
+            "it divides each input by its own norm, which cannot be folded into weights; use a dictionary trained with \
+             \"none\" or \"expected_average_only_in\""
+        }
+        _ => "expected \"none\"",
     }
 }
 

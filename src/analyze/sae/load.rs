@@ -8,7 +8,7 @@ use super::lens_config::{Architecture, LensConfig};
 use super::parameters::SaeKind;
 use crate::engine::{Dense, Representation};
 use crate::error::{Error, Result};
-use crate::model::{Folder, SafetensorsFiles, TensorSource, Tensors};
+use crate::model::{Folder, SafetensorsFiles, Seen, TensorSource, Tensors};
 
 const CONFIG: &str = "cfg.json";
 const WEIGHTS: &str = "sae_weights.safetensors";
@@ -88,6 +88,11 @@ pub fn load_dictionary(folder: &Path) -> Result<LoadedDictionary> {
     hasher.update(&(text.len() as u64).to_le_bytes());
     hasher.update(&text);
     files.hash(&mut hasher);
+    for bytes in [&text].into_iter().chain(files.contents()) {
+        if bytes.seen()? != Seen::Same {
+            return Err(bytes.changed(""));
+        }
+    }
     Ok(LoadedDictionary {
         dictionary,
         layer: config.layer,

@@ -6,6 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::change::{Places, Usual};
 use super::dictionary::Dictionary;
+use crate::analyze::variance::Variance;
 use crate::engine::{Dense, Representation, Transformer};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
@@ -30,29 +31,7 @@ pub(super) struct Screen {
     /// The first-order estimate of the change of the metric when it is set to zero.
     pub attribution: Vec<f64>,
     /// How far reconstructions are off, on clean and on corrupt prompts.
-    fit: [Fit; 2],
-}
-
-/// Sums over rows of what is represented.
-#[derive(Debug, Clone)]
-struct Fit {
-    /// Squared distances of the reconstructions.
-    error: f64,
-    /// Squared norms.
-    square: f64,
-    /// The rows.
-    sum: Vec<f64>,
-}
-
-impl Fit {
-    fn add<T: Real>(&mut self, input: &[T], output: &[T]) {
-        for ((input, output), sum) in input.iter().zip(output).zip(&mut self.sum) {
-            let (input, output) = (input.to_f64(), output.to_f64());
-            self.error += (input - output).powi(2);
-            self.square += input * input;
-            *sum += input;
-        }
-    }
+    fit: [Variance; 2],
 }
 
 impl Screen {
@@ -71,11 +50,7 @@ impl Screen {
             totals: [0, 1].map(|_| vec![0.0; features]),
             at_read: [0, 1].map(|_| vec![0.0; features]),
             attribution: vec![0.0; features],
-            fit: [0, 1].map(|_| Fit {
-                error: 0.0,
-                square: 0.0,
-                sum: vec![0.0; dictionary.width],
-            }),
+            fit: [0, 1].map(|_| Variance::new(dictionary.width)),
         };
         let mut done = 0;
         // Codes and what the gradient is along every feature.
@@ -167,14 +142,10 @@ impl Screen {
         Ok(())
     }
 
-    /// 1 - squared distance of the reconstructions / squared distance of the mean; none where all rows are equal.
+    /// The share of the variance explained on all rows.
     pub(super) fn variance_explained(&self) -> Option<f64> {
         let [clean, corrupt] = &self.fit;
-        let sums = clean.sum.iter().zip(&corrupt.sum);
-        let of_mean: f64 =
-            sums.map(|(a, b)| (a + b).powi(2)).sum::<f64>() / self.rows.max(1) as f64;
-        let variance = clean.square + corrupt.square - of_mean;
-        (variance > 0.0).then(|| 1.0 - (clean.error + corrupt.error) / variance)
+        clean.with(corrupt).explained()
     }
 
     /// Share of the rows on which a feature is active.

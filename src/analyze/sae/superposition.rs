@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::{Dictionary, Progress, Recipe, SaeKind, Training};
 use crate::analyze::random::{random_vector, scale_to};
+use crate::analyze::variance::Variance;
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
 
@@ -43,7 +44,7 @@ pub struct Recovery {
     /// Active features of a row of the dictionary.
     pub l0: f64,
     /// 1 - squared distance of the reconstructions / squared distance of the mean, on rows that were not trained on.
-    pub variance_explained: f64,
+    pub variance_explained: Option<f64>,
 }
 
 impl Superposition {
@@ -174,28 +175,14 @@ impl Superposition {
     }
 
     /// Active features of a row, and the share of the variance explained, on rows of a round.
-    fn fit(&self, dictionary: &Dictionary<f32>, round: usize) -> (f64, f64) {
+    fn fit(&self, dictionary: &Dictionary<f32>, round: usize) -> (f64, Option<f64>) {
         let rows = self.rows(ROUND, round);
         let codes = dictionary.encode(&dictionary.scaled(&rows));
         let active = codes.iter().filter(|code| **code > 0.0).count();
         let outputs = dictionary.outputs(&codes);
-        let mut means = vec![0.0; self.width];
-        for row in rows.chunks_exact(self.width) {
-            for (mean, value) in means.iter_mut().zip(row) {
-                *mean += f64::from(*value) / ROUND as f64;
-            }
-        }
-        let (mut left, mut all) = (0.0, 0.0);
-        for (row, output) in rows
-            .chunks_exact(self.width)
-            .zip(outputs.chunks_exact(self.width))
-        {
-            for ((value, output), mean) in row.iter().zip(output).zip(&means) {
-                left += (f64::from(*value) - f64::from(*output)).powi(2);
-                all += (f64::from(*value) - mean).powi(2);
-            }
-        }
-        (active as f64 / ROUND as f64, 1.0 - left / all)
+        let mut variance = Variance::new(self.width);
+        variance.add(&rows, &outputs);
+        (active as f64 / ROUND as f64, variance.explained())
     }
 }
 

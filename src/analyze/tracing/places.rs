@@ -22,6 +22,8 @@ pub(super) struct Places<'p, 't> {
     pub judging: &'p [&'p Known<'t>],
     pub layers: &'p [usize],
     pub bootstrap: usize,
+    /// Number of random directions to compare with.
+    pub random: usize,
 }
 
 impl Places<'_, '_> {
@@ -74,8 +76,8 @@ impl Places<'_, '_> {
         let layer = self.layers[place];
         let judged = effects(self.judging.iter().copied(), (index, place, role));
         let random = match part {
-            TracePart::Stream => Some(self.random(tracer, layer, role)?),
-            TracePart::Attention | TracePart::Mlp => None,
+            TracePart::Stream if self.random > 0 => Some(self.randomly(tracer, layer, role)?),
+            _ => None,
         };
         Ok(Some(TracePeak {
             part,
@@ -86,14 +88,14 @@ impl Places<'_, '_> {
         }))
     }
 
-    /// Effects of changes as large along a random direction, on the prompts that judge.
-    fn random<T: Real>(
+    /// Effects of changes as large along random directions, means over these, on the prompts that judge.
+    fn randomly<T: Real>(
         &self,
         tracer: &Tracer<'_, '_, T>,
         layer: usize,
         role: Role,
     ) -> Result<Vec<f64>> {
-        let unit = random_vectors(1, tracer.transformer.heads().d_model, 1.0);
+        let units = random_vectors(self.random, tracer.transformer.heads().d_model, 1.0);
         let mut found = Vec::new();
         for (index, item, _) in self.judging {
             let positions = item.subject.start..item.tokens.len();
@@ -102,7 +104,11 @@ impl Places<'_, '_> {
                 continue;
             }
             let runs = tracer.runs(*index, item)?;
-            found.push(tracer.random_effect(&runs, item, (layer, &positions), &unit[0])?);
+            let effects: Vec<f64> = units
+                .iter()
+                .map(|unit| tracer.random_effect(&runs, item, (layer, &positions), unit))
+                .collect::<Result<_>>()?;
+            found.push(mean(&effects));
         }
         Ok(found)
     }

@@ -14,6 +14,9 @@ pub struct TracingReport {
     pub examples: usize,
     /// Number of prompts that it does not answer; they are left out.
     pub examples_unknown: usize,
+    /// Their numbers among all prompts, those of discovery first.
+    #[serde(skip)]
+    pub unanswered: Vec<usize>,
     /// Standard deviation of the noise.
     pub sigma: f64,
     /// Probability of the answers without noise, over all prompts that the model answers.
@@ -74,7 +77,7 @@ pub struct TracePeak {
     pub role: Role,
     /// Mean effect there on held-out prompts, in probability.
     pub effect: Effect,
-    /// The same for a change of the stream of the same size along a random direction.
+    /// The same for changes of the stream of the same size along random directions, a mean over these; of the stream only.
     pub random: Option<Effect>,
 }
 

@@ -23,6 +23,8 @@ pub struct TracingTask<'t> {
     pub held_out: &'t [TraceItem],
     /// Resamples of the bootstrap intervals.
     pub bootstrap: usize,
+    /// Number of random directions to compare with.
+    pub random_baselines: usize,
     /// The tokenizer, for text.
     pub tokenizer: Option<&'t Tokenizer>,
 }
@@ -82,6 +84,7 @@ pub fn trace<T: Real>(
         judging: &judging,
         layers: &layers,
         bootstrap: task.bootstrap,
+        random: task.random_baselines,
     };
     let mut peaks = Vec::new();
     let mut cells = Vec::new();
@@ -110,6 +113,9 @@ pub fn trace<T: Real>(
         examples_discovery: choosing.len(),
         examples: judging.len(),
         examples_unknown: all.len() - known.len(),
+        unanswered: (0..all.len())
+            .filter(|number| known.iter().all(|(known, ..)| known != number))
+            .collect(),
         sigma: tracer.sigma,
         clean: over(|it| it.clean),
         noised: over(|it| it.noised),

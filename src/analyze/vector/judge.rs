@@ -4,7 +4,7 @@ use super::report::{Left, Rated};
 use crate::analyze::Effect;
 use crate::engine::{AddAt, Resumable, Steering, Transformer, mean};
 use crate::error::Result;
-use crate::evaluate::intervals;
+use crate::evaluate::intervals_of_sets;
 use crate::events::{Event, Observer, phase};
 use crate::metric::Metric;
 use crate::model::Real;
@@ -96,22 +96,31 @@ impl<T: Real> Judge<'_, '_, T> {
         Ok(found)
     }
 
-    /// (`after` - `before`) / (`clean` - `before`), where there is a behaviour; `clean` is of other prompts.
-    pub(super) fn recovered(&self, before: &[f64], after: &[f64], clean: &[f64]) -> Option<Effect> {
+    /// (`after` - `before`) / (`clean` - `before`), where there is a behaviour. Where the clean prompts are those of the same
+    /// `pairs`, they are resampled together, otherwise apart.
+    pub(super) fn recovered(
+        &self,
+        (before, after): (&[f64], &[f64]),
+        clean: &[f64],
+        pairs: bool,
+    ) -> Option<Effect> {
         let range = mean(clean) - mean(before);
         if range < LEAST_RANGE {
             return None;
         }
-        let statistic = |picks: &[usize]| {
-            let pick =
-                |from: &[f64]| mean(&picks.iter().map(|&index| from[index]).collect::<Vec<_>>());
-            let (before, after) = (pick(before), pick(after));
-            let range = mean(clean) - before;
+        let statistic = |picks: &[Vec<usize>]| {
+            let pick = |from: &[f64], picks: &[usize]| {
+                mean(&picks.iter().map(|&index| from[index]).collect::<Vec<_>>())
+            };
+            let (before, after) = (pick(before, &picks[0]), pick(after, &picks[0]));
+            let range = pick(clean, &picks[picks.len() - 1]) - before;
             vec![(range >= LEAST_RANGE).then(|| (after - before) / range)]
         };
+        let sizes = [before.len(), clean.len()];
+        let sizes = &sizes[..if pairs { 1 } else { 2 }];
         Some(Effect {
             mean: (mean(after) - mean(before)) / range,
-            interval: intervals(before.len(), self.bootstrap, 0, statistic)
+            interval: intervals_of_sets(sizes, self.bootstrap, 0, statistic)
                 .pop()
                 .flatten(),
         })

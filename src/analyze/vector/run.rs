@@ -117,7 +117,8 @@ pub fn find_vector<T: Real>(
     let added_shuffled = judge.with_each(&add_to[1], to, &shuffled, "shuffled vectors")?;
     let projected_out_random = judge.without_each(task.held_out, &random)?;
 
-    let recovered = judge.recovered(&before_values, &added_values, &clean_values);
+    let pairs = add_to[1] == held_out_corrupt;
+    let recovered = judge.recovered((&before_values, &added_values), &clean_values, pairs);
     let warnings = warnings(recovered.is_some(), observer);
     let written = Written::new(
         transformer,

@@ -76,7 +76,7 @@ pub(crate) enum Command {
     Figure(FigureArgs),
     /// Print a circuit as a tree, from the logits down.
     Show(ShowArgs),
-    /// Show the shape of a model and the size of its graph, from its headers only.
+    /// Show what a model is, its shape and the size of its graph.
     Inspect(InspectArgs),
     /// Write the logits at the last position of token rows.
     Logits(LogitsArgs),
@@ -242,9 +242,6 @@ pub(crate) struct AskedArgs {
     /// The task, as a spec file names it, such as 'Ioi(pairs: 64, seed: 0)' or 'File("rows.jsonl")'.
     #[arg(long, value_name = "TASK", value_parser = task())]
     pub(crate) task: String,
-    /// The measure of the behaviour.
-    #[arg(long, value_name = "METRIC", default_value = "LogitDiff")]
-    pub(crate) metric: String,
     /// Share of the prompts that only judge.
     #[arg(long, value_name = "X", default_value_t = 0.5)]
     pub(crate) held_out: f64,
@@ -257,6 +254,9 @@ pub(crate) struct AskedArgs {
 pub(crate) struct VectorArgs {
     #[command(flatten)]
     pub(crate) asked: AskedArgs,
+    /// The measure of the behaviour.
+    #[arg(long, value_name = "METRIC", default_value = "LogitDiff")]
+    pub(crate) metric: String,
     /// How the vector is made: 'Means(positions: 1)', the clean prompts' mean stream minus the corrupt ones', or
     /// 'Heads(count: 10)', the sum of what the heads that matter most write on clean prompts.
     #[arg(long, value_name = "FROM", default_value = "Means(positions: 1)")]

@@ -18,7 +18,7 @@ fn main() -> ExitCode {
     let hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
         // What is contained becomes an error, which is shown.
-        if std::thread::current().name() != Some(secateur::CONTAINED) {
+        if !secateur::is_contained() {
             hook(panic);
         }
     }));

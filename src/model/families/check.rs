@@ -6,7 +6,7 @@ use crate::model::{ModelConfig, Norm, Positions};
 
 /// Upper bounds far beyond any model, small enough that products of sizes cannot overflow.
 const MAX_LAYERS: usize = 1 << 12;
-const MAX_WIDTH: usize = 1 << 20;
+pub(super) const MAX_WIDTH: usize = 1 << 20;
 const MAX_TOKENS: usize = 1 << 26;
 
 /// Checks that the numbers of a configuration fit together.

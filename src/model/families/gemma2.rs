@@ -3,17 +3,22 @@
 
 use super::gguf_keys::GgufKeys;
 use super::keys::Keys;
-use super::layers::{self, Names};
-use super::{Description, Family, Load, llama, windows};
+use super::llama::{self, Sizes};
+use super::names::Names;
+use super::{Biases, Description, Family, windows};
 use crate::error::Result;
 use crate::model::source::{Format, Gguf};
-use crate::model::{Activation, AttentionConfig, ModelConfig, Weights};
+use crate::model::{Activation, AttentionConfig, ModelConfig};
 
 /// The family's registry entry.
 pub(super) struct Gemma2;
 
 /// Layers of the 27B model, the only one whose scores are scaled by the stream's share of a head.
 const LAYERS_OF_27B: usize = 46;
+/// Soft cap of scores where a file does not say otherwise.
+const SCORE_CAP: f64 = 50.0;
+/// Soft cap of logits where a file does not say otherwise.
+const LOGIT_CAP: f64 = 30.0;
 
 impl Family for Gemma2 {
     fn name(&self) -> &'static str {
@@ -31,15 +36,15 @@ impl Family for Gemma2 {
     fn describe_config_json(&self, keys: &Keys) -> Result<Description> {
         keys.refuse_switches(&["use_bidirectional_attention"])?;
         let config = llama::config_json(keys, self.name(), &relative())?;
-        let window = optional(keys, "sliding_window", 4096.0)?;
-        let is = windows::sliding_layers(keys, &config, |layer| layer.is_multiple_of(2))?;
+        unread_activation(keys)?;
+        let window = windows::window(keys)?;
         let attention = AttentionConfig {
             scale: Some(score_scale(keys)?),
-            soft_cap: optional(keys, "attn_logit_softcapping", 50.0)?,
-            local: windows::local(&config, window.map(|window| window as usize), is),
+            soft_cap: optional(keys, "attn_logit_softcapping", SCORE_CAP)?,
+            local: windows::by_type(keys, &config, window, |layer| layer.is_multiple_of(2))?,
             ..AttentionConfig::default()
         };
-        let cap = optional(keys, "final_logit_softcapping", 30.0)?;
+        let cap = optional(keys, "final_logit_softcapping", LOGIT_CAP)?;
         let config = gemma(config, attention, cap);
         Description::new(keys.file(), config, llama::biases(keys)?)
     }
@@ -47,26 +52,37 @@ impl Family for Gemma2 {
     fn describe_gguf(&self, gguf: &Gguf) -> Result<Description> {
         let keys = GgufKeys::new(gguf, "gemma2");
         let config = llama::gguf_config(&keys, self.name())?;
-        let window = keys.size("attention.sliding_window")?;
+        let window = keys.size("attention.sliding_window")?.unwrap_or(4096);
+        let slides = keys.sliding(2)?;
+        let score_cap = keys.number("attn_logit_softcapping")?;
         let attention = AttentionConfig {
             scale: Some(gguf_score_scale(&config, LAYERS_OF_27B)),
-            soft_cap: keys.number("attn_logit_softcapping")?,
-            local: windows::local(&config, window, |layer| layer.is_multiple_of(2)),
+            soft_cap: Some(score_cap.unwrap_or(SCORE_CAP)),
+            local: windows::local(&config, Some(window), slides),
             ..AttentionConfig::default()
         };
         let cap = keys.number("final_logit_softcapping")?;
-        let config = gemma(config, attention, cap);
-        Description::new(keys.file(), config, super::Biases::default())
+        let config = gemma(config, attention, Some(cap.unwrap_or(LOGIT_CAP)));
+        Description::new(keys.file(), config, Biases::default())
     }
 
-    fn weights(&self, of: &Description, load: &Load) -> Result<Weights<f32>> {
-        layers::read(of, &names(load.source.format()), load)
+    fn names(&self, format: Format) -> Names {
+        names(format)
     }
 }
 
 /// What Gemma takes for granted where its config.json is silent.
 pub(super) fn relative() -> llama::Relative {
     llama::Relative {
+        sizes: Sizes {
+            d_vocab: 256_000,
+            d_model: 2304,
+            d_mlp: 9216,
+            n_layers: 26,
+            n_heads: 8,
+            n_kv_heads: Some(4),
+            longest: 8192,
+        },
         tied: true,
         d_head: Some(256),
         activation_key: "hidden_activation",
@@ -89,6 +105,18 @@ pub(super) fn gemma(
         logit_soft_cap,
         ..config
     }
+}
+
+/// Warns of an activation function under the older key, which is not read, where it is another one.
+pub(super) fn unread_activation(keys: &Keys) -> Result<()> {
+    match keys.text("hidden_act")? {
+        None | Some("gelu_pytorch_tanh") => {}
+        Some(other) => keys.warn(&format!(
+            "hidden_act is {other:?}, which models of this family do not read: the activation function is that of \
+             hidden_activation"
+        )),
+    }
+    Ok(())
 }
 
 /// The factor of scores that `query_pre_attn_scalar` states.

@@ -3,17 +3,18 @@
 
 use super::gguf_keys::GgufKeys;
 use super::keys::Keys;
-use super::rotary::{Defaults, rotary};
-use super::{Description, Family, Load, gemma2, layers, llama, windows};
+use super::llama::{self, Sizes};
+use super::names::Names;
+use super::rotary::{Defaults, Original, Parameters, rotary};
+use super::{Biases, Description, Family, gemma2, windows};
 use crate::error::Result;
-use crate::model::source::Gguf;
-use crate::model::{AttentionConfig, LocalAttention, ModelConfig, Positions, Weights};
+use crate::model::source::{Format, Gguf};
+use crate::model::{AttentionConfig, LocalAttention};
 
 /// The family's registry entry.
 pub(super) struct Gemma3;
 
 const PATTERN: usize = 6;
-const PATTERN_KEY: &str = "attention.sliding_window_pattern";
 const GLOBAL_THETA: f64 = 1_000_000.0;
 const LOCAL_THETA: f64 = 10_000.0;
 /// Layers of the 27B model, the only one whose scores are scaled by the stream's share of a head.
@@ -34,42 +35,56 @@ impl Family for Gemma3 {
 
     fn describe_config_json(&self, keys: &Keys) -> Result<Description> {
         keys.refuse_switches(&["use_bidirectional_attention"])?;
+        let defaults = |theta: f64, theta_key: &'static str| Defaults {
+            theta,
+            theta_key,
+            share: None,
+            original: Original::Beside,
+        };
         let relative = llama::Relative {
-            rotary: Defaults {
-                theta: GLOBAL_THETA,
-                layer_type: Some("full_attention"),
-                ..Defaults::default()
+            sizes: Sizes {
+                d_vocab: 262_208,
+                longest: 131_072,
+                ..gemma2::relative().sizes
             },
+            rotary: defaults(GLOBAL_THETA, "rope_theta"),
             ..gemma2::relative()
         };
-        let config = llama::config_json(keys, self.name(), &relative)?;
-        let pattern = keys.size("sliding_window_pattern")?.unwrap_or(PATTERN);
-        let is = windows::sliding_layers(keys, &config, |layer| slides(layer, pattern))?;
-        let window = gemma2::optional(keys, "sliding_window", 4096.0)?;
-        let defaults = Defaults {
-            theta: LOCAL_THETA,
-            theta_key: "rope_local_base_freq",
-            layer_type: Some("sliding_attention"),
-            scaled: false,
-            ..Defaults::default()
-        };
-        let rotary = rotary(keys, config.d_head, &defaults)?;
+        let global = Parameters::of_kind(keys, "full_attention", true)?;
+        let config = llama::with_rotary(keys, self.name(), &relative, &global)?;
+        gemma2::unread_activation(keys)?;
+        let pattern = keys.size_or("sliding_window_pattern", PATTERN)?;
+        let window = windows::window(keys)?;
+        let local = windows::by_type(keys, &config, window, |layer| slides(layer, pattern))?;
+        let own = Parameters::of_kind(keys, "sliding_attention", false)?;
+        let rotary = rotary(
+            keys,
+            &own,
+            (config.d_head, config.n_ctx),
+            &defaults(LOCAL_THETA, "rope_local_base_freq"),
+        )?;
         if rotary.scaling.is_some() {
             return Err(keys.fail(
                 "rope_parameters scale the rotary positions of sliding_attention layers, which is not supported",
             ));
         }
-        let local = with_theta(
-            &config,
-            window.map(|window| window as usize),
-            is,
-            rotary.theta,
-        );
+        if let Some(all) = keys.object("rope_parameters")? {
+            for (key, value) in all.unread() {
+                keys.warn(&format!(
+                    "{key} is {value}, which models of this family read under full_attention and sliding_attention only; \
+                     it was ignored"
+                ));
+            }
+        }
+        if let Some(cap) = keys.number("attn_logit_softcapping")? {
+            keys.warn(&format!(
+                "attn_logit_softcapping is {cap}, which models of this family do not apply; it was ignored"
+            ));
+        }
         let attention = AttentionConfig {
             scale: Some(gemma2::score_scale(keys)?),
-            soft_cap: keys.number("attn_logit_softcapping")?,
             query_key_norm: true,
-            local,
+            local: with_theta(local, rotary.theta),
             ..AttentionConfig::default()
         };
         let cap = keys.number("final_logit_softcapping")?;
@@ -79,52 +94,37 @@ impl Family for Gemma3 {
 
     fn describe_gguf(&self, gguf: &Gguf) -> Result<Description> {
         let keys = GgufKeys::new(gguf, "gemma3");
-        let mut config = llama::gguf_config(&keys, self.name())?;
-        if let Positions::Rotary { theta, .. } = &mut config.positions {
-            *theta = keys.number("rope.freq_base")?.unwrap_or(GLOBAL_THETA);
-        }
+        let config = llama::gguf_config(&keys, self.name())?;
         let window = keys.size("attention.sliding_window")?;
-        let listed = keys.integers(PATTERN_KEY);
-        let pattern = match listed {
-            Some(_) => PATTERN,
-            None => keys.size(PATTERN_KEY)?.unwrap_or(PATTERN),
-        };
-        let is = |layer: usize| match listed {
-            Some(listed) => listed.get(layer).is_some_and(|slides| *slides != 0),
-            None => slides(layer, pattern),
-        };
+        let slides = keys.sliding(PATTERN)?;
         let theta = keys.number("rope.freq_base_swa")?.unwrap_or(LOCAL_THETA);
-        let local = with_theta(&config, window, is, theta);
+        // Without a window all layers are alike.
+        let window = window.filter(|window| *window > 0);
         let attention = AttentionConfig {
             scale: Some(gemma2::gguf_score_scale(&config, LAYERS_OF_27B)),
             query_key_norm: true,
-            local,
+            local: with_theta(windows::local(&config, window, slides), theta),
             ..AttentionConfig::default()
         };
         let cap = keys.number("final_logit_softcapping")?;
+        let cap = cap.filter(|cap| *cap != 0.0);
         let config = gemma2::gemma(config, attention, cap);
-        Description::new(keys.file(), config, super::Biases::default())
+        Description::new(keys.file(), config, Biases::default())
     }
 
-    fn weights(&self, of: &Description, load: &Load) -> Result<Weights<f32>> {
-        layers::read(of, &gemma2::names(load.source.format()), load)
+    fn names(&self, format: Format) -> Names {
+        gemma2::names(format)
     }
 }
 
 /// Whether a layer has a window when every `pattern`-th has none.
-fn slides(layer: usize, pattern: usize) -> bool {
+pub(super) fn slides(layer: usize, pattern: usize) -> bool {
     pattern > 0 && !(layer + 1).is_multiple_of(pattern)
 }
 
-/// Windowed layers with a rotary base of their own, be the window endless.
-fn with_theta(
-    config: &ModelConfig,
-    window: Option<usize>,
-    is: impl Fn(usize) -> bool,
-    theta: f64,
-) -> Option<LocalAttention> {
-    let local = windows::local(config, window.or(Some(config.n_ctx)), is)?;
-    Some(LocalAttention {
+/// Windowed layers with a rotary base of their own.
+fn with_theta(local: Option<LocalAttention>, theta: f64) -> Option<LocalAttention> {
+    local.map(|local| LocalAttention {
         theta: Some(theta),
         ..local
     })

@@ -1,5 +1,6 @@
 //! The metadata keys that GGUF files of one architecture share with all others.
 
+use super::check::MAX_WIDTH;
 use crate::error::{Error, Result};
 use crate::model::source::{Gguf, TensorSource};
 use crate::model::{ModelConfig, Norm, Positions, RotaryScaling};
@@ -74,13 +75,36 @@ impl<'a> GgufKeys<'a> {
     }
 
     /// A switch, where there is one.
-    pub(super) fn switch(&self, key: &str) -> Option<bool> {
-        self.gguf.header.switch(&self.key(key))
+    ///
+    /// # Errors
+    /// When the key is there with anything else.
+    pub(super) fn switch(&self, key: &str) -> Result<Option<bool>> {
+        let (header, key) = (&self.gguf.header, self.key(key));
+        match header.switch(&key) {
+            None if header.metadata.contains_key(&key) => {
+                Err(self.fail(format!("metadata key {key} is not true or false")))
+            }
+            switch => Ok(switch),
+        }
     }
 
-    /// Whole numbers or switches, one for each layer, where there is such a list.
-    pub(super) fn integers(&self, key: &str) -> Option<&[i64]> {
-        self.gguf.header.integers(&self.key(key))
+    /// Which layers have a sliding window: as a list says, or all but every so many-th (of `period` where there is neither).
+    ///
+    /// # Errors
+    /// When the key is there with anything else.
+    pub(super) fn sliding(&self, period: usize) -> Result<impl Fn(usize) -> bool> {
+        const KEY: &str = "attention.sliding_window_pattern";
+        let listed = self.gguf.header.integers(&self.key(KEY));
+        let listed: Option<Vec<bool>> =
+            listed.map(|listed| listed.iter().map(|slides| *slides != 0).collect());
+        let period = match listed {
+            Some(_) => period,
+            None => self.size(KEY)?.unwrap_or(period),
+        };
+        Ok(move |layer: usize| match &listed {
+            Some(listed) => listed.get(layer).copied().unwrap_or_default(),
+            None => period == 0 || layer % period + 1 < period,
+        })
     }
 
     /// Numbers from a tensor, where there is one.
@@ -170,13 +194,15 @@ impl<'a> GgufKeys<'a> {
     pub(super) fn rotary(&self, dims: usize) -> Result<Positions> {
         let kind = self.text("rope.scaling.type");
         let old = self.number("rope.scale_linear")?;
-        let factor = match (kind, old) {
-            (None | Some("none"), None) => None,
-            (None | Some("linear"), factor) => factor
-                .or(self.number("rope.scaling.factor")?)
-                .filter(|factor| *factor != 0.0),
-            (Some("longrope"), None) if self.gguf.shape(SHORT_FACTORS).is_some() => None,
-            (Some(kind), _) => {
+        let factor = self.number("rope.scaling.factor")?.or(old);
+        let factor = factor.filter(|factor| *factor != 0.0);
+        let factor = match kind {
+            Some("none") => None,
+            None | Some("linear") => factor,
+            Some("longrope") if self.gguf.shape(SHORT_FACTORS).is_some() && factor.is_none() => {
+                None
+            }
+            Some(kind) => {
                 let key = self.key("rope.scaling.type");
                 return Err(self.fail(format!(
                     "{key} is {kind:?}; of scaled rotary positions only \"linear\" and rope_freqs.weight are supported"
@@ -187,7 +213,7 @@ impl<'a> GgufKeys<'a> {
         let scaling = match (table, factor) {
             (None, None) => None,
             (table, factor) => {
-                let mut factors = table.unwrap_or_else(|| vec![1.0; dims.min(1 << 20) / 2]);
+                let mut factors = table.unwrap_or_else(|| vec![1.0; dims.min(MAX_WIDTH) / 2]);
                 for value in &mut factors {
                     *value *= factor.unwrap_or(1.0);
                 }

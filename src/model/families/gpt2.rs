@@ -5,11 +5,11 @@
 use super::activation::{PLAIN, activation};
 use super::gguf_keys::GgufKeys;
 use super::keys::Keys;
-use super::layers::{self, AttentionNames, MlpNames, Names};
-use super::{Biases, Description, Family, Load};
+use super::names::{AttentionNames, MlpNames, Names};
+use super::{Biases, Description, Family};
 use crate::error::{Error, Result};
 use crate::model::source::{Format, Gguf};
-use crate::model::{Activation, ModelConfig, Norm, Positions, Weights};
+use crate::model::{Activation, ModelConfig, Norm, Positions};
 
 /// The family's registry entry.
 pub(super) struct Gpt2;
@@ -48,17 +48,18 @@ impl Family for Gpt2 {
         if !keys.switch("scale_attn_weights", true)? {
             return Err(keys.unsupported("scale_attn_weights", "true"));
         }
-        let (d_model, n_heads) = (keys.required_size("n_embd")?, keys.required_size("n_head")?);
+        let d_model = size(keys, "n_embd", "hidden_size", 768)?;
+        let n_heads = size(keys, "n_head", "num_attention_heads", 12)?;
         let config = ModelConfig {
             family: self.name().into(),
-            n_layers: keys.required_size("n_layer")?,
+            n_layers: size(keys, "n_layer", "num_hidden_layers", 12)?,
             n_heads,
             n_kv_heads: n_heads,
             d_model,
             d_head: d_model.checked_div(n_heads).unwrap_or_default(),
             d_mlp: keys.size("n_inner")?.unwrap_or(d_model.saturating_mul(4)),
-            d_vocab: keys.required_size("vocab_size")?,
-            n_ctx: keys.required_size("n_positions")?,
+            d_vocab: keys.size_or("vocab_size", 50_257)?,
+            n_ctx: size(keys, "n_positions", "max_position_embeddings", 1024)?,
             norm: Norm::LayerNorm {
                 eps: keys.number("layer_norm_epsilon")?.unwrap_or(1e-5),
             },
@@ -83,17 +84,29 @@ impl Family for Gpt2 {
         described(keys.file(), config)
     }
 
-    fn weights(&self, of: &Description, load: &Load) -> Result<Weights<f32>> {
-        let names = match load.source.format() {
+    fn names(&self, format: Format) -> Names {
+        match format {
             Format::HuggingFace => HUGGING_FACE,
             Format::Gguf => Names {
                 attention: AttentionNames::Fused("attn_qkv"),
                 mlp: MlpNames::Plain(["ffn_up", "ffn_down"]),
                 ..Names::GGUF
             },
-        };
-        layers::read(of, &names, load)
+        }
     }
+}
+
+/// A size under either of its names; the second counts where both are there, as in transformers.
+fn size(keys: &Keys, key: &str, other: &str, default: usize) -> Result<usize> {
+    let (own, named) = (keys.size(key)?, keys.size(other)?);
+    if let (Some(own), Some(named)) = (own, named)
+        && own != named
+    {
+        keys.warn(&format!(
+            "{key} is {own}, but {other} is {named}; the second was taken"
+        ));
+    }
+    Ok(named.or(own).unwrap_or(default))
 }
 
 fn described(file: &str, config: ModelConfig) -> Result<Description> {

@@ -4,12 +4,12 @@
 use super::activation::{PLAIN, activation};
 use super::gguf_keys::GgufKeys;
 use super::keys::Keys;
-use super::layers::{self, AttentionNames, MlpNames, Names};
-use super::rotary::{Defaults, rotary};
-use super::{Biases, Description, Family, Load};
+use super::names::{AttentionNames, MlpNames, Names};
+use super::rotary::{Defaults, Parameters, rotary};
+use super::{Bias, Biases, Description, Family};
 use crate::error::Result;
 use crate::model::source::{Format, Gguf};
-use crate::model::{Activation, ModelConfig, Norm, Weights};
+use crate::model::{Activation, ModelConfig, Norm};
 
 /// The family's registry entry.
 pub(super) struct GptNeoX;
@@ -42,10 +42,8 @@ impl Family for GptNeoX {
     }
 
     fn describe_config_json(&self, keys: &Keys) -> Result<Description> {
-        let (d_model, n_heads) = (
-            keys.required_size("hidden_size")?,
-            keys.required_size("num_attention_heads")?,
-        );
+        let d_model = keys.size_or("hidden_size", 6144)?;
+        let n_heads = keys.size_or("num_attention_heads", 64)?;
         if n_heads == 0 || !d_model.is_multiple_of(n_heads) {
             return Err(keys.fail(format!(
                 "a residual stream of width {d_model} cannot be split into {n_heads} heads"
@@ -54,34 +52,38 @@ impl Family for GptNeoX {
         let d_head = d_model / n_heads;
         let defaults = Defaults {
             theta_key: "rotary_emb_base",
-            share: 0.25,
-            share_key: "rotary_pct",
+            share: Some(("rotary_pct", 0.25)),
             ..Defaults::default()
         };
+        let longest = keys.size_or("max_position_embeddings", 2048)?;
+        // The rotation alone has a width of its own.
+        let rotated = keys.size_or("head_dim", d_head)?;
+        let parameters = Parameters::of_all_layers(keys)?;
+        let rotary = rotary(keys, &parameters, (rotated, longest), &defaults)?;
         let config = ModelConfig {
             family: self.name().into(),
-            n_layers: keys.required_size("num_hidden_layers")?,
+            n_layers: keys.size_or("num_hidden_layers", 44)?,
             n_heads,
             n_kv_heads: n_heads,
             d_model,
             d_head,
-            d_mlp: keys.required_size("intermediate_size")?,
-            d_vocab: keys.required_size("vocab_size")?,
-            n_ctx: keys.required_size("max_position_embeddings")?,
+            d_mlp: keys.size_or("intermediate_size", 24_576)?,
+            d_vocab: keys.size_or("vocab_size", 50_432)?,
+            n_ctx: rotary.n_ctx,
             norm: Norm::LayerNorm {
                 eps: keys.number("layer_norm_eps")?.unwrap_or(1e-5),
             },
-            positions: rotary(keys, d_head, &defaults)?.positions(),
+            positions: rotary.positions(),
             activation: activation(keys, "hidden_act", Activation::Gelu, &PLAIN)?,
             parallel_blocks: keys.switch("use_parallel_residual", true)?,
             tied_unembedding: keys.switch("tie_word_embeddings", false)?,
             ..ModelConfig::default()
         };
-        let attention = keys.switch("attention_bias", true)?;
+        let attention = Bias::announced(keys.switch("attention_bias", true)?);
         let biases = Biases {
             qkv: attention,
             o: attention,
-            mlp: true,
+            mlp: Bias::Required,
         };
         Description::new(keys.file(), config, biases)
     }
@@ -95,14 +97,14 @@ impl Family for GptNeoX {
             norm: keys.layer_norm()?,
             positions: keys.rotary(dims)?,
             activation: Activation::Gelu,
-            parallel_blocks: keys.switch("use_parallel_residual").unwrap_or(true),
+            parallel_blocks: keys.switch("use_parallel_residual")?.unwrap_or(true),
             ..sizes
         };
         Description::new(keys.file(), config, Biases::default())
     }
 
-    fn weights(&self, of: &Description, load: &Load) -> Result<Weights<f32>> {
-        let names = match load.source.format() {
+    fn names(&self, format: Format) -> Names {
+        match format {
             Format::HuggingFace => HUGGING_FACE,
             // The converter puts all queries first, then all keys, then all values.
             Format::Gguf => Names {
@@ -110,7 +112,6 @@ impl Family for GptNeoX {
                 mlp: MlpNames::Plain(["ffn_up", "ffn_down"]),
                 ..Names::GGUF
             },
-        };
-        layers::read(of, &names, load)
+        }
     }
 }

@@ -1,4 +1,9 @@
-//! The keys of a config.json, each read with its type; a key that is null counts as absent.
+//! The keys of a config.json, each read with its type; a key that is null counts as absent. What nobody read is known, so
+//! that nothing is ignored unnoticed.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
@@ -12,6 +17,16 @@ pub(crate) struct Keys {
     /// Where the object is within the file, such as `rope_parameters.`.
     path: String,
     map: Map<String, Value>,
+    notes: Rc<RefCell<Notes>>,
+}
+
+/// What is noted while a file is read, all of its objects together.
+#[derive(Debug, Default)]
+struct Notes {
+    /// Paths of the keys that were asked for.
+    read: BTreeSet<String>,
+    /// What whoever uses the model should know.
+    warnings: Vec<String>,
 }
 
 impl Keys {
@@ -29,6 +44,7 @@ impl Keys {
             file: file.to_owned(),
             path: String::new(),
             map,
+            notes: Rc::default(),
         })
     }
 
@@ -57,19 +73,50 @@ impl Keys {
         ))
     }
 
-    /// The names of all keys that are not null.
-    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
-        let present = self.map.iter().filter(|(_, value)| !value.is_null());
-        present.map(|(name, _)| name.as_str())
+    /// Whether there is no key but those that are null.
+    pub(super) fn is_empty(&self) -> bool {
+        self.map.values().all(Value::is_null)
+    }
+
+    /// The keys that nobody asked for and that are not null, with their values.
+    pub(super) fn unread(&self) -> Vec<(String, Value)> {
+        let notes = self.notes.borrow();
+        let left = self.map.iter().filter(|(key, value)| {
+            !value.is_null() && !notes.read.contains(&format!("{}{key}", self.path))
+        });
+        left.map(|(key, value)| (format!("{}{key}", self.path), value.clone()))
+            .collect()
+    }
+
+    /// Notes that a key was asked for.
+    fn note(&self, key: &str) {
+        let path = format!("{}{key}", self.path);
+        self.notes.borrow_mut().read.insert(path);
+    }
+
+    /// Notes what whoever uses the model should know.
+    pub(super) fn warn(&self, warning: &str) {
+        let warning = format!("{}: {warning}", self.file);
+        let warnings = &mut self.notes.borrow_mut().warnings;
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+
+    /// Takes the warnings.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        std::mem::take(&mut self.notes.borrow_mut().warnings)
     }
 
     /// Whether the key is there, be it null.
     pub(super) fn mentions(&self, key: &str) -> bool {
+        self.note(key);
         self.map.contains_key(key)
     }
 
     /// A value, where there is one.
     pub(super) fn get(&self, key: &str) -> Option<&Value> {
+        self.note(key);
         self.map.get(key).filter(|value| !value.is_null())
     }
 
@@ -97,6 +144,7 @@ impl Keys {
             file: self.file.clone(),
             path: format!("{}{key}.", self.path),
             map: map.clone(),
+            notes: Rc::clone(&self.notes),
         }))
     }
 
@@ -118,21 +166,20 @@ impl Keys {
         self.size(key)?.ok_or_else(|| self.wrong(key, "is missing"))
     }
 
+    /// A size, `default` where there is none.
+    ///
+    /// # Errors
+    /// When the key is there with anything else.
+    pub(super) fn size_or(&self, key: &str, default: usize) -> Result<usize> {
+        Ok(self.size(key)?.unwrap_or(default))
+    }
+
     /// A number, where there is one.
     ///
     /// # Errors
     /// When the key is there with anything else.
     pub(super) fn number(&self, key: &str) -> Result<Option<f64>> {
         self.typed(key, "a number", Value::as_f64)
-    }
-
-    /// A number that has to be there.
-    ///
-    /// # Errors
-    /// When it is absent or something else.
-    pub(super) fn required_number(&self, key: &str) -> Result<f64> {
-        self.number(key)?
-            .ok_or_else(|| self.wrong(key, "is missing"))
     }
 
     /// A list of numbers, where there is one.

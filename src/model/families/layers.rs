@@ -7,8 +7,8 @@ use rayon::prelude::*;
 
 use super::check::no_more_layers;
 use super::maps::{halves, pick, range_of};
-pub(super) use super::names::{AttentionNames, MlpNames, Names};
-use super::{Description, Load};
+use super::names::{AttentionNames, MlpNames, Names};
+use super::{Bias, Description, Load};
 use crate::error::{Error, Result};
 use crate::model::blocks::BlockSource;
 use crate::model::source::{TensorSource, Tensors, Tracked};
@@ -32,10 +32,10 @@ const TABLES: [&str; 10] = [
 /// The unembedding, which some files repeat where it is the embedding.
 const UNEMBEDDINGS: [&str; 3] = ["lm_head.weight", "embed_out.weight", "output.weight"];
 
-/// Whether a tensor holds parameters of the model.
-pub(crate) fn is_weight(config: &ModelConfig, tensor: &str) -> bool {
-    let copy = config.tied_unembedding && UNEMBEDDINGS.contains(&tensor);
-    !copy && !TABLES.iter().any(|end| tensor.ends_with(end))
+/// Whether a tensor is a table that follows from the configuration, or the unembedding where it is `repeated`.
+pub(super) fn is_table(tensor: &str, repeated: bool) -> bool {
+    let copy = repeated && UNEMBEDDINGS.contains(&tensor);
+    copy || TABLES.iter().any(|end| tensor.ends_with(end))
 }
 
 /// Reads the weights of a model.
@@ -47,7 +47,11 @@ pub(super) fn read(of: &Description, names: &Names, load: &Load) -> Result<Weigh
     let config = &of.config;
     let source = &load.source;
     let tracked = Tracked::new(&**source);
-    let reader = Reader::new(of, names, &tracked);
+    let mut reader = Reader::new(of, names, &tracked);
+    if load.shapes_only {
+        reader.tensors = reader.tensors.shapes_only();
+    }
+    let reader = reader;
     let (tensors, d) = (reader.tensors, config.d_model);
     let file = source.file(names.embedding);
     if config.n_layers > tensors.len() {
@@ -62,7 +66,13 @@ pub(super) fn read(of: &Description, names: &Names, load: &Load) -> Result<Weigh
         format!("{}.{layer}.{}.weight", names.block, names.attention_norm)
     })?;
     // The first tensors of a file are the first to be missed.
-    let embedding = tensors.table(names.embedding, [config.d_vocab, d], source)?;
+    let table = [config.d_vocab, d];
+    let embedding = if of.unembedding_only {
+        let name = format!("{}.weight", names.unembedding);
+        tensors.bare().table(&name, table, source)?
+    } else {
+        tensors.table(names.embedding, table, source)?
+    };
     let learned = matches!(config.positions, crate::model::Positions::Learned);
     let position = learned
         .then(|| tensors.values(names.position, &[config.n_ctx, d]))
@@ -81,7 +91,7 @@ pub(super) fn read(of: &Description, names: &Names, load: &Load) -> Result<Weigh
             .then(|| reader.unembedding(source, keep))
             .transpose()?,
     };
-    tracked.refuse_unread(|tensor| is_weight(config, tensor))?;
+    tracked.refuse_unread(|tensor| of.is_weight(tensor))?;
     Ok(weights)
 }
 
@@ -112,7 +122,7 @@ impl BlockSource<f32> for FromFile {
     }
 }
 
-/// Which maps have a bias: in any layer, or as the configuration demands; then all layers must.
+/// Which maps have a bias, in all layers: as the configuration says, or where any layer has one.
 #[derive(Clone, Copy)]
 struct Biases {
     attention: [bool; 3],
@@ -171,15 +181,10 @@ impl<'a> Reader<'a> {
     fn unembedding(&self, source: &Arc<dyn TensorSource>, keep: bool) -> Result<Unembedding<f32>> {
         let (names, tensors) = (self.names, self.tensors.bare());
         let shape = [self.config.d_vocab, self.config.d_model];
-        let bias = format!("{}.bias", names.unembedding);
-        let bias = tensors
-            .has(&bias)
-            .then(|| tensors.read(&bias, &[self.config.d_vocab]))
-            .transpose()?;
         let table = format!("{}.weight", names.unembedding);
         Ok(Unembedding {
             table: tensors.table(&table, shape, source)?.kept(keep),
-            bias,
+            bias: None,
         })
     }
 
@@ -207,10 +212,15 @@ impl<'a> Reader<'a> {
             }
             MlpNames::Gated(parts) => parts.map(|part| self.has_bias(part)),
         };
+        let has = |rule: Bias, there: bool| match rule {
+            Bias::Optional => there,
+            Bias::Required => true,
+            Bias::Denied => false,
+        };
         Biases {
-            attention: attention.map(|there| there || needs.qkv),
-            o: self.has_bias(self.names.o) || needs.o,
-            mlp: mlp.map(|there| there || needs.mlp),
+            attention: attention.map(|there| has(needs.qkv, there)),
+            o: has(needs.o, self.has_bias(self.names.o)),
+            mlp: mlp.map(|there| has(needs.mlp, there)),
         }
     }
 

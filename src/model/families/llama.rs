@@ -6,12 +6,12 @@
 use super::activation::activation;
 use super::gguf_keys::GgufKeys;
 use super::keys::Keys;
-use super::layers::{self, AttentionNames, MlpNames, Names};
-use super::rotary::{Defaults, rotary};
-use super::{Biases, Description, Family, Load};
+use super::names::{AttentionNames, MlpNames, Names};
+use super::rotary::{Defaults, Parameters, rotary};
+use super::{Bias, Biases, Description, Family};
 use crate::error::Result;
 use crate::model::source::{Format, Gguf};
-use crate::model::{Activation, ModelConfig, Norm, Weights};
+use crate::model::{Activation, ModelConfig, Norm};
 
 /// The family's registry entry.
 pub(super) struct Llama;
@@ -44,6 +44,18 @@ pub(super) fn names(format: Format) -> Names {
     }
 }
 
+/// What the configuration of a family says where its file is silent.
+pub(super) struct Sizes {
+    pub d_vocab: usize,
+    pub d_model: usize,
+    pub d_mlp: usize,
+    pub n_layers: usize,
+    pub n_heads: usize,
+    /// As many as heads where `None`.
+    pub n_kv_heads: Option<usize>,
+    pub longest: usize,
+}
+
 impl Family for Llama {
     fn name(&self) -> &'static str {
         "llama"
@@ -59,7 +71,12 @@ impl Family for Llama {
 
     fn describe_config_json(&self, keys: &Keys) -> Result<Description> {
         let config = config_json(keys, self.name(), &Relative::default())?;
-        Description::new(keys.file(), config, biases(keys)?)
+        let mlp = keys.switch("mlp_bias", false)?;
+        let biases = Biases {
+            mlp: Bias::announced(mlp),
+            ..biases(keys)?
+        };
+        Description::new(keys.file(), config, biases)
     }
 
     fn describe_gguf(&self, gguf: &Gguf) -> Result<Description> {
@@ -68,17 +85,20 @@ impl Family for Llama {
         Description::new(keys.file(), config, Biases::default())
     }
 
-    fn weights(&self, of: &Description, load: &Load) -> Result<Weights<f32>> {
-        let names = Names {
-            interleaved: load.source.format() == Format::Gguf,
-            ..names(load.source.format())
-        };
-        layers::read(of, &names, load)
+    fn names(&self, format: Format) -> Names {
+        Names {
+            interleaved: format == Format::Gguf,
+            ..names(format)
+        }
     }
 }
 
 /// What a relative of Llama takes for granted where its config.json is silent.
 pub(super) struct Relative {
+    /// Sizes.
+    pub sizes: Sizes,
+    /// Epsilon of the norms.
+    pub eps: f64,
     /// Rotary positions.
     pub rotary: Defaults,
     /// Whether the unembedding is the embedding.
@@ -94,6 +114,16 @@ pub(super) struct Relative {
 impl Default for Relative {
     fn default() -> Self {
         Self {
+            sizes: Sizes {
+                d_vocab: 32_000,
+                d_model: 4096,
+                d_mlp: 11_008,
+                n_layers: 32,
+                n_heads: 32,
+                n_kv_heads: None,
+                longest: 2048,
+            },
+            eps: 1e-6,
             rotary: Defaults::default(),
             tied: false,
             d_head: None,
@@ -106,10 +136,25 @@ impl Default for Relative {
 /// The shape that the config.json of Llama or a relative states, with full attention in every layer.
 ///
 /// # Errors
-/// When a key is missing, malformed or asks for something that is not supported.
+/// When a key is malformed or asks for something that is not supported.
 pub(super) fn config_json(keys: &Keys, family: &str, relative: &Relative) -> Result<ModelConfig> {
-    let d_model = keys.required_size("hidden_size")?;
-    let n_heads = keys.required_size("num_attention_heads")?;
+    let parameters = Parameters::of_all_layers(keys)?;
+    with_rotary(keys, family, relative, &parameters)
+}
+
+/// As [`config_json`], with the rotary parameters given.
+///
+/// # Errors
+/// As [`config_json`].
+pub(super) fn with_rotary(
+    keys: &Keys,
+    family: &str,
+    relative: &Relative,
+    parameters: &Parameters,
+) -> Result<ModelConfig> {
+    let sizes = &relative.sizes;
+    let d_model = keys.size_or("hidden_size", sizes.d_model)?;
+    let n_heads = keys.size_or("num_attention_heads", sizes.n_heads)?;
     let d_head = match keys.size("head_dim")?.or(relative.d_head) {
         Some(width) => width,
         None if n_heads > 0 && d_model.is_multiple_of(n_heads) => d_model / n_heads,
@@ -119,20 +164,26 @@ pub(super) fn config_json(keys: &Keys, family: &str, relative: &Relative) -> Res
             )));
         }
     };
-    let longest = keys.required_size("max_position_embeddings")?;
-    let rotary = rotary(keys, d_head, &relative.rotary)?;
+    let n_kv_heads = match keys.size("num_key_value_heads")? {
+        Some(groups) => groups,
+        // Null says that there are as many as heads, in every family.
+        None if keys.mentions("num_key_value_heads") => n_heads,
+        None => sizes.n_kv_heads.unwrap_or(n_heads),
+    };
+    let longest = keys.size_or("max_position_embeddings", sizes.longest)?;
+    let rotary = rotary(keys, parameters, (d_head, longest), &relative.rotary)?;
     Ok(ModelConfig {
         family: family.into(),
-        n_layers: keys.required_size("num_hidden_layers")?,
+        n_layers: keys.size_or("num_hidden_layers", sizes.n_layers)?,
         n_heads,
-        n_kv_heads: keys.size("num_key_value_heads")?.unwrap_or(n_heads),
+        n_kv_heads,
         d_model,
         d_head,
-        d_mlp: keys.required_size("intermediate_size")?,
-        d_vocab: keys.required_size("vocab_size")?,
-        n_ctx: rotary.n_ctx.unwrap_or(longest),
+        d_mlp: keys.size_or("intermediate_size", sizes.d_mlp)?,
+        d_vocab: keys.size_or("vocab_size", sizes.d_vocab)?,
+        n_ctx: rotary.n_ctx,
         norm: Norm::RmsNorm {
-            eps: keys.required_number("rms_norm_eps")?,
+            eps: keys.number("rms_norm_eps")?.unwrap_or(relative.eps),
         },
         positions: rotary.positions(),
         activation: activation(
@@ -147,16 +198,16 @@ pub(super) fn config_json(keys: &Keys, family: &str, relative: &Relative) -> Res
     })
 }
 
-/// The biases that the config.json of Llama or a relative asks for.
+/// The biases of attention that the config.json of Llama or a relative asks for; its MLP has none.
 ///
 /// # Errors
 /// When a key is malformed.
 pub(super) fn biases(keys: &Keys) -> Result<Biases> {
-    let attention = keys.switch("attention_bias", false)?;
+    let attention = Bias::announced(keys.switch("attention_bias", false)?);
     Ok(Biases {
         qkv: attention,
         o: attention,
-        mlp: keys.switch("mlp_bias", false)?,
+        mlp: Bias::Denied,
     })
 }
 

@@ -6,7 +6,7 @@ use crate::model::Linear;
 
 /// The map to a range of the outputs; nothing is copied where these lie together.
 pub(super) fn range_of(map: &Linear<f32>, outputs: Range<usize>) -> Linear<f32> {
-    if !map.transposed {
+    if !map.transposed || map.weight.is_empty() {
         return pick(map, outputs);
     }
     Linear {
@@ -20,9 +20,18 @@ pub(super) fn range_of(map: &Linear<f32>, outputs: Range<usize>) -> Linear<f32> 
     }
 }
 
-/// The map to some of the outputs, in this order.
+/// The map to some of the outputs, in this order; empty where only shapes were read.
 pub(super) fn pick(map: &Linear<f32>, outputs: impl Iterator<Item = usize>) -> Linear<f32> {
     let outputs: Vec<usize> = outputs.collect();
+    if map.weight.is_empty() {
+        return Linear {
+            weight: Vec::new().into(),
+            transposed: map.transposed,
+            inputs: map.inputs,
+            outputs: outputs.len(),
+            bias: None,
+        };
+    }
     let mut weight = Vec::with_capacity(outputs.len() * map.inputs);
     if map.transposed {
         for output in &outputs {

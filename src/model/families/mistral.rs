@@ -1,10 +1,12 @@
 //! Mistral: Llama with a sliding window in every layer, or none. Its GGUF files are Llama's.
 
 use super::keys::Keys;
-use super::{Biases, Description, Family, Load, layers, llama, windows};
+use super::llama::{self, Relative, Sizes};
+use super::names::Names;
+use super::{Biases, Description, Family, windows};
 use crate::error::Result;
-use crate::model::source::Gguf;
-use crate::model::{AttentionConfig, ModelConfig, Weights};
+use crate::model::source::{Format, Gguf};
+use crate::model::{AttentionConfig, ModelConfig};
 
 /// The family's registry entry.
 pub(super) struct Mistral;
@@ -23,28 +25,33 @@ impl Family for Mistral {
     }
 
     fn describe_config_json(&self, keys: &Keys) -> Result<Description> {
-        let config = llama::config_json(keys, self.name(), &llama::Relative::default())?;
-        let window = if keys.mentions("sliding_window") {
-            keys.size("sliding_window")?
-        } else {
-            Some(4096)
+        let relative = Relative {
+            sizes: Sizes {
+                d_mlp: 14_336,
+                n_kv_heads: Some(8),
+                longest: 131_072,
+                ..Relative::default().sizes
+            },
+            ..Relative::default()
         };
-        let is = windows::sliding_layers(keys, &config, |_| true)?;
+        let config = llama::config_json(keys, self.name(), &relative)?;
+        let window = windows::window(keys)?;
+        windows::same_type(keys, window.is_some())?;
         let config = ModelConfig {
             attention: AttentionConfig {
-                local: windows::local(&config, window, is),
+                local: windows::local(&config, window, |_| true),
                 ..AttentionConfig::default()
             },
             ..config
         };
-        Description::new(keys.file(), config, Biases::default())
+        Description::new(keys.file(), config, Biases::DENIED)
     }
 
     fn describe_gguf(&self, gguf: &Gguf) -> Result<Description> {
         llama::Llama.describe_gguf(gguf)
     }
 
-    fn weights(&self, of: &Description, load: &Load) -> Result<Weights<f32>> {
-        layers::read(of, &llama::HUGGING_FACE, load)
+    fn names(&self, _format: Format) -> Names {
+        llama::HUGGING_FACE
     }
 }

@@ -8,6 +8,8 @@ mod gguf_keys;
 mod gpt2;
 mod gpt_neox;
 mod keys;
+mod known;
+mod known_gguf;
 mod layers;
 mod llama;
 mod maps;
@@ -17,18 +19,24 @@ mod phi3;
 mod qwen2;
 mod qwen3;
 mod rotary;
+mod settle;
 mod transformer_lens;
+mod unusable;
 mod windows;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::source::{Gguf, TensorSource};
+use super::source::{Format, Gguf, TensorSource};
 use super::{ModelConfig, Weights};
 use crate::error::{Error, Result};
 
 pub(crate) use check::check;
 pub(crate) use keys::Keys;
-pub(crate) use layers::is_weight;
+pub(crate) use unusable::refuse_tensors;
+
+use gguf_keys::GgufKeys;
+use names::Names;
 
 /// A family of models that share a forward pass up to [`ModelConfig`].
 pub(crate) trait Family: Sync {
@@ -53,11 +61,24 @@ pub(crate) trait Family: Sync {
     /// When a key is missing, malformed or asks for something that is not supported.
     fn describe_gguf(&self, gguf: &Gguf) -> Result<Description>;
 
+    /// What the files of a format call its tensors.
+    fn names(&self, format: Format) -> Names;
+
+    /// Settles what the configuration and the tensors say differently.
+    ///
+    /// # Errors
+    /// When it cannot be settled.
+    fn settle(&self, of: &mut Description, source: &dyn TensorSource) -> Result<()> {
+        settle::settle(of, &self.names(source.format()), source)
+    }
+
     /// Reads the weights.
     ///
     /// # Errors
     /// When a tensor is missing, has another shape than the configuration says, is not finite, or is not known.
-    fn weights(&self, of: &Description, load: &Load) -> Result<Weights<f32>>;
+    fn weights(&self, of: &Description, load: &Load) -> Result<Weights<f32>> {
+        layers::read(of, &self.names(load.source.format()), load)
+    }
 }
 
 /// Where weights are read from, and whether blocks stay there until they are used.
@@ -67,6 +88,8 @@ pub(crate) struct Load {
     /// Bytes that all weights may take in memory, where they are bounded: blocks that take more stay in the file until they
     /// are used, and are not kept.
     pub(crate) room: Option<usize>,
+    /// Whether only the presence and the shapes of the tensors are checked: the weights that are given back are empty.
+    pub(crate) shapes_only: bool,
 }
 
 /// What a file says about a model before any weight is read.
@@ -74,19 +97,53 @@ pub(crate) struct Load {
 pub(crate) struct Description {
     /// The shape.
     pub(crate) config: ModelConfig,
-    /// Maps that must have biases.
-    pub(crate) biases: Biases,
+    /// Which maps have biases.
+    biases: Biases,
+    /// Tensors that the model is computed without, though the file has them.
+    ignored: BTreeSet<String>,
+    /// Whether the file holds the one table of a model with tied embeddings as its unembedding.
+    unembedding_only: bool,
+    /// What whoever uses the model should know.
+    pub(crate) warnings: Vec<String>,
 }
 
-/// Maps that must have biases; biases of others are read wherever they are there.
+/// Which maps have biases.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Biases {
+struct Biases {
     /// Queries, keys and values.
-    pub(crate) qkv: bool,
+    qkv: Bias,
     /// The attention's output.
-    pub(crate) o: bool,
+    o: Bias,
     /// The maps of the MLP.
-    pub(crate) mlp: bool,
+    mlp: Bias,
+}
+
+/// Whether a map has a bias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Bias {
+    /// Where the file holds one in some layer; then in all.
+    #[default]
+    Optional,
+    /// The configuration says that there is one.
+    Required,
+    /// The configuration says that there is none, or the family has none.
+    Denied,
+}
+
+impl Bias {
+    /// As a switch says.
+    fn announced(there: bool) -> Self {
+        if there { Self::Required } else { Self::Denied }
+    }
+}
+
+impl Biases {
+    /// No bias anywhere.
+    const DENIED: Self = Self {
+        qkv: Bias::Denied,
+        o: Bias::Denied,
+        mlp: Bias::Denied,
+    };
 }
 
 impl Description {
@@ -96,7 +153,19 @@ impl Description {
     /// When the numbers of the configuration do not fit together.
     fn new(file: &str, config: ModelConfig, biases: Biases) -> Result<Self> {
         check(file, &config)?;
-        Ok(Self { config, biases })
+        Ok(Self {
+            config,
+            biases,
+            ignored: BTreeSet::new(),
+            unembedding_only: false,
+            warnings: Vec::new(),
+        })
+    }
+
+    /// Whether a tensor holds parameters of the model.
+    pub(crate) fn is_weight(&self, tensor: &str) -> bool {
+        let repeated = self.config.tied_unembedding && !self.unembedding_only;
+        !layers::is_table(tensor, repeated) && !self.ignored.contains(tensor)
     }
 }
 
@@ -127,11 +196,23 @@ const RELATIVES: [(&str, &str); 6] = [
     ("phimoe", "mixtures of experts"),
 ];
 
-/// The family that a config.json names.
+/// What a config.json says, and the family that it names.
 ///
 /// # Errors
-/// When it names no supported family.
-pub(crate) fn of_config_json(keys: &Keys) -> Result<&'static dyn Family> {
+/// When it names no supported family, a key is malformed, or one asks for something that is not supported.
+pub(crate) fn of_config_json(keys: &Keys) -> Result<(&'static dyn Family, Description)> {
+    unusable::refuse(keys)?;
+    let family = named_by_config_json(keys)?;
+    let mut of = family.describe_config_json(keys)?;
+    if !keys.switch("is_causal", true)? {
+        of.config.attention.bidirectional = true;
+    }
+    known::check_rest(keys, family)?;
+    of.warnings = keys.warnings();
+    Ok((family, of))
+}
+
+fn named_by_config_json(keys: &Keys) -> Result<&'static dyn Family> {
     let classes = keys.texts("architectures")?;
     let class = classes.and_then(|classes| classes.first().copied());
     if transformer_lens::TransformerLens::is(keys) {
@@ -142,18 +223,36 @@ pub(crate) fn of_config_json(keys: &Keys) -> Result<&'static dyn Family> {
         (Some(name), _) => family.name() == name,
         (None, class) => class == Some(family.class()),
     })
-    .map_err(|supported| unsupported(keys.file(), "model_type", kind.or(class), &supported))
+    .map_err(|supported| match (unusable::other_parts(keys), kind.or(class)) {
+        (Some(parts), Some(named)) => keys.fail(format!(
+            "unknown architecture {named:?}: {parts}; save its language model alone, where that is of a supported \
+             architecture: {supported}"
+        )),
+        (_, named) => unsupported(keys.file(), "model_type", named, &supported),
+    })
 }
 
-/// The family that a GGUF file names.
+/// What a GGUF file says, and the family that it names.
 ///
 /// # Errors
-/// When it names no supported family.
-pub(crate) fn of_gguf(gguf: &Gguf) -> Result<&'static dyn Family> {
+/// When it names no supported family, a key is malformed, or one asks for something that is not supported.
+pub(crate) fn of_gguf(gguf: &Gguf) -> Result<(&'static dyn Family, Description)> {
     let named = gguf.header.text("general.architecture");
-    find(|family| named.is_some() && named == family.architecture()).map_err(|supported| {
-        unsupported(&gguf.header.file, "general.architecture", named, &supported)
-    })
+    let family =
+        find(|family| named.is_some() && named == family.architecture()).map_err(|supported| {
+            unsupported(&gguf.header.file, "general.architecture", named, &supported)
+        })?;
+    let mut of = family.describe_gguf(gguf)?;
+    let keys = GgufKeys::new(gguf, family.architecture().unwrap_or_default());
+    if keys.switch("attention.causal")? == Some(false) {
+        if of.config.attention.local.is_some() {
+            return Err(keys
+                .fail("sliding windows in a model that attends to both sides are not supported"));
+        }
+        of.config.attention.bidirectional = true;
+    }
+    of.warnings = known_gguf::unread(&gguf.header);
+    Ok((family, of))
 }
 
 fn find(is: impl Fn(&dyn Family) -> bool) -> std::result::Result<&'static dyn Family, String> {

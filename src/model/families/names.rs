@@ -2,7 +2,7 @@
 
 /// What the files of a family call the tensors of a block and around it, and how they hold them.
 #[derive(Clone, Copy)]
-pub(super) struct Names {
+pub(crate) struct Names {
     /// In front of all names but the unembedding's, in files that have it.
     pub prefix: &'static str,
     pub embedding: &'static str,
@@ -72,7 +72,7 @@ impl Names {
 
 /// How queries, keys and values are stored.
 #[derive(Clone, Copy)]
-pub(super) enum AttentionNames {
+pub(crate) enum AttentionNames {
     /// In three maps.
     Separate([&'static str; 3]),
     /// In one map: all queries, all keys, all values.
@@ -83,11 +83,26 @@ pub(super) enum AttentionNames {
 
 /// How the MLP is stored.
 #[derive(Clone, Copy)]
-pub(super) enum MlpNames {
+pub(crate) enum MlpNames {
     /// In and out.
     Plain([&'static str; 2]),
     /// Gate, up and down.
     Gated([&'static str; 3]),
     /// Gate and up in one map, in this order, and down.
     FusedGate([&'static str; 2]),
+}
+
+impl Names {
+    /// The maps of attention's inputs, its output, and the MLP, in this order.
+    pub(super) fn maps(&self) -> [Vec<&'static str>; 3] {
+        let inputs = match self.attention {
+            AttentionNames::Separate(maps) => maps.to_vec(),
+            AttentionNames::Fused(map) | AttentionNames::FusedByHead(map) => vec![map],
+        };
+        let mlp = match self.mlp {
+            MlpNames::Plain(maps) | MlpNames::FusedGate(maps) => maps.to_vec(),
+            MlpNames::Gated(maps) => maps.to_vec(),
+        };
+        [inputs, vec![self.o], mlp]
+    }
 }

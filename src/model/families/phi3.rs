@@ -6,11 +6,13 @@
 
 use super::gguf_keys::{GgufKeys, SHORT_FACTORS};
 use super::keys::Keys;
-use super::layers::{self, AttentionNames, MlpNames, Names};
-use super::{Biases, Description, Family, Load, llama, windows};
+use super::llama::{self, Relative, Sizes};
+use super::names::{AttentionNames, MlpNames, Names};
+use super::rotary::{Defaults, Original};
+use super::{Biases, Description, Family, windows};
 use crate::error::Result;
 use crate::model::source::{Format, Gguf};
-use crate::model::{Activation, AttentionConfig, ModelConfig, Positions, RotaryScaling, Weights};
+use crate::model::{Activation, AttentionConfig, ModelConfig, Positions, RotaryScaling};
 
 /// The family's registry entry.
 pub(super) struct Phi3;
@@ -29,10 +31,26 @@ impl Family for Phi3 {
     }
 
     fn describe_config_json(&self, keys: &Keys) -> Result<Description> {
-        let config = llama::config_json(keys, self.name(), &llama::Relative::default())?;
+        let relative = Relative {
+            sizes: Sizes {
+                d_vocab: 32_064,
+                d_model: 3072,
+                d_mlp: 8192,
+                longest: 4096,
+                ..Relative::default().sizes
+            },
+            eps: 1e-5,
+            rotary: Defaults {
+                share: Some(("partial_rotary_factor", 1.0)),
+                original: Original::Top(4096),
+                ..Defaults::default()
+            },
+            ..Relative::default()
+        };
+        let config = llama::config_json(keys, self.name(), &relative)?;
         let window = keys.size("sliding_window")?;
         let config = with_window(config, window);
-        Description::new(keys.file(), config, Biases::default())
+        Description::new(keys.file(), config, Biases::DENIED)
     }
 
     fn describe_gguf(&self, gguf: &Gguf) -> Result<Description> {
@@ -68,8 +86,8 @@ impl Family for Phi3 {
         Description::new(keys.file(), config, Biases::default())
     }
 
-    fn weights(&self, of: &Description, load: &Load) -> Result<Weights<f32>> {
-        let names = match load.source.format() {
+    fn names(&self, format: Format) -> Names {
+        match format {
             Format::HuggingFace => Names {
                 attention: AttentionNames::Fused("self_attn.qkv_proj"),
                 mlp: MlpNames::FusedGate(["mlp.gate_up_proj", "mlp.down_proj"]),
@@ -80,8 +98,7 @@ impl Family for Phi3 {
                 mlp: MlpNames::FusedGate(["ffn_up", "ffn_down"]),
                 ..Names::GGUF
             },
-        };
-        layers::read(of, &names, load)
+        }
     }
 }
 

@@ -2,10 +2,11 @@
 
 use super::gguf_keys::GgufKeys;
 use super::keys::Keys;
-use super::{Biases, Description, Family, Load, layers, llama, windows};
+use super::names::Names;
+use super::{Biases, Description, Family, llama, qwen2, windows};
 use crate::error::Result;
-use crate::model::source::Gguf;
-use crate::model::{AttentionConfig, ModelConfig, Weights};
+use crate::model::source::{Format, Gguf};
+use crate::model::{AttentionConfig, ModelConfig};
 
 /// The family's registry entry.
 pub(super) struct Qwen3;
@@ -26,7 +27,7 @@ impl Family for Qwen3 {
     fn describe_config_json(&self, keys: &Keys) -> Result<Description> {
         let relative = llama::Relative {
             d_head: Some(128),
-            ..llama::Relative::default()
+            ..qwen2::relative()
         };
         let config = llama::config_json(keys, self.name(), &relative)?;
         let config = ModelConfig {
@@ -47,7 +48,7 @@ impl Family for Qwen3 {
         Description::new(keys.file(), config, Biases::default())
     }
 
-    fn weights(&self, of: &Description, load: &Load) -> Result<Weights<f32>> {
-        layers::read(of, &llama::names(load.source.format()), load)
+    fn names(&self, format: Format) -> Names {
+        llama::names(format)
     }
 }

@@ -5,10 +5,10 @@
 
 use super::activation::{PLAIN, activation};
 use super::keys::Keys;
-use super::layers::is_weight;
+use super::names::Names;
 use super::{Biases, Description, Family, Load};
 use crate::error::{Error, Result};
-use crate::model::source::{Gguf, Tensors, Tracked};
+use crate::model::source::{Format, Gguf, TensorSource, Tensors, Tracked};
 use crate::model::{
     Activation, Attention, AttentionConfig, Block, Linear, Mlp, ModelConfig, Norm, NormWeights,
     Positions, Table, Unembedding, Weights,
@@ -43,7 +43,27 @@ impl Family for TransformerLens {
             "gated_mlp",
             "tied_embeddings",
             "final_rms",
+            "scale_attn_by_inverse_layer_idx",
+            "use_local_attn",
+            "use_normalization_before_and_after",
+            "post_embedding_ln",
+            "use_qk_norm",
         ])?;
+        if !keys.switch("use_attn_scale", true)? {
+            return Err(keys.unsupported("use_attn_scale", "true"));
+        }
+        if keys
+            .text("positional_embedding_type")?
+            .unwrap_or("standard")
+            != "standard"
+        {
+            return Err(keys.unsupported("positional_embedding_type", "\"standard\""));
+        }
+        for cap in ["output_logits_soft_cap", "attn_scores_soft_cap"] {
+            if keys.number(cap)?.is_some_and(|cap| cap > 0.0) {
+                return Err(keys.unsupported(cap, "-1"));
+            }
+        }
         let eps = keys.number("eps")?.unwrap_or(1e-5);
         let norm = match keys
             .text("normalization")?
@@ -104,13 +124,27 @@ impl Family for TransformerLens {
         Err(Error::model(&gguf.header.file, problem))
     }
 
+    /// Its names have another form; see [`Reader`].
+    fn names(&self, _format: Format) -> Names {
+        Names::NONE
+    }
+
+    fn settle(&self, _of: &mut Description, _source: &dyn TensorSource) -> Result<()> {
+        Ok(())
+    }
+
     fn weights(&self, of: &Description, load: &Load) -> Result<Weights<f32>> {
         let source = &load.source;
         let tracked = Tracked::new(&**source);
         let config = &of.config;
+        let tensors = Tensors::new(&tracked, "", "embed.W_E");
         let reader = Reader {
             config,
-            tensors: Tensors::new(&tracked, "", "embed.W_E"),
+            tensors: if load.shapes_only {
+                tensors.shapes_only()
+            } else {
+                tensors
+            },
         };
         let (tensors, d) = (reader.tensors, config.d_model);
         if config.n_layers > tensors.len() {
@@ -138,7 +172,7 @@ impl Family for TransformerLens {
                 bias: reader.bias("unembed.b_U", &[config.d_out()])?,
             }),
         };
-        tracked.refuse_unread(|tensor| is_weight(config, tensor))?;
+        tracked.refuse_unread(|tensor| of.is_weight(tensor))?;
         Ok(weights)
     }
 }
@@ -244,6 +278,10 @@ fn by_output(weight: &[f32], outputs: usize) -> Vec<f32> {
 /// From `[heads, inputs, width]` to `[inputs, heads * width]`.
 fn by_input(weight: &[f32], heads: usize, inputs: usize, width: usize) -> Vec<f32> {
     let mut out = Vec::with_capacity(weight.len());
+    if weight.is_empty() {
+        // Only shapes were read.
+        return out;
+    }
     for input in 0..inputs {
         for head in 0..heads {
             let start = (head * inputs + input) * width;

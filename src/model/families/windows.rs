@@ -4,7 +4,12 @@ use super::keys::Keys;
 use crate::error::Result;
 use crate::model::{LocalAttention, ModelConfig};
 
-/// Windowed attention in the layers that `is` names; nothing where there is no window, or it never ends.
+const TYPES: &str = "layer_types";
+const WINDOW: &str = "sliding_window";
+/// The window where a file does not say otherwise.
+const DEFAULT: usize = 4096;
+
+/// Windowed attention in the layers that `is` names; nothing where there is no window.
 pub(super) fn local(
     config: &ModelConfig,
     window: Option<usize>,
@@ -22,53 +27,86 @@ pub(super) fn local(
     })
 }
 
-/// The layers that `layer_types` calls `sliding_attention`; without it those that `default` names.
+/// The window that `sliding_window` states: none where it is null, that of all families where it is absent.
 ///
 /// # Errors
-/// When the list has another length than the model, or another kind of layer.
-pub(super) fn sliding_layers(
+/// When it is something else.
+pub(super) fn window(keys: &Keys) -> Result<Option<usize>> {
+    if keys.mentions(WINDOW) {
+        keys.size(WINDOW)
+    } else {
+        Ok(Some(DEFAULT))
+    }
+}
+
+/// Windowed attention in the layers that `layer_types` calls `sliding_attention`; without it in those that `default`
+/// names.
+///
+/// # Errors
+/// When the list has another length than the model, or another kind of layer, or there is no window for such layers.
+pub(super) fn by_type(
     keys: &Keys,
     config: &ModelConfig,
+    window: Option<usize>,
     default: impl Fn(usize) -> bool,
-) -> Result<impl Fn(usize) -> bool> {
-    const KEY: &str = "layer_types";
-    let listed = keys.texts(KEY)?;
+) -> Result<Option<LocalAttention>> {
+    let listed = keys.texts(TYPES)?;
     if let Some(types) = &listed {
         if types.len() != config.n_layers {
             let problem = format!("has {} entries for {} layers", types.len(), config.n_layers);
-            return Err(keys.wrong(KEY, &problem));
+            return Err(keys.wrong(TYPES, &problem));
         }
         let known = ["full_attention", "sliding_attention"];
         if types.iter().any(|kind| !known.contains(kind)) {
-            return Err(keys.unsupported(KEY, "full_attention and sliding_attention only"));
+            return Err(keys.unsupported(TYPES, "full_attention and sliding_attention only"));
         }
     }
     let listed: Option<Vec<bool>> = listed.map(|types| {
         let sliding = types.iter().map(|kind| *kind == "sliding_attention");
         sliding.collect()
     });
-    Ok(move |layer: usize| match &listed {
+    let slides = |layer: usize| match &listed {
         Some(listed) => listed.get(layer).copied().unwrap_or_default(),
         None => default(layer),
-    })
+    };
+    if window.is_none() && local(config, Some(DEFAULT), slides).is_some() {
+        return Err(keys.fail(format!(
+            "there are layers with a sliding window, but {WINDOW} says that there is none, or is switched off; state the \
+             window, or {TYPES} without sliding_attention"
+        )));
+    }
+    Ok(local(config, window, slides))
 }
 
-/// The window of a family that may switch it off: `sliding_window` where `use_sliding_window`, from
+/// Checks that `layer_types` says of all layers what `sliding_window` says, in a family whose layers are all alike.
+///
+/// # Errors
+/// When it does not.
+pub(super) fn same_type(keys: &Keys, windowed: bool) -> Result<()> {
+    let types = keys.texts(TYPES)?.unwrap_or_default();
+    let (wanted, because) = if windowed {
+        ("sliding_attention", "is stated")
+    } else {
+        ("full_attention", "is null")
+    };
+    if types.iter().any(|kind| *kind != wanted) {
+        let expected = format!("{wanted} in every layer, since {WINDOW} {because}");
+        return Err(keys.unsupported(TYPES, &expected));
+    }
+    Ok(())
+}
+
+/// The windows of a family that may switch them off: `sliding_window` where `use_sliding_window`, from
 /// `max_window_layers` on or as `layer_types` says (Qwen).
 ///
 /// # Errors
-/// When a key is malformed.
+/// As [`by_type`].
 pub(super) fn switched(keys: &Keys, config: &ModelConfig) -> Result<Option<LocalAttention>> {
-    let first = keys.size("max_window_layers")?.unwrap_or(28);
-    let is = sliding_layers(keys, config, |layer| layer >= first)?;
-    if !keys.switch("use_sliding_window", false)? {
-        // Without the switch windowed layers have no window.
-        return Ok(None);
-    }
-    let window = if keys.mentions("sliding_window") {
-        keys.size("sliding_window")?
-    } else {
-        Some(4096)
-    };
-    Ok(local(config, window, is))
+    let first = keys.size_or("max_window_layers", 28)?;
+    let stated = window(keys)?;
+    let on = keys.switch("use_sliding_window", false)?;
+    let window = stated.filter(|_| on);
+    by_type(keys, config, window, |layer| {
+        window.is_some() && layer >= first
+    })
 }

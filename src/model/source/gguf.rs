@@ -10,10 +10,12 @@ use super::element::Element;
 use super::gguf_header::GgufTensor;
 use super::singles::singles;
 use super::widen::{CHUNK, widen};
-use super::{Bytes, Format, GgufHeader, TensorSource};
+use super::{Bytes, Format, GgufHeader, TensorSource, gguf_kinds, gguf_refusals};
 use crate::error::{Error, Result};
 use crate::model::Values;
 
+/// Bytes that may follow the last tensor.
+const MOST_PADDING: usize = 1 << 20;
 /// No block type needs its data aligned more than this.
 const BLOCK_ALIGNMENT: usize = 4;
 
@@ -79,10 +81,23 @@ impl Gguf {
     /// Reads the header of a GGUF file.
     ///
     /// # Errors
-    /// When the bytes are not a GGUF file.
+    /// When the bytes are not a whole GGUF file that holds one model, or a tensor is of a type that cannot be widened.
     pub(crate) fn open(file: &str, bytes: Bytes) -> Result<Self> {
         let header = GgufHeader::parse(file, &bytes)?;
-        Ok(Self { header, bytes })
+        gguf_refusals::refuse(&header)?;
+        let gguf = Self { header, bytes };
+        let mut end = 0;
+        for (name, tensor) in &gguf.header.tensors {
+            let (_, storage) = gguf.find(name)?;
+            let (_, data) = gguf.data(name, tensor, &storage)?;
+            end = end.max(tensor.start + data.len());
+        }
+        let more = gguf.bytes.len() - end;
+        if more > MOST_PADDING {
+            let problem = format!("{more} bytes follow the last tensor: this is not one model");
+            return Err(Error::model(file, problem));
+        }
+        Ok(gguf)
     }
 
     fn fail(&self, tensor: &str, problem: impl std::fmt::Display) -> Error {
@@ -95,8 +110,9 @@ impl Gguf {
         let tensor = tensor.ok_or_else(|| self.fail(name, "is missing"))?;
         let storage = Storage::from_kind(tensor.kind).ok_or_else(|| {
             let problem = format!(
-                "has elements of an unsupported type (number {})",
-                tensor.kind
+                "has elements of type {}, which is not supported; supported: F32, F16, BF16, F64, Q4_0, Q4_1, Q5_0, Q5_1, \
+                 Q8_0, Q2_K to Q6_K, Q8_K",
+                gguf_kinds::label(tensor.kind)
             );
             self.fail(name, problem)
         })?;
@@ -195,6 +211,20 @@ impl TensorSource for Gguf {
             count,
             &data[rows.start * bytes..rows.end * bytes],
         )
+    }
+
+    fn contents(&self) -> Vec<&Bytes> {
+        vec![&self.bytes]
+    }
+
+    fn refuse_unreadable(&self, name: &str) -> Result<()> {
+        let (tensor, storage) = self.find(name)?;
+        self.data(name, tensor, &storage).map(|_| ())
+    }
+
+    fn element(&self, name: &str) -> Option<String> {
+        let tensor = self.header.tensors.get(name)?;
+        Some(gguf_kinds::label(tensor.kind))
     }
 
     fn hash(&self, hasher: &mut blake3::Hasher) {

@@ -3,14 +3,20 @@
 //! Lengths in the header are checked against the rest of the file before anything is allocated, so that memory stays
 //! within a small multiple of the file's size whatever the file claims.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
 
 use crate::error::{Error, Result};
 
-const MAGIC: &[u8; 4] = b"GGUF";
 const DEFAULT_ALIGNMENT: u64 = 32;
 const MAX_DIMENSIONS: u32 = 4;
 const MAX_DEPTH: usize = 4;
+/// Bytes of everything before the tensors' data; vocabularies take some ten MiB.
+const MAX_HEADER: usize = 256 << 20;
+/// Elements of all metadata arrays together; an element takes more memory here than in the file.
+const MAX_ELEMENTS: u64 = 1 << 24;
+/// Metadata keys, and tensors.
+const MAX_ENTRIES: u64 = 1 << 20;
 
 /// A metadata value; arrays only where this program reads them.
 #[derive(Debug, Clone, PartialEq)]
@@ -39,7 +45,7 @@ pub(crate) struct GgufTensor {
 }
 
 /// Everything before a GGUF file's tensor data.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct GgufHeader {
     /// The file, as messages call it.
     pub(crate) file: String,
@@ -47,6 +53,8 @@ pub(crate) struct GgufHeader {
     pub(crate) metadata: BTreeMap<String, GgufValue>,
     /// Tensors by name.
     pub(crate) tensors: BTreeMap<String, GgufTensor>,
+    /// Metadata keys that were asked for.
+    read: Mutex<BTreeSet<String>>,
 }
 
 impl GgufHeader {
@@ -55,7 +63,13 @@ impl GgufHeader {
     /// # Errors
     /// When the bytes are not such a file, or the header does not fit into them.
     pub(crate) fn parse(file: &str, bytes: &[u8]) -> Result<Self> {
-        let mut cursor = Cursor { bytes, at: 0 };
+        refuse_other_formats(file, bytes)?;
+        // A file without content on the disk may be of any size.
+        let mut cursor = Cursor {
+            bytes: &bytes[..bytes.len().min(MAX_HEADER)],
+            at: 0,
+            elements: 0,
+        };
         cursor
             .header(file)
             .map_err(|problem| Error::model(file, format!("not a whole GGUF file: {problem}")))
@@ -65,9 +79,23 @@ impl GgufHeader {
         Error::model(&self.file, format!("metadata key {key} {problem}"))
     }
 
+    /// A metadata value, where there is one.
+    fn get(&self, key: &str) -> Option<&GgufValue> {
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        read.insert(key.to_owned());
+        self.metadata.get(key)
+    }
+
+    /// The metadata keys that nobody asked for.
+    pub(crate) fn unread(&self) -> Vec<&str> {
+        let read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let keys = self.metadata.keys().map(String::as_str);
+        keys.filter(|key| !read.contains(*key)).collect()
+    }
+
     /// A metadata text.
     pub(crate) fn text(&self, key: &str) -> Option<&str> {
-        match self.metadata.get(key) {
+        match self.get(key) {
             Some(GgufValue::Text(text)) => Some(text),
             _ => None,
         }
@@ -75,7 +103,7 @@ impl GgufHeader {
 
     /// A metadata switch.
     pub(crate) fn switch(&self, key: &str) -> Option<bool> {
-        match self.metadata.get(key) {
+        match self.get(key) {
             Some(GgufValue::Bool(value)) => Some(*value),
             _ => None,
         }
@@ -86,7 +114,7 @@ impl GgufHeader {
     /// # Errors
     /// When the key is there with anything else.
     pub(crate) fn size(&self, key: &str) -> Result<Option<usize>> {
-        let value = match self.metadata.get(key) {
+        let value = match self.get(key) {
             None => return Ok(None),
             Some(GgufValue::Integer(value)) => usize::try_from(*value).ok(),
             // One number per layer; a single number when all are equal.
@@ -119,7 +147,7 @@ impl GgufHeader {
     /// # Errors
     /// When the key is there with anything else.
     pub(crate) fn float(&self, key: &str) -> Result<Option<f64>> {
-        match self.metadata.get(key) {
+        match self.get(key) {
             None => Ok(None),
             Some(GgufValue::Float(value)) => Ok(Some(*value)),
             Some(GgufValue::Integer(value)) => Ok(Some(*value as f64)),
@@ -129,7 +157,7 @@ impl GgufHeader {
 
     /// A metadata list of texts, where there is one.
     pub(crate) fn texts(&self, key: &str) -> Option<&[String]> {
-        match self.metadata.get(key) {
+        match self.get(key) {
             Some(GgufValue::Texts(texts)) => Some(texts),
             _ => None,
         }
@@ -137,7 +165,7 @@ impl GgufHeader {
 
     /// A metadata list of numbers, where there is one.
     pub(crate) fn floats(&self, key: &str) -> Option<&[f32]> {
-        match self.metadata.get(key) {
+        match self.get(key) {
             Some(GgufValue::Floats(values)) => Some(values),
             _ => None,
         }
@@ -145,31 +173,73 @@ impl GgufHeader {
 
     /// A metadata list of whole numbers, where there is one.
     pub(crate) fn integers(&self, key: &str) -> Option<&[i64]> {
-        match self.metadata.get(key) {
+        match self.get(key) {
             Some(GgufValue::Integers(values)) => Some(values),
             _ => None,
         }
     }
 }
 
+/// Refuses files that are no GGUF, or of another version or order of bytes.
+fn refuse_other_formats(file: &str, bytes: &[u8]) -> Result<()> {
+    let fail = |problem: String| Err(Error::model(file, problem));
+    let Some((start, rest)) = bytes.split_first_chunk::<4>() else {
+        return fail(format!("not a GGUF file: it has {} bytes", bytes.len()));
+    };
+    match start {
+        b"GGUF" => {}
+        b"FUGG" => {
+            return fail("is a GGUF file in big-endian order, which is not supported".into());
+        }
+        b"ggml" | b"lmgg" | b"fmgg" | b"tjgg" | b"algg" => {
+            return fail(
+                "is a GGML file from before GGUF, which is not supported; convert the original model again".into(),
+            );
+        }
+        _ => return fail("not a GGUF file: it does not start with GGUF".into()),
+    }
+    let Some(version) = rest
+        .first_chunk()
+        .map(|version| u32::from_le_bytes(*version))
+    else {
+        return fail("not a whole GGUF file: it ends within its header".into());
+    };
+    match version {
+        2..=3 => Ok(()),
+        1 => fail(
+            "is a GGUF file of version 1; versions 2 and 3 are supported. Convert the original model again with a current \
+             llama.cpp"
+                .into(),
+        ),
+        _ if (1..=0xffff).contains(&version.swap_bytes()) => fail(format!(
+            "is a GGUF file in big-endian order (version {}), which is not supported; convert it with \
+             `gguf_convert_endian.py` of llama.cpp",
+            version.swap_bytes()
+        )),
+        _ => fail(format!("is a GGUF file of version {version}; versions 2 and 3 are supported")),
+    }
+}
+
 struct Cursor<'a> {
     bytes: &'a [u8],
     at: usize,
+    /// Elements of arrays so far.
+    elements: u64,
 }
 
 type Parsed<T> = std::result::Result<T, String>;
 
 impl<'a> Cursor<'a> {
     fn header(&mut self, file: &str) -> Parsed<GgufHeader> {
-        if self.take(4)? != MAGIC {
-            return Err("it does not start with GGUF".into());
-        }
-        let version = self.u32()?;
-        if !(2..=3).contains(&version) {
-            return Err(format!("version {version}; versions 2 and 3 are supported"));
-        }
+        // Magic and version.
+        self.take(8)?;
         let tensor_count = self.u64()?;
         let value_count = self.u64()?;
+        if tensor_count.max(value_count) > MAX_ENTRIES {
+            return Err(format!(
+                "it claims {tensor_count} tensors and {value_count} metadata keys"
+            ));
+        }
         let mut metadata = BTreeMap::new();
         for _ in 0..value_count {
             let key = self.text()?;
@@ -177,7 +247,9 @@ impl<'a> Cursor<'a> {
             let value = self
                 .value(kind)
                 .map_err(|problem| format!("metadata key {key:?}: {problem}"))?;
-            metadata.insert(key, value);
+            if metadata.insert(key.clone(), value).is_some() {
+                return Err(format!("metadata key {key:?} is there twice"));
+            }
         }
         let mut tensors = BTreeMap::new();
         for _ in 0..tensor_count {
@@ -220,6 +292,7 @@ impl<'a> Cursor<'a> {
             file: file.to_owned(),
             metadata,
             tensors,
+            read: Mutex::default(),
         })
     }
 
@@ -239,6 +312,10 @@ impl<'a> Cursor<'a> {
     }
 
     fn list(&mut self, kind: u32, count: u64, depth: usize) -> Parsed<GgufValue> {
+        self.elements = self.elements.saturating_add(count);
+        if self.elements > MAX_ELEMENTS {
+            return Err(format!("an array of {count} elements is too long"));
+        }
         match kind {
             8 => {
                 let mut texts = Vec::new();
@@ -334,7 +411,8 @@ impl<'a> Cursor<'a> {
             .and_then(|end| self.bytes.get(self.at..end))
             .ok_or_else(|| {
                 format!(
-                    "it ends within its header: {count} bytes wanted at {}, the file has {}",
+                    "it ends within its header, or the header is longer than {} MiB: {count} bytes wanted at {}, there are {}",
+                    MAX_HEADER >> 20,
                     self.at,
                     self.bytes.len()
                 )

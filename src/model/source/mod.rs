@@ -3,18 +3,22 @@
 //! Files are hostile: every size is checked against the file before anything is allocated, every tensor's shape
 //! against what the configuration says, and every value for being finite.
 
+pub(crate) mod absent;
+mod bus_error;
 mod bytes;
 mod element;
 mod folder;
 mod gguf;
 mod gguf_header;
+mod gguf_kinds;
+mod gguf_refusals;
 mod safetensors;
 mod singles;
 mod tensors;
 mod tracked;
 mod widen;
 
-pub(crate) use bytes::Bytes;
+pub(crate) use bytes::{Bytes, Seen};
 pub(crate) use folder::{EmbeddedFolder, Folder};
 pub(crate) use gguf::Gguf;
 pub(crate) use gguf_header::{GgufHeader, GgufValue};
@@ -56,6 +60,9 @@ pub(crate) trait TensorSource: Send + Sync {
     /// When the tensor is absent or its element type is unknown.
     fn read(&self, tensor: &str) -> Result<Values<f32>>;
 
+    /// Notes that the tensor has a place in the model, though it was not read.
+    fn touch(&self, _tensor: &str) {}
+
     /// Whether [`Self::rows`] can widen rows of the tensor apart from the others, and [`Self::read`] would copy them.
     fn rows_stay(&self, tensor: &str) -> bool;
 
@@ -67,6 +74,18 @@ pub(crate) trait TensorSource: Send + Sync {
     /// # Panics
     /// When there are no such rows.
     fn rows(&self, tensor: &str, rows: Range<usize>) -> Result<Vec<f32>>;
+
+    /// The weight files.
+    fn contents(&self) -> Vec<&Bytes>;
+
+    /// Refuses a tensor that [`Self::read`] would refuse, without reading it.
+    ///
+    /// # Errors
+    /// When the tensor is absent, its element type is unknown, or it reaches beyond its file.
+    fn refuse_unreadable(&self, tensor: &str) -> Result<()>;
+
+    /// The type of the tensor's elements as the format calls it, such as `BF16` or `Q4_K`.
+    fn element(&self, tensor: &str) -> Option<String>;
 
     /// Feeds the raw weight bytes to a hash.
     fn hash(&self, hasher: &mut blake3::Hasher);

@@ -9,13 +9,24 @@ use serde::Deserialize;
 use super::element::Element;
 use super::singles::singles;
 use super::widen::{CHUNK, widen};
-use super::{Bytes, Folder, Format, TensorSource};
+use super::{Bytes, Folder, Format, TensorSource, absent};
 use crate::error::{Error, Result};
-use crate::input::without_bom;
+use crate::input::{refuse_repeated_keys, without_bom};
 use crate::model::Values;
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
+/// Bytes of a header; the library refuses more.
+const LARGEST_HEADER: usize = 100_000_000;
+
+/// Parts of names that `torch.compile`, sharding and recomputation add, wherever they wrap a module.
+const WRAPPERS: [&str; 3] = [
+    "_orig_mod",
+    "_fsdp_wrapped_module",
+    "_checkpoint_wrapped_module",
+];
+/// What data-parallel training puts in front of every name.
+const PARALLEL: &str = "module.";
 
 /// The safetensors files of a folder.
 #[derive(Debug)]
@@ -49,36 +60,38 @@ impl SafetensorsFiles {
             tensors: BTreeMap::new(),
         };
         if let Some(bytes) = folder.get(SINGLE)? {
-            opened.add(folder.file(SINGLE), bytes, |_| true)?;
-            return Ok(opened);
+            opened.add(folder.file(SINGLE), bytes)?;
+            return opened.without_wrappers();
         }
-        let Some(index) = folder.get(INDEX)? else {
-            let mut problem = format!("there is neither {SINGLE} nor {INDEX} in it");
-            if folder.get("pytorch_model.bin")?.is_some() {
-                problem += "; convert pytorch_model.bin to safetensors";
-            }
-            return Err(Error::model(folder.label(), problem));
+        let Some(bytes) = folder.get(INDEX)? else {
+            return Err(absent::weights(folder));
         };
-        let index: Index = serde_json::from_slice(without_bom(&index)).map_err(|error| {
-            Error::model(folder.file(INDEX), format!("not a weight index: {error}"))
-        })?;
+        let malformed = |problem: String| {
+            Error::model(folder.file(INDEX), format!("not a weight index: {problem}"))
+        };
+        let bytes = without_bom(&bytes);
+        refuse_repeated_keys(bytes).map_err(malformed)?;
+        let index: Index =
+            serde_json::from_slice(bytes).map_err(|error| malformed(error.to_string()))?;
         let shards: BTreeSet<&String> = index.weight_map.values().collect();
+        let mut missing = Vec::new();
         for shard in shards {
-            let bytes = folder.get(shard)?.ok_or_else(|| {
-                let problem = format!("names the file {shard:?}, which is not in the folder");
-                Error::model(folder.file(INDEX), problem)
-            })?;
-            opened.add(folder.file(shard), bytes, |tensor| {
-                index.weight_map.get(tensor) == Some(shard)
-            })?;
+            match folder.get(shard)? {
+                Some(bytes) => opened.add(folder.file(shard), bytes)?,
+                None => missing.push(shard.as_str()),
+            }
+        }
+        if !missing.is_empty() {
+            return Err(absent::shards(folder, INDEX, &missing));
         }
         for (tensor, shard) in &index.weight_map {
-            if !opened.tensors.contains_key(tensor) {
+            let found = opened.tensors.get(tensor);
+            if found.is_none_or(|found| opened.files[found.file].0 != folder.file(shard)) {
                 let problem = format!("puts tensor {tensor} into {shard:?}, which lacks it");
                 return Err(Error::model(folder.file(INDEX), problem));
             }
         }
-        Ok(opened)
+        opened.without_wrappers()
     }
 
     /// Opens one file of a folder and checks its header.
@@ -90,19 +103,24 @@ impl SafetensorsFiles {
             files: Vec::new(),
             tensors: BTreeMap::new(),
         };
-        opened.add(folder.file(name), folder.require(name)?, |_| true)?;
+        opened.add(folder.file(name), folder.require(name)?)?;
         Ok(opened)
     }
 
-    fn add(&mut self, file: String, bytes: Bytes, wanted: impl Fn(&str) -> bool) -> Result<()> {
-        let views = SafeTensors::deserialize(&bytes).map_err(|error| {
-            let problem = format!(
-                "not a whole safetensors file ({} bytes): {error}",
-                bytes.len()
-            );
+    fn add(&mut self, file: String, bytes: Bytes) -> Result<()> {
+        let fail = |problem: String| {
+            let length = bytes.len();
+            let problem = format!("not a whole safetensors file ({length} bytes): {problem}");
             Error::model(&file, problem)
-        })?;
-        for (name, view) in views.iter().filter(|(name, _)| wanted(name)) {
+        };
+        // Of two entries of one name, the library takes the last.
+        refuse_repeated_keys(header(&bytes)).map_err(fail)?;
+        let views = SafeTensors::deserialize(&bytes).map_err(|error| fail(error.to_string()))?;
+        for (name, view) in views.iter() {
+            if let Some(other) = self.tensors.get(name) {
+                let problem = format!("tensor {name} is also in {}", self.files[other.file].0);
+                return Err(Error::model(&file, problem));
+            }
             let start = view.data().as_ptr().addr() - bytes.as_ptr().addr();
             let entry = Entry {
                 file: self.files.len(),
@@ -114,6 +132,40 @@ impl SafetensorsFiles {
         }
         self.files.push((file, bytes));
         Ok(())
+    }
+
+    /// The same tensors by the names that they have in the model alone: what wraps models in training writes itself into
+    /// names.
+    ///
+    /// # Errors
+    /// When two tensors have one name then.
+    fn without_wrappers(mut self) -> Result<Self> {
+        let wrapped = |name: &str| name.split('.').any(|part| WRAPPERS.contains(&part));
+        let parallel = self
+            .tensors
+            .keys()
+            .all(|name| name.starts_with(PARALLEL) || wrapped(name));
+        if !parallel && !self.tensors.keys().any(|name| wrapped(name)) {
+            return Ok(self);
+        }
+        for (name, entry) in std::mem::take(&mut self.tensors) {
+            let parts: Vec<&str> = name
+                .split('.')
+                .filter(|part| !WRAPPERS.contains(part))
+                .collect();
+            let joined = parts.join(".");
+            let plain = joined
+                .strip_prefix(PARALLEL)
+                .filter(|_| parallel)
+                .unwrap_or(&joined)
+                .to_owned();
+            let file = self.files[entry.file].0.clone();
+            if self.tensors.insert(plain.clone(), entry).is_some() {
+                let problem = format!("tensor {plain} is there twice, once as {name}");
+                return Err(Error::model(file, problem));
+            }
+        }
+        Ok(self)
     }
 
     /// Where a tensor is, and what its elements are.
@@ -136,6 +188,18 @@ impl SafetensorsFiles {
         };
         Ok((element, entry))
     }
+}
+
+/// The header of a file, as far as it is there.
+fn header(bytes: &[u8]) -> &[u8] {
+    let length = bytes
+        .first_chunk()
+        .map(|length| u64::from_le_bytes(*length));
+    let end = length
+        .and_then(|length| usize::try_from(length).ok())
+        .filter(|length| *length <= LARGEST_HEADER)
+        .map(|length| length + 8);
+    end.and_then(|end| bytes.get(8..end)).unwrap_or_default()
 }
 
 /// Widens whole elements.
@@ -195,6 +259,19 @@ impl TensorSource for SafetensorsFiles {
             element,
             &data[rows.start * width..rows.end * width],
         ))
+    }
+
+    fn contents(&self) -> Vec<&Bytes> {
+        self.files.iter().map(|(_, bytes)| bytes).collect()
+    }
+
+    fn refuse_unreadable(&self, tensor: &str) -> Result<()> {
+        self.entry(tensor).map(|_| ())
+    }
+
+    fn element(&self, tensor: &str) -> Option<String> {
+        let entry = self.tensors.get(tensor)?;
+        Some(format!("{:?}", entry.dtype))
     }
 
     fn hash(&self, hasher: &mut blake3::Hasher) {

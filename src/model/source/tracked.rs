@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use super::{Format, TensorSource};
+use super::{Bytes, Format, TensorSource};
 use crate::error::{Error, Result};
 use crate::model::Values;
 
@@ -77,6 +77,10 @@ impl TensorSource for Tracked<'_> {
         self.source.read(tensor)
     }
 
+    fn touch(&self, tensor: &str) {
+        self.note(tensor);
+    }
+
     fn rows_stay(&self, tensor: &str) -> bool {
         self.source.rows_stay(tensor)
     }
@@ -84,6 +88,18 @@ impl TensorSource for Tracked<'_> {
     fn rows(&self, tensor: &str, rows: Range<usize>) -> Result<Vec<f32>> {
         self.note(tensor);
         self.source.rows(tensor, rows)
+    }
+
+    fn contents(&self) -> Vec<&Bytes> {
+        self.source.contents()
+    }
+
+    fn refuse_unreadable(&self, tensor: &str) -> Result<()> {
+        self.source.refuse_unreadable(tensor)
+    }
+
+    fn element(&self, tensor: &str) -> Option<String> {
+        self.source.element(tensor)
     }
 
     fn hash(&self, hasher: &mut blake3::Hasher) {

@@ -210,6 +210,7 @@ impl EapGraph {
             model: ModelStamp {
                 name: format!("{} layers of {} heads", config.n_layers, config.n_heads),
                 hash: String::new(),
+                identity: None,
                 config,
             },
             task: "unknown task".into(),

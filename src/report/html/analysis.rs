@@ -22,8 +22,10 @@ pub struct PageStamp<'a> {
     pub spec: String,
     /// Its hash.
     pub spec_hash: String,
-    /// Name of the model.
-    pub model: &'a str,
+    /// The model.
+    pub model: String,
+    /// How its weights are stored.
+    pub weights: &'a str,
     /// Hash of its weights.
     pub model_hash: &'a str,
 }
@@ -73,7 +75,8 @@ pub fn analysis_html(stamp: &PageStamp<'_>, files: &BTreeMap<&'static str, Vec<u
             ("secateur", stamp.secateur.into()),
             ("spec", stamp.spec.clone()),
             ("hash of the spec", stamp.spec_hash.clone()),
-            ("model", stamp.model.into()),
+            ("model", stamp.model.clone()),
+            ("weights", stamp.weights.into()),
             ("hash of the model", stamp.model_hash.into()),
         ],
         script: None,

@@ -10,6 +10,7 @@ use crate::discover::Decision;
 use crate::error::Result;
 use crate::evaluate::{Evaluation, figure_doubts};
 use crate::graph::{Circuit, ComputationGraph};
+use crate::model::ModelIdentity;
 use crate::report::text::{Text, one_line, thousands};
 use crate::report::{CircuitFile, Exporter, Figure, FigureOptions, to_svg};
 
@@ -135,7 +136,8 @@ pub fn circuit_html(page: &CircuitPage<'_>, figure: &Figure) -> Result<String> {
             figures::of_file(&file.figures),
         )],
     });
-    let subtitle = [&file.task, &file.model.name, &file.method, &file.ablation];
+    let model = file.model.label();
+    let subtitle = [&file.task, &model, &file.method, &file.ablation];
     let subtitle = subtitle.map(|part| one_line(part)).join(" · ");
     let version = page
         .run
@@ -150,7 +152,8 @@ pub fn circuit_html(page: &CircuitPage<'_>, figure: &Figure) -> Result<String> {
             .chain([
                 ("spec", file.name.clone()),
                 ("hash of the spec", file.spec_hash.clone()),
-                ("model", file.model.name.clone()),
+                ("model", file.model.label()),
+                ("weights", weights(file.model.identity.as_ref())),
                 ("hash of the model", file.model.hash.clone()),
                 ("task", file.task.clone()),
                 ("hash of the data", file.data_hash.clone()),
@@ -162,6 +165,11 @@ pub fn circuit_html(page: &CircuitPage<'_>, figure: &Figure) -> Result<String> {
         script: Some((data, SCRIPT)),
     }
     .html())
+}
+
+/// How a model's weights are stored, where that is known.
+fn weights(identity: Option<&ModelIdentity>) -> String {
+    identity.map_or_else(|| "not known".into(), |identity| identity.weights.clone())
 }
 
 /// The controls, the drawing, and what stands in for them without a script.

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::{Check, MAX_BASELINES, MAX_BOOTSTRAP};
-use crate::analyze::{Analysis, Lens, Neurons, Residual, Sae};
+use crate::analyze::{Analysis, Lens, Neurons, Residual, Sae, Shared};
 use crate::error::SpecMistake;
-use crate::spec::position::KeyPath;
+use crate::spec::position::{KeyPath, has_key};
 use crate::spec::{AnalysisSpec, Precision};
 use crate::task::TaskSource;
 
@@ -57,6 +57,13 @@ pub(in crate::spec) fn analysis_mistakes(
     });
     check.at_most("random_baselines", spec.random_baselines, MAX_BASELINES);
     check.at_most("bootstrap", spec.bootstrap, MAX_BOOTSTRAP);
+    for key in Shared::ALL {
+        if has_key(text, key.key())
+            && let Some(problem) = spec.analysis.ignores(key, spec.task.is_some())
+        {
+            check.require(false, key.key(), || problem);
+        }
+    }
     if let Some(task) = spec.analysis.other_task() {
         check.task_at("analysis.Vector.add_to", task);
     }

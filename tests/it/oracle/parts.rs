@@ -79,8 +79,10 @@ pub(crate) fn rotate(config: &ModelConfig, layer: usize, x: &mut [f64], position
 pub(crate) fn sees(config: &ModelConfig, layer: usize, query: usize, key: usize) -> bool {
     let local = config.attention.local.as_ref();
     let local = local.filter(|local| local.layers.contains(&layer));
-    (config.attention.bidirectional || key <= query)
-        && local.is_none_or(|local| key + local.window > query)
+    if config.attention.bidirectional {
+        return local.is_none_or(|local| query.abs_diff(key) <= local.window);
+    }
+    key <= query && local.is_none_or(|local| key + local.window > query)
 }
 
 pub(crate) fn cap(cap: Option<f64>, value: f64) -> f64 {

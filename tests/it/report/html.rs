@@ -132,7 +132,8 @@ fn hostile_texts_stay_texts() {
         secateur: "0",
         spec: HOSTILE.into(),
         spec_hash: HOSTILE.into(),
-        model: HOSTILE,
+        model: HOSTILE.into(),
+        weights: HOSTILE,
         model_hash: HOSTILE,
     };
     let unit = serde_json::json!({"feature": 3, "density": 0.5, "mean": 1.0, "contexts":

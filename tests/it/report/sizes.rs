@@ -1,4 +1,4 @@
-//! Circuits of about 20, 200 and 2,000 edges, found in SmolLM2-135M: drawn in every format, each looked at as a picture
+//! Circuits of about 20, 200 and 2,000 edges, found in SmolLM2-135M-Instruct: drawn in every format, each looked at as a picture
 //! when its snapshot was taken.
 
 use std::collections::BTreeSet;

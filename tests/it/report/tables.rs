@@ -4,7 +4,7 @@ use secateur::discover::Decision;
 use secateur::evaluate::{Baseline, CurvePoint, Evaluation, Figures};
 use secateur::graph::Circuit;
 use secateur::report::{
-    Comparison, Provenance, REPORT_FORMAT, compare_csv, compare_latex, compare_markdown,
+    Comparison, Provenance, REPORT_FORMAT, Rows, compare_csv, compare_latex, compare_markdown,
     compare_text, curve_csv, edges_csv, report_json, trace_lines,
 };
 
@@ -78,20 +78,28 @@ fn the_report_has_the_same_keys_for_both_splits() {
         spec_hash: word("1e"),
         model: word("toy"),
         model_hash: word("0f"),
+        model_identity: None,
         task: word("Ioi(pairs: 4, seed: 0)"),
         data_hash: word("2d"),
         method: word("EapIg(steps: 5)"),
         ablation: word("Patch"),
         metric: word("LogitDiff"),
     };
-    let text = report_json(&evaluation, &provenance, &[word("tied scores at the cut")]).unwrap();
+    let rows = Rows::split([vec![0, 1, 3], vec![2]]);
+    let text = report_json(
+        &evaluation,
+        &rows,
+        &provenance,
+        &[word("tied scores at the cut")],
+    )
+    .unwrap();
     insta::assert_snapshot!(text);
     let value: serde_json::Value = serde_json::from_str(&text).unwrap();
     let keys = |value: &serde_json::Value| -> Vec<String> {
         value.as_object().unwrap().keys().cloned().collect()
     };
     let mut top = keys(&value);
-    top.retain(|key| key != "discovery" && key != "provenance");
+    top.retain(|key| !["discovery", "rows", "provenance"].contains(&&key[..]));
     assert_eq!(top, keys(&value["discovery"]));
 }
 

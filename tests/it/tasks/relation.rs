@@ -94,7 +94,7 @@ fn with_lines() -> Tokenizer {
         "post_processor": null, "decoder": {"type": "Fuse"},
         "model": {"type": "WordLevel", "vocab": ids, "unk_token": "<unk>"},
     });
-    Tokenizer::new(json.to_string().parse().unwrap(), Some(1), false)
+    Tokenizer::new(json.to_string().parse().unwrap(), Some(1), false).unwrap()
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn the_built_in_tokenizers_know_every_word_of_the_generators() {
             .join("circuits/models")
             .join(name);
         let json = fs_err::read_to_string(path.join("tokenizer.json")).unwrap();
-        let tokenizer = Tokenizer::new(json.parse().unwrap(), None, false);
+        let tokenizer = Tokenizer::new(json.parse().unwrap(), None, false).unwrap();
         let text = "The war lasted from the year 1732 to the year 17";
         let tokens = tokenizer.encode(text, PrependBos::Auto).unwrap();
         assert_eq!(decode(&tokenizer, &tokens[5..8]), [" year", " 17", "32"]);

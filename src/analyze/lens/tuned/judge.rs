@@ -4,10 +4,11 @@ use serde::Serialize;
 
 use super::maps::TunedLens;
 use crate::analyze::Effect;
-use crate::analyze::lens::seen::{Reader, kl};
+use crate::analyze::lens::seen::Reader;
 use crate::engine::{Looked, Place, Transformer};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
+use crate::metric::divergence;
 use crate::model::Real;
 
 /// Figures of a tuned lens on held-out text: KL divergences of the model's output, in nats a token, means over contexts.
@@ -15,6 +16,9 @@ use crate::model::Real;
 pub struct TunedFigures {
     /// Positions that it was fitted on; 0 where it comes from a file.
     pub fitted: usize,
+    /// Contexts that these are in.
+    #[serde(skip)]
+    pub contexts_fitted: usize,
     /// Positions that the figures are of.
     pub judged: usize,
     /// Contexts that these are in.
@@ -83,7 +87,7 @@ pub fn judge_lens<T: Real>(
             let divergences = finals
                 .iter()
                 .zip(&here)
-                .map(|(finals, here)| kl(finals, here));
+                .map(|(finals, here)| divergence(finals, here));
             Ok(divergences.sum::<f64>() / count as f64)
         };
         for ((means, stream), &place) in means.iter_mut().zip(&streams).zip(early) {
@@ -119,6 +123,7 @@ pub fn judge_lens<T: Real>(
         });
     Ok(TunedFigures {
         fitted: 0,
+        contexts_fitted: 0,
         judged,
         contexts: contexts.len(),
         places: places.collect(),

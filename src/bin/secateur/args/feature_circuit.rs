@@ -8,6 +8,9 @@ use super::{AskedArgs, BatchArgs};
 pub(crate) struct FeatureCircuitArgs {
     #[command(flatten)]
     pub(crate) asked: AskedArgs,
+    /// The measure of the behaviour.
+    #[arg(long, value_name = "METRIC", default_value = "LogitDiff")]
+    pub(crate) metric: String,
     /// A sparse autoencoder: a folder as `secateur sae` writes it, or 'Train(layer: 1, features: 256, text: ..)' with the
     /// keys of `Sae` in specs; may be given several times, for different representations.
     #[arg(long, value_name = "DICTIONARY", required = true)]

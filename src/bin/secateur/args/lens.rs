@@ -55,9 +55,9 @@ pub(crate) struct LensArgs {
     /// Layers whose map is then trained on the KL divergence, separated by commas.
     #[arg(long, value_name = "N,..", value_delimiter = ',', requires = "tune")]
     pub(crate) train: Vec<usize>,
-    /// Share of the text that only judges.
-    #[arg(long, value_name = "X", default_value_t = 0.1)]
-    pub(crate) held_out: f64,
+    /// Share of the text that only judges [default: 0.1].
+    #[arg(long, value_name = "X", requires = "tune")]
+    pub(crate) held_out: Option<f64>,
     /// Name of the spec [default: lens- and the kind of task].
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,

@@ -51,10 +51,10 @@ pub(crate) struct PatchscopeArgs {
     /// Tokens that are written.
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) tokens: usize,
-    /// Share of the prompts that only judge.
-    #[arg(long, value_name = "X", default_value_t = 0.5)]
-    pub(crate) held_out: f64,
-    /// Name of the spec [default: patchscope].
+    /// Share of the prompts of the task that only judge [default: 0.5].
+    #[arg(long, value_name = "X", requires = "task")]
+    pub(crate) held_out: Option<f64>,
+    /// Name of the spec.
     #[arg(long, value_name = "NAME", default_value = "patchscope")]
     pub(crate) name: String,
     #[command(flatten)]

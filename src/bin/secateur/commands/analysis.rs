@@ -43,7 +43,9 @@ pub(crate) fn lens(args: &LensArgs, quiet: bool) -> Result<u8> {
         without_task: "texts",
         name: args.name.as_deref(),
     };
-    let question = format!("held_out: {:?}, analysis: Lens({question})", args.held_out);
+    let held_out = args.held_out.or(args.tune.then_some(0.1));
+    let held_out = held_out.map_or_else(String::new, |share| format!("held_out: {share:?}, "));
+    let question = format!("{held_out}analysis: Lens({question})");
     looked.run(&question, &args.batch, quiet)
 }
 
@@ -174,7 +176,8 @@ pub(crate) fn feature_circuit(args: &FeatureCircuitArgs, quiet: bool) -> Result<
         args.ablation,
         args.edges
     );
-    ask("features", &args.asked, &question, &args.batch, quiet)
+    let asked = (&args.asked, Some(&args.metric[..]));
+    ask("features", asked, &question, &args.batch, quiet)
 }
 
 /// `secateur vector`.
@@ -187,22 +190,24 @@ pub(crate) fn vector(args: &VectorArgs, quiet: bool) -> Result<u8> {
         "Vector(from: {}, layers: {:?}, strengths: {:?}, add_at: {}, says: {:?}, samples: {}, tokens: {}{add_to}{text})",
         args.from, args.layers, args.strengths, args.add_at, args.says, args.samples, args.tokens
     );
-    ask("vector", &args.asked, &question, &args.batch, quiet)
+    let asked = (&args.asked, Some(&args.metric[..]));
+    ask("vector", asked, &question, &args.batch, quiet)
 }
 
-/// Runs the spec of a question about a task.
+/// Runs the spec of a question about a task, with a metric where the question has one.
 pub(super) fn ask(
     kind: &str,
-    asked: &AskedArgs,
+    (asked, metric): (&AskedArgs, Option<&str>),
     question: &str,
     batch: &BatchArgs,
     quiet: bool,
 ) -> Result<u8> {
     let name = asked.name.clone();
     let name = name.unwrap_or_else(|| format!("{kind}-{}", kind_of(&asked.task)));
+    let metric = metric.map_or_else(String::new, |metric| format!("metric: {metric}, "));
     let text = format!(
-        "(format: 1, name: {name:?}, models: [{:?}], task: {}, metric: {}, held_out: {:?}, analysis: {question})",
-        asked.model, asked.task, asked.metric, asked.held_out
+        "(format: 1, name: {name:?}, models: [{:?}], task: {}, {metric}held_out: {:?}, analysis: {question})",
+        asked.model, asked.task, asked.held_out
     );
     run_text(&text, batch, quiet)
 }
@@ -230,6 +235,9 @@ pub(crate) fn sae(args: &SaeArgs, quiet: bool) -> Result<u8> {
     let task = args.task.as_ref().map_or_else(String::new, |task| {
         format!("task: {task}, metric: {}, ", args.metric)
     });
+    let judges = args.load.is_none() || args.task.is_some();
+    let held_out = args.held_out.or(judges.then_some(held_out));
+    let held_out = held_out.map_or_else(String::new, |share| format!("held_out: {share:?}, "));
     let effects = args.task.as_ref().map_or_else(String::new, |_| {
         format!(
             ", effects: (top: {}, changes: {}, at: {}, strength: {:?})",
@@ -242,12 +250,9 @@ pub(crate) fn sae(args: &SaeArgs, quiet: bool) -> Result<u8> {
         .filter_map(|(key, value)| Some(format!("{key}: {}, ", value?)))
         .collect();
     let text = format!(
-        "(format: 1, name: {name:?}, models: [{:?}], {task}held_out: {:?}, analysis: Sae({origin}, text: {text}, {lengths}\
+        "(format: 1, name: {name:?}, models: [{:?}], {task}{held_out}analysis: Sae({origin}, text: {text}, {lengths}\
          seed: {}, prompts: {:?}{effects}))",
-        args.model,
-        args.held_out.unwrap_or(held_out),
-        args.seed,
-        args.prompt
+        args.model, args.seed, args.prompt
     );
     run_text(&text, &args.batch_args, quiet)
 }
@@ -307,7 +312,8 @@ pub(super) fn run_text(text: &str, batch: &BatchArgs, quiet: bool) -> Result<u8>
     let reports = run_jobs(&[spec], 1, batch, quiet)?;
     let shown = reports.iter().filter(|it| !quiet && it.result.is_ok());
     for report in shown {
-        let text = fs_err::read_to_string(report.job.folder.join("report.txt"))?;
+        let text =
+            secateur::input::read_text(&report.job.folder.join("report.txt"), 1 << 30, "a report")?;
         output::text(&text)?;
     }
     Ok(exit_code([], &reports, batch.strict))

@@ -14,5 +14,5 @@ pub(crate) fn edit(args: &EditArgs, quiet: bool) -> Result<u8> {
         "Edit(vector: {}, scale: {}, at: {}, layers: {:?}, together: {}, strengths: {:?}, listed: {}{text})",
         args.vector, args.scale, args.at, args.layers, args.together, args.strengths, args.listed
     );
-    ask("edit", &args.asked, &question, &args.batch, quiet)
+    ask("edit", (&args.asked, None), &question, &args.batch, quiet)
 }

@@ -1,10 +1,10 @@
-//! `secateur inspect`: the shape of a model and the size of its graph.
+//! `secateur inspect`: what a model is, its shape and the size of its graph.
 
 use std::path::Path;
 
 use secateur::graph::{ComputationGraph, Granularity, KeyValue, NeuronNodes};
 use secateur::model::ModelConfig;
-use secateur::model::read_header;
+use secateur::model::{load_model_within, read_header};
 use secateur::report::thousands;
 use secateur::{Result, visible};
 use serde_json::{Value, json};
@@ -14,8 +14,17 @@ use crate::output;
 
 pub(crate) fn inspect(args: &InspectArgs) -> Result<u8> {
     let header = read_header(&args.model, Path::new("."))?;
-    let config = &header.config;
+    // Read as jobs read it, so that what they would refuse is refused here. With hardly any room, blocks are checked and not
+    // kept.
+    let model = load_model_within(&args.model, Path::new("."), Some(1))?;
+    output::warnings(&model.warnings);
+    let (config, identity) = (&header.config, &model.identity);
     let facts = [
+        ("name", json!(identity.name())),
+        ("name_in_file", json!(identity.own_name)),
+        ("tuning", json!(identity.tuning)),
+        ("weights", json!(identity.weights)),
+        ("hash", json!(model.hash)),
         ("family", json!(config.family)),
         ("n_layers", json!(config.n_layers)),
         ("n_heads", json!(config.n_heads)),
@@ -35,13 +44,15 @@ pub(crate) fn inspect(args: &InspectArgs) -> Result<u8> {
     } else {
         let line = |(key, value): &(&str, Value)| {
             let shown = match (value.as_str(), value.as_u64()) {
+                (Some(hash), _) if *key == "hash" => hash[..16].to_owned(),
                 (Some(word), _) => word.to_owned(),
                 (_, Some(number)) => thousands(number as usize),
                 _ => value.to_string(),
             };
             visible(&format!("{key:<15} {shown}\n")).into_owned()
         };
-        facts.iter().map(line).collect()
+        let known = facts.iter().filter(|(_, value)| !value.is_null());
+        known.map(line).collect()
     };
     output::data(text.as_bytes())?;
     Ok(0)

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use safetensors::tensor::{Dtype, TensorView, serialize};
+use secateur::input;
 use secateur::model::load_model_within;
 use secateur::run::{last_logits, write_file};
 use secateur::{Error, Result};
@@ -10,12 +11,17 @@ use secateur::{Error, Result};
 use crate::args::LogitsArgs;
 use crate::output;
 
+/// Bytes of the file with the rows.
+const LARGEST_ROWS: u64 = 1 << 30;
+
 pub(crate) fn logits(args: &LogitsArgs) -> Result<u8> {
     let rows = read_rows(&args.tokens)?;
     let memory = args.memory.bytes().map(|bytes| bytes as usize);
     let model = load_model_within(&args.added.to(&args.model), Path::new("."), memory)?;
     output::warnings(&model.warnings);
-    let logits = last_logits(&model, &rows)?;
+    let logits = last_logits(&model, &rows);
+    model.check_unchanged()?;
+    let logits = logits?;
     let width = model.config().d_out();
     let bytes: Vec<u8> = logits
         .iter()
@@ -33,10 +39,8 @@ pub(crate) fn logits(args: &LogitsArgs) -> Result<u8> {
 /// A list of token ids per line; empty lines are skipped.
 fn read_rows(path: &Path) -> Result<Vec<Vec<u32>>> {
     let name = path.display().to_string();
-    let text =
-        String::from_utf8(fs_err::read(path)?).map_err(|_| Error::data(&name, "not UTF-8 text"))?;
+    let text = input::read_text(path, LARGEST_ROWS, "a list of token rows")?;
     let mut rows = Vec::new();
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     for (index, line) in text.lines().enumerate() {
         if line.trim().is_empty() {
             continue;

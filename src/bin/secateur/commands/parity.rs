@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use secateur::input;
 use secateur::model::load_model_within;
 use secateur::run::{Difference, Golden, Parity, parity as compare};
 use secateur::{Error, Result};
@@ -14,6 +15,9 @@ use secateur::report::table;
 /// Exit code where the two do not agree: a target that was not reached.
 const DISAGREE: u8 = 4;
 
+/// Bytes of a dump of activations.
+const LARGEST_GOLDEN: u64 = 16 << 30;
+
 pub(crate) fn parity(args: &ParityArgs) -> Result<u8> {
     if !(args.tolerance.is_finite() && args.tolerance >= 0.0) {
         let problem = format!(
@@ -24,12 +28,14 @@ pub(crate) fn parity(args: &ParityArgs) -> Result<u8> {
     }
     let golden = Golden::parse(
         &args.golden.display().to_string(),
-        &fs_err::read(&args.golden)?,
+        &input::read(&args.golden, LARGEST_GOLDEN, "a dump of activations")?,
     )?;
     let memory = args.memory.bytes().map(|bytes| bytes as usize);
     let model = load_model_within(&args.added.to(&args.model), Path::new("."), memory)?;
     output::warnings(&model.warnings);
-    let found = compare(&model.weights, &golden, args.tolerance)?;
+    let found = compare(&model.weights, &golden, args.tolerance);
+    model.check_unchanged()?;
+    let found = found?;
     let text = if args.json {
         json_text(&found, args.tolerance)
     } else {

@@ -9,7 +9,10 @@ use crate::args::PatchscopeArgs;
 /// Runs the command.
 pub(crate) fn patchscope(args: &PatchscopeArgs, quiet: bool) -> Result<u8> {
     let task = args.task.as_ref();
-    let task = task.map_or_else(String::new, |task| format!("task: {task}, "));
+    let held_out = args.held_out.unwrap_or(0.5);
+    let task = task.map_or_else(String::new, |task| {
+        format!("task: {task}, held_out: {held_out:?}, ")
+    });
     let word = args.placeholder.as_ref();
     let word = word.map_or_else(String::new, |word| format!(", placeholder: {word:?}"));
     let mapping = match (&args.ridge, &args.tuned) {
@@ -20,11 +23,10 @@ pub(crate) fn patchscope(args: &PatchscopeArgs, quiet: bool) -> Result<u8> {
     let placed = args.at_layer;
     let placed = placed.map_or_else(String::new, |layer| format!(", placed: Layer({layer})"));
     let text = format!(
-        "(format: 1, name: {:?}, models: [{:?}], {task}held_out: {:?}, analysis: Patchscope(prompt: {}{word}, back: {}, \
+        "(format: 1, name: {:?}, models: [{:?}], {task}analysis: Patchscope(prompt: {}{word}, back: {}, \
          source_layers: {:?}, target_layers: {:?}{mapping}, wanted: {}, texts: {:?}, samples: {}{placed}, tokens: {}))",
         args.name,
         args.model,
-        args.held_out,
         args.prompt,
         args.back,
         args.source_layers,

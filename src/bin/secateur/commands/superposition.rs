@@ -85,6 +85,6 @@ fn row(found: &Recovery) -> Vec<String> {
         decimals(found.random),
         format!("{:.0} %", 100.0 * found.found),
         format!("{:.2}", found.l0),
-        decimals(found.variance_explained),
+        found.variance_explained.map_or_else(String::new, decimals),
     ]
 }

@@ -11,5 +11,5 @@ pub(crate) fn trace(args: &TraceArgs, quiet: bool) -> Result<u8> {
         "Tracing(noise: {:?}, samples: {}, seed: {}, layers: {:?}, window: {})",
         args.noise, args.samples, args.seed, args.layers, args.window
     );
-    ask("trace", &args.asked, &question, &args.batch, quiet)
+    ask("trace", (&args.asked, None), &question, &args.batch, quiet)
 }

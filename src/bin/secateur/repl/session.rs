@@ -170,7 +170,13 @@ impl Session {
             None
         } else {
             let (reference, base) = (&state.reference, Path::new("."));
-            Some(load_model_within(reference, base, self.memory)?)
+            let model = load_model_within(reference, base, self.memory)?;
+            if !self.quiet {
+                let known = &self.model.warnings;
+                let new = model.warnings.iter().filter(|it| !known.contains(it));
+                output::warnings(&new.cloned().collect::<Vec<_>>());
+            }
+            Some(model)
         };
         let left = std::mem::replace(&mut self.state, state);
         let model = model.map(|model| std::mem::replace(&mut self.model, model));
@@ -224,7 +230,9 @@ impl Session {
 
     fn show(&self, question: &Prompt) -> Result<()> {
         let spec = self.spec(question)?;
-        let report = self.ask(question, &spec)?;
+        let report = self.ask(question, &spec);
+        self.model.check_unchanged()?;
+        let report = report?;
         if !self.quiet {
             output::message(&visible(&format!("as a spec file: {spec}")));
         }

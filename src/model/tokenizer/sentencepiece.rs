@@ -91,17 +91,23 @@ impl SentencePiece {
         if text.is_empty() {
             return Vec::new();
         }
-        let mut text = spaced(text);
-        if first && self.space_prefix && self.whole_at(&text).is_none() {
-            text.insert(0, SPACE);
-        }
+        let text = spaced(text);
         let mut tokens = Vec::new();
         // Where the characters to be joined begin.
         let mut from = 0;
         let mut at = 0;
+        // What stands behind a whole token begins anew, as in llama.cpp and in tokenizer.json files of such models.
+        let stretch = |from: usize, at: usize, tokens: &mut Vec<u32>| {
+            let stretch = &text[from..at];
+            if self.space_prefix && !stretch.is_empty() && (first || from > 0) {
+                self.join(&format!("{SPACE}{stretch}"), tokens);
+            } else {
+                self.join(stretch, tokens);
+            }
+        };
         while at < text.len() {
             if let Some((length, id)) = self.whole_at(&text[at..]) {
-                self.join(&text[from..at], &mut tokens);
+                stretch(from, at, &mut tokens);
                 tokens.push(id);
                 at += length;
                 from = at;
@@ -109,7 +115,7 @@ impl SentencePiece {
                 at += text[at..].chars().next().map_or(1, char::len_utf8);
             }
         }
-        self.join(&text[from..], &mut tokens);
+        stretch(from, text.len(), &mut tokens);
         tokens
     }
 
@@ -330,10 +336,11 @@ mod tests {
     }
 
     #[test]
-    fn a_space_goes_in_front_of_the_first_text_only() {
+    fn a_space_goes_in_front_of_a_text_and_of_what_follows_a_whole_token() {
         let prefixed = vocabulary(true);
         assert_eq!(prefixed.encode("a", true), [7]);
         assert_eq!(prefixed.encode("a", false), [3]);
-        assert_eq!(prefixed.encode("<s>a", true), [1, 3]);
+        assert_eq!(prefixed.encode("<s>a", true), [1, 7]);
+        assert_eq!(prefixed.encode("a<s><s>a", false), [3, 1, 1, 7]);
     }
 }

@@ -2,10 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::Tokenizer;
+use super::library::Library;
 use super::sentencepiece::{Kind, SentencePiece};
-use super::source::{GgufHeader, GgufValue};
+use super::settings::left_out;
+use super::{Found, Inner, Tokenizer};
 use crate::error::{Error, Result};
+use crate::model::source::{GgufHeader, GgufValue};
 
 const MODEL: &str = "tokenizer.ggml.model";
 const PRE: &str = "tokenizer.ggml.pre";
@@ -16,6 +18,10 @@ const SCORES: &str = "tokenizer.ggml.scores";
 const BOS: &str = "tokenizer.ggml.bos_token_id";
 const EOS: &str = "tokenizer.ggml.eos_token_id";
 const ADD_BOS: &str = "tokenizer.ggml.add_bos_token";
+const ADD_EOS: &str = "tokenizer.ggml.add_eos_token";
+const UNK: &str = "tokenizer.ggml.unknown_token_id";
+const SPACE_PREFIX: &str = "tokenizer.ggml.add_space_prefix";
+const EXTRA_SPACES: &str = "tokenizer.ggml.remove_extra_whitespaces";
 
 /// Token types of the file format.
 const UNKNOWN: i64 = 2;
@@ -33,19 +39,97 @@ struct Cut {
     adds_bos: bool,
 }
 
+/// Keys that have no bearing on how a text becomes tokens here: other tokens by their parts, what chats look like.
+const HARMLESS: [&str; 21] = [
+    "tokenizer.ggml.token_type_count",
+    "tokenizer.ggml.eot_token_id",
+    "tokenizer.ggml.eom_token_id",
+    "tokenizer.ggml.eog_token_ids",
+    "tokenizer.ggml.seperator_token_id",
+    "tokenizer.ggml.separator_token_id",
+    "tokenizer.ggml.padding_token_id",
+    "tokenizer.ggml.cls_token_id",
+    "tokenizer.ggml.mask_token_id",
+    "tokenizer.ggml.prefix_token_id",
+    "tokenizer.ggml.suffix_token_id",
+    "tokenizer.ggml.middle_token_id",
+    "tokenizer.ggml.fim_pre_token_id",
+    "tokenizer.ggml.fim_suf_token_id",
+    "tokenizer.ggml.fim_mid_token_id",
+    "tokenizer.ggml.fim_pad_token_id",
+    "tokenizer.ggml.fim_rep_token_id",
+    "tokenizer.ggml.fim_sep_token_id",
+    "tokenizer.ggml.suppress_tokens",
+    "tokenizer.huggingface.json",
+    "tokenizer.chat_templates",
+];
+/// Keys that are read.
+const READ: [&str; 13] = [
+    MODEL,
+    PRE,
+    TOKENS,
+    MERGES,
+    TOKEN_TYPE,
+    SCORES,
+    BOS,
+    EOS,
+    ADD_BOS,
+    ADD_EOS,
+    UNK,
+    SPACE_PREFIX,
+    EXTRA_SPACES,
+];
+
 /// The tokenizer of a GGUF file, or why there is none.
-///
-/// # Errors
-/// When the metadata of a supported kind is malformed.
-pub(super) fn read(header: &GgufHeader) -> Result<std::result::Result<Tokenizer, String>> {
-    match header.text(MODEL) {
+pub(in crate::model) fn read(header: &GgufHeader) -> Found {
+    let found = match header.text(MODEL) {
         Some("gpt2") => byte_pairs(header),
-        Some("llama") => sentencepiece(header).map(Ok),
-        Some(kind) => Ok(Err(format!(
-            "its tokenizer is of the kind {kind:?}; gpt2 (byte-level BPE) and llama (SentencePiece) are supported"
-        ))),
-        None => Ok(Err(format!("there is no tokenizer in {}", header.file))),
+        Some("llama") => sentencepiece(header),
+        Some(kind) => Err(Error::model(
+            &header.file,
+            format!(
+                "its tokenizer is of the kind {kind:?}; gpt2 (byte-level BPE) and llama (SentencePiece) are supported"
+            ),
+        )),
+        None => return Found::none(format!("there is no tokenizer in {}", header.file)),
+    };
+    match found {
+        Ok(tokenizer) => Found {
+            tokenizer: Ok(tokenizer),
+            warnings: warnings(header),
+        },
+        Err(Error::Model { model, problem }) => Found::unusable(format!("{model}: {problem}")),
+        Err(error) => Found::unusable(error.to_string()),
     }
+}
+
+/// What the metadata asks for that is not done.
+fn warnings(header: &GgufHeader) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if header.switch(ADD_EOS) == Some(true) {
+        warnings.push(left_out(&format!("metadata key {ADD_EOS} is true")));
+    }
+    let byte_pairs = header.text(MODEL) == Some("gpt2");
+    for key in [SPACE_PREFIX, EXTRA_SPACES] {
+        if byte_pairs && header.switch(key) == Some(true) {
+            warnings.push(format!(
+                "metadata key {key} is true, which is not done for byte-level BPE, as llama.cpp does not do it either"
+            ));
+        }
+    }
+    for (key, value) in &header.metadata {
+        let known = READ.contains(&key.as_str())
+            || HARMLESS.contains(&key.as_str())
+            || key.starts_with("tokenizer.chat_template");
+        // A switch that is off asks for nothing.
+        let off = matches!(value, GgufValue::Bool(false));
+        if key.starts_with("tokenizer.") && !known && !off {
+            warnings.push(format!(
+                "metadata key {key} is not known and not followed: tokens may differ from those of other programs"
+            ));
+        }
+    }
+    warnings
 }
 
 fn missing(header: &GgufHeader, key: &str) -> Error {
@@ -75,7 +159,7 @@ fn sentencepiece(header: &GgufHeader) -> Result<Tokenizer> {
     if scores.len() != pieces.len() || types.len() != pieces.len() {
         return Err(fail("has another number of scores or types than of tokens"));
     }
-    if header.switch("tokenizer.ggml.remove_extra_whitespaces") == Some(true)
+    if header.switch(EXTRA_SPACES) == Some(true)
         || header
             .metadata
             .contains_key("tokenizer.ggml.precompiled_charsmap")
@@ -90,8 +174,8 @@ fn sentencepiece(header: &GgufHeader) -> Result<Tokenizer> {
         BYTE => Kind::Byte,
         _ => Kind::Normal,
     };
-    let unknown = token(header, "tokenizer.ggml.unknown_token_id", pieces.len());
-    let space_prefix = header.switch("tokenizer.ggml.add_space_prefix");
+    let unknown = token(header, UNK, pieces.len());
+    let space_prefix = header.switch(SPACE_PREFIX);
     let inner = SentencePiece::new(
         pieces.to_vec(),
         types.iter().map(kind).collect(),
@@ -102,16 +186,18 @@ fn sentencepiece(header: &GgufHeader) -> Result<Tokenizer> {
     let bos = token(header, BOS, pieces.len());
     let adds_bos = header.switch(ADD_BOS).unwrap_or(true) && bos.is_some();
     let eos = token(header, EOS, pieces.len());
-    Ok(Tokenizer::sentencepiece(inner, bos, adds_bos).ending_with(eos))
+    let inner = Inner::SentencePiece(Box::new(inner));
+    Ok(Tokenizer::of(inner, bos.into_iter().collect(), adds_bos).ending_with(eos))
 }
 
 /// Byte-level BPE.
-fn byte_pairs(header: &GgufHeader) -> Result<std::result::Result<Tokenizer, String>> {
+fn byte_pairs(header: &GgufHeader) -> Result<Tokenizer> {
     let pre = header.text(PRE).unwrap_or("default");
     let Some(cut) = cut(pre) else {
-        return Ok(Err(format!(
+        let problem = format!(
             "its tokenizer cuts text as {pre:?} does; supported: default, gpt-2, smollm, llama-bpe, qwen2"
-        )));
+        );
+        return Err(Error::model(&header.file, problem));
     };
     let tokens = header
         .texts(TOKENS)
@@ -131,15 +217,16 @@ fn byte_pairs(header: &GgufHeader) -> Result<std::result::Result<Tokenizer, Stri
             "merges": pairs(header, merges)?,
         },
     });
-    let inner = tokenizers::Tokenizer::from_bytes(json.to_string()).map_err(|error| {
-        let problem = format!("its tokenizer is malformed: {error}");
+    let json = json.as_object().cloned().unwrap_or_default();
+    let (inner, _) = Library::from_json(json).map_err(|problem| {
+        let problem = format!("its tokenizer is malformed: {problem}");
         Error::model(&header.file, problem)
     })?;
     let bos = token(header, BOS, tokens.len());
     let adds_bos = header.switch(ADD_BOS).unwrap_or(cut.adds_bos);
     let eos = token(header, EOS, tokens.len());
-    let tokenizer = Tokenizer::new(inner, bos, adds_bos && bos.is_some());
-    Ok(Ok(tokenizer.ending_with(eos)))
+    let front = bos.into_iter().collect();
+    Ok(Tokenizer::of(Inner::Library(inner), front, adds_bos).ending_with(eos))
 }
 
 /// Tokens that text is searched for before it is cut.

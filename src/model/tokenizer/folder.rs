@@ -1,73 +1,77 @@
 //! Tokenizers of model folders: tokenizer.json, and the beginning-of-sequence rule beside it.
 
-use serde::Deserialize;
 use serde_json::Value;
 
-use super::Tokenizer;
-use super::source::Folder;
-use crate::error::{Error, Result};
+use super::library::Library;
+use super::settings::Settings;
+use super::{Found, Inner, Tokenizer};
+use crate::input::{self, without_bom};
+use crate::model::source::Folder;
 
 const TOKENIZER: &str = "tokenizer.json";
-const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
+/// Largest tokenizer.json, in bytes: the largest vocabularies take some 35 MB.
+const LARGEST: usize = 100 << 20;
 
-#[derive(Default, Deserialize)]
-struct ConfigIds {
-    bos_token_id: Option<Value>,
-    eos_token_id: Option<Value>,
+/// The tokenizer of a folder, or why there is none; `config` is the folder's config.json.
+pub(in crate::model) fn read(folder: &Folder, config: &[u8]) -> Found {
+    let json = match folder.get(TOKENIZER) {
+        Ok(Some(json)) => json,
+        Ok(None) => {
+            return Found::none(format!("there is no {TOKENIZER} in {}", folder.label()));
+        }
+        Err(error) => return Found::unusable(error.to_string()),
+    };
+    let mut warnings = Vec::new();
+    match tokenizer(&json, (folder, config), &mut warnings) {
+        Ok(tokenizer) => Found {
+            tokenizer: Ok(tokenizer),
+            warnings,
+        },
+        Err(reason) => Found::unusable(reason),
+    }
 }
 
-#[derive(Default, Deserialize)]
-struct TokenizerConfig {
-    add_bos_token: Option<bool>,
-    bos_token: Option<Value>,
-}
-
-/// The tokenizer of a folder, or why there is none.
+/// The tokenizer in a tokenizer.json.
 ///
 /// # Errors
-/// When there is one that cannot be read.
-pub(super) fn read(
-    folder: &Folder,
-    config: &[u8],
-) -> Result<std::result::Result<Tokenizer, String>> {
-    let Some(json) = folder.get(TOKENIZER)? else {
-        return Ok(Err(format!(
-            "there is no {TOKENIZER} in {}",
-            folder.label()
-        )));
+/// Why it cannot be used, with the file at fault.
+fn tokenizer(
+    json: &[u8],
+    (folder, config): (&Folder, &[u8]),
+    warnings: &mut Vec<String>,
+) -> Result<Tokenizer, String> {
+    let broken = |problem: String| format!("{}: {problem}", folder.file(TOKENIZER));
+    if json.len() > LARGEST {
+        return Err(broken(
+            "larger than 100 MiB: this is not a tokenizer".into(),
+        ));
+    }
+    let mut file = match serde_json::from_slice(without_bom(json)) {
+        Ok(Value::Object(file)) => file,
+        Ok(_) => return Err(broken("not a tokenizer: it is not a JSON object".into())),
+        Err(error) => return Err(broken(format!("not a tokenizer: {error}"))),
     };
-    let broken =
-        |error: &dyn std::fmt::Display| Error::model(folder.file(TOKENIZER), error.to_string());
-    let inner = tokenizers::Tokenizer::from_bytes(&*json)
-        .map_err(|error| broken(&format!("not a tokenizer: {error}")))?;
-    let ids: ConfigIds = serde_json::from_slice(config).unwrap_or_default();
-    let rule: TokenizerConfig = match folder.get(TOKENIZER_CONFIG)? {
-        Some(json) => serde_json::from_slice(&json).map_err(|error| {
-            let problem = format!("not a tokenizer configuration: {error}");
-            Error::model(folder.file(TOKENIZER_CONFIG), problem)
-        })?,
-        None => TokenizerConfig::default(),
+    let settings = Settings::read(folder, config).map_err(|error| error.to_string())?;
+    settings.add_tokens(&mut file);
+    warnings.extend(settings.set_prefix_space(&mut file));
+    let (inner, around) = Library::from_json(file)
+        .map_err(|problem| broken(format!("not a tokenizer that can be used: {problem}")))?;
+    warnings.extend(settings.misplaced(|token| inner.id(token)));
+    let config: Value = input::json(config).unwrap_or_default();
+    let eos = first_id(&config["eos_token_id"]);
+    let named = settings.bos().and_then(|token| inner.id(token));
+    let known = named.or_else(|| first_id(&config["bos_token_id"]));
+    let (adds, warning) = settings.adds_bos(!around.front.is_empty());
+    warnings.extend(warning);
+    let shown = |&token: &u32| format!("{:?} (token {token})", inner.text(&[token]));
+    let back: Vec<String> = around.back.iter().map(shown).collect();
+    warnings.extend(settings.appends(&back));
+    let front = if around.front.is_empty() {
+        known.into_iter().collect()
+    } else {
+        around.front
     };
-    let eos = ids.eos_token_id.as_ref().and_then(first_id);
-    let named = rule.bos_token.as_ref().and_then(|token| {
-        // Either the text, or an object with the text in it.
-        let text = token.as_str().or_else(|| token.get("content")?.as_str())?;
-        inner.token_to_id(text)
-    });
-    let known = named.or_else(|| ids.bos_token_id.as_ref().and_then(first_id));
-    // What the tokenizer's own post-processor puts around nothing.
-    let around = inner
-        .encode("", true)
-        .map_err(|error| broken(&format!("cannot encode an empty text: {error}")))?;
-    let first = around.get_ids().first().copied();
-    let put = first.filter(|id| Some(*id) == known || Some(*id) != eos);
-    let adds_bos = match rule.add_bos_token {
-        Some(adds) => adds && (put.is_some() || known.is_some()),
-        None => put.is_some(),
-    };
-    Ok(Ok(
-        Tokenizer::new(inner, put.or(known), adds_bos).ending_with(eos)
-    ))
+    Ok(Tokenizer::of(Inner::Library(inner), front, adds).ending_with(eos))
 }
 
 /// A token id, or the first of a list.
@@ -103,12 +107,15 @@ mod tests {
         });
         fs_err::write(folder.path().join(TOKENIZER), tokenizer.to_string()).unwrap();
         if let Some(rule) = rule {
-            fs_err::write(folder.path().join(TOKENIZER_CONFIG), rule.to_string()).unwrap();
+            fs_err::write(
+                folder.path().join("tokenizer_config.json"),
+                rule.to_string(),
+            )
+            .unwrap();
         }
         let folder = Folder::Directory(folder.path().to_owned());
-        let tokenizer = read(&folder, config.to_string().as_bytes())
-            .unwrap()
-            .unwrap();
+        let found = read(&folder, config.to_string().as_bytes());
+        let tokenizer = found.tokenizer.unwrap();
         let always = tokenizer.encode("a", PrependBos::Always).ok();
         (tokenizer.prepends_bos(PrependBos::Auto), always)
     }
