@@ -8,17 +8,18 @@ use serde_json::Value;
 
 use super::families::Description;
 use super::source::{Folder, GgufHeader, GgufValue, TensorSource};
+use crate::visible::is_hidden;
 
 /// Letters of a name that are kept.
 const LONGEST_NAME: usize = 120;
-/// Files by the start of their hash whose metadata lacks the name that they were published by.
+/// Files by their hash whose metadata lacks the name that they were published by.
 const PUBLISHED: [(&str, &str, &str); 2] = [
     (SMOLLM2, "SmolLM2-135M-Instruct", "instruct"),
     (GEMMA3, "Gemma 3 270M", ""),
 ];
 /// Model hashes of the two files that `scripts/get-models.sh` fetches.
-const SMOLLM2: &str = "TODO";
-const GEMMA3: &str = "TODO";
+const SMOLLM2: &str = "5f4fa13bfc6dd4a91fd00e22974a9c4e9ed628fd7d7f307398ddf30260d6b2c3";
+const GEMMA3: &str = "cae8a85634ad6b98b9bd58f4d2ba2ed053f51a3b71ff3d7ca8644b2db1c1fad3";
 /// Words in names of models that were tuned to follow instructions, and of those that were not.
 const INSTRUCT: [&str; 4] = ["instruct", "chat", "it", "dpo"];
 const BASE: [&str; 2] = ["base", "pt"];
@@ -170,14 +171,14 @@ impl ModelIdentity {
         let quantisation = mix.map_or(most, str::to_owned);
         let mut weights = quantisation.clone();
         if types.len() > 1 || types.first().is_some_and(|only| *only != quantisation) {
-            weights += &format!(" ({})", types.join(", "));
+            weights = format!("{weights} ({})", types.join(", "));
         }
         let others: Vec<String> = embeddings
             .into_iter()
             .filter(|element| *element != quantisation)
             .collect();
         if !others.is_empty() {
-            weights += &format!(", with {} embeddings", others.join(" and "));
+            weights = format!("{weights}, with {} embeddings", others.join(" and "));
         }
         Self {
             quantisation,
@@ -246,11 +247,7 @@ fn tuning(names: &[Option<&str>], template: bool) -> Option<String> {
 
 /// A name from a file on one line, without what cannot be seen.
 fn plain(name: &str) -> String {
-    let hidden = |letter: char| {
-        letter.is_control()
-            || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-    };
-    let seen = name.chars().filter(|letter| !hidden(*letter));
+    let seen = name.chars().filter(|letter| !is_hidden(*letter));
     let name: String = seen.take(LONGEST_NAME).collect();
     name.trim().to_owned()
 }

@@ -121,8 +121,6 @@ impl Origin {
 
 impl std::fmt::Debug for Origin {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Origin")
-            .field("hash", &self.hash)
-            .finish()
+        write!(out, "Origin({})", self.hash)
     }
 }

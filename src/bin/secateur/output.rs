@@ -4,6 +4,9 @@ use std::io::{ErrorKind, IsTerminal, Write};
 
 use secateur::{Error, Result, visible};
 
+/// Characters of a line of a message at most.
+const LONGEST_LINE: usize = 2000;
+
 /// Writes data to standard output; a reader that has gone away is not an error.
 pub(crate) fn data(bytes: &[u8]) -> Result<()> {
     let mut out = std::io::stdout().lock();
@@ -49,8 +52,21 @@ pub(crate) fn warning_text(warning: &str) -> String {
     labelled("warning", warning)
 }
 
+/// A line without its middle where it quotes a file at length.
+fn shortened(line: &str) -> String {
+    let length = line.chars().count();
+    if length <= LONGEST_LINE {
+        return line.to_owned();
+    }
+    let start: String = line.chars().take(LONGEST_LINE / 2).collect();
+    let end: String = line.chars().skip(length - LONGEST_LINE / 2).collect();
+    format!("{start} [..] {end}")
+}
+
 fn labelled(label: &str, text: impl std::fmt::Display) -> String {
     let text = text.to_string();
+    let lines: Vec<String> = text.lines().map(shortened).collect();
+    let text = lines.join("\n");
     let text = visible(&text);
     if !coloured() {
         return format!("{label}: {text}");

@@ -72,8 +72,7 @@ fn adapter(folder: &Folder) -> Error {
 /// The error for a folder with config.json and without `model.safetensors` or its index.
 pub(super) fn weights(folder: &Folder) -> Error {
     let names = folder.names();
-    let mut problem =
-        "there is neither model.safetensors nor model.safetensors.index.json in it".to_owned();
+    let none = "there is neither model.safetensors nor model.safetensors.index.json in it";
     let of = |end: &str| -> Vec<&str> {
         let names = names.iter().map(String::as_str);
         names
@@ -88,22 +87,24 @@ pub(super) fn weights(folder: &Folder) -> Error {
     if names.iter().any(|name| name == ADAPTER) {
         return adapter(folder);
     }
-    if let [only] = safetensors.as_slice() {
-        problem += &format!("; rename {only} to model.safetensors where it is the whole model");
+    let instead = if let [only] = safetensors.as_slice() {
+        format!("; rename {only} to model.safetensors where it is the whole model")
     } else if !safetensors.is_empty() {
-        problem += &format!(
+        format!(
             "; there are shards ({}) without their index: fetch model.safetensors.index.json too",
             listed(&safetensors)
-        );
+        )
     } else if let Some((found, what)) = other {
-        problem += &format!("; there are {what} ({}): {CONVERT}", listed(&found));
+        format!("; there are {what} ({}): {CONVERT}", listed(&found))
     } else if let Some(file) = names.iter().find(|name| is_gguf(name)) {
-        problem += &format!(
+        format!(
             "; for the GGUF file, name the file itself: {}",
             folder.file(file)
-        );
-    }
-    Error::model(folder.label(), problem)
+        )
+    } else {
+        String::new()
+    };
+    Error::model(folder.label(), format!("{none}{instead}"))
 }
 
 /// The error for shards that the index names and the folder lacks.
@@ -116,11 +117,12 @@ pub(super) fn shards(folder: &Folder, index: &str, missing: &[&str]) -> Error {
 }
 
 fn listed(names: &[&str]) -> String {
-    let mut text = names[..names.len().min(NAMED)].join(", ");
+    let text = names[..names.len().min(NAMED)].join(", ");
     if names.len() > NAMED {
-        text += &format!(" and {} more", names.len() - NAMED);
+        format!("{text} and {} more", names.len() - NAMED)
+    } else {
+        text
     }
-    text
 }
 
 fn is_gguf(name: &str) -> bool {

@@ -92,13 +92,14 @@ impl Drop for Watched {
 #[expect(unsafe_code, reason = "signals and mappings have no safe form")]
 mod handler {
     use std::ptr;
-    use std::sync::OnceLock;
     use std::sync::atomic::Ordering::SeqCst;
+    use std::sync::{Once, OnceLock};
 
     use super::FIRST;
 
     /// Who had the signal before.
     static BEFORE: OnceLock<libc::sigaction> = OnceLock::new();
+    static INSTALLED: Once = Once::new();
     /// Bytes of a page.
     static PAGE: OnceLock<usize> = OnceLock::new();
 
@@ -117,7 +118,6 @@ mod handler {
             }
         });
         // Not in the closure above: from here on, `BEFORE` is there for the handler.
-        static INSTALLED: std::sync::Once = std::sync::Once::new();
         INSTALLED.call_once(|| {
             // SAFETY: as above; the handler has the form that SA_SIGINFO asks for.
             unsafe {

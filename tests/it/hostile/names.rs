@@ -102,6 +102,21 @@ fn messages_and_tables_show_no_hidden_characters() {
 }
 
 #[test]
+fn messages_quote_no_whole_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    write_spec(folder, "a.ron", "a", "");
+    let row = format!(
+        "{{\"clean\": [1], \"corrupt\": [2], \"answer\": [{:?}]}}\n",
+        "x".repeat(100_000)
+    );
+    write(folder, "rows.jsonl", row);
+    let output = secateur(folder, &["run", "a.ron"]);
+    refused_cleanly(&output, 3, &["rows.jsonl", "[..]"]);
+    assert!(output.stderr.len() < 5000);
+}
+
+#[test]
 fn text_in_tables_is_no_formula() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

@@ -37,6 +37,7 @@ fn with_tensor(name: &str) -> Folder {
     folder
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn folders() -> Vec<(Folder, &'static [&'static str])> {
     let mut cases: Vec<(Folder, &'static [&'static str])> = Vec::new();
     let mut add = |folder, parts| cases.push((folder, parts));
@@ -114,7 +115,7 @@ fn folders() -> Vec<(Folder, &'static [&'static str])> {
     ] {
         add(
             with(&[("architectures", json!([class]))]),
-            &["architectures is", "head and no unembedding"],
+            &["architectures is", "and no unembedding"],
         );
     }
     let folder = with(&[("architectures", json!(["LlamaModel"]))]);
@@ -283,6 +284,7 @@ fn what_training_wraps_around_names_is_taken_off() {
 /// The bytes of a small GGUF file with more metadata.
 fn gguf(folder: &Folder, more: &[(&str, Value)]) -> Vec<u8> {
     let mut values = metadata("llama");
+    values.retain(|(key, _)| more.iter().all(|(other, _)| key != other));
     values.extend(
         more.iter()
             .map(|(key, value)| ((*key).to_owned(), value.clone())),
