@@ -22,6 +22,8 @@ pub enum Event {
     },
     /// A remark that belongs to the result, such as a doubtful metric.
     Warning(String),
+    /// Something that people should know now and that is no part of the result, such as why a finished job runs again.
+    Notice(String),
 }
 
 /// Receives progress and may ask the work to stop.

@@ -5,12 +5,15 @@ use std::path::Path;
 
 use fs_err as fs;
 
-use super::files::{remove_if_there, remove_leftovers, write_whole};
+use super::commit::{Before, commit, tidy};
+use super::files::writing;
 use super::listening::Listening;
+use super::lock::FolderLock;
 use super::memory::Watch;
 use super::plan::Job;
 use super::provenance::{self, Stopwatch};
-use super::record::{Circumstances, Inputs, RECORD_FILE, RunRecord, Summary, content_hash};
+use super::question::{Places, refuse_other_question, why_again};
+use super::record::{Circumstances, Inputs, RunRecord, Summary, content_hash};
 use super::sae_checkpoint;
 use super::unchanged::DataFiles;
 use super::{analysis_job, circuit_job, slips};
@@ -78,18 +81,30 @@ pub(super) fn run_job(
     let clock = Stopwatch::start();
     let data_files = DataFiles::read(job)?;
     let inputs = inputs(job, model, &data_files);
+    let places = Places::of(job);
     refuse_own_input(job)?;
     fs::create_dir_all(&job.folder)?;
-    remove_leftovers(&job.folder)?;
-    let before = RunRecord::read(&job.folder);
-    if let Some(record) = before.as_ref().filter(|_| !options.force)
-        && record.is_current(&inputs, &job.folder)
-    {
-        return Ok(Finish::Skipped(record.summary.clone()));
+    let current = || {
+        let record = RunRecord::read(&job.folder).filter(|_| !options.force)?;
+        record
+            .is_current(&inputs, &job.folder)
+            .then_some(Finish::Skipped(record.summary))
+    };
+    // Without a lock, as such a folder may be read-only.
+    if let Some(finish) = current() {
+        tidy(&job.folder);
+        return Ok(finish);
     }
-    if let Some(record) = before.as_ref().filter(|_| !options.force) {
-        refuse_other_kind(job, record)?;
-        refuse_losing_weights(job, record, &inputs)?;
+    let _lock = FolderLock::wait(&job.folder, observer)?;
+    // Whoever held it may have done the job.
+    if let Some(finish) = current() {
+        return Ok(finish);
+    }
+    let before = Before::read(&job.folder)?;
+    if let Some(record) = before.record.as_ref().filter(|_| !options.force) {
+        refuse_other_question(job, record, &inputs, &places)?;
+        let why = why_again(record, &inputs, &job.folder);
+        observer.event(Event::Notice(format!("computed again: {why}")));
     }
     if options.force {
         sae_checkpoint::remove(&job.folder)?;
@@ -115,23 +130,14 @@ pub(super) fn run_job(
     if seconds.is_empty() {
         seconds = listening.seconds();
     }
-
-    // What is stale goes first: as long as the record is there, it is known what that is.
-    for stale in before.iter().flat_map(|record| record.files.keys()) {
-        if !contents.contains_key(stale) {
-            remove_if_there(&job.folder.join(stale))?;
-        }
-    }
-    // From here on the folder holds no finished job, until the record is there again.
-    remove_if_there(&job.folder.join(RECORD_FILE))?;
-    let mut files = BTreeMap::new();
-    for (name, bytes) in &contents {
-        write_whole(&job.folder, name, bytes)?;
-        files.insert(name.clone(), content_hash(bytes));
-    }
+    let _writing = writing();
+    let files = contents.iter();
     let record = RunRecord {
         inputs,
-        files,
+        spec: job.spec.spec.question(),
+        files: files
+            .map(|(name, bytes)| (name.clone(), content_hash(bytes)))
+            .collect(),
         summary,
         circumstances: Circumstances {
             wall_seconds: clock.seconds(),
@@ -146,25 +152,13 @@ pub(super) fn run_job(
             spec_file: written(&job.spec.path),
             model: job.model.clone(),
             model_identity: Some(model.identity.clone()),
+            model_place: places.model,
+            data_places: places.data,
         },
     };
-    record.write(&job.folder)?;
+    commit(&job.folder, &before, &contents, &record)?;
     sae_checkpoint::remove(&job.folder)?;
     Ok(Finish::Done(record.summary))
-}
-
-/// Refuses to replace the result of another kind of spec.
-fn refuse_other_kind(job: &Job, record: &RunRecord) -> Result<()> {
-    let (there, wanted) = match (&record.summary, &job.spec.spec) {
-        (Summary::Circuit(_), Spec::Analysis(_)) => ("a circuit", "an analysis"),
-        (Summary::Analysis(_), Spec::Circuit(_)) => ("an analysis", "a circuit"),
-        _ => return Ok(()),
-    };
-    Err(Error::Usage(format!(
-        "{} holds {there}, and {:?} is {wanted}\nhint: another name, another --out, or --force to replace it",
-        job.folder.display(),
-        job.spec.spec.name()
-    )))
 }
 
 /// Refuses to replace the folder that a job reads from, such as that of the dictionary that it loads.
@@ -183,20 +177,6 @@ fn refuse_own_input(job: &Job) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Refuses to replace weights, vectors and maps that another question made: others may read them, and they take long to make.
-fn refuse_losing_weights(job: &Job, record: &RunRecord, inputs: &Inputs) -> Result<()> {
-    let weights = record.files.keys().find(|it| it.ends_with(".safetensors"));
-    match weights {
-        Some(file) if record.inputs.spec != inputs.spec => Err(Error::Usage(format!(
-            "{} holds {file} of another question than this {:?}\nhint: another name, another --out, or --force to \
-             replace it",
-            job.folder.display(),
-            job.spec.spec.name()
-        ))),
-        _ => Ok(()),
-    }
 }
 
 /// The examples of a task for a model; what their writer may not mean is told.

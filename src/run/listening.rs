@@ -62,7 +62,7 @@ impl Observer for Listening<'_> {
                 self.profile.done(&phase);
                 phase.clone_from(name);
             }
-            Event::Step { .. } => {}
+            Event::Step { .. } | Event::Notice(_) => {}
         }
         self.inner.event(event);
     }

@@ -7,6 +7,9 @@ use fs_err as fs;
 
 /// Version of secateur.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+/// Hash of the sources that results are computed by (`build.rs`): other sources may compute other results, whatever their
+/// version says.
+pub const SOURCES: &str = env!("SECATEUR_SOURCES");
 
 /// Measures wall time.
 #[derive(Debug, Clone, Copy)]

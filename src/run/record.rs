@@ -5,8 +5,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::files::write_whole;
-use super::provenance::VERSION;
+use super::files::Staged;
+use super::provenance::{SOURCES, VERSION};
 use crate::error::{Error, Result};
 use crate::input::{self, MIB};
 use crate::model::ModelIdentity;
@@ -15,14 +15,17 @@ use crate::model::ModelIdentity;
 pub const RESULT_FORMAT: u32 = 1;
 /// Name of the record.
 pub(super) const RECORD_FILE: &str = "run.json";
-/// Largest record read back.
-const MAX_BYTES: u64 = MIB;
+/// Largest record read back; the spec in it may have 1 MiB.
+const MAX_BYTES: u64 = 8 * MIB;
 
 /// The record of a finished job.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// What decides the result.
     pub inputs: Inputs,
+    /// The spec, without what its hash leaves out; null in records of versions before it was kept.
+    #[serde(default)]
+    pub spec: serde_json::Value,
     /// Files written, with the hash of their contents.
     pub files: BTreeMap<String, String>,
     /// The figures of the table at the end of a batch.
@@ -38,6 +41,9 @@ pub struct Inputs {
     pub result_format: u32,
     /// Version of secateur.
     pub version: String,
+    /// Hash of the sources of secateur; empty in records of versions before it was kept.
+    #[serde(default)]
+    pub sources: String,
     /// Hash of the spec.
     pub spec: String,
     /// Files asked for, by their names in the spec.
@@ -159,6 +165,12 @@ pub struct Circumstances {
     /// What its files say that it is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_identity: Option<ModelIdentity>,
+    /// Where the model was: its absolute path, or its name where it is built in or in the cache.
+    #[serde(default)]
+    pub model_place: String,
+    /// Absolute paths of the files of `inputs.data_file`, in their order.
+    #[serde(default)]
+    pub data_places: Vec<String>,
 }
 
 impl Inputs {
@@ -167,6 +179,7 @@ impl Inputs {
         Self {
             result_format: RESULT_FORMAT,
             version: VERSION.to_owned(),
+            sources: SOURCES.to_owned(),
             spec,
             outputs,
             model_name,
@@ -182,32 +195,41 @@ impl RunRecord {
         let path = folder.join(RECORD_FILE);
         let bytes = input::read(&path, MAX_BYTES, "a record").ok()?;
         let record: Self = serde_json::from_slice(&bytes).ok()?;
-        let plain = |name: &String| {
-            Path::new(name)
-                .file_name()
-                .is_some_and(|last| *last == **name)
-        };
-        record.files.keys().all(plain).then_some(record)
+        record.files.keys().all(|it| is_plain(it)).then_some(record)
     }
 
     /// Whether it is the record of these inputs and all files are as written.
     pub(super) fn is_current(&self, inputs: &Inputs, folder: &Path) -> bool {
-        let as_written = |(name, hash): (&String, &String)| {
-            input::hash(&folder.join(name)).is_ok_and(|(found, _)| found.to_hex().as_str() == hash)
-        };
-        self.inputs == *inputs && self.files.iter().all(as_written)
+        self.inputs == *inputs && self.changed_file(folder).is_none()
     }
 
-    /// Writes the record, which marks the job as finished.
+    /// A file of the result that is not as it was written, or not there.
+    pub(super) fn changed_file(&self, folder: &Path) -> Option<&str> {
+        let as_written = |(name, hash): &(&String, &String)| {
+            let found = input::hash(&folder.join(name));
+            found.is_ok_and(|(found, _)| found.to_hex().as_str() == *hash)
+        };
+        let changed = self.files.iter().find(|file| !as_written(file));
+        changed.map(|(name, _)| name.as_str())
+    }
+
+    /// The record as a file that is not yet in its place, where it marks the job as finished.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub(super) fn write(&self, folder: &Path) -> Result<()> {
+    pub(super) fn stage(&self, folder: &Path) -> Result<Staged> {
         let mut text = serde_json::to_string_pretty(self)
             .map_err(|error| Error::Bug(format!("run.json: {error}")))?;
         text.push('\n');
-        write_whole(folder, RECORD_FILE, text.as_bytes())
+        Staged::write(&folder.join(RECORD_FILE), text.as_bytes())
     }
+}
+
+/// Whether a name is that of a file in the folder itself.
+pub(super) fn is_plain(name: &str) -> bool {
+    Path::new(name)
+        .file_name()
+        .is_some_and(|last| *last == *name)
 }
 
 /// Hash of a file's contents.

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use serde::Deserialize;
 
+use super::commit::is_half_written;
 use super::eval::read_circuit_text;
+use super::record::RunRecord;
 use crate::error::{Error, Result};
 use crate::input::{self, GIB};
 use crate::report::{
@@ -15,17 +17,25 @@ use crate::report::{
 
 /// The results in these folders and below them, in order of their paths.
 ///
+/// One without a record is marked in its name.
+///
 /// # Errors
-/// When a folder holds no result, or a result cannot be read.
+/// When a folder holds no result, or one that is not as its job wrote it, or a result cannot be read.
 pub fn read_results(folders: &[PathBuf]) -> Result<Vec<Comparison>> {
-    let read = |folder: &Path| read_result(&folder.join(REPORT), &folder.join(CIRCUIT));
-    result_folders(folders)?.iter().map(|it| read(it)).collect()
+    let read = |folder: &PathBuf| {
+        let mut found = read_result(&folder.join(REPORT), &folder.join(CIRCUIT))?;
+        if RunRecord::read(folder).is_none() {
+            found.name.push_str(UNRECORDED);
+        }
+        Ok(found)
+    };
+    result_folders(folders)?.iter().map(read).collect()
 }
 
 /// The same results with all that figures show.
 ///
 /// # Errors
-/// When a folder holds no result, or a result cannot be read.
+/// As [`read_results`].
 pub fn read_paper_results(folders: &[PathBuf]) -> Result<Vec<PaperResult>> {
     let folders = result_folders(folders)?;
     folders
@@ -34,10 +44,23 @@ pub fn read_paper_results(folders: &[PathBuf]) -> Result<Vec<PaperResult>> {
         .collect()
 }
 
+/// The results in these folders and below them without a record that says what wrote them, as where files of a result were
+/// copied without its `run.json`.
+///
+/// # Errors
+/// As [`read_results`].
+pub fn results_without_record(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let mut folders = result_folders(folders)?;
+    folders.retain(|it| RunRecord::read(it).is_none());
+    Ok(folders)
+}
+
 const REPORT: &str = "report.json";
 const CIRCUIT: &str = "circuit.ron";
 /// Bytes of edges.csv.
 const LARGEST_TABLE: u64 = 4 * GIB;
+/// What follows the name of a result of which nobody knows what wrote it.
+const UNRECORDED: &str = " (no record)";
 
 fn result_folders(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
     let mut results = Vec::new();
@@ -50,6 +73,7 @@ fn result_folders(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
         }
         let before = results.len();
         collect(folder, &mut results)?;
+        results[before..].iter().try_for_each(|it| whole(it))?;
         if results.len() == before {
             return Err(Error::Usage(format!(
                 "{}: no result (report.json with circuit.ron) in this folder or below it",
@@ -58,6 +82,23 @@ fn result_folders(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
         }
     }
     Ok(results)
+}
+
+/// Refuses a result that is not as its job wrote it: what it says would pass for what was found.
+fn whole(folder: &Path) -> Result<()> {
+    let problem = if is_half_written(folder) {
+        "a run ended while it wrote this result, or is writing it now".to_owned()
+    } else if let Some(record) = RunRecord::read(folder)
+        && let Some(file) = record.changed_file(folder)
+    {
+        format!("{file} is not as run.json says that it was written")
+    } else {
+        return Ok(());
+    };
+    Err(Error::data(
+        folder.display().to_string(),
+        format!("{problem}\nhint: run the spec again, or leave this folder out"),
+    ))
 }
 
 fn collect(folder: &Path, results: &mut Vec<PathBuf>) -> Result<()> {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView, serialize};
 
-use super::files::write_whole;
+use super::files::{write_whole, writing};
 use crate::analyze::sae::{Gradient, Recipe, Round, Training};
 use crate::error::{Error, Result};
 use crate::input::{self, GIB};
@@ -121,7 +121,8 @@ pub(super) fn write(
     let file = views.and_then(|views| serialize(views, None));
     let name = checkpoint.file();
     let file = file.map_err(|error| Error::Bug(format!("{name}: {error}")))?;
-    write_whole(folder, &name, &file)
+    let _writing = writing();
+    write_whole(&folder.join(name), &file)
 }
 
 /// The state that was written down for the same inputs, if there is one; a file of other inputs, or a broken one, is none.

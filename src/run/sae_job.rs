@@ -124,17 +124,8 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
     profile.done("prompts and effects");
     observer.add_to(&mut report.warnings);
     let mut files = files(asked, question, &held, &report)?;
-    let mut rows = Rows::default();
-    if recipe.is_some() {
-        let trained_on = contexts.len() - measured;
-        rows = rows
-            .with("contexts_trained_on", 0..trained_on)
-            .with("contexts_held_out", trained_on..contexts.len());
-    }
-    if let Some(dataset) = &task {
-        let [discovery, held_out] = dataset.split_rows(spec.held_out);
-        rows = rows.with("discovery", discovery).with("held_out", held_out);
-    }
+    let trained_on = recipe.map(|_| contexts.len() - measured);
+    let rows = rows(trained_on, contexts.len(), (task.as_ref(), spec.held_out));
     files.insert("report.json", asked.json(&report, &rows, &data_hash)?);
     Ok(Answer {
         files,
@@ -146,9 +137,28 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
     })
 }
 
+/// What the rows of the text and of the task are for.
+fn rows(
+    trained_on: Option<usize>,
+    contexts: usize,
+    (task, held_out): (Option<&Dataset>, f64),
+) -> Rows {
+    let mut rows = Rows::default();
+    if let Some(trained_on) = trained_on {
+        rows = rows
+            .with("contexts_trained_on", 0..trained_on)
+            .with("contexts_held_out", trained_on..contexts);
+    }
+    if let Some(dataset) = task {
+        let [discovery, held_out] = dataset.split_rows(held_out);
+        rows = rows.with("discovery", discovery).with("held_out", held_out);
+    }
+    rows
+}
+
 /// Everything that a training depends on, one of several of a job.
 fn checkpoint(asked: &Asked<'_>, data_hash: &str, number: usize) -> Checkpoint {
-    let (version, spec) = (provenance::VERSION, asked.spec_line());
+    let (version, spec) = (provenance::SOURCES, asked.spec_line());
     let model = &asked.model.hash;
     Checkpoint {
         inputs: format!("{version} {REPORT_FORMAT} {spec} {model} {data_hash}"),

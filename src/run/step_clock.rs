@@ -58,7 +58,7 @@ impl Observer for StepClock<'_> {
                     let done = done as usize;
                     phase.steps.push(DoneAt { done, seconds });
                 }
-                Event::Warning(_) => {}
+                Event::Warning(_) | Event::Notice(_) => {}
             }
         }
         self.inner.event(event);

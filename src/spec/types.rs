@@ -68,6 +68,21 @@ impl Spec {
         files
     }
 
+    /// What [`Spec::hash`] is of, as JSON: the spec without models and outputs.
+    pub fn question(&self) -> serde_json::Value {
+        let value = match self {
+            Self::Circuit(spec) => serde_json::to_value(spec),
+            Self::Analysis(spec) => serde_json::to_value(spec),
+        };
+        let mut value = value.unwrap_or_default();
+        if let Some(keys) = value.as_object_mut() {
+            for key in ["models", "outputs"] {
+                keys.remove(key);
+            }
+        }
+        value
+    }
+
     /// A hash of everything in the spec that decides a job's result.
     pub fn hash(&self) -> String {
         match self {

@@ -27,6 +27,8 @@ fn with_vector() -> (tempfile::TempDir, String) {
         TASK,
         "--text",
         "text.txt",
+        "--name",
+        "vector-greaterthan",
     ];
     let more = ["--says", "9", "--samples", "3", "--tokens", "4"];
     let output = secateur(folder.path(), &[&arguments[..], &more].concat());
@@ -311,9 +313,11 @@ fn mistakes_about_vectors_and_autoencoders_have_their_place() {
     )));
 }
 
-const SAE: [&str; 12] = [
+const SAE: [&str; 14] = [
     "sae",
     "builtin:toy-llama",
+    "--name",
+    "sae-1",
     "--layer",
     "1",
     "--features",
@@ -456,6 +460,8 @@ fn autoencoders_are_trained_on_files_and_on_other_representations() {
 fn circuits_of_features_are_found_with_dictionaries_of_the_program() {
     let folder = tempfile::tempdir().expect("a folder");
     let train = [
+        "--name",
+        "sae-1",
         "--features",
         "64",
         "--kind",
@@ -486,6 +492,8 @@ fn circuits_of_features_are_found_with_dictionaries_of_the_program() {
         own,
         "--keep",
         "Faithfulness(0.8)",
+        "--name",
+        "features-agreement",
     ];
     let output = secateur(folder.path(), &arguments);
     let spec = text(&output.stderr);

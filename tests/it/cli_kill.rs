@@ -121,3 +121,126 @@ fn an_interrupted_batch_gives_130_and_keeps_finished_jobs() {
     assert_eq!(before, read_all(&done));
     assert_eq!(finished(folder, "out").len(), JOBS);
 }
+
+fn signal(name: &str, child: &Child) {
+    let sent = Command::new("kill")
+        .args([&format!("-{name}"), &child.id().to_string()])
+        .status();
+    assert!(sent.expect("kill runs").success());
+}
+
+/// A million prompts take minutes to make: longer than anybody waits for an end.
+const MILLION: &str = "RunSpec(format: 1, name: \"million\", models: [\"builtin:toy-llama\"],\n\
+     task: Ioi(pairs: 1000000), metric: LogitDiff, ablation: Patch, method: Eap(), select: TopN(edges: 5))\n";
+
+/// A batch with a job that is done, and one that is busy where nothing asks whether to stop.
+fn busy(folder: &Path) -> Child {
+    fs_err::create_dir_all(folder.join("million")).expect("a folder");
+    let quick = MILLION
+        .replace("\"million\"", "\"quick\"")
+        .replace("1000000", "8");
+    fs_err::write(folder.join("million/a.ron"), quick).expect("a spec");
+    fs_err::write(folder.join("million/b.ron"), MILLION).expect("a spec");
+    let child = Command::new(env!("CARGO_BIN_EXE_secateur"))
+        .current_dir(folder)
+        .args(["run", "million", "--memory", "64"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let begin = Instant::now();
+    while !folder
+        .join("results/million/toy-llama/.secateur-lock")
+        .is_file()
+    {
+        assert!(
+            begin.elapsed() < Duration::from_mins(2),
+            "it does not begin"
+        );
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    std::thread::sleep(Duration::from_millis(200));
+    child
+}
+
+#[test]
+fn signals_are_heard_while_prompts_are_made() {
+    for (name, code, again) in [
+        ("INT", 130, false),
+        ("TERM", 143, false),
+        ("HUP", 129, false),
+        ("TERM", 143, true),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let folder = folder.path();
+        let child = busy(folder);
+        let begin = Instant::now();
+        signal(name, &child);
+        if again {
+            std::thread::sleep(Duration::from_millis(60));
+            signal(name, &child);
+        }
+        let output = child.wait_with_output().expect("an end");
+        let waited = begin.elapsed();
+        assert_eq!(output.status.code(), Some(code), "{name}: {output:?}");
+        assert!(waited < Duration::from_secs(5), "{name}: {waited:?}");
+        // What is finished is there and in the table, with what is not.
+        let table = String::from_utf8(output.stdout).expect("text");
+        let row = |of: &str| table.lines().find(|line| line.starts_with(of));
+        assert!(
+            row("quick").is_some_and(|it| it.contains(" done ")),
+            "{table}"
+        );
+        let interrupted = row("million").is_some_and(|it| it.contains("interrupted"));
+        assert!(interrupted, "{table}");
+        assert!(folder.join("results/quick/toy-llama/run.json").is_file());
+        assert!(!folder.join("results/million/toy-llama/run.json").exists());
+    }
+}
+
+/// Commands without jobs are ended by signals too, and one whose reader has gone is no failure.
+#[test]
+fn signals_and_closed_pipes_end_every_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let start = |arguments: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_secateur"))
+            .current_dir(folder.path())
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts")
+    };
+    for (name, code) in [("INT", 130), ("TERM", 143)] {
+        for arguments in [
+            &["superposition", "--rounds", "1000000"][..],
+            // Waits for lines that do not come.
+            &["repl", "builtin:toy-llama"],
+        ] {
+            let child = start(arguments);
+            std::thread::sleep(Duration::from_millis(400));
+            signal(name, &child);
+            let begin = Instant::now();
+            let mut child = child;
+            let status = loop {
+                if let Some(status) = child.try_wait().expect("a state") {
+                    break status;
+                }
+                assert!(begin.elapsed() < Duration::from_secs(5), "{arguments:?}");
+                std::thread::sleep(Duration::from_millis(5));
+            };
+            assert_eq!(status.code(), Some(code), "{arguments:?}");
+        }
+    }
+    for arguments in [
+        &["inspect", "builtin:toy-llama"][..],
+        &["--help"],
+        &["models"],
+    ] {
+        let mut child = start(arguments);
+        drop(child.stdout.take());
+        let status = child.wait().expect("an end");
+        assert_eq!(status.code(), Some(0), "{arguments:?}");
+    }
+}

@@ -28,6 +28,8 @@ fn prompts_are_looked_at_through_lenses_that_are_fitted_saved_and_read_again() {
         "--tune",
     ];
     let more = [
+        "--name",
+        "lens-ioi",
         "--sampled",
         "600",
         "--context",
@@ -192,7 +194,14 @@ fn heads_get_roles_and_drawings_show_them() {
     let folder = folder.path();
     let task = "Induction(pairs: 16, seed: 1)";
     let few = ["--tokens", "Prompts", "--length", "6", "--threshold", "0.3"];
-    let arguments = ["attention", "builtin:toy-llama", "--task", task];
+    let arguments = [
+        "attention",
+        "builtin:toy-llama",
+        "--task",
+        task,
+        "--name",
+        "attention-induction",
+    ];
     let output = secateur(folder, &[&arguments[..], &few].concat());
     let spec = spec_of(&output);
     let report = done(&output);
@@ -286,6 +295,8 @@ fn the_stream_is_looked_at_with_directions() {
         "GreaterThan(pairs: 16, seed: 1)",
         "--samples",
         "0",
+        "--name",
+        "vector-greaterthan",
     ];
     done(&secateur(folder, &vector));
     let file = "Vector(\"results/vector-greaterthan/toy-llama/vector.safetensors\")";
@@ -298,6 +309,8 @@ fn the_stream_is_looked_at_with_directions() {
         "Every",
     ];
     let directions = [
+        "--name",
+        "residual-ioi",
         "--direction",
         file,
         "--direction",

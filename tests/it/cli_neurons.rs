@@ -54,6 +54,8 @@ fn two_files_of_prompts_are_enough() {
         " is",
         "--top",
         "6",
+        "--name",
+        "neurons-plural",
     ];
     let output = secateur(folder, &[&SETS[..], &answers].concat());
     assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));

@@ -53,6 +53,8 @@ fn patchscopes_from_the_command_line() {
         "The boats",
         "--tokens",
         "2",
+        "--name",
+        "patchscope",
     ];
     let files = [
         "report.json",
@@ -74,7 +76,11 @@ fn patchscopes_from_the_command_line() {
 
     let maps = "The dogs near the tree are red. The cats near the house were old. ".repeat(9);
     fs_err::write(folder.path().join("maps.txt"), maps).expect("a file");
-    let ridge = [&arguments[..], &["--ridge", "maps.txt", "--name", "ridge"]].concat();
+    let ridge = [
+        &arguments[..14],
+        &["--ridge", "maps.txt", "--name", "ridge"],
+    ]
+    .concat();
     let (text, _) = twice(folder.path(), &ridge, ("ridge", &files[..2]));
     assert!(text.contains("mapped lens"), "{text}");
 
@@ -88,7 +94,7 @@ fn patchscopes_from_the_command_line() {
     let small = ["--sampled", "900", "--context", "9", "--name", "fit"];
     done(&secateur(folder.path(), &[fit.as_slice(), &small].concat()));
     let lens = "results/fit/toy-llama/tuned_lens.safetensors";
-    let tuned = [&arguments[..], &["--tuned", lens, "--name", "tuned"]].concat();
+    let tuned = [&arguments[..14], &["--tuned", lens, "--name", "tuned"]].concat();
     let (text, _) = twice(folder.path(), &tuned, ("tuned", &files[..2]));
     assert!(
         text.contains("tuned lens") && !text.contains("warning"),
@@ -111,8 +117,9 @@ fn edits_from_the_command_line() {
         "--text",
         "text.txt",
     ];
+    let named = [&arguments[..], &["--name", "edit-ioi"]].concat();
     let files = ["report.json", "report.txt", "sweep.csv", "sweep.svg"];
-    let (text, report) = twice(folder.path(), &arguments, ("edit-ioi", &files));
+    let (text, report) = twice(folder.path(), &named, ("edit-ioi", &files));
     for part in [
         "along 20 random directions",
         "perplexity of",
@@ -153,6 +160,8 @@ fn tracing_from_the_command_line() {
         "3",
         "--window",
         "1",
+        "--name",
+        "trace-agreement",
     ];
     let files = [
         "report.json",

@@ -2,9 +2,11 @@
 
 use crate::program::{done, refused, secateur, text};
 
-const TRAIN: [&str; 11] = [
+const TRAIN: [&str; 13] = [
     "sae",
     "builtin:toy-llama",
+    "--name",
+    "sae-1",
     "--layer",
     "1",
     "--features",
@@ -24,10 +26,11 @@ fn weights_stay_until_they_are_given_up() {
     let weights = || fs_err::read(result.join("sae_weights.safetensors")).expect("weights");
     let before = weights();
 
-    // The same layer's MLP has the same name.
+    // The same layer's MLP under the same name.
     let other = [&TRAIN[..], &["--of", "Mlp"]].concat();
     let parts = [
-        "sae_weights.safetensors of another question",
+        "results/sae-1/toy-llama holds the answer to another question",
+        "analysis.Sae.of is left out there and \"Mlp\" here",
         "another --out, or --force",
     ];
     refused(&secateur(folder.path(), &other), 2, &parts);
@@ -67,7 +70,7 @@ fn weights_stay_until_they_are_given_up() {
         (text(&missed.stdout), text(&missed.stderr)),
         (String::new(), String::new())
     );
-    let only = folder.path().join("results/features-agreement");
+    let only = folder.path().join("results");
     let only = only.to_str().expect("a path");
     refused(
         &secateur(folder.path(), &["run", only]),

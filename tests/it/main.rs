@@ -12,6 +12,7 @@ mod cli_lens;
 mod cli_neurons;
 mod cli_patch;
 mod cli_replace;
+mod cli_results;
 mod cli_terminal;
 mod curve;
 mod determinism;

@@ -448,6 +448,8 @@ fn vectors_are_added_at_the_prompt() {
             "GreaterThan(pairs: 8, seed: 1)",
             "--samples",
             "0",
+            "--name",
+            "vector-greaterthan",
         ])
         .output()
         .expect("the program runs");

@@ -44,7 +44,7 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 success, 4 a target was not reached (results are written), \
-2 wrong arguments or spec, 3 unusable model or data, 1 bug, 130 interrupted (finished jobs are kept).";
+2 wrong arguments or spec, 3 unusable model or data, 1 bug, 130 interrupted, 143 terminated (finished jobs are kept).";
 
 /// How to make a dump; docs/parity.md has the same lines.
 const PARITY: &str = r#"Agreement is |difference| <= tolerance * max(1, largest magnitude of the reference at that place). Exit code 4
@@ -146,7 +146,7 @@ pub(crate) struct BatchArgs {
     pub(crate) threads: Option<usize>,
     #[command(flatten)]
     pub(crate) memory: Memory,
-    /// Run again what is done.
+    /// Run again what is done, and replace results of other questions.
     #[arg(long)]
     pub(crate) force: bool,
     /// Exit with 4 also where a target is reached on the discovery prompts, but not on the held-out ones.
@@ -245,7 +245,7 @@ pub(crate) struct AskedArgs {
     /// Share of the prompts that only judge.
     #[arg(long, value_name = "X", default_value_t = 0.5)]
     pub(crate) held_out: f64,
-    /// Name of the spec [default: the command and the kind of task].
+    /// Name of the spec [default: the command, the task, and a hash of the question].
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
 }

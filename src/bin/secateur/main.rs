@@ -3,9 +3,12 @@
 mod allocator;
 mod args;
 mod commands;
+mod ended;
 mod output;
 mod repl;
+mod supervise;
 mod table;
+mod terminal;
 mod ui;
 
 use std::process::ExitCode;
@@ -22,7 +25,5 @@ fn main() -> ExitCode {
             hook(panic);
         }
     }));
-    // A panic outside of jobs is a bug too, with the exit code of one.
-    let code = std::panic::catch_unwind(commands::main);
-    ExitCode::from(code.unwrap_or(1))
+    ExitCode::from(supervise::supervised(commands::main))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::IsTerminal;
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -10,37 +10,40 @@ use secateur::events::{Event, Observer, StopFlag};
 use secateur::report::thousands;
 use secateur::run::{BatchObserver, Finish, Job, JobReport, Summary};
 
+use crate::ended::Ended;
 use crate::output;
 use crate::table::{duration, figure};
 
-/// Set by Ctrl-C.
+/// Set by the signals that `supervise.rs` hears.
 static STOP: StopFlag = StopFlag::new();
 
-/// The bars on the terminal, for the handler of Ctrl-C to print above them.
+/// The bars on the terminal, to print above them.
 static BARS: OnceLock<MultiProgress> = OnceLock::new();
 
-/// Lets Ctrl-C ask running work to stop at the next safe point; a second one ends the program at once.
-pub(crate) fn stop_on_ctrl_c() {
-    let handler = || {
-        if STOP.is_set() {
-            std::process::abort();
-        }
-        STOP.set();
-        let tell = || output::message("stopping at the next safe point; finished jobs are kept");
-        match BARS.get() {
-            Some(bars) => bars.suspend(tell),
-            None => tell(),
-        }
-    };
-    if ctrlc::set_handler(handler).is_err() {
-        output::message(&output::warning_text("Ctrl-C will end the program at once"));
-    }
+/// Asks running work to stop at the next safe point.
+pub(crate) fn stop() {
+    STOP.set();
 }
 
-/// Lets Ctrl-C ask running work to stop, as often as it is pressed; the program itself goes on.
-pub(crate) fn interrupt_on_ctrl_c() {
-    if ctrlc::set_handler(|| STOP.set()).is_err() {
-        output::message(&output::warning_text("Ctrl-C will end the program at once"));
+/// Whether running work was asked to stop.
+pub(crate) fn is_stopping() -> bool {
+    STOP.is_set()
+}
+
+/// Says that work stops.
+pub(crate) fn say_stopping() {
+    above_bars("stopping; finished jobs are kept");
+}
+
+/// Says that work was left in the middle.
+pub(crate) fn say_interrupted() {
+    above_bars(&output::error_text(&secateur::Error::Interrupted));
+}
+
+fn above_bars(line: &str) {
+    match BARS.get() {
+        Some(bars) => bars.suspend(|| output::message(line)),
+        None => output::message(line),
     }
 }
 
@@ -52,9 +55,11 @@ pub(crate) fn go_on() {
 /// The progress of a batch.
 #[derive(Debug)]
 pub(crate) struct BatchUi {
-    total: usize,
+    jobs: Vec<Job>,
     quiet: bool,
     bars: Option<Bars>,
+    /// The jobs that have ended.
+    ended: Mutex<BTreeMap<usize, Ended>>,
 }
 
 #[derive(Debug)]
@@ -72,11 +77,11 @@ struct JobBars {
 }
 
 impl BatchUi {
-    /// The progress of `total` jobs.
-    pub(crate) fn new(total: usize, quiet: bool) -> Self {
+    /// The progress of jobs.
+    pub(crate) fn new(jobs: &[Job], quiet: bool) -> Arc<Self> {
         let bars = (!quiet && std::io::stderr().is_terminal()).then(|| {
             let multi = BARS.get_or_init(MultiProgress::new).clone();
-            let batch = multi.add(ProgressBar::new(total as u64));
+            let batch = multi.add(ProgressBar::new(jobs.len() as u64));
             batch.set_style(style("{bar:24} {pos}/{len} jobs, {elapsed}"));
             batch.enable_steady_tick(Duration::from_millis(200));
             Bars {
@@ -85,7 +90,30 @@ impl BatchUi {
                 jobs: Mutex::default(),
             }
         });
-        Self { total, quiet, bars }
+        Arc::new(Self {
+            jobs: jobs.to_vec(),
+            quiet,
+            bars,
+            ended: Mutex::default(),
+        })
+    }
+
+    /// How the jobs ended, in order; those that have not are interrupted.
+    pub(crate) fn left(&self) -> Vec<Ended> {
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        let jobs = self.jobs.iter().enumerate();
+        jobs.map(|(index, job)| {
+            if let Some(ended) = ended.remove(&index) {
+                return ended;
+            }
+            self.line(&format!("{}: interrupted", self.title(index, job)));
+            Ended::interrupted(job)
+        })
+        .collect()
+    }
+
+    fn title(&self, index: usize, job: &Job) -> String {
+        format!("[{}/{}] {}", index + 1, self.jobs.len(), job.title())
     }
 
     /// Takes the bars away.
@@ -109,11 +137,17 @@ impl BatchObserver for BatchUi {
         match &self.bars {
             Some(bars) => bars.start(index, job),
             None if self.quiet => {}
-            None => output::message(&format!("[{}/{}] {}", index + 1, self.total, job.title())),
+            None => output::message(&self.title(index, job)),
         }
     }
 
     fn event(&self, index: usize, event: Event) {
+        if let Event::Notice(notice) = &event
+            && !self.quiet
+        {
+            let title = self.title(index, &self.jobs[index]);
+            self.line(&format!("{title}: {notice}"));
+        }
         if let Some(bars) = &self.bars {
             bars.event(index, event);
         }
@@ -123,7 +157,10 @@ impl BatchObserver for BatchUi {
         if let Some(bars) = &self.bars {
             bars.end(index);
         }
-        let title = format!("[{}/{}] {}", index + 1, self.total, report.job.title());
+        let mut ended = self.ended.lock().unwrap_or_else(PoisonError::into_inner);
+        ended.insert(index, Ended::of(report));
+        drop(ended);
+        let title = self.title(index, &report.job);
         match &report.result {
             Ok(_) if self.quiet => {}
             Ok(finish) => {

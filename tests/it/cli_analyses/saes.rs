@@ -21,6 +21,8 @@ fn load(folder: &Path, out: &str, more: &[&str]) -> Output {
         "builtin:toy-llama",
         "--load",
         TRAINED,
+        "--name",
+        "sae-toy-llama",
         "--sampled",
         "2400",
         "--context",
@@ -218,7 +220,7 @@ fn training_does_not_depend_on_memory() {
         let first = ["--sampled", "1200", "--tokens", "40000", "--out", out];
         let output = secateur(
             folder,
-            &[&SAE[..8], &["--context", "24"], &first, more].concat(),
+            &[&SAE[..10], &["--context", "24"], &first, more].concat(),
         );
         done(&output);
         folder.join(out).join("sae-1/toy-llama")
@@ -256,7 +258,7 @@ fn text_files_are_read_as_far_as_they_are_needed() {
         let bytes = [line.repeat(40_000).as_bytes(), end].concat();
         fs_err::write(folder.path().join("a.txt"), bytes).expect("a file");
         let kind = ["--kind", "TopK(k: 8)", "--text", "a.txt"];
-        let first = [&SAE[..6], &kind, &["--tokens", tokens, "--context", "24"]].concat();
+        let first = [&SAE[..8], &kind, &["--tokens", tokens, "--context", "24"]].concat();
         let output = secateur(folder.path(), &[&first[..], more].concat());
         (folder, output)
     };
@@ -292,7 +294,7 @@ fn what_text_lacks_is_said() {
     fs_err::write(folder.join("a.txt"), line.repeat(200)).expect("a file");
     fs_err::write(folder.join("empty.txt"), "").expect("a file");
     let train = |more: &[&str]| {
-        let first = [&SAE[..6], &["--tokens", "2000", "--context", "24"]].concat();
+        let first = [&SAE[..8], &["--tokens", "2000", "--context", "24"]].concat();
         secateur(folder, &[&first[..], more].concat())
     };
     let empty = "empty.txt: shorter than two contexts of 24 tokens";
@@ -322,7 +324,13 @@ fn the_files_of_a_dictionary_say_how_text_is_cut() {
     let folder = with_dictionary();
     let folder = folder.path();
     let used = |more: &[&str]| {
-        let first = ["--load", TRAINED, "--sampled", "2400", "--force"];
+        let first = [
+            "--load",
+            TRAINED,
+            "--sampled=2400",
+            "--force",
+            "--name=sae-toy-llama",
+        ];
         let report = done(&secateur(folder, &[&SAE[..2], &first, more].concat()));
         let rows = json(&folder.join("results/sae-toy-llama/toy-llama"))["rows"].as_u64();
         (report, rows)

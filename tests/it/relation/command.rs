@@ -33,7 +33,14 @@ fn relation(folder: &Path, more: &[&str]) -> Output {
 fn relations_are_decoded_from_the_command_line_and_in_batches() {
     let folder = with_names();
     let relation = |more: &[&str]| relation(folder.path(), more);
-    let output = relation(&["--shots", "0", "--ranks", "4,16,64"]);
+    let output = relation(&[
+        "--shots",
+        "0",
+        "--ranks",
+        "4,16,64",
+        "--name",
+        "relation-recipient",
+    ]);
     let stderr = text(&output.stderr);
     let report = done(&output);
     for part in [

@@ -58,7 +58,7 @@ pub(crate) struct LensArgs {
     /// Share of the text that only judges [default: 0.1].
     #[arg(long, value_name = "X", requires = "tune")]
     pub(crate) held_out: Option<f64>,
-    /// Name of the spec [default: lens- and the kind of task].
+    /// Name of the spec [default: lens-, the task, and a hash of the question].
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
     #[command(flatten)]
@@ -94,7 +94,7 @@ pub(crate) struct AttentionArgs {
     /// Heads that are drawn where none is named.
     #[arg(long, value_name = "N", default_value_t = 6)]
     pub(crate) drawn: usize,
-    /// Name of the spec [default: attention- and the kind of task].
+    /// Name of the spec [default: attention-, the task, and a hash of the question].
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
     #[command(flatten)]
@@ -124,7 +124,7 @@ pub(crate) struct ResidualArgs {
     /// 'Vector("vector.safetensors")'; may be given several times.
     #[arg(long, value_name = "DIRECTION")]
     pub(crate) direction: Vec<String>,
-    /// Name of the spec [default: residual- and the kind of task].
+    /// Name of the spec [default: residual-, the task, and a hash of the question].
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
     #[command(flatten)]

@@ -33,7 +33,7 @@ pub(crate) struct NeuronsArgs {
     /// Share of the prompts that only judge.
     #[arg(long, value_name = "X", default_value_t = 0.5)]
     pub(crate) held_out: f64,
-    /// Name of the spec [default: the command and the kind of task, or the file].
+    /// Name of the spec [default: neurons-, the task or the file, and a hash of the question].
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
     /// Neurons whose effect is measured: so many by attribution, and so many by correlation.

@@ -54,9 +54,9 @@ pub(crate) struct PatchscopeArgs {
     /// Share of the prompts of the task that only judge [default: 0.5].
     #[arg(long, value_name = "X", requires = "task")]
     pub(crate) held_out: Option<f64>,
-    /// Name of the spec.
-    #[arg(long, value_name = "NAME", default_value = "patchscope")]
-    pub(crate) name: String,
+    /// Name of the spec [default: patchscope- and a hash of the question].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) name: Option<String>,
     #[command(flatten)]
     pub(crate) batch: BatchArgs,
 }

@@ -48,7 +48,7 @@ pub(crate) struct RelationArgs {
     /// Share of the subjects that only judge.
     #[arg(long, value_name = "X", default_value_t = 0.5)]
     pub(crate) held_out: f64,
-    /// Name of the spec [default: relation- and the name of the file].
+    /// Name of the spec [default: relation-, the name of the file, and a hash of the question].
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
     #[command(flatten)]

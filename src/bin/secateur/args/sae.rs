@@ -94,7 +94,7 @@ pub(crate) struct SaeArgs {
         allow_negative_numbers = true
     )]
     pub(crate) strength: f64,
-    /// Name of the spec [default: sae-, and the layer or the folder].
+    /// Name of the spec [default: sae-, the layer or the folder, and a hash of the question].
     #[arg(long, value_name = "NAME")]
     pub(crate) name: Option<String>,
     #[command(flatten)]

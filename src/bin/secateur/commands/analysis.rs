@@ -16,6 +16,10 @@ use crate::output;
 
 /// What stands for a file in messages.
 const COMMAND_LINE: &str = "(command line)";
+/// Digits of a hash in the names that commands make up.
+const DIGITS: usize = 6;
+/// Letters that such names take from the name of a file.
+const LONGEST: usize = 60;
 
 /// `secateur lens`.
 pub(crate) fn lens(args: &LensArgs, quiet: bool) -> Result<u8> {
@@ -96,20 +100,17 @@ struct Looked<'a> {
 impl Looked<'_> {
     /// Runs the spec with these keys.
     fn run(&self, keys: &str, batch: &BatchArgs, quiet: bool) -> Result<u8> {
-        let kind = || {
-            format!(
-                "{}-{}",
-                self.command,
-                kind_of(self.task.unwrap_or(self.without_task))
-            )
-        };
-        let name = self.name.map_or_else(kind, str::to_owned);
+        let kind = kind_of(self.task.unwrap_or(self.without_task));
         let task = self
             .task
-            .map_or_else(String::new, |task| format!(", task: {task}"));
-        let model = self.model;
-        let text = format!("(format: 1, name: {name:?}, models: [{model:?}]{task}, {keys})");
-        run_text(&text, batch, quiet)
+            .map_or_else(String::new, |task| format!("task: {task}, "));
+        let asked = Question {
+            model: self.model,
+            name: self.name,
+            kind: format!("{}-{kind}", self.command),
+            keys: format!("{task}{keys}"),
+        };
+        asked.run(batch, quiet)
     }
 }
 
@@ -134,7 +135,7 @@ pub(crate) fn neurons(args: &NeuronsArgs, quiet: bool) -> Result<u8> {
                 args.answer,
                 args.wrong
             );
-            (stem.to_string_lossy().into_owned(), String::new(), sets)
+            (plain(&stem.to_string_lossy()), String::new(), sets)
         }
         (task, ..) => {
             let task = task.as_deref().unwrap_or_default();
@@ -143,18 +144,21 @@ pub(crate) fn neurons(args: &NeuronsArgs, quiet: bool) -> Result<u8> {
     };
     let own_text = args.task.is_none() && args.wrong.is_empty();
     let metric = args.metric.as_deref();
-    let text = format!(
-        "(format: 1, name: {:?}, models: [{:?}], {key}metric: {}, held_out: {:?}, analysis: Neurons({sets}top: {}, pool: {}, \
-         ablation: {}))",
-        args.name.clone().unwrap_or_else(|| format!("neurons-{of}")),
-        args.model,
+    let keys = format!(
+        "{key}metric: {}, held_out: {:?}, analysis: Neurons({sets}top: {}, pool: {}, ablation: {})",
         metric.unwrap_or(if own_text { "Nll" } else { "LogitDiff" }),
         args.held_out,
         args.top,
         args.pool,
         args.ablation
     );
-    run_text(&text, &args.batch, quiet)
+    let asked = Question {
+        model: &args.model,
+        name: args.name.as_deref(),
+        kind: format!("neurons-{of}"),
+        keys,
+    };
+    asked.run(&args.batch, quiet)
 }
 
 /// `secateur feature-circuit`.
@@ -202,20 +206,36 @@ pub(super) fn ask(
     batch: &BatchArgs,
     quiet: bool,
 ) -> Result<u8> {
-    let name = asked.name.clone();
-    let name = name.unwrap_or_else(|| format!("{kind}-{}", kind_of(&asked.task)));
     let metric = metric.map_or_else(String::new, |metric| format!("metric: {metric}, "));
-    let text = format!(
-        "(format: 1, name: {name:?}, models: [{:?}], task: {}, {metric}held_out: {:?}, analysis: {question})",
-        asked.model, asked.task, asked.held_out
-    );
-    run_text(&text, batch, quiet)
+    let question = Question {
+        model: &asked.model,
+        name: asked.name.as_deref(),
+        kind: format!("{kind}-{}", kind_of(&asked.task)),
+        keys: format!(
+            "task: {}, {metric}held_out: {:?}, analysis: {question}",
+            asked.task, asked.held_out
+        ),
+    };
+    question.run(batch, quiet)
 }
 
-/// The kind of a task, in small letters.
+/// The kind of a task in small letters, or the name of the file that it takes its rows from.
 fn kind_of(task: &str) -> String {
-    let kind = task.split('(').next().unwrap_or_default();
-    kind.trim().to_lowercase()
+    let (kind, rest) = task.split_once('(').unwrap_or((task, ""));
+    let kind = kind.trim().to_lowercase();
+    let file = rest
+        .split('"')
+        .nth(1)
+        .filter(|_| ["file", "tokens"].contains(&&kind[..]));
+    let stem = file.and_then(|file| Path::new(file).file_stem());
+    stem.map_or(kind, |stem| plain(&stem.to_string_lossy()))
+}
+
+/// A part of a name of which nothing is left that a folder's name may not have.
+fn plain(name: &str) -> String {
+    let fits = |letter: char| letter.is_alphanumeric() || "-_.".contains(letter);
+    let letters = name.chars().map(|it| if fits(it) { it } else { '-' });
+    letters.take(LONGEST).collect()
 }
 
 /// `secateur sae`.
@@ -223,15 +243,14 @@ pub(crate) fn sae(args: &SaeArgs, quiet: bool) -> Result<u8> {
     // A dictionary trained here may have seen the text that its seed draws.
     let seed = args.seed.wrapping_add(u64::from(args.load.is_some()));
     let text = corpus(&args.text, args.sampled, seed);
-    let (name, origin, held_out) = match (&args.load, args.layer) {
+    let (kind, origin, held_out) = match (&args.load, args.layer) {
         (Some(folder), _) => {
             let last = folder.file_name().unwrap_or_default().to_string_lossy();
             let load = format!("load: {:?}", written(folder));
-            (format!("sae-{last}"), load, 0.5)
+            (format!("sae-{}", plain(&last)), load, 0.5)
         }
         (None, layer) => (format!("sae-{}", layer.unwrap_or(0)), recipe(args), 0.1),
     };
-    let name = args.name.clone().unwrap_or(name);
     let task = args.task.as_ref().map_or_else(String::new, |task| {
         format!("task: {task}, metric: {}, ", args.metric)
     });
@@ -249,27 +268,28 @@ pub(crate) fn sae(args: &SaeArgs, quiet: bool) -> Result<u8> {
         .into_iter()
         .filter_map(|(key, value)| Some(format!("{key}: {}, ", value?)))
         .collect();
-    let text = format!(
-        "(format: 1, name: {name:?}, models: [{:?}], {task}{held_out}analysis: Sae({origin}, text: {text}, {lengths}\
-         seed: {}, prompts: {:?}{effects}))",
-        args.model, args.seed, args.prompt
+    let keys = format!(
+        "{task}{held_out}analysis: Sae({origin}, text: {text}, {lengths}seed: {}, prompts: {:?}{effects})",
+        args.seed, args.prompt
     );
-    run_text(&text, &args.batch_args, quiet)
+    let asked = Question {
+        model: &args.model,
+        name: args.name.as_deref(),
+        kind,
+        keys,
+    };
+    asked.run(&args.batch_args, quiet)
 }
 
 /// `secateur relation`.
 pub(crate) fn relation(args: &RelationArgs, quiet: bool) -> Result<u8> {
-    let name = args.name.clone().unwrap_or_else(|| {
-        let file = args.data.file_stem().unwrap_or_default();
-        format!("relation-{}", file.to_string_lossy())
-    });
+    let file = args.data.file_stem().unwrap_or_default();
     let template = args
         .template
         .map_or_else(String::new, |it| format!(", template: {it}"));
-    let text = format!(
-        "(format: 1, name: {name:?}, models: [{:?}], held_out: {:?}, analysis: Relation(data: {:?}{template}, shots: {}, \
-         train: {}, layers: {:?}, betas: {:?}, ranks: {:?}, seed: {}))",
-        args.model,
+    let keys = format!(
+        "held_out: {:?}, analysis: Relation(data: {:?}{template}, shots: {}, train: {}, layers: {:?}, betas: {:?}, ranks: {:?}, \
+         seed: {})",
         args.held_out,
         written(&args.data),
         args.shots,
@@ -279,7 +299,13 @@ pub(crate) fn relation(args: &RelationArgs, quiet: bool) -> Result<u8> {
         args.ranks,
         args.seed
     );
-    run_text(&text, &args.batch, quiet)
+    let asked = Question {
+        model: &args.model,
+        name: args.name.as_deref(),
+        kind: format!("relation-{}", plain(&file.to_string_lossy())),
+        keys,
+    };
+    asked.run(&args.batch, quiet)
 }
 
 /// The keys of a spec that training has.
@@ -299,22 +325,55 @@ fn recipe(args: &SaeArgs) -> String {
     keys.join(", ")
 }
 
-/// Runs a spec and prints its report.
-pub(super) fn run_text(text: &str, batch: &BatchArgs, quiet: bool) -> Result<u8> {
-    if !quiet {
-        output::message(&visible(&format!("as a spec file: {text}")));
+/// A question about a model, as the keys of a spec.
+pub(super) struct Question<'a> {
+    pub(super) model: &'a str,
+    /// The name that was asked for.
+    pub(super) name: Option<&'a str>,
+    /// What other names begin with; what follows tells all questions apart.
+    pub(super) kind: String,
+    /// All keys but the format, the name and the model.
+    pub(super) keys: String,
+}
+
+impl Question<'_> {
+    /// Answers it and prints the report.
+    pub(super) fn run(&self, batch: &BatchArgs, quiet: bool) -> Result<u8> {
+        let name = self.name.map_or_else(|| self.made_name(), str::to_owned);
+        let text = self.text(&name);
+        if !quiet {
+            output::message(&visible(&format!("as a spec file: {text}")));
+        }
+        let path = Path::new(COMMAND_LINE);
+        let spec = SpecFile {
+            spec: check_any_spec(text.as_bytes(), path)?,
+            path: path.to_owned(),
+        };
+        let reports = run_jobs(&[spec], 1, batch, quiet, |_| ())?;
+        let shown = reports.iter().filter(|it| !quiet && it.result.is_ok());
+        for report in shown {
+            let file = report.job.folder.join("report.txt");
+            let text = secateur::input::read_text(&file, 1 << 30, "a report")?;
+            output::text(&text)?;
+            let folder = report.job.folder.display();
+            output::message(&visible(&format!("the results are in {folder}")));
+        }
+        Ok(exit_code([], &reports, batch.strict))
     }
-    let path = Path::new(COMMAND_LINE);
-    let spec = SpecFile {
-        spec: check_any_spec(text.as_bytes(), path)?,
-        path: path.to_owned(),
-    };
-    let reports = run_jobs(&[spec], 1, batch, quiet)?;
-    let shown = reports.iter().filter(|it| !quiet && it.result.is_ok());
-    for report in shown {
-        let text =
-            secateur::input::read_text(&report.job.folder.join("report.txt"), 1 << 30, "a report")?;
-        output::text(&text)?;
+
+    fn text(&self, name: &str) -> String {
+        let (model, keys) = (self.model, &self.keys);
+        format!("(format: 1, name: {name:?}, models: [{model:?}], {keys})")
     }
-    Ok(exit_code([], &reports, batch.strict))
+
+    /// The name of a question that was given none: of another one, whatever differs, it is another name.
+    fn made_name(&self) -> String {
+        // The same spec whatever the layout of its text, and whether defaults are written out. A spec with mistakes needs
+        // no name.
+        let spec = check_any_spec(self.text("unnamed").as_bytes(), Path::new(COMMAND_LINE));
+        match spec {
+            Ok(spec) => format!("{}-{}", self.kind, &spec.hash()[..DIGITS]),
+            Err(_) => self.kind.clone(),
+        }
+    }
 }

@@ -1,15 +1,18 @@
 //! `secateur compare`: faithfulness across models and methods.
 
+use std::path::PathBuf;
+
 use secateur::Result;
 use secateur::report::{
     compare_csv, compare_html, compare_json, compare_latex, compare_markdown, compare_text,
 };
-use secateur::run::{read_results, write_file};
+use secateur::run::{read_results, results_without_record, write_file};
 
 use crate::args::CompareArgs;
 use crate::output;
 
-pub(crate) fn compare(args: &CompareArgs) -> Result<u8> {
+pub(crate) fn compare(args: &CompareArgs, quiet: bool) -> Result<u8> {
+    warn_of_unrecorded(&args.results, quiet)?;
     let rows = read_results(&args.results)?;
     let text = if args.json {
         compare_json(&rows)?
@@ -30,4 +33,17 @@ pub(crate) fn compare(args: &CompareArgs) -> Result<u8> {
         }
     }
     Ok(0)
+}
+
+/// Warns of results that nothing says the origin of.
+pub(super) fn warn_of_unrecorded(folders: &[PathBuf], quiet: bool) -> Result<()> {
+    let unrecorded = results_without_record(folders)?;
+    for folder in unrecorded.iter().filter(|_| !quiet) {
+        let warning = format!(
+            "{} has no run.json that can be read, so nothing tells whether its files are as they were written",
+            folder.display()
+        );
+        output::message(&output::warning_text(&warning));
+    }
+    Ok(())
 }

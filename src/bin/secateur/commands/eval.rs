@@ -11,7 +11,7 @@ use secateur::{Error, Result};
 use crate::args::EvalArgs;
 use crate::output;
 use crate::table::{figure, with_interval};
-use crate::ui::{SingleUi, stop_on_ctrl_c};
+use crate::ui::SingleUi;
 
 pub(crate) fn eval(args: &EvalArgs, quiet: bool) -> Result<u8> {
     let mut set = read_specs(slice::from_ref(&args.spec));
@@ -22,7 +22,6 @@ pub(crate) fn eval(args: &EvalArgs, quiet: bool) -> Result<u8> {
         .specs
         .pop()
         .ok_or_else(|| Error::Bug("a spec without mistakes was not read".into()))?;
-    stop_on_ctrl_c();
     let ui = SingleUi::new(quiet);
     let (model, memory) = (args.model.as_deref(), args.memory.bytes());
     let result = reevaluate(&args.circuit, &spec, model, memory, &ui);

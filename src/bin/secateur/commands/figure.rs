@@ -8,11 +8,13 @@ use secateur::report::{
 use secateur::run::{read_paper_results, write_file};
 use secateur::{Error, Result, file_name_problem};
 
+use super::compare::warn_of_unrecorded;
 use super::render;
 use crate::args::{FigureArgs, PictureArg, style};
 use crate::output;
 
 pub(crate) fn figure(args: &FigureArgs, quiet: bool) -> Result<u8> {
+    warn_of_unrecorded(&args.results, quiet)?;
     let results = read_paper_results(&args.results)?;
     let names = result_names(&results);
     for (place, name) in names.iter().enumerate() {

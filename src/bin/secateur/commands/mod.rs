@@ -45,7 +45,7 @@ fn dispatch(cli: &Cli) -> Result<u8> {
     match &cli.command {
         Command::Run(args) => run::run(args, cli.quiet),
         Command::Eval(args) => in_pool(|| eval::eval(args, cli.quiet)),
-        Command::Compare(args) => compare::compare(args),
+        Command::Compare(args) => compare::compare(args, cli.quiet),
         Command::Render(args) => render::render(args, cli.quiet),
         Command::Figure(args) => figure::figure(args, cli.quiet),
         Command::Show(args) => show::show(args, cli.quiet),

@@ -3,7 +3,7 @@
 use secateur::Result;
 use secateur::paths::written;
 
-use super::analysis::run_text;
+use super::analysis::Question;
 use crate::args::PatchscopeArgs;
 
 /// Runs the command.
@@ -22,11 +22,9 @@ pub(crate) fn patchscope(args: &PatchscopeArgs, quiet: bool) -> Result<u8> {
     };
     let placed = args.at_layer;
     let placed = placed.map_or_else(String::new, |layer| format!(", placed: Layer({layer})"));
-    let text = format!(
-        "(format: 1, name: {:?}, models: [{:?}], {task}analysis: Patchscope(prompt: {}{word}, back: {}, \
-         source_layers: {:?}, target_layers: {:?}{mapping}, wanted: {}, texts: {:?}, samples: {}{placed}, tokens: {}))",
-        args.name,
-        args.model,
+    let keys = format!(
+        "{task}analysis: Patchscope(prompt: {}{word}, back: {}, source_layers: {:?}, target_layers: {:?}{mapping}, wanted: {}, \
+         texts: {:?}, samples: {}{placed}, tokens: {})",
         args.prompt,
         args.back,
         args.source_layers,
@@ -36,5 +34,11 @@ pub(crate) fn patchscope(args: &PatchscopeArgs, quiet: bool) -> Result<u8> {
         args.samples,
         args.tokens
     );
-    run_text(&text, &args.batch, quiet)
+    let asked = Question {
+        model: &args.model,
+        name: args.name.as_deref(),
+        kind: "patchscope".to_owned(),
+        keys,
+    };
+    asked.run(&args.batch, quiet)
 }

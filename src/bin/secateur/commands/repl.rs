@@ -5,7 +5,7 @@ use secateur::{Result, visible};
 use crate::args::ReplArgs;
 use crate::output;
 use crate::repl::{Lines, Next, Session};
-use crate::ui;
+use crate::{supervise, terminal, ui};
 
 /// `secateur repl`.
 pub(crate) fn repl(args: &ReplArgs, quiet: bool) -> Result<u8> {
@@ -16,7 +16,8 @@ pub(crate) fn repl(args: &ReplArgs, quiet: bool) -> Result<u8> {
     }
     let mut lines = Lines::new(session.model());
     if lines.is_terminal() {
-        ui::interrupt_on_ctrl_c();
+        supervise::go_on_after_ctrl_c();
+        terminal::keep();
         if !quiet {
             output::message(&visible(&format!(
                 "{}; `help` shows the commands",

@@ -1,37 +1,52 @@
 //! `secateur run`: every spec on every model.
 
+use std::sync::Arc;
+
 use secateur::paths::written;
 use secateur::report::{table_within, thousands, wrapped};
-use secateur::run::{BatchOptions, Finish, JobReport, Summary, exit_code, plan, run_batch};
-use secateur::spec::{Spec, SpecFile, check_models, read_specs, spec_files};
+use secateur::run::{BatchOptions, JobReport, Summary, exit_code, plan, run_batch};
+use secateur::spec::{SpecFile, check_models, read_specs, spec_files};
 use secateur::{Error, Result};
 use serde_json::json;
 
 use crate::args::{AddedVectors, BatchArgs, RunArgs};
+use crate::ended::Ended;
 use crate::output;
+use crate::supervise::last_words;
 use crate::table::{change, duration, figure, with_interval};
-use crate::ui::{BatchUi, stop_on_ctrl_c};
+use crate::ui::BatchUi;
 
 pub(crate) fn run(args: &RunArgs, quiet: bool) -> Result<u8> {
     let set = read_specs(&spec_files(&args.specs)?);
     for error in &set.errors {
         output::message(&output::error_text(error));
     }
-    let reports = run_jobs(&set.specs, args.jobs, &args.batch, quiet)?;
-    if args.json {
-        output::data(jobs_json(&reports)?.as_bytes())?;
-    } else if !quiet && !reports.is_empty() {
-        output::data(summary(&reports).as_bytes())?;
-    }
+    let json = args.json;
+    let show = move |ended: &[Ended]| -> Result<()> {
+        if json {
+            output::data(jobs_json(ended)?.as_bytes())?;
+        } else if !quiet && !ended.is_empty() {
+            output::data(summary(ended).as_bytes())?;
+        }
+        Ok(())
+    };
+    let reports = run_jobs(&set.specs, args.jobs, &args.batch, quiet, move |left| {
+        // The program is about to end.
+        show(left).ok();
+    })?;
+    let ended: Vec<Ended> = reports.iter().map(Ended::of).collect();
+    show(&ended)?;
     Ok(exit_code(&set.errors, &reports, args.batch.strict))
 }
 
-/// Runs every spec on every model it names, and shows how it goes.
+/// Runs every spec on every model it names, and shows how it goes. `show_left` shows how the jobs ended when a signal ends
+/// the program in the middle of one.
 pub(super) fn run_jobs(
     specs: &[SpecFile],
     at_a_time: usize,
     args: &BatchArgs,
     quiet: bool,
+    show_left: impl FnOnce(&[Ended]) + Send + 'static,
 ) -> Result<Vec<JobReport>> {
     let specs = with_vectors(specs, &args.added)?;
     let jobs = plan(&specs, &args.out)?;
@@ -42,9 +57,15 @@ pub(super) fn run_jobs(
         force: args.force,
         command: std::env::args_os().map(written).collect(),
     };
-    stop_on_ctrl_c();
-    let ui = BatchUi::new(jobs.len(), quiet);
-    let reports = run_batch(&jobs, &options, &ui);
+    let ui = BatchUi::new(&jobs, quiet);
+    let left = Arc::clone(&ui);
+    last_words(Some(Box::new(move || {
+        let ended = left.left();
+        left.finish();
+        show_left(&ended);
+    })));
+    let reports = run_batch(&jobs, &options, &*ui);
+    last_words(None);
     ui.finish();
     reports
 }
@@ -66,28 +87,26 @@ fn with_vectors(specs: &[SpecFile], added: &AddedVectors) -> Result<Vec<SpecFile
 }
 
 /// What was found, a list with an entry for each job, with all digits.
-fn jobs_json(reports: &[JobReport]) -> Result<String> {
-    let entry = |report: &JobReport| {
+fn jobs_json(jobs: &[Ended]) -> Result<String> {
+    let entry = |job: &Ended| {
         json!({
-            "spec": report.job.spec.spec.name(),
-            "model": report.job.model_name,
-            "folder": written(&report.job.folder),
-            "status": status(report),
-            "seconds": report.seconds,
-            "found": report.result.as_ref().ok().map(Finish::summary),
+            "spec": job.spec,
+            "model": job.model,
+            "folder": written(&job.folder),
+            "status": job.status,
+            "seconds": job.seconds,
+            "found": job.found,
         })
     };
-    let entries: Vec<_> = reports.iter().map(entry).collect();
+    let entries: Vec<_> = jobs.iter().map(entry).collect();
     let text = serde_json::to_string_pretty(&entries)
         .map_err(|error| Error::Bug(format!("what jobs found: {error}")))?;
     Ok(text + "\n")
 }
 
 /// The tables at the end of a batch: one of circuits, one of answers to other questions.
-fn summary(reports: &[JobReport]) -> String {
-    let (circuits, analyses): (Vec<_>, Vec<_>) = reports
-        .iter()
-        .partition(|report| matches!(report.job.spec.spec, Spec::Circuit(_)));
+fn summary(jobs: &[Ended]) -> String {
+    let (circuits, analyses): (Vec<_>, Vec<_>) = jobs.iter().partition(|job| job.is_circuit);
     let tables = [
         (!circuits.is_empty()).then(|| circuits_table(&circuits)),
         (!analyses.is_empty()).then(|| analyses_table(&analyses)),
@@ -95,30 +114,26 @@ fn summary(reports: &[JobReport]) -> String {
     tables.into_iter().flatten().collect::<Vec<_>>().join("\n")
 }
 
-fn analyses_table(reports: &[&JobReport]) -> String {
+fn analyses_table(jobs: &[&Ended]) -> String {
     let header = ["spec", "model", "status", "found", "time"];
-    let row = |report: &&JobReport| {
-        let found = match &report.result {
-            Ok(finish) => match finish.summary() {
-                Summary::Analysis(summary) => summary.finding.clone(),
-                Summary::Circuit(_) => "-".to_owned(),
-            },
-            Err(_) => "-".to_owned(),
+    let row = |job: &&Ended| {
+        let found = match &job.found {
+            Some(Summary::Analysis(summary)) => summary.finding.clone(),
+            Some(Summary::Circuit(_)) | None => "-".to_owned(),
         };
-        let job = &report.job;
         vec![
-            job.spec.spec.name().to_owned(),
-            job.model_name.clone(),
-            status(report).to_owned(),
+            job.spec.clone(),
+            job.model.clone(),
+            job.status.to_owned(),
             found,
-            duration(report.seconds),
+            duration(job.seconds),
         ]
     };
-    let rows: Vec<Vec<String>> = reports.iter().map(row).collect();
-    table_within(&header, &rows, 4, output::columns()) + &warned(reports)
+    let rows: Vec<Vec<String>> = jobs.iter().map(row).collect();
+    table_within(&header, &rows, 4, output::columns()) + &warned(jobs)
 }
 
-fn circuits_table(reports: &[&JobReport]) -> String {
+fn circuits_table(jobs: &[&Ended]) -> String {
     let header = [
         "spec",
         "model",
@@ -130,20 +145,16 @@ fn circuits_table(reports: &[&JobReport]) -> String {
         "random",
         "time",
     ];
-    let rows: Vec<Vec<String>> = reports.iter().map(|report| row(report)).collect();
-    table_within(&header, &rows, 3, output::columns()) + &warned(reports)
+    let rows: Vec<Vec<String>> = jobs.iter().map(|job| row(job)).collect();
+    table_within(&header, &rows, 3, output::columns()) + &warned(jobs)
 }
 
 /// The warnings of all jobs, below a table.
-fn warned(reports: &[&JobReport]) -> String {
-    let done = reports.iter().filter_map(|report| {
-        let finish = report.result.as_ref().ok()?;
-        Some((report.job.title(), finish.summary().warnings()))
-    });
+fn warned(jobs: &[&Ended]) -> String {
     let mut text = String::new();
-    for (title, warnings) in done {
-        for warning in warnings {
-            let line = format!("warning: {title}: {warning}");
+    for job in jobs {
+        for warning in job.found.iter().flat_map(Summary::warnings) {
+            let line = format!("warning: {} on {}: {warning}", job.spec, job.model);
             text += &wrapped(&line, output::columns());
         }
     }
@@ -154,20 +165,10 @@ fn warned(reports: &[&JobReport]) -> String {
     }
 }
 
-fn row(report: &JobReport) -> Vec<String> {
-    let job = &report.job;
-    let mut cells = vec![
-        job.spec.spec.name().to_owned(),
-        job.model_name.clone(),
-        status(report).to_owned(),
-    ];
-    let summary = report.result.as_ref().ok().map(Finish::summary);
-    let circuit = summary.and_then(|summary| match summary {
-        Summary::Circuit(summary) => Some(summary),
-        Summary::Analysis(_) => None,
-    });
-    match circuit {
-        Some(summary) => {
+fn row(job: &Ended) -> Vec<String> {
+    let mut cells = vec![job.spec.clone(), job.model.clone(), job.status.to_owned()];
+    match &job.found {
+        Some(Summary::Circuit(summary)) => {
             cells.extend([
                 format!(
                     "{}/{}",
@@ -180,19 +181,8 @@ fn row(report: &JobReport) -> Vec<String> {
                 figure(summary.random_mean),
             ]);
         }
-        None => cells.extend(std::iter::repeat_n("-".to_owned(), 5)),
+        Some(Summary::Analysis(_)) | None => cells.extend(std::iter::repeat_n("-".to_owned(), 5)),
     }
-    cells.push(duration(report.seconds));
+    cells.push(duration(job.seconds));
     cells
-}
-
-fn status(report: &JobReport) -> &'static str {
-    match &report.result {
-        Ok(finish) if !finish.summary().target_reached() => "target missed",
-        Ok(finish) if finish.summary().below_target() => "below target",
-        Ok(Finish::Done(_)) => "done",
-        Ok(Finish::Skipped(_)) => "already done",
-        Err(secateur::Error::Interrupted) => "interrupted",
-        Err(_) => "failed",
-    }
 }

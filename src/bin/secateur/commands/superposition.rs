@@ -7,7 +7,7 @@ use secateur::spec::ron_line;
 
 use crate::args::SuperpositionArgs;
 use crate::output;
-use crate::ui::{SingleUi, stop_on_ctrl_c};
+use crate::ui::SingleUi;
 
 /// Rows of a training step.
 const BATCH: usize = 256;
@@ -26,7 +26,6 @@ pub(crate) fn superposition(args: &SuperpositionArgs, quiet: bool) -> Result<u8>
         },
         SaeKind::Gated { l1: 4.0 },
     ];
-    stop_on_ctrl_c();
     let ui = SingleUi::new(quiet);
     let mut found = Vec::new();
     for kind in kinds {
