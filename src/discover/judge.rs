@@ -32,6 +32,12 @@ struct Part {
     empty: f64,
 }
 
+/// Whether a ratio says something on a part of the examples: where full minus empty there, its denominator, has the sign of that
+/// on all of them, `whole`, and is not small against it.
+pub fn can_judge(part: f64, whole: f64) -> bool {
+    part / whole >= LEAST_SHARE
+}
+
 impl Part {
     fn new(ends: &[Vec<f64>], examples: Range<usize>) -> Self {
         let of = |values: &Vec<f64>| mean(&values[examples.clone()]);
@@ -44,11 +50,6 @@ impl Part {
 
     fn range(&self) -> f64 {
         self.full - self.empty
-    }
-
-    /// A ratio of a part says something where its denominator has the sign of the whole's and is not small against it.
-    fn can_judge(&self, whole: f64) -> bool {
-        self.range() / whole >= LEAST_SHARE
     }
 
     fn faithfulness(&self, values: &[f64]) -> f64 {
@@ -90,7 +91,10 @@ impl Judge {
         let split = count - count / 3;
         let [select, validate] = [0..split, split..count].map(|part| Part::new(&ends, part));
         let parts = [("select", select), ("validate", validate)];
-        if let Some((does, part)) = parts.iter().find(|(_, part)| !part.can_judge(range)) {
+        if let Some((does, part)) = parts
+            .iter()
+            .find(|(_, part)| !can_judge(part.range(), range))
+        {
             judge.unvalidated = Some(format!(
                 "validation was not possible: full minus empty is {:.4} on the discovery examples that {does} and {range:.4} on \
                  all of them; the target was searched on all of them",

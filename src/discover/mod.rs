@@ -14,6 +14,7 @@ mod units;
 
 pub use acdc::{Acdc, AcdcResult};
 pub use decision::{Decision, TraceLine};
+pub use judge::can_judge;
 pub use method::{Method, Select, Target};
 pub use order::{EdgeOrder, ListMistake, ListedEdges};
 pub use search::{Discovery, Search, discover};

@@ -3,7 +3,7 @@
 use super::bootstrap::FEWEST_EXAMPLES;
 use super::proportion::paired_difference;
 use super::{Evaluation, Figures};
-use crate::discover::Selected;
+use crate::discover::{Selected, can_judge};
 use crate::engine::mean;
 use crate::metric::Metric;
 
@@ -59,6 +59,14 @@ pub fn circuit_doubts(evaluation: &Evaluation, asked: &Asked<'_>) -> Vec<String>
         } else if is_below(figures.faithfulness, target) {
             doubts.push(below_target(figures.faithfulness, interval, target));
         }
+    }
+    let range = |figures: &Figures| figures.metric_full - figures.metric_empty;
+    let (judged, found) = (range(figures), range(&evaluation.discovery));
+    if figures.faithfulness.is_some() && !can_judge(judged, found) {
+        doubts.push(format!(
+            "full minus empty is {judged:.4} on the held-out examples and {found:.4} on those of discovery: faithfulness on the \
+             held-out ones says little; use more examples"
+        ));
     }
     doubts.extend(task_doubts(asked.metric, figures));
     doubts

@@ -52,14 +52,10 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
         None => [Vec::new(), Vec::new()],
     };
     let texts = texts(asked, question)?;
-    let fitted = match &question.mapping {
-        Mapping::Identity | Mapping::Lens(_) => Vec::new(),
-        Mapping::Ridge { text, tokens, .. } => {
-            let passages = first(passages(asked, &place(base, text))?, *tokens);
-            hashes.push(hash_of(&passages));
-            passages
-        }
-    };
+    let fitted = fitted_on(asked, question)?;
+    if !fitted.is_empty() {
+        hashes.push(hash_of(&fitted));
+    }
     let mut warnings = Vec::new();
     let lens = match &question.mapping {
         Mapping::Lens(path) => {
@@ -115,8 +111,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
         add("precision.svg", precision_svg(&report, &title));
         add("surprisal.svg", surprisal_svg(&report, &title));
     }
-    let rows = dataset.as_ref().map(|it| it.split_rows(spec.held_out));
-    let rows = rows.map(Rows::split).unwrap_or_default();
+    let rows = rows(dataset.as_ref(), spec.held_out);
     files.insert(
         "report.json",
         asked.json(&report, &rows, &hashes.join(" "))?,
@@ -129,17 +124,6 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
         warnings: report.warnings,
         seconds: BTreeMap::new(),
     })
-}
-
-/// The first so many tokens of some passages.
-fn first(mut passages: Vec<Vec<u32>>, tokens: usize) -> Vec<Vec<u32>> {
-    let mut left = tokens;
-    for passage in &mut passages {
-        passage.truncate(left);
-        left -= passage.len();
-    }
-    passages.retain(|passage| !passage.is_empty());
-    passages
 }
 
 /// The prompt that representations are put into; what its writer may not mean is told.
@@ -200,6 +184,27 @@ fn split(dataset: &Dataset, asked: &Asked<'_>, question: &Patchscope) -> Result<
         sources(&held_out)
     };
     Ok([discovery, held_out])
+}
+
+/// The passages that maps between layers are fitted on.
+fn fitted_on(asked: &Asked<'_>, question: &Patchscope) -> Result<Vec<Vec<u32>>> {
+    let Mapping::Ridge { text, tokens, .. } = &question.mapping else {
+        return Ok(Vec::new());
+    };
+    let mut left = *tokens;
+    let mut passages = passages(asked, &place(asked.job.spec.base(), text))?;
+    for passage in &mut passages {
+        passage.truncate(left);
+        left -= passage.len();
+    }
+    passages.retain(|passage| !passage.is_empty());
+    Ok(passages)
+}
+
+/// Which prompts of a task are on which side.
+fn rows(dataset: Option<&Dataset>, held_out: f64) -> Rows {
+    let rows = dataset.map(|it| it.split_rows(held_out));
+    rows.map(Rows::split).unwrap_or_default()
 }
 
 /// The texts that are read out.

@@ -124,8 +124,9 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
     profile.done("prompts and effects");
     observer.add_to(&mut report.warnings);
     let mut files = files(asked, question, &held, &report)?;
-    let trained_on = recipe.map(|_| contexts.len() - measured);
-    let rows = rows(trained_on, contexts.len(), (task.as_ref(), spec.held_out));
+    let contexts = (contexts.len() - measured, measured);
+    let contexts = recipe.map(|_| contexts);
+    let rows = rows(contexts, task.as_ref(), spec.held_out);
     files.insert("report.json", asked.json(&report, &rows, &data_hash)?);
     Ok(Answer {
         files,
@@ -135,25 +136,6 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
         warnings: report.warnings,
         seconds: profile.seconds(),
     })
-}
-
-/// What the rows of the text and of the task are for.
-fn rows(
-    trained_on: Option<usize>,
-    contexts: usize,
-    (task, held_out): (Option<&Dataset>, f64),
-) -> Rows {
-    let mut rows = Rows::default();
-    if let Some(trained_on) = trained_on {
-        rows = rows
-            .with("contexts_trained_on", 0..trained_on)
-            .with("contexts_held_out", trained_on..contexts);
-    }
-    if let Some(dataset) = task {
-        let [discovery, held_out] = dataset.split_rows(held_out);
-        rows = rows.with("discovery", discovery).with("held_out", held_out);
-    }
-    rows
 }
 
 /// Everything that a training depends on, one of several of a job.
@@ -244,6 +226,21 @@ pub(super) fn trained(
         (&checkpoint, profile),
     )?;
     Ok((training.dictionary, at, data_hash))
+}
+
+/// Which contexts a dictionary was trained on and measured on, and which pairs of a task are on which side.
+fn rows(contexts: Option<(usize, usize)>, task: Option<&Dataset>, held_out: f64) -> Rows {
+    let mut rows = Rows::default();
+    if let Some((trained, measured)) = contexts {
+        rows = rows
+            .with("contexts_trained_on", 0..trained)
+            .with("contexts_held_out", trained..trained + measured);
+    }
+    if let Some(dataset) = task {
+        let [discovery, held_out] = dataset.split_rows(held_out);
+        rows = rows.with("discovery", discovery).with("held_out", held_out);
+    }
+    rows
 }
 
 /// The place of a dictionary that is trained.

@@ -204,22 +204,6 @@ fn what_the_configuration_asks_for_is_done_or_refused() {
         ("activation_fn", json!("tanh-relu"), "\"tanh-relu\""),
         (
             "normalize_activations",
-            json!("layer_norm"),
-            "\"layer_norm\" is not supported; it takes its own mean from each input and divides by its own deviation, which \
-             cannot be folded",
-        ),
-        (
-            "normalize_activations",
-            json!("constant_norm_rescale"),
-            "\"constant_norm_rescale\" is not supported; it divides each input by its own norm, which cannot be folded",
-        ),
-        (
-            "normalize_activations",
-            json!("expected_average_only_in"),
-            "not in the file; fold it into the weights",
-        ),
-        (
-            "normalize_activations",
             json!(true),
             "normalize_activations true",
         ),
@@ -292,6 +276,32 @@ fn what_the_configuration_asks_for_is_done_or_refused() {
         with_config("standard", &standard).path(),
         &["tensor threshold is missing"],
     );
+}
+
+/// Numbers of each input cannot be folded into weights, one number for all can.
+#[test]
+fn what_normalises_inputs_is_refused_with_what_can_be_done() {
+    let text = fs_err::read(fixture("topk").join("cfg.json")).unwrap();
+    for (way, part) in [
+        (
+            "layer_norm",
+            "\"layer_norm\" is not supported; it takes its own mean from each input and divides by its own deviation, which \
+             cannot be folded",
+        ),
+        (
+            "constant_norm_rescale",
+            "\"constant_norm_rescale\" is not supported; it divides each input by its own norm, which cannot be folded",
+        ),
+        (
+            "expected_average_only_in",
+            "not in the file; fold it into the weights",
+        ),
+    ] {
+        let mut config: Value = serde_json::from_slice(&text).unwrap();
+        config["normalize_activations"] = json!(way);
+        let folder = with_config("topk", config.to_string().as_bytes());
+        refused(folder.path(), &[part]);
+    }
 }
 
 #[test]

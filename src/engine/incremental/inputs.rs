@@ -125,7 +125,7 @@ impl<T: Real> Frame<'_, T> {
             start: &self.ablated.streams[place.index],
             terms: Vec::new(),
         };
-        if variant.keeps_few(reader) {
+        if variant.sums_afresh(base, reader) {
             for writer in variant.mask.writers_into(reader) {
                 if post_normed(&writer) {
                     continue;
@@ -173,7 +173,7 @@ impl<T: Real> Frame<'_, T> {
     ) -> Vec<T> {
         let many = inputs
             .iter()
-            .filter(|input| !variants[input.variant].keeps_few(input.reader));
+            .filter(|input| !variants[input.variant].sums_afresh(base, input.reader));
         let shared = self.shared_inputs(base, place, many.map(|input| input.reader));
         let sums: Vec<Sum<'_, '_, T>> = inputs
             .iter()
@@ -184,7 +184,7 @@ impl<T: Real> Frame<'_, T> {
             .collect();
         self.sums(base, place, &sums, |index, rows, x| {
             let (variant, reader) = (&variants[inputs[index].variant], inputs[index].reader);
-            let few = variant.keeps_few(reader);
+            let few = variant.sums_afresh(base, reader);
             self.exchange_heads(
                 base,
                 Some(variant),

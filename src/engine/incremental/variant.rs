@@ -173,9 +173,10 @@ impl<T: Real> Frame<'_, T> {
 }
 
 impl<T: Real> Variant<'_, T> {
-    /// Whether a reader keeps so few writers that its input is summed afresh.
-    pub(super) fn keeps_few(&self, reader: usize) -> bool {
-        self.mask.kept_into(reader) <= FEW_WRITERS
+    /// Whether a reader's input is summed afresh: where it keeps few writers. The base itself has the base's inputs, to the last
+    /// bit.
+    pub(super) fn sums_afresh(&self, base: &Base<T>, reader: usize) -> bool {
+        self.mask.kept_into(reader) <= FEW_WRITERS && *self.mask != base.mask
     }
 
     /// Whether a reader's input differs from the base's.

@@ -1,13 +1,17 @@
 //! Direct logit attribution: parts sum to the stream and to the logit, each is what the plain run wrote.
 
-use secateur::analyze::lens::{Attributed, attribute};
+use std::path::Path;
+
+use secateur::analyze::lens::{Attributed, Attribution, attribute};
 use secateur::engine::{Part, Transformer};
 use secateur::events::Silent;
-use secateur::graph::{ComputationGraph, Node};
-use secateur::model::{Norm, Weights};
+use secateur::graph::{ComputationGraph, Granularity, Node};
+use secateur::model::{Norm, Weights, load_model};
+use secateur::report::attribution_csv;
 
 use super::{assert_close, models, tokens};
 use crate::oracle::{self, Rows, add, dot};
+use crate::synthetic::graph_of;
 
 /// What a part wrote, from what the plain run's writers wrote. Of heads whose sum is normed, the share by the scale that the
 /// plain norm had.
@@ -104,6 +108,40 @@ fn parts_are_what_was_written_and_sum_to_the_stream() {
     }
 }
 
+/// The sum of the contributions in `attribution.csv`.
+fn sum_of_rows(found: &Attribution) -> f64 {
+    let text = attribution_csv(found);
+    let rows = text.lines().skip(1);
+    let contributions = rows.map(|row| -> f64 {
+        let field = row.split(',').nth(3).expect("a contribution");
+        field.parse().expect("a number")
+    });
+    contributions.sum()
+}
+
+/// Of models with biases after the stream (`LayerNorm`) and without, in single precision.
+#[test]
+fn the_rows_of_the_table_sum_to_the_logit() {
+    for name in ["toy-gpt2", "toy-llama"] {
+        let model = load_model(&format!("builtin:{name}"), Path::new(".")).expect("a model");
+        let graph = graph_of(model.config(), &Granularity::default());
+        let transformer = Transformer::new(&model.weights, &graph);
+        let tokens = tokens(model.config(), 6, 2);
+        let prompt = Attributed {
+            tokens: &tokens,
+            at: 5,
+            of: vec![7],
+            minus: Vec::new(),
+        };
+        let found = attribute(&transformer, &[prompt], (0, 2), &Silent).expect("figures");
+        let logits = &transformer.last_logits(&[tokens])[0];
+        let (sum, wanted) = (sum_of_rows(&found), f64::from(logits[7]));
+        assert!((sum - wanted).abs() < 1e-4, "{name}: {sum}, not {wanted}");
+        let has_bias = attribution_csv(&found).contains("\nnorm_bias,,,");
+        assert_eq!(has_bias, name == "toy-gpt2", "{name}");
+    }
+}
+
 #[test]
 fn contributions_sum_to_the_plain_logit() {
     for (name, weights, graph) in models() {
@@ -139,6 +177,7 @@ fn contributions_sum_to_the_plain_logit() {
                 &format!("{name}, in the output"),
             );
             assert!(found.rounding < 1e-9, "{name}: {}", found.rounding);
+            assert_close(&[sum_of_rows(&found)], &[mean(0)], &format!("{name}, rows"));
             assert!(
                 found
                     .parts
