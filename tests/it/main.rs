@@ -14,6 +14,7 @@ mod cli_patch;
 mod cli_replace;
 mod cli_results;
 mod cli_terminal;
+mod cli_warnings;
 mod curve;
 mod determinism;
 mod doubts;

@@ -88,8 +88,8 @@ impl Keys {
             .collect()
     }
 
-    /// Notes that a key was asked for.
-    fn note(&self, key: &str) {
+    /// Notes that a key was asked for, or has nothing to say in this model.
+    pub(super) fn note(&self, key: &str) {
         let path = format!("{}{key}", self.path);
         self.notes.borrow_mut().read.insert(path);
     }

@@ -169,6 +169,8 @@ pub(super) fn rotary(
         let problem = format!("the width of a head is {d_head}; expected 1 to {MAX_WIDTH}");
         return Err(keys.fail(problem));
     }
+    // Without a kind of scaling that reads it, it says nothing.
+    keys.note(ORIGINAL);
     let beside = parameters.number("rope_theta")?;
     let theta = either(keys, defaults.theta_key, beside)?.unwrap_or(defaults.theta);
     let (kind, named) = parameters.kind()?;

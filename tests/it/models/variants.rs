@@ -213,7 +213,9 @@ fn every_key_that_transformers_reads_is_known() {
             match (role, found) {
                 (Role::Used, Ok(found)) => {
                     assert_ne!(found.config, plain.config, "{what}");
-                    assert_eq!(found.warnings, plain.warnings, "{what}");
+                    // Another key may say otherwise.
+                    let named = |it: &String| it.contains(key.as_str());
+                    assert!(found.warnings.iter().all(named), "{what}");
                 }
                 (Role::Used, Err(Error::Model { .. })) => {}
                 (Role::Refused, Err(error)) => {
