@@ -1,5 +1,7 @@
 //! Loading models: formats agree with each other, and broken files are refused with a helpful text.
 
+#[cfg(unix)]
+mod changed;
 mod configurations;
 mod demand;
 mod families;
