@@ -155,7 +155,7 @@ mod tests {
         drop(lock);
         assert!(!path.exists());
         // What a killed process left is no lock.
-        std::fs::write(&path, "process 1 on a machine\n").unwrap();
+        fs_err::write(&path, "process 1 on a machine\n").unwrap();
         drop(FolderLock::wait(folder.path(), &Silent).unwrap());
         assert!(!path.exists());
     }

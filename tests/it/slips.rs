@@ -1,5 +1,7 @@
 //! What prompts say that their writer may not mean is told wherever the result is.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::path::Path;
 
 use serde_json::{Value, json};

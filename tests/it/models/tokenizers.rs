@@ -1,5 +1,7 @@
 //! Tokenizers of folders give the tokens of transformers, and files that the library does not survive are refused.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::path::{Path, PathBuf};
 
 use candle_core::quantized::GgmlDType;
