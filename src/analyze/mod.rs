@@ -21,6 +21,7 @@ pub mod sae;
 mod samples;
 mod share;
 mod shared;
+mod sign;
 pub mod tracing;
 mod variance;
 pub mod vector;

@@ -18,3 +18,4 @@ pub use judge::can_judge;
 pub use method::{Method, Select, Target};
 pub use order::{EdgeOrder, ListMistake, ListedEdges};
 pub use search::{Discovery, Search, discover};
+pub use select::Selected;

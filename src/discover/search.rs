@@ -1,6 +1,6 @@
 //! One discovery: scores, then selection, target search or ACDC, on edges, nodes, or nodes then edges.
 
-use super::select::select;
+use super::select::{Selected, select};
 use super::target;
 use super::units::Units;
 use super::{Acdc, AcdcResult, Decision, Method, Select, Target};
@@ -35,6 +35,8 @@ pub struct Discovery {
     pub decisions: Option<Vec<Decision>>,
     /// False when a target was searched and the circuit's faithfulness on all examples is below it.
     pub target_reached: bool,
+    /// How selections by scores turned out: of nodes, of edges, or one after the other.
+    pub selected: Vec<Selected>,
     /// Decisions within rounding of their threshold.
     pub near_ties: usize,
     /// Remarks that belong to the result.
@@ -76,6 +78,7 @@ pub fn discover(
         scores,
         decisions: None,
         target_reached: true,
+        selected: Vec::new(),
         near_ties: 0,
         warnings: Vec::new(),
     };
@@ -118,7 +121,9 @@ fn step(
             found.warnings.push(warning);
         }
     } else if let Some(how) = search.select {
-        found.kept = select(graph, units, &scores, how);
+        let (kept, selected) = select(graph, units, &scores, how);
+        found.kept = kept;
+        found.selected.push(selected);
     }
     Ok(())
 }
@@ -149,6 +154,7 @@ fn by_acdc(
         scores,
         decisions: Some(result.decisions),
         target_reached: true,
+        selected: Vec::new(),
         near_ties: result.near_ties,
         warnings: Vec::new(),
     })

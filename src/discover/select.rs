@@ -7,23 +7,45 @@ use super::Select;
 use super::units::Units;
 use crate::graph::{ComputationGraph, Dangling, EdgeMask, ranking};
 
+/// How a selection by scores turned out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Selected {
+    /// What was selected: `edges` or `nodes`.
+    pub what: &'static str,
+    /// How many of them there are.
+    pub available: usize,
+    /// How many were asked for; none where a threshold decides.
+    pub asked: Option<usize>,
+    /// How many were taken.
+    pub chosen: usize,
+    /// How many of these are in the circuit, without dangling parts.
+    pub left: usize,
+    /// The largest `|score|`.
+    pub largest: f64,
+}
+
 /// Selects a circuit by the scores of `units` and drops dangling parts.
 pub(crate) fn select(
     graph: &ComputationGraph,
     units: &Units,
     scores: &[f64],
     how: Select,
-) -> EdgeMask {
-    let mask = match how {
+) -> (EdgeMask, Selected) {
+    let mut asked = None;
+    let mut take = |count: usize| {
+        asked = Some(count);
+        let mut order = ranking(scores, true);
+        order.truncate(count);
+        (units.mask(graph, order.iter().copied()), order.len())
+    };
+    let (mask, chosen) = match how {
         Select::TopN { edges, share } => {
-            let count = edges.unwrap_or_else(|| count_of(share.unwrap_or(1.0), units.len()));
-            let order = ranking(scores, true);
-            units.mask(graph, order.into_iter().take(count))
+            take(edges.unwrap_or_else(|| count_of(share.unwrap_or(1.0), units.len())))
         }
-        Select::Threshold(least) => units.mask(
-            graph,
-            (0..units.len()).filter(|&unit| scores[unit].abs() >= least),
-        ),
+        Select::Threshold(least) => {
+            let above = (0..units.len()).filter(|&unit| scores[unit].abs() >= least);
+            (units.mask(graph, above.clone()), above.count())
+        }
         Select::Greedy { edges } => match units {
             Units::Edges(numbers) => {
                 let mut all = vec![0.0; graph.edge_count()];
@@ -31,13 +53,27 @@ pub(crate) fn select(
                     all[edge] = score;
                 }
                 let within = EdgeMask::from_edges(graph, numbers.iter().copied());
-                greedy(graph, &all, &within, edges)
+                asked = Some(edges);
+                let grown = greedy(graph, &all, &within, edges);
+                let count = grown.len();
+                (grown, count)
             }
             // Every node reaches `logits` directly, so growing nodes is taking the largest.
-            Units::Nodes(_) => units.mask(graph, ranking(scores, true).into_iter().take(edges)),
+            Units::Nodes(_) => take(edges),
         },
     };
-    graph.drop_dangling(&mask, Dangling::NoPathEitherWay)
+    let kept = graph.drop_dangling(&mask, Dangling::NoPathEitherWay);
+    let selected = Selected {
+        what: units.name(),
+        available: units.len(),
+        asked,
+        chosen,
+        left: (0..units.len())
+            .filter(|&unit| units.is_in(graph, &kept, unit))
+            .count(),
+        largest: scores.iter().fold(0.0, |most, score| score.abs().max(most)),
+    };
+    (kept, selected)
 }
 
 /// MIB's `int(share * total)`.

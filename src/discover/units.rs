@@ -23,6 +23,14 @@ impl Units {
         Self::Nodes((0..graph.writers().len()).filter(removable).collect())
     }
 
+    /// What they are, in words.
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Edges(_) => "edges",
+            Self::Nodes(_) => "nodes",
+        }
+    }
+
     /// Number of units.
     pub(crate) fn len(&self) -> usize {
         match self {

@@ -3,6 +3,7 @@
 use super::CurvePoint;
 use super::bootstrap::intervals;
 use super::faithfulness::faithfulness_on_part;
+use super::proportion::share_interval;
 use crate::engine::mean;
 use crate::graph::{ComputationGraph, Dangling, EdgeMask};
 
@@ -73,6 +74,7 @@ pub(super) fn curve(
             faithfulness: values[size],
             interval: intervals[size],
             accuracy: mean(&measured.accuracy[size]),
+            accuracy_interval: share_interval(&measured.accuracy[size]),
             kl: mean(&measured.kl[size]),
         })
         .collect();

@@ -53,9 +53,9 @@ mod tests {
     /// Where resamples turn full and empty around, the ratio says nothing.
     #[test]
     fn there_is_no_interval_where_resamples_change_the_sign_of_the_gap() {
-        let (full, empty) = ([3.0, -2.0, 3.0, -2.5], [0.0; 4]);
+        let (full, empty) = ([3.0, -2.0, 3.0, -2.5].repeat(2), [0.0; 8]);
         assert!(faithfulness(0.2, mean(&full), mean(&empty)).is_some());
-        assert_eq!(bootstrap(&[0.5; 4], &full, &empty, 200, 0), None);
+        assert_eq!(bootstrap(&[0.5; 8], &full, &empty, 200, 0), None);
         assert_eq!(faithfulness_on_part(0.5, -1.0, 0.0, 2.0), None);
         assert_eq!(faithfulness_on_part(-0.5, -1.0, 0.0, -2.0), Some(0.5));
     }

@@ -38,8 +38,12 @@ pub struct Figures {
     pub faithfulness_interval: Option<[f64; 2]>,
     /// Share of examples whose argmax is an answer, full model.
     pub accuracy_full: Option<f64>,
+    /// Its 95 % interval, by Wilson.
+    pub accuracy_full_interval: Option<[f64; 2]>,
     /// The same for the circuit.
     pub accuracy_circuit: Option<f64>,
+    /// Its 95 % interval.
+    pub accuracy_circuit_interval: Option<[f64; 2]>,
     /// KL(full model || circuit), mean over examples, in nats.
     pub kl_circuit: Option<f64>,
     /// Circuits by size, of the edges with the largest `|score|` first, where the method gives a ranking.
@@ -68,6 +72,8 @@ pub struct Figures {
 pub struct ExampleFigures {
     /// Metric of the full model.
     pub metric_full: f64,
+    /// Metric with every edge ablated.
+    pub metric_empty: f64,
     /// Metric of the circuit.
     pub metric_circuit: f64,
     /// Share of the positions read at which the full model's argmax is an answer.
@@ -89,6 +95,8 @@ pub struct CurvePoint {
     pub interval: Option<[f64; 2]>,
     /// Share of examples whose argmax is an answer.
     pub accuracy: f64,
+    /// Its 95 % interval, by Wilson.
+    pub accuracy_interval: [f64; 2],
     /// KL(full model || circuit), mean over examples, in nats.
     pub kl: f64,
 }

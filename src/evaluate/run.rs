@@ -3,6 +3,7 @@
 use super::baselines::{permuted, random_connected};
 use super::curve::{self, Curve, Ends, Measured};
 use super::faithfulness::{bootstrap, faithfulness};
+use super::proportion::share_interval;
 use super::{Baseline, ExampleFigures, Figures};
 use crate::engine::{ModelEvaluator, mean};
 use crate::error::{Error, Result};
@@ -68,13 +69,16 @@ pub fn evaluate<T: Real>(
         faithfulness: faithfulness(kept, full, empty),
         faithfulness_interval: bootstrap(&main[2], &main[0], &main[1], plan.bootstrap, 0),
         accuracy_full: Some(mean(&accuracy[0])),
+        accuracy_full_interval: Some(share_interval(&accuracy[0])),
         accuracy_circuit: Some(mean(&accuracy[2])),
+        accuracy_circuit_interval: Some(share_interval(&accuracy[2])),
         kl_circuit: Some(0.0 - mean(&kl[2])),
         random: work.baseline("random circuits", edges, random_connected)?,
         permuted: work.baseline("permuted scores", edges, permuted)?,
         each: (0..main[0].len())
             .map(|example| ExampleFigures {
                 metric_full: main[0][example],
+                metric_empty: main[1][example],
                 metric_circuit: main[2][example],
                 accuracy_full: accuracy[0][example],
                 accuracy_circuit: accuracy[2][example],

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::csv::{field, number};
 use super::latex::latex_text;
-use super::table::table_within;
+use super::table::{table_within, wrapped};
 use super::text::{Text, one_line, thousands};
 use crate::error::{Error, Result};
 
@@ -29,6 +29,8 @@ pub struct Comparison {
     pub accuracy: Option<f64>,
     /// Mean faithfulness of random circuits of the same number of edges.
     pub random: Option<f64>,
+    /// Remarks that belong to the result.
+    pub warnings: Vec<String>,
 }
 
 const HEADINGS: [&str; 8] = [
@@ -67,6 +69,17 @@ impl Comparison {
     }
 }
 
+/// The warnings of all results, each with the result that it is of.
+pub(super) fn warnings(rows: &[Comparison]) -> Vec<String> {
+    let of = |row: &Comparison| {
+        let result = format!("{} on {}", one_line(&row.name), one_line(&row.model));
+        let warnings = row.warnings.iter();
+        let warnings = warnings.map(move |it| format!("{result}: {}", one_line(it)));
+        warnings.collect::<Vec<_>>()
+    };
+    rows.iter().flat_map(of).collect()
+}
+
 /// A figure with three digits behind the point; zero has no sign.
 pub fn decimals(value: f64) -> String {
     let text = format!("{value:.3}");
@@ -87,22 +100,29 @@ pub fn compare_json(rows: &[Comparison]) -> Result<String> {
     Ok(text + "\n")
 }
 
-/// An aligned table for terminals of so many columns, or a paragraph for each result where it is wider.
+/// An aligned table for terminals of so many columns, or a paragraph for each result where it is wider; then the warnings.
 pub fn compare_text(rows: &[Comparison], columns: usize) -> String {
     let cells: Vec<Vec<String>> = rows.iter().map(|row| row.cells().to_vec()).collect();
-    table_within(&HEADINGS, &cells, WORDS, columns)
+    let mut text = table_within(&HEADINGS, &cells, WORDS, columns);
+    for (index, warning) in warnings(rows).iter().enumerate() {
+        if index == 0 {
+            text.push('\n');
+        }
+        text += &wrapped(&format!("warning: {warning}"), columns);
+    }
+    text
 }
 
 /// A table for other programs, with all digits; undefined figures are empty.
 pub fn compare_csv(rows: &[Comparison]) -> String {
     let mut out = Text::default();
     out.line(format_args!(
-        "task,model,method,edges_kept,edges_total,faithfulness,faithfulness_low,faithfulness_high,accuracy,random"
+        "task,model,method,edges_kept,edges_total,faithfulness,faithfulness_low,faithfulness_high,accuracy,random,warnings"
     ));
     let figure = |value: Option<f64>| value.map_or_else(String::new, number);
     for row in rows {
         out.line(format_args!(
-            "{},{},{},{},{},{},{},{},{},{}",
+            "{},{},{},{},{},{},{},{},{},{},{}",
             field(&row.name),
             field(&row.model),
             field(&row.method),
@@ -112,13 +132,14 @@ pub fn compare_csv(rows: &[Comparison]) -> String {
             figure(row.interval.map(|[low, _]| low)),
             figure(row.interval.map(|[_, high]| high)),
             figure(row.accuracy),
-            figure(row.random)
+            figure(row.random),
+            field(&row.warnings.join("; "))
         ));
     }
     out.0
 }
 
-/// A Markdown table.
+/// A Markdown table, then the warnings as a list.
 pub fn compare_markdown(rows: &[Comparison]) -> String {
     let escape = |cell: &String| {
         let mut out = String::new();
@@ -140,10 +161,16 @@ pub fn compare_markdown(rows: &[Comparison]) -> String {
         let cells: Vec<String> = row.cells().iter().map(escape).collect();
         out.line(format_args!("| {} |", cells.join(" | ")));
     }
+    for (index, warning) in warnings(rows).iter().enumerate() {
+        if index == 0 {
+            out.line(format_args!(""));
+        }
+        out.line(format_args!("- Warning: {}", escape(warning)));
+    }
     out.0
 }
 
-/// A LaTeX `tabular`, with the rules of the `booktabs` package.
+/// A LaTeX `tabular`, with the rules of the `booktabs` package; then the warnings in small print.
 pub fn compare_latex(rows: &[Comparison]) -> String {
     let mut out = Text::default();
     out.line(format_args!("\\begin{{tabular}}{{lllrrrrr}}"));
@@ -160,5 +187,11 @@ pub fn compare_latex(rows: &[Comparison]) -> String {
     }
     out.line(format_args!("\\bottomrule"));
     out.line(format_args!("\\end{{tabular}}"));
+    for warning in warnings(rows) {
+        out.line(format_args!(
+            "\\par{{\\footnotesize Warning: {}\\par}}",
+            latex_text(&warning)
+        ));
+    }
     out.0
 }

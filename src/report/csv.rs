@@ -27,17 +27,17 @@ pub fn edges_csv(graph: &ComputationGraph, circuit: &Circuit) -> String {
     out.0
 }
 
-/// Both curves as rows `ranking,share,edges,faithfulness,low,high,accuracy,kl`; what is undefined is empty.
+/// Both curves as rows `ranking,share,edges,faithfulness,low,high,accuracy,kl,accuracy_low,accuracy_high`; what is undefined is empty.
 pub fn curve_csv(figures: &Figures) -> String {
     let mut out = Text::default();
     out.line(format_args!(
-        "ranking,share,edges,faithfulness,low,high,accuracy,kl"
+        "ranking,share,edges,faithfulness,low,high,accuracy,kl,accuracy_low,accuracy_high"
     ));
     let defined = |value: Option<f64>| value.map_or_else(String::new, number);
     for (ranking, curve) in [(MAGNITUDE, &figures.curve), (SIGNED, &figures.curve_signed)] {
         for point in curve.iter().flatten() {
             out.line(format_args!(
-                "{ranking},{},{},{},{},{},{},{}",
+                "{ranking},{},{},{},{},{},{},{},{}",
                 number(point.share),
                 point.edges,
                 defined(point.faithfulness),
@@ -45,6 +45,7 @@ pub fn curve_csv(figures: &Figures) -> String {
                 defined(point.interval.map(|[_, high]| high)),
                 number(point.accuracy),
                 number(point.kl),
+                point.accuracy_interval.map(number).join(","),
             ));
         }
     }

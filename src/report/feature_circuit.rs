@@ -1,12 +1,13 @@
 //! The result of an analysis of features: text for people, tables, a file of the circuit, and its drawing.
 
 use super::csv::{field, number};
-use super::effect::{percent, shares};
+use super::effect::{percent, share_with_interval, shares};
 use super::features_file::{counted, draw};
 use super::figure::Figure;
 use super::style::Style;
 use super::table::table;
 use super::text::{Text, clip, number_of, one_line, short, thousands};
+use crate::analyze::Effect;
 use crate::analyze::feature_circuit::{FeatureCircuitReport, NodeFigures, Share};
 use crate::error::{Error, Result};
 
@@ -54,14 +55,20 @@ pub fn feature_circuit_text(report: &FeatureCircuitReport, about: &str) -> Strin
         thousands(report.nodes_active),
         report.examples_discovery
     ));
+    let accuracy = |of: usize| {
+        share_with_interval(&Effect {
+            mean: report.accuracy[of],
+            interval: report.accuracy_interval[of],
+        })
+    };
     out.line(format_args!(
         "metric on {} held-out pairs: {} full model, {} all nodes replaced, {} circuit; accuracy {} and {} of the circuit",
         report.examples,
         short(report.metric_full),
         short(report.metric_empty),
         short(report.metric_circuit),
-        percent(report.accuracy[0]),
-        percent(report.accuracy[1])
+        accuracy(0),
+        accuracy(1)
     ));
     out.line(format_args!(""));
     let mut rows = vec![

@@ -5,7 +5,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use super::Rows;
 use crate::discover::{Decision, TraceLine};
 use crate::error::{Error, Result};
-use crate::evaluate::{Evaluation, Figures};
+use crate::evaluate::{Evaluation, Figures, figure_doubts};
 use crate::graph::ComputationGraph;
 use crate::model::ModelIdentity;
 
@@ -77,20 +77,6 @@ pub fn report_json(
     Ok(text)
 }
 
-/// What follows from the figures of a split: undefined faithfulness, or faithfulness outside [0, 1.05].
-pub fn figure_warnings(figures: &Figures) -> Vec<String> {
-    match figures.faithfulness {
-        None => vec![format!(
-            "faithfulness is undefined: the metric of the full model, {}, equals that of the empty circuit, {}",
-            figures.metric_full, figures.metric_empty
-        )],
-        Some(faithfulness) if !(0.0..=1.05).contains(&faithfulness) => {
-            vec![format!("faithfulness {faithfulness} is outside [0, 1.05]")]
-        }
-        Some(_) => Vec::new(),
-    }
-}
-
 /// The lines of `trace.jsonl`, one per decision, in their order.
 ///
 /// # Errors
@@ -125,7 +111,7 @@ struct Split<'a> {
 impl Serialize for Split<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (figures, evaluation) = (self.figures, self.evaluation);
-        let warnings = [self.warnings, &figure_warnings(figures)].concat();
+        let warnings = [self.warnings, &figure_doubts(evaluation, figures)].concat();
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("examples", &figures.examples)?;
         map.serialize_entry("metric_full", &figures.metric_full)?;
@@ -134,7 +120,12 @@ impl Serialize for Split<'_> {
         map.serialize_entry("faithfulness", &figures.faithfulness)?;
         map.serialize_entry("faithfulness_interval", &figures.faithfulness_interval)?;
         map.serialize_entry("accuracy_full", &figures.accuracy_full)?;
+        map.serialize_entry("accuracy_full_interval", &figures.accuracy_full_interval)?;
         map.serialize_entry("accuracy_circuit", &figures.accuracy_circuit)?;
+        map.serialize_entry(
+            "accuracy_circuit_interval",
+            &figures.accuracy_circuit_interval,
+        )?;
         map.serialize_entry("kl_circuit", &figures.kl_circuit)?;
         map.serialize_entry("edges_kept", &evaluation.edges_kept)?;
         map.serialize_entry("edges_total", &evaluation.edges_total)?;

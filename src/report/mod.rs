@@ -77,7 +77,7 @@ pub use html::{
     AttentionExample, AttentionExamples, CircuitPage, HeadAttention, Html, MOST_PAGE_EDGES,
     PageStamp, PromptText, RunDetails, analysis_html, circuit_html, compare_html,
 };
-pub use json::{Provenance, REPORT_FORMAT, figure_warnings, report_json, trace_lines};
+pub use json::{Provenance, REPORT_FORMAT, report_json, trace_lines};
 pub use lens::{
     attribution_csv, lens_csv, lens_kl_svg, lens_probability_svg, lens_text, tuned_csv,
 };
@@ -105,7 +105,7 @@ pub use scores::scores_safetensors;
 pub use show::{Branch, ShowLook, ShowOptions, circuit_tree, show_json, show_text};
 pub use style::{Direction, Style, Theme};
 pub use svg::{Svg, to_svg};
-pub use table::{table, table_within};
+pub use table::{table, table_within, wrapped};
 pub use text::thousands;
 #[cfg(feature = "pictures")]
 pub use tikz::{Tikz, to_tikz};

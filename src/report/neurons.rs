@@ -11,7 +11,7 @@ use crate::analyze::neurons::{Compared, Context, NeuronReport};
 /// Characters of a context that the text shows.
 const CONTEXT: usize = 60;
 /// Column of the effect on other prompts, where there is one.
-const OTHER: usize = 4;
+const OTHER: usize = 5;
 
 /// The result as text; `about` says of what.
 pub fn neurons_text(report: &NeuronReport, about: &str) -> String {
@@ -53,6 +53,9 @@ pub fn neurons_text(report: &NeuronReport, about: &str) -> String {
                 neuron.neuron.clone(),
                 neuron.verdict.words().to_owned(),
                 with_interval(&neuron.effect),
+                neuron
+                    .p_effect
+                    .map_or_else(|| "-".into(), |p| format!("{p:.0e}")),
                 with_interval(&neuron.effect_zero),
                 short(neuron.attribution),
                 short(neuron.association.correlation),
@@ -70,6 +73,7 @@ pub fn neurons_text(report: &NeuronReport, about: &str) -> String {
         "neuron",
         "verdict",
         "effect",
+        "p",
         "effect of zero",
         "attribution",
         "correlation",
@@ -156,7 +160,7 @@ pub fn neurons_csv(report: &NeuronReport) -> String {
     let mut out = Text::default();
     out.line(format_args!(
         "neuron,verdict,effect,effect_low,effect_high,effect_zero,effect_zero_low,effect_zero_high,effect_other,\
-         effect_other_low,effect_other_high,effect_discovery,attribution,mean_activation,rate_clean,rate_corrupt,difference,auroc,correlation,p,p_corrected"
+         effect_other_low,effect_other_high,effect_discovery,attribution,mean_activation,rate_clean,rate_corrupt,difference,auroc,correlation,p,p_corrected,p_effect"
     ));
     for neuron in &report.neurons {
         let bounds = |effect: &Effect| {
@@ -178,7 +182,7 @@ pub fn neurons_csv(report: &NeuronReport) -> String {
             neuron.association.p_corrected,
         ];
         out.line(format_args!(
-            "{},{},{},{},{},{}",
+            "{},{},{},{},{},{},{}",
             neuron.neuron,
             field(neuron.verdict.words()),
             bounds(&neuron.effect),
@@ -187,7 +191,8 @@ pub fn neurons_csv(report: &NeuronReport) -> String {
                 .effect_other
                 .as_ref()
                 .map_or_else(|| ",,".into(), bounds),
-            numbers.map(number).join(",")
+            numbers.map(number).join(","),
+            neuron.p_effect.map_or_else(String::new, number)
         ));
     }
     out.0

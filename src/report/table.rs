@@ -55,6 +55,11 @@ pub fn table_within(header: &[&str], rows: &[Vec<String>], left: usize, columns:
     paragraphs.collect::<Vec<_>>().join("\n")
 }
 
+/// A text in lines of at most so many columns, each ended.
+pub fn wrapped(text: &str, columns: usize) -> String {
+    broken(text, columns.max(NARROWEST)).join("\n") + "\n"
+}
+
 /// Columns below which cells are not broken.
 const NARROWEST: usize = 20;
 

@@ -8,6 +8,7 @@ use super::plot::{Plot, PlotPoint, Series};
 use super::table::table;
 use super::tensor_file::tensor_file;
 use super::text::{Text, clip, one_line, short, thousands};
+use crate::analyze::Effect;
 use crate::analyze::vector::{FoundVector, Rated, Sample, SweepPoint, VectorReport};
 use crate::error::Result;
 
@@ -157,7 +158,10 @@ fn rated(what: &str, rated: &Rated) -> Vec<String> {
     vec![
         what.to_owned(),
         with_interval(&rated.metric),
-        percent(rated.accuracy),
+        share_with_interval(&Effect {
+            mean: rated.accuracy,
+            interval: rated.accuracy_interval,
+        }),
     ]
 }
 

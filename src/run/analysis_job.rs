@@ -14,6 +14,8 @@ use super::{
 };
 use crate::analyze::Analysis;
 use crate::error::{Error, Result};
+use crate::evaluate::few_doubt;
+use crate::events::{Event, Observer};
 use crate::model::{LoadedModel, ModelConfig, ModelIdentity, Tokenizer};
 use crate::report::{PageStamp, REPORT_FORMAT, Rows, analysis_html};
 use crate::spec::{AnalysisSpec, ron_line};
@@ -34,6 +36,8 @@ pub(super) struct Answer {
     pub finding: String,
     /// False when the target of the question was not reached.
     pub target_reached: bool,
+    /// True when it was reached on the discovery prompts only.
+    pub below_target: bool,
     pub warnings: Vec<String>,
     /// Where time went, where it is known.
     pub seconds: BTreeMap<String, f64>,
@@ -91,6 +95,7 @@ pub(super) fn run(
         summary: Summary::Analysis(AnalysisSummary {
             finding: answer.finding,
             target_reached: answer.target_reached,
+            below_target: answer.below_target,
             warnings: answer.warnings,
         }),
     })
@@ -101,6 +106,14 @@ impl Asked<'_> {
     pub(super) fn title(&self) -> String {
         let model = self.model.identity.label(&self.job.model_name);
         format!("{} on {model}", self.spec.name)
+    }
+
+    /// Says so where few prompts judge; without any held out, those for discovery do.
+    pub(super) fn doubt_few(&self, [discovery, held_out]: [usize; 2]) {
+        let judging = if held_out == 0 { discovery } else { held_out };
+        if let Some(doubt) = few_doubt(judging) {
+            self.observer.event(Event::Warning(doubt));
+        }
     }
 
     /// The prompts, which the checks of the spec require.

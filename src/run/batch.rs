@@ -220,8 +220,12 @@ impl Observer for OneJob<'_> {
 }
 
 /// The exit code of a batch: the first that applies of 130 interrupted, 1 bug, 3 model or data unusable, 2 bad
-/// arguments or spec, 4 target not reached, 0.
-pub fn exit_code<'a>(errors: impl IntoIterator<Item = &'a Error>, reports: &'a [JobReport]) -> u8 {
+/// arguments or spec, 4 target not reached, 0. Where it is `strict`, held-out prompts below the target count as not reached.
+pub fn exit_code<'a>(
+    errors: impl IntoIterator<Item = &'a Error>,
+    reports: &'a [JobReport],
+    strict: bool,
+) -> u8 {
     let failed = reports
         .iter()
         .filter_map(|report| report.result.as_ref().err());
@@ -232,7 +236,10 @@ pub fn exit_code<'a>(errors: impl IntoIterator<Item = &'a Error>, reports: &'a [
         .collect();
     let missed = reports.iter().any(|report| {
         let finish = report.result.as_ref().ok();
-        finish.is_some_and(|finish| !finish.summary().target_reached())
+        finish.is_some_and(|finish| {
+            let summary = finish.summary();
+            !summary.target_reached() || strict && summary.below_target()
+        })
     });
     let first = [130, 1, 3, 2].into_iter().find(|code| codes.contains(code));
     first.unwrap_or(if missed { 4 } else { 0 })

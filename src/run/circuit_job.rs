@@ -10,13 +10,12 @@ use super::plan::Job;
 use super::provenance;
 use super::record::{CircuitSummary, Summary};
 use crate::error::Result;
-use crate::evaluate::{Evaluation, Figures};
+use crate::evaluate::{Evaluation, Figures, figure_doubts};
 use crate::graph::ComputationGraph;
 use crate::model::LoadedModel;
 use crate::report::{
     CIRCUIT_FORMAT, CircuitFile, FigureOptions, ModelStamp, Provenance, REPORT_FORMAT, Rows,
-    curve_csv, edges_csv, exporter, figure_warnings, report_json, scores_safetensors, to_eap_json,
-    trace_lines,
+    curve_csv, edges_csv, exporter, report_json, scores_safetensors, to_eap_json, trace_lines,
 };
 use crate::spec::{Output, Precision, RunSpec, ron_line};
 use crate::task::{Dataset, Prompts};
@@ -200,7 +199,7 @@ fn summary(outcome: &Outcome) -> CircuitSummary {
     let evaluation = &outcome.evaluation;
     let figures = &evaluation.held_out;
     let mut warnings = outcome.warnings.clone();
-    warnings.extend(figure_warnings(figures));
+    warnings.extend(figure_doubts(evaluation, figures));
     CircuitSummary {
         edges_kept: evaluation.edges_kept,
         edges_total: evaluation.edges_total,
@@ -211,6 +210,7 @@ fn summary(outcome: &Outcome) -> CircuitSummary {
         accuracy_circuit: figures.accuracy_circuit,
         random_mean: figures.random.as_ref().map(|baseline| baseline.mean),
         target_reached: outcome.target_reached,
+        below_target: outcome.below_target,
         warnings,
     }
 }

@@ -43,6 +43,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Edit) -> Result<Answer> {
     };
     let (discovery, held_out) = dataset.split(spec.held_out);
     some_discovery(discovery.len(), &dataset)?;
+    asked.doubt_few([discovery.len(), held_out.len()]);
     let nothing_held_out = held_out.is_empty();
     let held_out = if nothing_held_out {
         discovery.clone()
@@ -94,6 +95,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Edit) -> Result<Answer> {
         files,
         finding: report.finding(),
         target_reached: true,
+        below_target: false,
         warnings: report.warnings,
         seconds: BTreeMap::new(),
     })

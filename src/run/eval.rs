@@ -7,14 +7,14 @@ use super::job::{load_examples, without_panic};
 use super::listening::Listening;
 use super::pipeline::evaluate_circuit;
 use crate::error::{Error, Result};
-use crate::evaluate::Evaluation;
+use crate::evaluate::{Evaluation, figure_doubts};
 use crate::events::Observer;
 use crate::graph::{Circuit, ComputationGraph};
 use crate::input::{self, GIB};
 use crate::model::{LoadedModel, ModelConfig};
 use crate::model::{load_model_within, model_name};
 use crate::report::{AnyCircuit, CIRCUIT_FORMAT, CircuitFile, ModelStamp};
-use crate::report::{Rows, figure_warnings, report_json};
+use crate::report::{Rows, report_json};
 use crate::spec::{RunSpec, Spec, SpecFile, ron_line};
 use crate::task::Prompts;
 
@@ -51,7 +51,7 @@ impl Reevaluation {
     /// All remarks: those of the run, and those that follow from the figures.
     pub fn all_warnings(&self) -> Vec<String> {
         let mut warnings = self.warnings.clone();
-        warnings.extend(figure_warnings(&self.evaluation.held_out));
+        warnings.extend(figure_doubts(&self.evaluation, &self.evaluation.held_out));
         warnings
     }
 }
@@ -147,9 +147,10 @@ fn evaluate_file(
         // Only kept edges have scores in the file: no ranking of all edges, so no curve.
         evaluated.scores = None;
     }
-    let evaluation = evaluate_circuit(spec, &model, &dataset, &graph, &evaluated, observer);
+    let evaluated = evaluate_circuit(spec, &model, &dataset, &graph, &evaluated, observer);
     model.check_unchanged()?;
-    let evaluation = evaluation?;
+    let (evaluation, doubts) = evaluated?;
+    warnings.extend(doubts);
     let mut file = stamped(spec, &model, &graph, &circuit);
     file.data_hash = data_hash(&dataset, &graph);
     file.figures = named_figures(&evaluation);

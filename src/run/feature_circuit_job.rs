@@ -97,6 +97,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &FeatureCircuit) -> Result<Ans
         files,
         finding: report.finding(),
         target_reached: report.target_reached,
+        below_target: report.below_target,
         warnings: report.warnings,
         seconds: profile.seconds(),
     })

@@ -108,6 +108,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Lens) -> Result<Answer> {
         files,
         finding: report.finding(),
         target_reached: true,
+        below_target: false,
         warnings: report.warnings,
         seconds: BTreeMap::new(),
     })

@@ -67,6 +67,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Neurons) -> Result<Answer> {
         files,
         finding: report.finding(),
         target_reached: true,
+        below_target: false,
         warnings: report.warnings,
         seconds: BTreeMap::new(),
     })

@@ -120,6 +120,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
         files,
         finding: report.finding(),
         target_reached: true,
+        below_target: false,
         warnings: report.warnings,
         seconds: BTreeMap::new(),
     })
@@ -163,6 +164,7 @@ fn split(dataset: &Dataset, asked: &Asked<'_>, question: &Patchscope) -> Result<
     drop(problems);
     let (discovery, held_out) = dataset.split(asked.spec.held_out);
     some_discovery(discovery.len(), dataset)?;
+    asked.doubt_few([discovery.len(), held_out.len()]);
     let sources = |examples: &[crate::task::Example]| -> Vec<Source> {
         examples
             .iter()

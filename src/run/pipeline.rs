@@ -1,12 +1,16 @@
 //! One job without files: model and examples in, circuit and its evaluation out.
 
+use std::collections::BTreeSet;
+
 use super::memory::Bound;
 use super::precision::at_precision;
 use super::seen_by_heads::SeenByHeads;
-use crate::discover::{Decision, Method, Search, Target, can_judge, discover};
+use crate::discover::{Decision, Method, Search, Selected, Target, discover};
 use crate::engine::{Ablation, AblationValues, Donors, ModelEvaluator, Transformer};
 use crate::error::{Error, Result};
-use crate::evaluate::{Evaluation, EvaluationPlan, Figures, evaluate};
+use crate::evaluate::{
+    Asked, Evaluation, EvaluationPlan, Figures, circuit_doubts, evaluate, is_below, prompt_doubt,
+};
 use crate::events::{Event, Observer, phase};
 use crate::graph::{
     Circuit, ComputationGraph, Dangling, Granularity, Mlps, NeuronNodes, Node, PositionSplit,
@@ -34,6 +38,8 @@ pub struct Outcome {
     pub trace: Option<Vec<Decision>>,
     /// False when the spec has a target that the circuit does not reach on the discovery split.
     pub target_reached: bool,
+    /// Whether the circuit reaches the target on the discovery split only.
+    pub below_target: bool,
     /// Remarks that belong to the result.
     pub warnings: Vec<String>,
 }
@@ -53,7 +59,7 @@ pub fn find_circuit(
     })
 }
 
-/// Evaluates a given circuit on a spec's task.
+/// Evaluates a given circuit on a spec's task; with remarks that belong to the result.
 ///
 /// # Errors
 /// As [`find_circuit`].
@@ -64,10 +70,12 @@ pub fn evaluate_circuit(
     graph: &ComputationGraph,
     circuit: &Circuit,
     observer: &dyn Observer,
-) -> Result<Evaluation> {
+) -> Result<(Evaluation, Vec<String>)> {
     at_precision!(spec.precision, model, |weights, bound| {
         let job = Job::new(spec, (weights, bound), dataset)?;
-        job.evaluate_in(graph, circuit, observer)
+        let evaluation = job.evaluate_in(graph, circuit, observer)?;
+        let warnings = job.warnings(&evaluation, &job.asked(true, (&[], false)));
+        Ok((evaluation, warnings))
     })
 }
 
@@ -119,7 +127,13 @@ fn find<T: Real>(
     } else {
         None
     };
-    let mut warnings = job.warnings(&evaluation);
+    let held_out = evaluation.held_out.faithfulness;
+    let below_target = target_reached
+        && spec
+            .target
+            .is_some_and(|target| is_below(held_out, target.faithfulness));
+    let asked = job.asked(target_reached, (&found.selected, spec.keeps_everything()));
+    let mut warnings = job.warnings(&evaluation, &asked);
     warnings.extend(found.warnings);
     if let Some(nodes) = nodes_unknown_to_eap_ig(&graph)
         && spec.outputs.contains(&Output::Json)
@@ -138,6 +152,7 @@ fn find<T: Real>(
         judged: job.judged().to_vec(),
         attention,
         trace: found.decisions,
+        below_target,
         target_reached,
         warnings,
     })
@@ -382,40 +397,33 @@ impl<'j, T: Real> Job<'j, T> {
         })
     }
 
+    /// What the circuit is to be, where so much was selected for it.
+    fn asked<'a>(
+        &self,
+        target_reached: bool,
+        (selected, whole): (&'a [Selected], bool),
+    ) -> Asked<'a> {
+        Asked {
+            target_reached,
+            metric: self.spec.metric,
+            target: self.spec.target.map(|target| target.faithfulness),
+            selected,
+            whole,
+        }
+    }
+
     /// What a reader of the result should know.
-    fn warnings(&self, evaluation: &Evaluation) -> Vec<String> {
+    fn warnings(&self, evaluation: &Evaluation, asked: &Asked<'_>) -> Vec<String> {
         let mut warnings = Vec::new();
-        let figures = &evaluation.held_out;
         if self.held_out.is_empty() {
             warnings.push(
                 "held_out is 0: the figures are on the discovery prompts, which the search saw"
                     .into(),
             );
         }
-        if let Some(accuracy) = figures.accuracy_full
-            && accuracy < 0.5
-        {
-            warnings.push(format!(
-                "the full model answers only {:.0} % of the evaluated prompts: it may not do this \
-                 task",
-                100.0 * accuracy
-            ));
-        }
-        let range = |figures: &Figures| figures.metric_full - figures.metric_empty;
-        let (judged, found) = (range(figures), range(&evaluation.discovery));
-        if figures.faithfulness.is_some() && !can_judge(judged, found) {
-            warnings.push(format!(
-                "full minus empty is {judged:.4} on the held-out examples and {found:.4} on those of discovery: faithfulness on the \
-                 held-out ones says little; use more examples"
-            ));
-        }
-        if figures.metric_full < figures.metric_empty {
-            warnings.push(
-                "the metric of the full model is below that of the empty circuit: do clean and \
-                 corrupt have the right roles?"
-                    .into(),
-            );
-        }
+        let prompts: BTreeSet<_> = self.judged().iter().map(Example::prompt).collect();
+        warnings.extend(prompt_doubt(self.judged().len(), prompts.len()));
+        warnings.extend(circuit_doubts(evaluation, asked));
         warnings
     }
 }

@@ -75,6 +75,14 @@ impl Summary {
         }
     }
 
+    /// Whether a target was reached on the discovery prompts, but not on the held-out ones.
+    pub fn below_target(&self) -> bool {
+        match self {
+            Self::Circuit(summary) => summary.below_target,
+            Self::Analysis(summary) => summary.below_target,
+        }
+    }
+
     /// Remarks that belong to the result.
     pub fn warnings(&self) -> &[String] {
         match self {
@@ -92,6 +100,9 @@ pub struct AnalysisSummary {
     pub finding: String,
     /// False when the spec's target was not reached.
     pub target_reached: bool,
+    /// Whether it was reached on the discovery prompts only.
+    #[serde(default)]
+    pub below_target: bool,
     /// Remarks that belong to the result.
     pub warnings: Vec<String>,
 }
@@ -117,6 +128,9 @@ pub struct CircuitSummary {
     pub random_mean: Option<f64>,
     /// False when the spec's target was not reached.
     pub target_reached: bool,
+    /// Whether it was reached on the discovery prompts only.
+    #[serde(default)]
+    pub below_target: bool,
     /// Remarks that belong to the result.
     pub warnings: Vec<String>,
 }

@@ -96,7 +96,6 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Relation) -> Result<Answer> {
         }
     };
     asked.observer.add_to(&mut report.warnings);
-    let data_hash = asking.hash();
     let mut files = BTreeMap::new();
     let mut add = |name: &'static str, text: String| files.insert(name, text.into_bytes());
     let title = asked.title();
@@ -115,11 +114,12 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Relation) -> Result<Answer> {
         .with("chosen_on", report.rows.chosen_on.iter().copied())
         .with("held_out", split.held_out.iter().copied())
         .with("unknown", report.rows.unknown.iter().copied());
-    files.insert("report.json", asked.json(&report, &rows, &data_hash)?);
+    files.insert("report.json", asked.json(&report, &rows, &asking.hash())?);
     Ok(Answer {
         files,
         finding: report.finding(),
         target_reached: true,
+        below_target: false,
         warnings: report.warnings,
         seconds: BTreeMap::new(),
     })

@@ -175,6 +175,8 @@ struct Report {
     faithfulness_interval: Option<[f64; 2]>,
     accuracy_circuit: Option<f64>,
     random: Option<Random>,
+    #[serde(default)]
+    warnings: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -196,5 +198,6 @@ fn read_result(report: &Path, circuit: &Path) -> Result<Comparison> {
         interval: figures.faithfulness_interval,
         accuracy: figures.accuracy_circuit,
         random: figures.random.map(|random| random.mean),
+        warnings: figures.warnings,
     })
 }

@@ -132,6 +132,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Sae) -> Result<Answer> {
         files,
         finding: report.finding(),
         target_reached: true,
+        below_target: false,
         warnings: report.warnings,
         seconds: profile.seconds(),
     })
@@ -347,6 +348,7 @@ fn effects(
 ) -> Result<EffectsReport> {
     let (spec, model) = (asked.spec, asked.model);
     let (discovery, held_out) = dataset.split(spec.held_out);
+    asked.doubt_few([discovery.len(), held_out.len()]);
     let judged: &[Example] = if held_out.is_empty() {
         let warning =
             "held_out is 0: the effects are on the prompts by which the features were chosen";

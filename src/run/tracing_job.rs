@@ -32,6 +32,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Tracing) -> Result<Answer> {
     let dataset = load_examples(task, spec.prepend_bos, model, base, asked.observer)?;
     let (discovery, held_out) = dataset.split(spec.held_out);
     some_discovery(discovery.len(), &dataset)?;
+    asked.doubt_few([discovery.len(), held_out.len()]);
     let (discovery, held_out) = (items(&discovery, &dataset)?, items(&held_out, &dataset)?);
     let task = TracingTask {
         discovery: &discovery,
@@ -79,6 +80,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Tracing) -> Result<Answer> {
         files,
         finding: report.finding(),
         target_reached: true,
+        below_target: false,
         warnings: report.warnings,
         seconds: BTreeMap::new(),
     })

@@ -104,6 +104,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Vector) -> Result<Answer> {
         files,
         finding: report.finding(),
         target_reached: true,
+        below_target: false,
         warnings: report.warnings,
         seconds: BTreeMap::new(),
     })
@@ -132,6 +133,7 @@ fn vector<T: Real>(
         }
         let (discovery, held_out) = dataset.split(spec.held_out);
         some_discovery(discovery.len(), dataset)?;
+        asked.doubt_few([discovery.len(), held_out.len()]);
         let judging = if held_out.is_empty() {
             &discovery
         } else {

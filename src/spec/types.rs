@@ -217,6 +217,14 @@ pub struct RunSpec {
     pub outputs: Vec<Output>,
 }
 
+impl RunSpec {
+    /// Whether nothing in it says which edges to keep.
+    pub fn keeps_everything(&self) -> bool {
+        let decides = matches!(self.method, Method::Acdc(_));
+        !decides && self.select.is_none() && self.target.is_none()
+    }
+}
+
 /// How a circuit is evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

@@ -37,7 +37,14 @@ fn help_and_version_are_data() {
         assert!(!output.stdout.is_empty() && output.stderr.is_empty());
     }
     let output = secateur(folder.path(), &["run", "--help"]);
-    for flag in ["--out", "--jobs", "--threads", "--force", "--quiet"] {
+    for flag in [
+        "--out",
+        "--jobs",
+        "--threads",
+        "--force",
+        "--strict",
+        "--quiet",
+    ] {
         assert!(text(&output.stdout).contains(flag), "{flag}");
     }
 }

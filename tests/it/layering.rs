@@ -30,7 +30,9 @@ const MAY_NAME: [(&str, &[&str]); 18] = [
     ),
     (
         "evaluate",
-        &["engine", "error", "events", "graph", "metric", "model"],
+        &[
+            "discover", "engine", "error", "events", "graph", "metric", "model",
+        ],
     ),
     (
         "analyze",

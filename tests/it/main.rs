@@ -17,6 +17,7 @@ mod cli_terminal;
 mod cli_warnings;
 mod curve;
 mod determinism;
+mod doubts;
 mod edit;
 mod engine;
 mod exact;

@@ -113,7 +113,7 @@ pub fn score_heads<T: Real>(
                 induction: score(&induction, head),
                 name_moving: (!prompts.is_empty()).then(|| score(&moving, head)),
                 copying: Score {
-                    score: Effect::of(&copying[head], task.bootstrap),
+                    score: Effect::share(&copying[head]),
                     uniform: chance.min(1.0),
                 },
                 copying_eigenvalues: eigenvalues[head].map(|share| Score {

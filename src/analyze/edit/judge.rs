@@ -87,7 +87,7 @@ impl<T: Real> Changing<'_, '_, T> {
 pub(super) fn outcome(answers: &[Answered], bootstrap: usize) -> Outcome {
     let effect = |of: fn(&Answered) -> f64| Effect::of(&values(answers, of), bootstrap);
     Outcome {
-        success: effect(|it| it.success),
+        success: Effect::share(&values(answers, |it| it.success)),
         from: effect(|it| it.from),
         to: effect(|it| it.to),
     }

@@ -138,7 +138,7 @@ pub fn edit<T: Real>(
                 layers: change.layers.to_vec(),
                 strength: change.strength,
                 discovery: mean_of(discovery, |it| it.success),
-                success: effect(&values(held_out, |it| it.success)),
+                success: Effect::share(&values(held_out, |it| it.success)),
                 from: mean_of(held_out, |it| it.from),
                 to: mean_of(held_out, |it| it.to),
                 size: mean_of(held_out, |it| it.size),

@@ -41,9 +41,9 @@ impl<T: Real> Changing<'_, '_, T> {
         Ok(Some(OtherPrompts {
             examples: mixed.len(),
             kl: effect(&changed.kl),
-            kept: effect(&changed.kept),
+            kept: Effect::share(&changed.kept),
             kl_random: effect(&randomly.kl),
-            kept_random: effect(&randomly.kept),
+            kept_random: Effect::share(&randomly.kept),
         }))
     }
 

@@ -32,7 +32,9 @@ pub(super) struct Judge<'j, 'e, 'a, T> {
 pub(super) struct Judged {
     /// Metric of the full model, with all nodes replaced, and of the circuit.
     pub metric: [f64; 3],
-    pub accuracy: [f64; 2],
+    pub accuracy: [Effect; 2],
+    /// By how much the circuit's is below the full model's, example by example.
+    pub accuracy_lost: Vec<f64>,
     pub faithfulness: Share,
     pub without_errors: Share,
     pub errors_alone: Share,
@@ -75,7 +77,12 @@ impl<T: Real> Judge<'_, '_, '_, T> {
         let accuracy = self.measure("accuracy", Metric::Accuracy, &whole)?;
         Ok(Judged {
             metric: [0, 1, 2].map(|index: usize| mean(&values[index])),
-            accuracy: [mean(&accuracy[0]), mean(&accuracy[1])],
+            accuracy: [0, 1].map(|index: usize| Effect::share(&accuracy[index])),
+            accuracy_lost: accuracy[0]
+                .iter()
+                .zip(&accuracy[1])
+                .map(|(full, circuit)| full - circuit)
+                .collect(),
             faithfulness: share(&values[2]),
             without_errors: share(&values[3]),
             errors_alone: share(&values[4]),
@@ -97,7 +104,7 @@ impl<T: Real> Judge<'_, '_, '_, T> {
         let values = self.measure("exact effects", self.metric, &circuits)?;
         let effect = |without: &Vec<f64>| {
             let drops: Vec<f64> = values[0].iter().zip(without).map(|(a, b)| a - b).collect();
-            Effect::of(&drops, self.bootstrap)
+            Effect::of_change(self.metric, &drops, self.bootstrap)
         };
         Ok(values[1..].iter().map(effect).collect())
     }

@@ -25,6 +25,8 @@ pub struct FeatureCircuitReport {
     pub nodes_active: usize,
     /// Whether the faithfulness asked for was reached on the discovery pairs.
     pub target_reached: bool,
+    /// Whether it was reached there, but not on the held-out pairs.
+    pub below_target: bool,
     /// Faithfulness on the discovery pairs.
     pub faithfulness_discovery: Option<f64>,
     /// Metric of the full model.
@@ -35,6 +37,8 @@ pub struct FeatureCircuitReport {
     pub metric_circuit: f64,
     /// Share of the pairs whose largest logit is an answer: full model, circuit.
     pub accuracy: [f64; 2],
+    /// Their 95 % intervals.
+    pub accuracy_interval: [Option<[f64; 2]>; 2],
     /// Faithfulness of the circuit.
     pub faithfulness: Share,
     /// Faithfulness of the circuit without its errors.

@@ -9,9 +9,12 @@ use super::placed::Placements;
 use super::replacement::Replacement;
 use super::report::{DictionaryFigures, FeatureCircuitReport, NodeFigures};
 use crate::analyze::variance::Variance;
-use crate::discover::discover;
+use crate::discover::{Selected, discover};
 use crate::engine::{AddAt, Evaluator, Transformer, mean};
 use crate::error::{Error, Result};
+use crate::evaluate::{
+    accuracy_doubt, below_target, few_doubt, is_below, random_doubt, selection_doubt,
+};
 use crate::events::{Observer, phase};
 use crate::graph::{EdgeMask, ranking};
 use crate::metric::Metric;
@@ -108,6 +111,7 @@ pub fn find_features<T: Real>(
     });
     let faithfulness_discovery = on_discovery(&mut evaluator, &found.kept)?;
     let reaches = |asked: f64| faithfulness_discovery.is_some_and(|value| value >= asked);
+    let target_reached = question.asked().is_none_or(reaches);
     let silent = evaluator.silent();
     let mut report = FeatureCircuitReport {
         examples_discovery: task.discovery.len(),
@@ -115,12 +119,17 @@ pub fn find_features<T: Real>(
         dictionaries: dictionaries(&evaluator, placements, &circuit),
         nodes_total: placements.nodes(),
         nodes_active: silent.iter().filter(|silent| !**silent).count(),
-        target_reached: question.asked().is_none_or(reaches),
+        target_reached,
+        below_target: target_reached
+            && question
+                .asked()
+                .is_some_and(|asked| is_below(judged.faithfulness.value, asked)),
         faithfulness_discovery,
         metric_full: judged.metric[0],
         metric_empty: judged.metric[1],
         metric_circuit: judged.metric[2],
-        accuracy: judged.accuracy,
+        accuracy: judged.accuracy.map(|it| it.mean),
+        accuracy_interval: judged.accuracy.map(|it| it.interval),
         faithfulness: judged.faithfulness,
         without_errors: judged.without_errors,
         errors_alone: judged.errors_alone,
@@ -133,6 +142,8 @@ pub fn find_features<T: Real>(
     };
     report.warnings = warnings(&report, question, linked.len());
     report.warnings.extend(found.warnings);
+    let doubts = doubts(&report, &found.selected, &judged.accuracy_lost);
+    report.warnings.extend(doubts);
     Ok(report)
 }
 
@@ -226,6 +237,25 @@ fn dictionaries<T: Real>(
     figures.collect()
 }
 
+/// Doubts that circuits of heads come with too.
+fn doubts(report: &FeatureCircuitReport, selected: &[Selected], lost: &[f64]) -> Vec<String> {
+    let selections = selected.iter().map(|it| Selected {
+        what: "nodes",
+        ..*it
+    });
+    let mut doubts: Vec<String> = selections.filter_map(|it| selection_doubt(&it)).collect();
+    if !report.nodes.is_empty() && report.nodes.len() < report.nodes_total {
+        doubts.extend(accuracy_doubt(report.accuracy, lost));
+        doubts.extend(random_doubt(
+            "features",
+            report.faithfulness.value,
+            &report.random,
+        ));
+    }
+    doubts.extend(few_doubt(report.examples));
+    doubts
+}
+
 fn warnings(
     report: &FeatureCircuitReport,
     question: &FeatureCircuit,
@@ -266,13 +296,9 @@ fn warnings(
         );
         return warnings;
     };
-    if let Some(asked) = question
-        .asked()
-        .filter(|asked| report.target_reached && faithfulness < *asked)
-    {
-        warnings.push(format!(
-            "faithfulness on the held-out pairs, {faithfulness:.2}, is below the {asked:.2} reached on the discovery pairs"
-        ));
+    if let Some(asked) = question.asked().filter(|_| report.below_target) {
+        let interval = report.faithfulness.interval;
+        warnings.push(below_target(Some(faithfulness), interval, asked));
     }
     if question.edges > 0 && linked < report.nodes.len() {
         warnings.push(format!(

@@ -4,6 +4,7 @@ use super::effects::{By, Replacement};
 use super::screen::Unit;
 use super::task::{Compared, NeuronTask, Sides};
 use crate::analyze::Effect;
+use crate::analyze::sign::{p_of_difference, p_of_mean};
 use crate::engine::{Transformer, mean};
 use crate::error::{Error, Result};
 use crate::events::Observer;
@@ -40,6 +41,8 @@ impl Measured {
 pub(super) struct Effects {
     pub discovery: Vec<f64>,
     pub held_out: Vec<Effect>,
+    /// The p-value of the held-out effect's having the sign of that on the discovery prompts; none of too few prompts.
+    pub p: Vec<Option<f64>>,
     /// Set to zero, on the held-out prompts.
     pub zero: Vec<Effect>,
     /// By how much the metric of the other held-out prompts falls; nothing for pairs.
@@ -73,7 +76,7 @@ impl Effects {
             let each = drops.behaviour.iter().enumerate();
             let effect = |(index, drop): (usize, &Vec<f64>)| match drops.other.get(index) {
                 Some(other) if texts => Effect::difference(drop, other, task.bootstrap),
-                _ => Effect::of(drop, task.bootstrap),
+                _ => Effect::of_change(task.metric, drop, task.bootstrap),
             };
             each.map(effect).collect()
         };
@@ -92,12 +95,23 @@ impl Effects {
             let what = "effects of zero, held out";
             effects(&drops(&zero, what, task.held_out, on_held_out, texts)?)
         };
+        let discovery: Vec<f64> = effects(&discovery).iter().map(|it| it.mean).collect();
+        let p = discovery.iter().enumerate().map(|(index, &sign)| {
+            let drop = &held_out.behaviour[index];
+            match held_out.other.get(index) {
+                Some(other) if texts => p_of_difference(drop, other, sign),
+                _ => p_of_mean(drop, sign),
+            }
+        });
         let each = held_out.other.iter();
         Ok(Self {
-            discovery: effects(&discovery).iter().map(|it| it.mean).collect(),
+            p: p.collect(),
             held_out: effects(&held_out),
             zero,
-            other: each.map(|drop| Effect::of(drop, task.bootstrap)).collect(),
+            other: each
+                .map(|drop| Effect::of_change(task.metric, drop, task.bootstrap))
+                .collect(),
+            discovery,
         })
     }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::analyze::Effect;
+use crate::analyze::sign::SURE;
 
 use super::{Association, Compared, Context, DoseResponse, Group};
 
@@ -59,6 +60,8 @@ pub struct NeuronFigures {
     pub effect_discovery: f64,
     /// The same on the held-out prompts.
     pub effect: Effect,
+    /// The p-value of its having the sign of that on the discovery prompts; none of fewer than ten prompts of a kind.
+    pub p_effect: Option<f64>,
     /// The same when it is set to zero.
     pub effect_zero: Effect,
     /// Drop of the metric of the other held-out prompts when it is replaced; none for pairs.
@@ -82,25 +85,23 @@ pub enum Verdict {
     CausalNotCorrelated,
     /// Neither.
     Neither,
-    /// There is no interval of the effect.
+    /// There are too few prompts to tell the effect from none.
     Undecided,
 }
 
 impl Verdict {
-    /// The verdict on a neuron's association and its effects on held-out and on discovery prompts, where the metric is of
-    /// this size.
+    /// The verdict on a neuron's association and its effect on held-out prompts, with the p-value of its sign, where the
+    /// metric is of this size.
     pub(super) fn of(
         association: &Association,
-        effect: &Effect,
-        discovery: f64,
+        (effect, p): (f64, Option<f64>),
         size: f64,
     ) -> Self {
-        let Some([low, high]) = effect.interval else {
+        let Some(p) = p else {
             return Self::Undecided;
         };
-        let sure = (low > 0.0 && discovery > 0.0) || (high < 0.0 && discovery < 0.0);
         // What rounding alone gives is no effect, however sure it is.
-        let causal = sure && effect.mean.abs() > ROUNDING * size;
+        let causal = p <= SURE && effect.abs() > ROUNDING * size;
         match (association.is_significant(), causal) {
             (true, true) => Self::CorrelatedAndCausal,
             (true, false) => Self::CorrelatedNotCausal,
@@ -164,9 +165,13 @@ impl NeuronReport {
             (None, None) if self.compared == Compared::Texts => String::new(),
             (None, None) => "; the model does not show the behaviour".into(),
         };
-        format!(
-            "{count} of {} neurons measured are causal{strongest}{group}",
-            self.neurons.len()
-        )
+        let measured = self.neurons.len();
+        let decided = |it: &NeuronFigures| it.verdict != Verdict::Undecided;
+        if measured > 0 && !self.neurons.iter().any(decided) {
+            return format!(
+                "{measured} neurons are measured; too few prompts to call them causal or not{group}"
+            );
+        }
+        format!("{count} of {measured} neurons measured are causal{strongest}{group}")
     }
 }

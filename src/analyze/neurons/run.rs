@@ -10,6 +10,7 @@ use super::report::{NeuronFigures, NeuronReport, Verdict};
 use super::screen::{self, Screen, Unit};
 use super::task::{Compared, NeuronTask};
 use crate::analyze::Effect;
+use crate::analyze::sign::FEWEST_SIGNED;
 use crate::engine::{Ablation, Donors, Transformer, mean};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
@@ -77,11 +78,11 @@ pub fn find_neurons<T: Real>(
             effect_discovery: effects.discovery[index],
             verdict: Verdict::of(
                 &association,
-                &effect,
-                effects.discovery[index],
+                (effect.mean, effects.p[index]),
                 on_held_out.size(),
             ),
             effect,
+            p_effect: effects.p[index],
             effect_zero: effects.zero[index],
             effect_other: effects.other.get(index).copied(),
             contexts,
@@ -98,9 +99,9 @@ pub fn find_neurons<T: Real>(
     let (group, remaining_without_all, mut warnings) =
         find_group(&replacement, (task, question), &helpful, splits)?;
     if figures.iter().any(|it| it.verdict == Verdict::Undecided) {
-        let warning = "effects have no interval (bootstrap is 0, or there is one held-out prompt of a kind), so whether \
-                       they are causal is not decided";
-        warnings.push(warning.to_owned());
+        warnings.push(format!(
+            "fewer than {FEWEST_SIGNED} held-out prompts of a kind: whether neurons are causal is not decided"
+        ));
     }
     for warning in &warnings {
         observer.event(Event::Warning(warning.clone()));
@@ -250,7 +251,7 @@ fn dose_responses<T: Real>(
         let values = replacement.scaled(&task.held_out.behaviour, unit, &question.doses)?;
         let point = |(&factor, values): (&f64, &Vec<f64>)| DosePoint {
             factor,
-            metric: Effect::of(values, task.bootstrap),
+            metric: Effect::of_metric(task.metric, values, task.bootstrap),
         };
         let points = question.doses.iter().zip(&values).map(point).collect();
         curves.push(DoseResponse::new(name(unit), points));

@@ -85,7 +85,7 @@ impl Judged<'_> {
                 column(&self.held_out.shuffled[chosen[from]], from)
             })),
             unpatched: self.said(self.unpatched),
-            precision_gain: Effect::of(&hits, self.bootstrap),
+            precision_gain: Effect::share_difference(&hits),
             surprisal_gain: Effect::of(&surprisals, self.bootstrap),
         }
     }
@@ -138,13 +138,10 @@ impl Judged<'_> {
     }
 
     fn said(&self, judged: &[Judgement]) -> Said {
-        let all = |of: fn(&Judgement) -> f64| {
-            let values: Vec<f64> = judged.iter().map(of).collect();
-            Effect::of(&values, self.bootstrap)
-        };
+        let all = |of: fn(&Judgement) -> f64| judged.iter().map(of).collect::<Vec<f64>>();
         Said {
-            precision: all(|it| it.hit),
-            surprisal: all(|it| it.surprisal),
+            precision: Effect::share(&all(|it| it.hit)),
+            surprisal: Effect::of(&all(|it| it.surprisal), self.bootstrap),
         }
     }
 }

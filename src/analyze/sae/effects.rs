@@ -99,7 +99,11 @@ pub fn feature_effects<T: Real>(
         let feature = usual.feature;
         let effects = (0..question.changes.len()).map(|change| ChangeEffect {
             discovery: mean(&on_discovery.effects[index][change]),
-            held_out: Effect::of(&on_held_out.effects[index][change], task.bootstrap),
+            held_out: Effect::of_change(
+                task.metric,
+                &on_held_out.effects[index][change],
+                task.bootstrap,
+            ),
         });
         FeatureEffect {
             feature,

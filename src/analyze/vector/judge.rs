@@ -34,14 +34,18 @@ impl<T: Real> Judge<'_, '_, T> {
                 .steered_metric(examples, metric, steering, self.observer)
         };
         let values = run(self.metric)?;
-        let accuracy = mean(&run(Metric::Accuracy)?);
-        let metric = self.estimate(&values);
-        Ok((values, Rated { metric, accuracy }))
+        let accuracy = Effect::share(&run(Metric::Accuracy)?);
+        let rated = Rated {
+            metric: self.estimate(&values),
+            accuracy: accuracy.mean,
+            accuracy_interval: accuracy.interval,
+        };
+        Ok((values, rated))
     }
 
-    /// A mean with its bootstrap interval.
+    /// The mean of the metric with its interval.
     pub(super) fn estimate(&self, values: &[f64]) -> Effect {
-        Effect::of(values, self.bootstrap)
+        Effect::of_metric(self.metric, values, self.bootstrap)
     }
 
     /// The mean metric with each of some vectors added.

@@ -65,6 +65,8 @@ pub struct Rated {
     pub metric: Effect,
     /// Share of the examples whose most likely token is an answer.
     pub accuracy: f64,
+    /// Its 95 % interval.
+    pub accuracy_interval: Option<[f64; 2]>,
 }
 
 /// What is left of the behaviour: (metric - metric of the prompts without it) / (metric of the clean prompts - that).

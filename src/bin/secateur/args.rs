@@ -149,6 +149,9 @@ pub(crate) struct BatchArgs {
     /// Run again what is done, and replace results of other questions.
     #[arg(long)]
     pub(crate) force: bool,
+    /// Exit with 4 also where a target is reached on the discovery prompts, but not on the held-out ones.
+    #[arg(long)]
+    pub(crate) strict: bool,
     #[command(flatten)]
     pub(crate) added: AddedVectors,
 }

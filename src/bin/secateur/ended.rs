@@ -48,6 +48,7 @@ impl Ended {
 fn status(report: &JobReport) -> &'static str {
     match &report.result {
         Ok(finish) if !finish.summary().target_reached() => "target missed",
+        Ok(finish) if finish.summary().below_target() => "below target",
         Ok(Finish::Done(_)) => "done",
         Ok(Finish::Skipped(_)) => "already done",
         Err(Error::Interrupted) => "interrupted",

@@ -120,10 +120,10 @@ mod tests {
     use super::*;
 
     fn mapped(content: &[u8]) -> (tempfile::TempDir, PathBuf, Bytes) {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("a");
-        fs_err::write(&path, content).unwrap();
-        let bytes = Bytes::map(&path).unwrap();
+        fs_err::write(&path, content).expect("a file");
+        let bytes = Bytes::map(&path).expect("a file");
         (folder, path, bytes)
     }
 

@@ -143,13 +143,17 @@ mod tests {
 
         assert_eq!(rule(&first, &none, None), (true, always.clone()));
         assert_eq!(
-            rule(&first, &ids, Some(&json!({"add_bos_token": false}))),
+            rule(
+                &first,
+                &ids,
+                Some(&json!({"tokenizer_class": "LlamaTokenizer", "add_bos_token": false}))
+            ),
             (false, always.clone())
         );
         assert_eq!(rule(&last, &ids, None), (false, always.clone()));
         assert_eq!(rule(&Value::Null, &ids, None), (false, always.clone()));
         assert_eq!(rule(&Value::Null, &none, None), (false, None));
-        let named = json!({"add_bos_token": true, "bos_token": {"content": "<s>"}});
+        let named = json!({"tokenizer_class": "GemmaTokenizer", "add_bos_token": true, "bos_token": {"content": "<s>"}});
         assert_eq!(rule(&Value::Null, &none, Some(&named)), (true, always));
     }
 }

@@ -139,6 +139,21 @@ impl EapGraph {
                 }
             }
         }
+        // A ranking of equal scores is the order of the edges, which says nothing.
+        let empty = scores
+            .as_ref()
+            .is_some_and(|scores| scores.iter().all(|score| score.abs() <= 0.0));
+        if empty || scores.is_none() {
+            let what = if empty {
+                "every score is 0"
+            } else {
+                "there are no scores"
+            };
+            scores = None;
+            notes.push(format!(
+                "{what}: the circuit is drawn without them, and edges have no order, so there is no curve"
+            ));
+        }
         if let (Some(_), missing @ 1..) = (&scores, unscored) {
             notes.push(format!(
                 "edges without a score, which count as 0: {missing} of {}",

@@ -8,11 +8,11 @@ use super::prompts::{self, PromptText};
 use super::{curve, figures};
 use crate::discover::Decision;
 use crate::error::Result;
-use crate::evaluate::Evaluation;
+use crate::evaluate::{Evaluation, figure_doubts};
 use crate::graph::{Circuit, ComputationGraph};
 use crate::model::ModelIdentity;
 use crate::report::text::{Text, one_line, thousands};
-use crate::report::{CircuitFile, Exporter, Figure, FigureOptions, figure_warnings, to_svg};
+use crate::report::{CircuitFile, Exporter, Figure, FigureOptions, to_svg};
 
 /// The parts share their names, in this order.
 const SCRIPT: &str = concat!(
@@ -63,7 +63,7 @@ impl RunDetails<'_> {
     fn sections(&self) -> Vec<PageSection> {
         let evaluation = self.evaluation;
         let held_out = &evaluation.held_out;
-        let mut body = warnings(&[self.warnings, &figure_warnings(held_out)].concat());
+        let mut body = warnings(&[self.warnings, &figure_doubts(evaluation, held_out)].concat());
         body += &figures::of_evaluation(evaluation);
         let mut sections = vec![PageSection::new("figures", "Figures", body)];
         if let Some(svg) = curve::svg(held_out, evaluation.edges_kept) {

@@ -1,8 +1,9 @@
 //! A comparison of results as a page.
 
 use super::escape::html;
-use super::page::{Grid, Page, PageSection, picture};
+use super::page::{Grid, Page, PageSection, picture, warnings};
 use crate::report::Comparison;
+use crate::report::compare::warnings as compare_warnings;
 use crate::report::text::{Text, clip, short, text_width, thousands, xml};
 
 /// The page: a table whose headings sort, and faithfulness side by side.
@@ -40,11 +41,12 @@ pub fn compare_html(rows: &[Comparison]) -> String {
         rows: cells.collect(),
         numbers: 3..usize::MAX,
     };
+    let told: Vec<String> = compare_warnings(rows);
     Page {
         title: "Comparison",
         subtitle: "Faithfulness of circuits across tasks, models and methods",
         sections: vec![
-            PageSection::new("results", "Results", grid.html()),
+            PageSection::new("results", "Results", warnings(&told) + &grid.html()),
             PageSection::new("faithfulness", "Faithfulness", picture(&bars(rows))),
         ],
         provenance: vec![(

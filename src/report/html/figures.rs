@@ -109,8 +109,14 @@ pub(super) fn of_evaluation(evaluation: &Evaluation) -> String {
             "faithfulness",
             ranged(|it| (it.faithfulness, it.faithfulness_interval)),
         ),
-        row("accuracy_full", number(|it| it.accuracy_full)),
-        row("accuracy_circuit", number(|it| it.accuracy_circuit)),
+        row(
+            "accuracy_full",
+            ranged(|it| (it.accuracy_full, it.accuracy_full_interval)),
+        ),
+        row(
+            "accuracy_circuit",
+            ranged(|it| (it.accuracy_circuit, it.accuracy_circuit_interval)),
+        ),
         row("kl_circuit", number(|it| it.kl_circuit)),
         row("cpr", ranged(|it| (it.cpr, it.cpr_interval))),
         row("cmd", ranged(|it| (it.cmd, it.cmd_interval))),

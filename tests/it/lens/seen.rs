@@ -161,7 +161,8 @@ fn every_cell_is_what_the_plain_readout_says() {
                 &sums,
                 &format!("{name}, means at {}", figures.place),
             );
-            assert!(seen.kl.interval.is_some() && figures.others.is_none());
+            // Three prompts are too few for an interval.
+            assert!(seen.kl.interval.is_none() && figures.others.is_none());
         }
     }
 }

@@ -153,7 +153,7 @@ fn folders() -> Vec<(Folder, &'static [&'static str])> {
         ("model.onnx", &["ONNX", "convert"]),
         ("other.safetensors", &["rename other.safetensors"]),
         ("model-q4.gguf", &["name the file itself", "model-q4.gguf"]),
-        ("adapter_config.json", &["is an adapter"]),
+        ("adapter_config.json", &["adapter"]),
     ] {
         add(in_place_of_weights(file), parts);
     }
@@ -207,7 +207,7 @@ fn folders() -> Vec<(Folder, &'static [&'static str])> {
     );
     add(bare("a.txt", b""), &["no config.json"]);
     let pointer = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1000\n";
-    for file in ["config.json", "model.safetensors", "tokenizer.json"] {
+    for file in ["config.json", "model.safetensors"] {
         let folder = with(&[]);
         folder.write(file, pointer);
         add(folder, &["Git LFS pointer", "git lfs pull"]);
@@ -471,6 +471,30 @@ fn what_a_header_claims_takes_no_memory() {
     }
 }
 
+/// Work on token ids needs no tokenizer: what is wrong with one is said where it is asked for.
+fn problem(folder: &Folder, name: &str) -> String {
+    if name == "tokenizer.json" {
+        let loaded = folder.load();
+        loaded.map_or_else(
+            |error| error.to_string(),
+            |model| model.require_tokenizer().unwrap_err().to_string(),
+        )
+    } else {
+        folder.refusal()
+    }
+}
+
+#[test]
+fn a_pointer_in_the_place_of_a_tokenizer_is_named() {
+    let folder = with(&[]);
+    folder.write(
+        "tokenizer.json",
+        b"version https://git-lfs.github.com/spec/v1\n",
+    );
+    let found = problem(&folder, "tokenizer.json");
+    assert!(found.contains("Git LFS pointer"), "{found}");
+}
+
 #[cfg(unix)]
 #[test]
 fn pipes_and_devices_are_no_files_of_a_model() {
@@ -480,12 +504,15 @@ fn pipes_and_devices_are_no_files_of_a_model() {
         fs_err::remove_file(&path).ok();
         let made = std::process::Command::new("mkfifo").arg(&path).status();
         assert!(made.unwrap().success());
-        assert!(folder.refusal().contains("is a pipe"), "{name}");
+        assert!(problem(&folder, name).contains("is a pipe"), "{name}");
         fs_err::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
-        assert!(folder.refusal().contains("is a device"), "{name}");
+        assert!(problem(&folder, name).contains("is a device"), "{name}");
         fs_err::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("../none", &path).unwrap();
-        assert!(folder.refusal().contains("is a link to ../none"), "{name}");
+        assert!(
+            problem(&folder, name).contains("is a link to ../none"),
+            "{name}"
+        );
     }
 }

@@ -58,6 +58,7 @@ fn hostile_page() -> String {
     circuit_file.figures.insert(HOSTILE.into(), 1.0);
     let each = ExampleFigures {
         metric_full: 2.0,
+        metric_empty: -2.0,
         metric_circuit: -1.0,
         accuracy_full: 1.0,
         accuracy_circuit: 0.0,
@@ -167,6 +168,7 @@ fn hostile_texts_stay_texts() {
         interval: Some([0.4, 0.6]),
         accuracy: None,
         random: Some(0.1),
+        warnings: vec![HOSTILE.into()],
     };
     check_safe(&compare_html(&[row.clone(), row]), 1);
     check_safe(&compare_html(&[]), 1);

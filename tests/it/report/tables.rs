@@ -19,7 +19,9 @@ fn figures() -> Figures {
         faithfulness: Some(0.861_111_111_111_111_2),
         faithfulness_interval: Some([0.8, 0.9]),
         accuracy_full: Some(1.0),
+        accuracy_full_interval: Some([0.51, 1.0]),
         accuracy_circuit: None,
+        accuracy_circuit_interval: None,
         kl_circuit: Some(0.25),
         curve: Some(curve()),
         curve_signed: Some(curve()[2..].to_vec()),
@@ -44,6 +46,7 @@ fn curve() -> Vec<CurvePoint> {
         faithfulness,
         interval: faithfulness.map(|value: f64| [value - 0.1, value + 0.25]),
         accuracy: 0.5,
+        accuracy_interval: [0.25, 0.75],
         kl: 1.0 - share,
     };
     vec![
@@ -146,11 +149,11 @@ fn edges_are_listed_by_magnitude() {
 #[test]
 fn curves_are_listed_by_share() {
     insta::assert_snapshot!(curve_csv(&figures()), @"
-    ranking,share,edges,faithfulness,low,high,accuracy,kl
-    magnitude,0.001,1,,,,0.5,0.999
-    magnitude,0.1,2,0.3,0.19999999999999998,0.55,0.5,0.9
-    magnitude,1.0,20,1.0,0.9,1.25,0.5,0.0
-    signed,1.0,20,1.0,0.9,1.25,0.5,0.0
+    ranking,share,edges,faithfulness,low,high,accuracy,kl,accuracy_low,accuracy_high
+    magnitude,0.001,1,,,,0.5,0.999,0.25,0.75
+    magnitude,0.1,2,0.3,0.19999999999999998,0.55,0.5,0.9,0.25,0.75
+    magnitude,1.0,20,1.0,0.9,1.25,0.5,0.0,0.25,0.75
+    signed,1.0,20,1.0,0.9,1.25,0.5,0.0,0.25,0.75
     ");
 }
 
@@ -166,11 +169,16 @@ fn results_stand_side_by_side() {
         interval: faithfulness.map(|f: f64| [f - 0.05, f + 0.05]),
         accuracy: Some(0.9375),
         random: None,
+        warnings: Vec::new(),
     };
-    let rows = [
-        row("ioi", "EapIg(steps: 5)", Some(0.912_345)),
-        row("a|b_\"c\",\n50%", "Acdc(tau: 0.02)", None),
-    ];
+    let doubtful = Comparison {
+        warnings: vec![
+            "accuracy falls from 100% | to 43%".into(),
+            "2 prompts".into(),
+        ],
+        ..row("a|b_\"c\",\n50%", "Acdc(tau: 0.02)", None)
+    };
+    let rows = [row("ioi", "EapIg(steps: 5)", Some(0.912_345)), doubtful];
     let tables = [
         compare_text(&rows, usize::MAX),
         compare_csv(&rows),

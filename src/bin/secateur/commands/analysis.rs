@@ -358,7 +358,7 @@ impl Question<'_> {
             let folder = report.job.folder.display();
             output::message(&visible(&format!("the results are in {folder}")));
         }
-        Ok(exit_code([], &reports))
+        Ok(exit_code([], &reports, batch.strict))
     }
 
     fn text(&self, name: &str) -> String {

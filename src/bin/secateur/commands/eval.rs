@@ -60,8 +60,12 @@ fn describe(result: &Reevaluation) -> String {
         row("faithfulness", |split| {
             with_interval(split.faithfulness, split.faithfulness_interval)
         }),
-        row("accuracy, full model", |split| figure(split.accuracy_full)),
-        row("accuracy, circuit", |split| figure(split.accuracy_circuit)),
+        row("accuracy, full model", |split| {
+            with_interval(split.accuracy_full, split.accuracy_full_interval)
+        }),
+        row("accuracy, circuit", |split| {
+            with_interval(split.accuracy_circuit, split.accuracy_circuit_interval)
+        }),
         row("KL from the full model", |split| figure(split.kl_circuit)),
         row("faithfulness, random", |split| {
             figure(split.random.as_ref().map(|baseline| baseline.mean))

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use secateur::paths::written;
-use secateur::report::{table_within, thousands};
+use secateur::report::{table_within, thousands, wrapped};
 use secateur::run::{BatchOptions, JobReport, Summary, exit_code, plan, run_batch};
 use secateur::spec::{SpecFile, check_models, read_specs, spec_files};
 use secateur::{Error, Result};
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &RunArgs, quiet: bool) -> Result<u8> {
     })?;
     let ended: Vec<Ended> = reports.iter().map(Ended::of).collect();
     show(&ended)?;
-    Ok(exit_code(&set.errors, &reports))
+    Ok(exit_code(&set.errors, &reports, args.batch.strict))
 }
 
 /// Runs every spec on every model it names, and shows how it goes. `show_left` shows how the jobs ended when a signal ends
@@ -130,7 +130,7 @@ fn analyses_table(jobs: &[&Ended]) -> String {
         ]
     };
     let rows: Vec<Vec<String>> = jobs.iter().map(row).collect();
-    table_within(&header, &rows, 4, output::columns())
+    table_within(&header, &rows, 4, output::columns()) + &warned(jobs)
 }
 
 fn circuits_table(jobs: &[&Ended]) -> String {
@@ -146,7 +146,23 @@ fn circuits_table(jobs: &[&Ended]) -> String {
         "time",
     ];
     let rows: Vec<Vec<String>> = jobs.iter().map(|job| row(job)).collect();
-    table_within(&header, &rows, 3, output::columns())
+    table_within(&header, &rows, 3, output::columns()) + &warned(jobs)
+}
+
+/// The warnings of all jobs, below a table.
+fn warned(jobs: &[&Ended]) -> String {
+    let mut text = String::new();
+    for job in jobs {
+        for warning in job.found.iter().flat_map(Summary::warnings) {
+            let line = format!("warning: {} on {}: {warning}", job.spec, job.model);
+            text += &wrapped(&line, output::columns());
+        }
+    }
+    if text.is_empty() {
+        text
+    } else {
+        format!("\n{text}")
+    }
 }
 
 fn row(job: &Ended) -> Vec<String> {
