@@ -115,7 +115,6 @@ impl std::ops::Deref for Bytes {
 }
 
 #[cfg(all(test, unix))]
-#[expect(clippy::unwrap_used, reason = "a fixture that fails fails its test")]
 mod tests {
     use super::*;
 

@@ -1,7 +1,5 @@
 //! Models whose files change while they are in use: an error, never a signal and never a result.
 
-#![expect(clippy::unwrap_used, reason = "a fixture that fails fails its test")]
-
 use super::files::*;
 
 fn model() -> Folder {
