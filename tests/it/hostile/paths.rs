@@ -86,16 +86,18 @@ fn any_bytes_name_models_specs_data_and_results() {
             b"m\xff",
             b"--task",
             b"Tokens(\"r\xf9.jsonl\")",
+            b"--name",
+            b"v",
             b"--samples",
             b"0",
             b"--out",
             b"v\xf8",
         ],
     );
-    let found = name(b"v\xf8").join("vector-tokens/m-xff");
+    let found = name(b"v\xf8").join("v/m-xff");
     let report = fs_err::read_to_string(found.join("report.json")).unwrap();
-    assert!(report.contains("vector"), "{report}");
-    let vector = [b"v\xf8/vector-tokens/m-xff/vector.safetensors@0:1"];
+    assert!(report.contains("xf9.jsonl"), "{report}");
+    let vector = [b"v\xf8/v/m-xff/vector.safetensors@0:1"];
     works(
         folder,
         &[
