@@ -87,7 +87,7 @@ fn two_tokens_in_front_and_spaces_at_the_end_are_told() {
         " Mary",
         " John",
     );
-    let plain = warnings(&[good.clone()], "");
+    let plain = warnings(std::slice::from_ref(&good), "");
     assert!(
         !has(&plain, "twice") && !has(&plain, "end in a space"),
         "{plain:?}"

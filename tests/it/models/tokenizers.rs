@@ -115,7 +115,7 @@ fn what_concerns_batches_and_training_changes_no_prompt() {
         plain().tokenizer("padding", padding(12)),
         plain().tokenizer("padding", padding(1_000_000_000_000)),
         plain().with("tokenizer.json", |file| {
-            file["model"]["dropout"] = json!(0.9)
+            file["model"]["dropout"] = json!(0.9);
         }),
     ] {
         assert_eq!(changed.tokens(TEXT), (expected.clone(), String::new()));
@@ -215,7 +215,7 @@ fn the_space_in_front_follows_the_class() {
             .config("tokenizer_class", class.into())
             .config("add_prefix_space", said)
             .with("tokenizer.json", |file| {
-                file["pre_tokenizer"]["add_prefix_space"] = has.into()
+                file["pre_tokenizer"]["add_prefix_space"] = has.into();
             })
     };
     let (with, without) = ([0, 44, 1, 44], [0, 86, 1, 86]);
