@@ -47,7 +47,7 @@ pub struct Provenance {
     pub metric: String,
 }
 
-/// The text of `report.json`: held-out figures at the top, the same keys under `discovery`, then `rows` and `provenance`.
+/// The text of `report.json`: held-out figures at the top, the same keys under `discovery`, then `split` and `provenance`.
 /// Undefined figures are `null`.
 ///
 /// `warnings` are the run's own; those that follow from the figures of a split are added.
@@ -145,7 +145,7 @@ impl Serialize for Split<'_> {
         map.serialize_entry("warnings", &warnings)?;
         if let Some((discovery, rows, provenance)) = self.rest {
             map.serialize_entry("discovery", discovery)?;
-            map.serialize_entry("rows", rows)?;
+            map.serialize_entry("split", rows)?;
             map.serialize_entry("provenance", provenance)?;
         }
         map.end()

@@ -2,7 +2,7 @@
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-/// Rows of a data file or of a generated task by the part that they played, as `report.json` has them under `rows`: ascending,
+/// Rows of a data file or of a generated task by the part that they played, as `report.json` has them under `split`: ascending,
 /// counted from 1 as messages count them, as text such as `1-3, 7`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rows(Vec<(&'static str, String)>);

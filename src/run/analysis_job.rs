@@ -130,7 +130,7 @@ impl Asked<'_> {
         })
     }
 
-    /// The text of `report.json`: the report's keys, then `rows` where the data was divided, and `provenance`.
+    /// The text of `report.json`: the report's keys, then `split` where the data was divided, and `provenance`.
     pub(super) fn json<R: Serialize>(
         &self,
         report: &R,
@@ -142,12 +142,12 @@ impl Asked<'_> {
             #[serde(flatten)]
             report: &'a R,
             #[serde(skip_serializing_if = "Rows::is_empty")]
-            rows: &'a Rows,
+            split: &'a Rows,
             provenance: Stamp<'a>,
         }
         let whole = Whole {
             report,
-            rows,
+            split: rows,
             provenance: Stamp {
                 format: REPORT_FORMAT,
                 secateur: provenance::VERSION,

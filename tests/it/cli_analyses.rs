@@ -618,7 +618,7 @@ fn mistakes_about_circuits_of_features_are_reported_together() {
             "sae_weights.safetensors",
             "`features` of Train(..): expected 2",
             "leave `keep` out",
-            "keep.Top: expected at least 1",
+            "keep.Top: expected 1 to",
             "MeanPositional does not replace features",
             "edge_pairs",
             "Kl has no gradient",

@@ -14,7 +14,7 @@ fn rows(folder: &Path, result: &str) -> serde_json::Value {
     let report = folder.join(result).join("report.json");
     let report = fs_err::read(report).expect("a report");
     let report: serde_json::Value = serde_json::from_slice(&report).expect("JSON");
-    report["rows"].clone()
+    report["split"].clone()
 }
 
 /// Rows as they are written, counted from 0.

@@ -42,8 +42,8 @@ fn a_third_of_the_other_sign_does_not_miss_the_target() {
     assert!((of("metric_full") - 2.308_937_7).abs() < 1e-6);
     assert!((of("metric_empty") + 0.719_362_9).abs() < 1e-6);
     warns(&report, &said);
-    assert_eq!(report["rows"]["discovery"], "1-8");
-    assert_eq!(report["rows"]["held_out"], "");
+    assert_eq!(report["split"]["discovery"], "1-8");
+    assert_eq!(report["split"]["held_out"], "");
 }
 
 #[test]
