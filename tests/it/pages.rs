@@ -285,7 +285,8 @@ fn exit_codes_are_those_of_the_help() {
     let readme = page("README.md");
     let in_readme: BTreeSet<String> = table(&readme, "| exit code | meaning |")
         .iter()
-        .map(|row| row.split(' ').nth(1).unwrap().to_owned())
+        .flat_map(|row| row.split('|').nth(1).unwrap().split(','))
+        .map(|code| code.trim().to_owned())
         .collect();
     let help = done(&secateur(&root(), &["--help"])).replace('\n', " ");
     let (_, codes) = help.split_once("Exit codes: ").unwrap();

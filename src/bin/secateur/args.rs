@@ -44,7 +44,7 @@ pub(crate) struct Cli {
 }
 
 const EXIT_CODES: &str = "Exit codes: 0 success, 4 a target was not reached (results are written), \
-2 wrong arguments or spec, 3 unusable model or data, 1 bug, 130 interrupted, 143 terminated (finished jobs are kept).";
+2 wrong arguments or spec, 3 unusable model or data, 1 bug, 130 Ctrl-C, 143 SIGTERM, 129 SIGHUP (finished jobs are kept).";
 
 /// How to make a dump; docs/parity.md has the same lines.
 const PARITY: &str = r#"Agreement is |difference| <= tolerance * max(1, largest magnitude of the reference at that place). Exit code 4
