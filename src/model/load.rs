@@ -67,6 +67,7 @@ pub fn load_model_within(
         Ok(tokenizer) => (Some(tokenizer), None),
         Err(reason) => (None, Some(reason)),
     };
+    let tokenizer_hash = opened.files.tokenizer_hash();
     let identity = opened.files.identity(&opened.of);
     let mut hasher = opened.files.hasher();
     let origin = Origin::new(opened.files, hasher.finalize())?;
@@ -91,6 +92,7 @@ pub fn load_model_within(
         weights,
         memory,
         tokenizer,
+        tokenizer_hash,
         no_tokenizer,
         warnings,
         origin: Arc::new(origin),

@@ -21,6 +21,8 @@ pub struct LoadedModel {
     pub memory: Option<usize>,
     /// The tokenizer, where the model has one.
     pub tokenizer: Option<Tokenizer>,
+    /// Hash of the files of the tokenizer, where they are not part of those of the weights.
+    pub tokenizer_hash: Option<String>,
     /// Why there is no tokenizer, where there is none.
     pub no_tokenizer: Option<String>,
     /// What whoever uses it should know, such as that a vector added to it was found in another model.

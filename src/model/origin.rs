@@ -39,6 +39,16 @@ impl Files {
         }
     }
 
+    /// The hash of the files of a folder's tokenizer; that of a GGUF file is part of the file.
+    pub(super) fn tokenizer_hash(&self) -> Option<String> {
+        match self {
+            Self::Folder { folder, .. } => {
+                tokenizer::folder::hash(folder).map(|hash| hash.to_hex().to_string())
+            }
+            Self::Gguf(_) => None,
+        }
+    }
+
     /// What they say that the model is.
     pub(super) fn identity(&self, of: &Description) -> ModelIdentity {
         match self {

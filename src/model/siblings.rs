@@ -7,17 +7,11 @@ use crate::error::{Error, Result};
 const ADAPTER: &str = "adapter_config.json";
 
 /// Files, and what they say that is not done.
-const SIBLINGS: [(&str, &str); 2] = [
-    (
-        "modules.json",
-        "these are sentence embeddings, whose pooling and normalisation were not applied; the logits are those of the \
-         language model in the folder",
-    ),
-    (
-        "quantize_config.json",
-        "it says that the weights were quantised, but they were read as they are",
-    ),
-];
+const SIBLINGS: [(&str, &str); 1] = [(
+    "modules.json",
+    "these are sentence embeddings, whose pooling and normalisation were not applied; the logits are those of the \
+     language model in the folder",
+)];
 
 /// Warnings about the files beside a model.
 ///

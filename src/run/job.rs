@@ -212,6 +212,7 @@ fn inputs(job: &Job, model: &LoadedModel, data_files: &DataFiles) -> Inputs {
     };
     let mut inputs = Inputs::new(spec.hash(), outputs, job.model_name.clone());
     inputs.model.clone_from(&model.hash);
+    inputs.tokenizer.clone_from(&model.tokenizer_hash);
     inputs.data_file = data_files.hash();
     inputs
 }

@@ -62,7 +62,9 @@ pub(super) fn refuse_other_question(
         kind.to_owned()
     } else if record.inputs.spec != inputs.spec {
         differences(&record.spec, &job.spec.spec.question())
-    } else if record.inputs.model != inputs.model && held.model_place != places.model {
+    } else if (&record.inputs.model, &record.inputs.tokenizer) != (&inputs.model, &inputs.tokenizer)
+        && held.model_place != places.model
+    {
         format!(
             "it is about the model {}, and this is about {}",
             held.model_place, places.model
@@ -102,6 +104,8 @@ pub(super) fn why_again(record: &RunRecord, inputs: &Inputs, folder: &Path) -> S
             )
         }),
         (old.model != new.model).then(|| "the model has changed since".to_owned()),
+        (old.tokenizer != new.tokenizer)
+            .then(|| "the tokenizer of the model has changed since".to_owned()),
         (old.data_file != new.data_file).then(|| format!("{data} changed since")),
         (old.outputs != new.outputs).then(|| "other outputs are asked for".to_owned()),
     ];

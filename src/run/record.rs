@@ -52,6 +52,9 @@ pub struct Inputs {
     pub model_name: String,
     /// Hash of the model.
     pub model: String,
+    /// Hash of the tokenizer's files, where they are not part of the model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<String>,
     /// Hash of the data file, where the task has one.
     pub data_file: Option<String>,
 }
@@ -184,6 +187,7 @@ impl Inputs {
             outputs,
             model_name,
             model: String::new(),
+            tokenizer: None,
             data_file: None,
         }
     }

@@ -248,6 +248,58 @@ fn a_stale_result_is_computed_again_with_a_word_and_another_file_of_its_name_is_
 }
 
 #[test]
+fn an_edited_tokenizer_is_another_input() {
+    let folder = folder();
+    let folder = folder.path();
+    let toy = Path::new(env!("CARGO_MANIFEST_DIR")).join("circuits/models/toy-llama");
+    for model in ["m", "other/m"] {
+        for name in ["config.json", "model.safetensors", "tokenizer.json"] {
+            let bytes = fs_err::read(toy.join(name)).expect("a built-in model");
+            let path = folder.join(model).join(name);
+            fs_err::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+            fs_err::write(path, bytes).expect("a file");
+        }
+    }
+    let spec = |model: &str| {
+        format!(
+            "(format: 1, name: \"x\", models: [\"{model}\"], task: Agreement(pairs: 8), analysis: Lens())"
+        )
+    };
+    write(folder, "x.ron", &spec("m"));
+    write(folder, "y.ron", &spec("other/m"));
+    done(&secateur(folder, &["run", "x.ron"]));
+    let again = secateur(folder, &["run", "x.ron"]);
+    assert!(
+        done(&again).contains("already done"),
+        "{}",
+        text(&again.stdout)
+    );
+    // The files beside tokenizer.json count as well, whether they say anything or not.
+    for (name, contents) in [
+        ("m/tokenizer.json", None),
+        ("m/tokenizer_config.json", Some("{}")),
+        ("m/added_tokens.json", Some("{}")),
+        ("m/special_tokens_map.json", Some("{}")),
+    ] {
+        let contents = contents.map_or_else(
+            || fs_err::read_to_string(folder.join(name)).expect("a file") + "\n",
+            str::to_owned,
+        );
+        write(folder, name, &contents);
+        let output = secateur(folder, &["run", "x.ron"]);
+        done(&output);
+        let stderr = text(&output.stderr);
+        assert!(
+            stderr.contains("the tokenizer of the model has changed since"),
+            "{name}: {stderr}"
+        );
+    }
+    // The same weights with another tokenizer, elsewhere, are another model.
+    let output = secateur(folder, &["run", "y.ron"]);
+    refused(&output, 2, &["it is about the model", "other/m"]);
+}
+
+#[test]
 fn comparisons_show_what_was_found_or_say_that_nobody_knows() {
     let folder = folder();
     let folder = folder.path();

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::library::Library;
-use super::settings::Settings;
+use super::settings::{self, Settings};
 use super::{Found, Inner, Tokenizer};
 use crate::input::{self, without_bom};
 use crate::model::source::Folder;
@@ -72,6 +72,22 @@ fn tokenizer(
         around.front
     };
     Ok(Tokenizer::of(Inner::Library(inner), front, adds).ending_with(eos))
+}
+
+/// The hash of all files that a tokenizer is made of, where there is any. What cannot be read is left out: the tokenizer
+/// says what is wrong with it.
+pub(in crate::model) fn hash(folder: &Folder) -> Option<blake3::Hash> {
+    let mut hasher = blake3::Hasher::new();
+    let mut any = false;
+    for name in [TOKENIZER].into_iter().chain(settings::FILES) {
+        if let Ok(Some(bytes)) = folder.get(name) {
+            any = true;
+            hasher.update(name.as_bytes());
+            hasher.update(&(bytes.len() as u64).to_le_bytes());
+            hasher.update(&bytes);
+        }
+    }
+    any.then(|| hasher.finalize())
 }
 
 /// A token id, or the first of a list.

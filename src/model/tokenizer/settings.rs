@@ -30,6 +30,9 @@ const NAMED: [&str; 7] = [
 /// Lists of more of them.
 const OTHER: [&str; 2] = ["extra_special_tokens", "additional_special_tokens"];
 
+/// The files beside tokenizer.json that say something about it.
+pub(super) const FILES: [&str; 3] = [CONFIG, SPECIAL, ADDED];
+
 /// The keys of `tokenizer_config.json`.
 #[derive(Debug, Default)]
 pub(super) struct Settings {
