@@ -2,9 +2,8 @@
 
 use super::bootstrap::FEWEST_EXAMPLES;
 use super::proportion::paired_difference;
-use super::{Evaluation, Figures};
+use super::{Evaluation, ExampleFigures, Figures, Gap};
 use crate::discover::{Selected, can_judge};
-use crate::engine::mean;
 use crate::metric::Metric;
 
 /// Prompts below which an interval is rough.
@@ -173,7 +172,15 @@ pub fn prompt_doubt(examples: usize, different: usize) -> Option<String> {
 pub fn figure_doubts(evaluation: &Evaluation, figures: &Figures) -> Vec<String> {
     let mut doubts = Vec::new();
     let (kept, total) = (evaluation.edges_kept, evaluation.edges_total);
-    let noise = range_doubt(figures);
+    let of_each = |metric: fn(&ExampleFigures) -> f64| -> Vec<f64> {
+        figures.each.iter().map(metric).collect()
+    };
+    let gap = Gap {
+        with: ("the full model", &of_each(|it| it.metric_full)),
+        without: ("the empty circuit", &of_each(|it| it.metric_empty)),
+        paired: true,
+    };
+    let noise = gap.doubt("faithfulness");
     // Where faithfulness is no share, there is nothing to compare.
     let share = figures
         .faithfulness
@@ -210,28 +217,6 @@ pub fn figure_doubts(evaluation: &Evaluation, figures: &Figures) -> Vec<String> 
     }
     doubts.extend(few_doubt(figures.examples));
     doubts
-}
-
-/// Says that full and empty are too close to take shares of their difference.
-fn range_doubt(figures: &Figures) -> Option<String> {
-    let each = figures.each.iter();
-    let ranges: Vec<f64> = each.map(|it| it.metric_full - it.metric_empty).collect();
-    let count = ranges.len() as f64;
-    if ranges.len() < 2 {
-        return None;
-    }
-    let middle = mean(&ranges);
-    let squares: f64 = ranges.iter().map(|it| (it - middle).powi(2)).sum();
-    let error = (squares / (count - 1.0) / count).sqrt();
-    (middle.abs() < 2.0 * error).then(|| {
-        format!(
-            "the metrics of the full model, {}, and of the empty circuit, {}, are less than two standard errors of {} apart: \
-             faithfulness is a share of what may be nothing",
-            digits(figures.metric_full),
-            digits(figures.metric_empty),
-            digits(error)
-        )
-    })
 }
 
 fn outside_doubt(faithfulness: f64) -> Option<String> {
@@ -288,8 +273,8 @@ pub fn few_doubt(examples: usize) -> Option<String> {
     }
 }
 
-/// A number with three digits behind the point, or of its own size.
-fn digits(value: f64) -> String {
+/// A number with three digits after the point, or of its own size.
+pub(super) fn digits(value: f64) -> String {
     if value.abs() >= 0.001 || value.abs() <= 0.0 {
         format!("{value:.3}")
     } else {

@@ -6,6 +6,7 @@ mod curve;
 mod doubts;
 mod faithfulness;
 mod figures;
+mod gap;
 mod proportion;
 mod run;
 
@@ -18,5 +19,6 @@ pub use doubts::{
 };
 pub use faithfulness::{bootstrap, faithfulness};
 pub use figures::{Baseline, CurvePoint, Evaluation, ExampleFigures, Figures};
+pub use gap::Gap;
 pub(crate) use proportion::{paired_difference, share_interval, wilson};
 pub use run::{EvaluationPlan, evaluate};

@@ -194,3 +194,45 @@ fn mistakes_in_sets_are_named() {
         assert!(messages.contains(part), "{part}: {messages}");
     }
 }
+
+/// Two sets of the same kind of prompts: there is no behaviour that shares could be taken of.
+#[test]
+fn shares_of_a_behaviour_that_is_none_come_with_a_warning() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path();
+    let prompts = |animals: [&str; 4]| {
+        let both = animals.map(|it| format!("The {it} near the tree\nThe {it}s near the tree\n"));
+        both.concat()
+    };
+    let sets = [
+        ("a.txt", ["dog", "cat", "bird", "doctor"]),
+        ("b.txt", ["boy", "girl", "king", "teacher"]),
+    ];
+    for (name, animals) in sets {
+        fs_err::write(folder.join(name), prompts(animals)).expect("a file");
+    }
+    let mut shown = Vec::new();
+    // Whichever has the larger mean.
+    for [behaviour, other] in [["a.txt", "b.txt"], ["b.txt", "a.txt"]] {
+        let arguments = [
+            "neurons",
+            "builtin:toy-llama",
+            "--behaviour",
+            behaviour,
+            "--other",
+            other,
+        ];
+        let answers = [
+            "--answer", " are", "--wrong", " is", "--top", "6", "--name", behaviour,
+        ];
+        let output = secateur(folder, &[&arguments[..], &answers].concat());
+        assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+        shown.push(text(&output.stderr));
+    }
+    let noise = "less than two standard errors of";
+    let told = shown
+        .iter()
+        .filter(|it| it.contains(noise) || it.contains("is not above"));
+    assert_eq!(told.count(), 2, "{shown:?}");
+    assert!(shown.iter().any(|it| it.contains(noise)), "{shown:?}");
+}

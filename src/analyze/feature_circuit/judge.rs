@@ -10,7 +10,7 @@ use super::report::Share;
 use crate::analyze::Effect;
 use crate::engine::{Evaluator, mean};
 use crate::error::{Error, Result};
-use crate::evaluate::faithfulness;
+use crate::evaluate::{Gap, faithfulness};
 use crate::events::{Event, Observer, phase};
 use crate::graph::EdgeMask;
 use crate::metric::Metric;
@@ -32,6 +32,8 @@ pub(super) struct Judge<'j, 'e, 'a, T> {
 pub(super) struct Judged {
     /// Metric of the full model, with all nodes replaced, and of the circuit.
     pub metric: [f64; 3],
+    /// That the first two are too close to take shares of their difference.
+    pub gap_doubt: Option<String>,
     pub accuracy: [Effect; 2],
     /// By how much the circuit's is below the full model's, example by example.
     pub accuracy_lost: Vec<f64>,
@@ -76,6 +78,12 @@ impl<T: Real> Judge<'_, '_, '_, T> {
         let whole = [circuits[0].clone(), circuits[2].clone()];
         let accuracy = self.measure("accuracy", Metric::Accuracy, &whole)?;
         Ok(Judged {
+            gap_doubt: Gap {
+                with: ("the full model", ends[0]),
+                without: ("the model with all nodes replaced", ends[1]),
+                paired: true,
+            }
+            .doubt("faithfulness"),
             metric: [0, 1, 2].map(|index: usize| mean(&values[index])),
             accuracy: [0, 1].map(|index: usize| Effect::share(&accuracy[index])),
             accuracy_lost: accuracy[0]

@@ -3,7 +3,7 @@
 use super::contexts::most_active;
 use super::edges::feature_edges;
 use super::evaluator::{BATCH_ROWS, FeatureEvaluator};
-use super::judge::Judge;
+use super::judge::{Judge, Judged};
 use super::parameters::FeatureCircuit;
 use super::placed::Placements;
 use super::replacement::Replacement;
@@ -135,14 +135,14 @@ pub fn find_features<T: Real>(
         errors_alone: judged.errors_alone,
         all_features: judged.all_features,
         complement: judged.complement,
-        random: judged.random,
+        random: judged.random.clone(),
         nodes: nodes_of_report.collect(),
         edges,
         warnings: Vec::new(),
     };
     report.warnings = warnings(&report, question, linked.len());
     report.warnings.extend(found.warnings);
-    let doubts = doubts(&report, &found.selected, &judged.accuracy_lost);
+    let doubts = doubts(&report, &found.selected, &judged);
     report.warnings.extend(doubts);
     Ok(report)
 }
@@ -238,19 +238,18 @@ fn dictionaries<T: Real>(
 }
 
 /// Doubts that circuits of heads come with too.
-fn doubts(report: &FeatureCircuitReport, selected: &[Selected], lost: &[f64]) -> Vec<String> {
+fn doubts(report: &FeatureCircuitReport, selected: &[Selected], judged: &Judged) -> Vec<String> {
     let selections = selected.iter().map(|it| Selected {
         what: "nodes",
         ..*it
     });
     let mut doubts: Vec<String> = selections.filter_map(|it| selection_doubt(&it)).collect();
+    doubts.extend(judged.gap_doubt.clone());
     if !report.nodes.is_empty() && report.nodes.len() < report.nodes_total {
-        doubts.extend(accuracy_doubt(report.accuracy, lost));
-        doubts.extend(random_doubt(
-            "features",
-            report.faithfulness.value,
-            &report.random,
-        ));
+        doubts.extend(accuracy_doubt(report.accuracy, &judged.accuracy_lost));
+        let share = report.faithfulness.value;
+        let share = share.filter(|_| judged.gap_doubt.is_none());
+        doubts.extend(random_doubt("features", share, &report.random));
     }
     doubts.extend(few_doubt(report.examples));
     doubts

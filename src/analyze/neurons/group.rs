@@ -9,7 +9,7 @@ use super::effects::Replacement;
 use super::screen::Unit;
 use crate::engine::mean;
 use crate::error::Result;
-use crate::evaluate::intervals_of_sets;
+use crate::evaluate::{Gap, intervals_of_sets};
 use crate::graph::Node;
 use crate::model::Real;
 use crate::task::Example;
@@ -31,6 +31,20 @@ pub struct Group {
     pub random: Vec<f64>,
 }
 
+impl Group {
+    /// Says that the model without the group is worse than one that lacks the behaviour.
+    pub(super) fn doubt(&self) -> Option<String> {
+        let left = self.remaining.filter(|left| *left < LEAST_LEFT)?;
+        Some(format!(
+            "without the group the metric falls far below that without the behaviour ({:.0}% of it is left): the group is \
+             needed for more than the behaviour",
+            100.0 * left
+        ))
+    }
+}
+
+/// Share that is left, below 0, at which a group says more about the model than about the behaviour.
+const LEAST_LEFT: f64 = -0.5;
 /// Least difference of the metric on clean and corrupt prompts of which shares are taken.
 const LEAST_RANGE: f64 = 1e-6;
 
@@ -44,6 +58,16 @@ pub(super) struct Range<'r> {
 }
 
 impl Range<'_> {
+    /// Says that there may be no behaviour to take shares of.
+    pub(super) fn doubt(&self) -> Option<String> {
+        let gap = Gap {
+            with: ("prompts with the behaviour", self.full),
+            without: ("what lacks it", self.without),
+            paired: self.paired,
+        };
+        gap.doubt("what is left of the behaviour")
+    }
+
     /// The share of the behaviour that is left, where there is a behaviour.
     pub(super) fn remaining(&self, metric: &[f64]) -> Option<f64> {
         let (without, full) = (mean(self.without), mean(self.full));

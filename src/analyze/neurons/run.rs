@@ -164,6 +164,7 @@ fn find_group<T: Real>(
     let all = replacement.measure("all neurons measured", discovery, all)?;
     let remaining_without_all = on_discovery.remaining(&all[0]);
     let group = if remaining_without_all.is_some() {
+        warnings.extend(on_held_out.doubt());
         let order = &helpful.order;
         let found = smallest(
             replacement,
@@ -180,6 +181,7 @@ fn find_group<T: Real>(
         None
     };
     if let Some(group) = &group {
+        warnings.extend(group.doubt());
         if group.remaining.is_none() {
             let warning = "the metric on the held-out prompts is not above that without the behaviour, so what the group \
                            leaves of it is not known there";

@@ -6,11 +6,12 @@ use super::parameters::{Vector, VectorFrom};
 use super::report::{Passage, Sample, SweepPoint, VectorReport};
 use super::sweep::{Candidate, sweep};
 use super::unrelated::unrelated_text;
-use crate::analyze::layers_asked;
 use crate::analyze::random::{norm_of, random_vectors, scale_to};
 use crate::analyze::samples::{Writing, samples};
+use crate::analyze::{Effect, layers_asked};
 use crate::engine::{Steering, Transformer, mean};
 use crate::error::{Error, Result};
+use crate::evaluate::Gap;
 use crate::events::{Event, Observer, phase};
 use crate::metric::Metric;
 use crate::model::{Real, Tokenizer};
@@ -119,7 +120,7 @@ pub fn find_vector<T: Real>(
 
     let pairs = add_to[1] == held_out_corrupt;
     let recovered = judge.recovered((&before_values, &added_values), &clean_values, pairs);
-    let warnings = warnings(recovered.is_some(), observer);
+    let warnings = warnings((&before_values, &clean_values), pairs, recovered, observer);
     let written = Written::new(
         transformer,
         task,
@@ -237,9 +238,21 @@ fn sweep_points<T: Real>(
 }
 
 /// Remarks, which the observer hears too.
-fn warnings(shows_behaviour: bool, observer: &dyn Observer) -> Vec<String> {
+fn warnings(
+    (before, clean): (&[f64], &[f64]),
+    paired: bool,
+    recovered: Option<Effect>,
+    observer: &dyn Observer,
+) -> Vec<String> {
     let mut warnings = Vec::new();
-    if !shows_behaviour {
+    let gap = Gap {
+        with: ("the clean prompts", clean),
+        without: ("the prompts that the vector is added to", before),
+        paired,
+    };
+    if recovered.is_some() {
+        warnings.extend(gap.doubt("what the vector brings back"));
+    } else {
         let warning = "the metric on the clean prompts is not above that on the prompts that the vector is added to: the \
                        model does not show this behaviour, or clean and corrupt have the wrong roles";
         warnings.push(warning.to_owned());
