@@ -10,6 +10,7 @@ mod cli_analyses;
 mod cli_kill;
 mod cli_lens;
 mod cli_neurons;
+mod cli_overwrite;
 mod cli_patch;
 mod cli_replace;
 mod cli_results;
