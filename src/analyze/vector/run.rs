@@ -1,7 +1,7 @@
 //! The analysis of a vector from prompts to its report.
 
 use super::found::{HeadSum, differences_of_means, shuffled_differences};
-use super::judge::{Judge, left};
+use super::judge::{Judge, left, recovered};
 use super::parameters::{Vector, VectorFrom};
 use super::report::{Passage, Sample, SweepPoint, VectorReport};
 use super::sweep::{Candidate, sweep};
@@ -118,7 +118,11 @@ pub fn find_vector<T: Real>(
     let projected_out_random = judge.without_each(task.held_out, &random)?;
 
     let pairs = add_to[1] == held_out_corrupt;
-    let recovered = judge.recovered((&before_values, &added_values), &clean_values, pairs);
+    let recovered = recovered(
+        (&before_values, &added_values),
+        &clean_values,
+        (pairs, task.bootstrap),
+    );
     let warnings = warnings(recovered.is_some(), observer);
     let written = Written::new(
         transformer,
