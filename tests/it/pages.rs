@@ -19,7 +19,7 @@ const SPEC: &str = r#"RunSpec(
     method: Eap(),
     granularity: (),
     select: TopN(share: 0.1),
-    evaluate: (curve: true, random_baselines: 2, bootstrap: 10),
+    evaluate: (curve: true, random_baselines: 2, bootstrap: 40),
     precision: F32,
     prepend_bos: Auto,
     outputs: [],
