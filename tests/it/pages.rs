@@ -244,7 +244,8 @@ fn the_readme_leads_to_every_page() {
     assert!(readme.lines().count() <= 150, "the README is too long");
     let circuits = page("circuits/README.md");
     for (name, _) in pages() {
-        let by_a_page = name == "docs/growth.md" && page("docs/performance.md").contains("](growth.md)");
+        let by_a_page =
+            name == "docs/growth.md" && page("docs/performance.md").contains("](growth.md)");
         assert!(
             name == "README.md" || readme.contains(&format!("]({name})")) || by_a_page,
             "the README has no link to {name}"
