@@ -157,7 +157,7 @@ def sweep_table(sweeps):
     ]
     for tau, record in sweeps.items():
         parts = record["sweep"]
-        name = "nothing removed" if tau < 0 else f"{tau:g}"
+        name = "nothing goes" if tau < 0 else f"{tau:g}"
         rows = {
             "tests": [f"{part['tested']:,}" for part in parts],
             "edges left before": [f"{part['edges']:,}" for part in parts],
