@@ -9,7 +9,7 @@ mod json;
 mod text;
 
 use std::fs::Metadata;
-use std::io::Read;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
 use crate::error::{Error, Result};
@@ -43,6 +43,26 @@ pub fn read_text(path: &Path, limit: u64, what: &str) -> Result<String> {
     text(&bytes)
         .map(str::to_owned)
         .map_err(|problem| Error::data(path.display().to_string(), problem))
+}
+
+/// The first bytes of a file and its last ones, up to so many of each.
+///
+/// # Errors
+/// When it is not a regular file, or cannot be read.
+pub(crate) fn ends(path: &Path, bytes: usize) -> Result<(Vec<u8>, Vec<u8>)> {
+    let fail = |problem: String| Error::data(path.display().to_string(), problem);
+    let (mut file, metadata) = open(path).map_err(fail)?;
+    let mut part = |from: u64| {
+        let mut part = Vec::new();
+        file.seek(SeekFrom::Start(from))?;
+        (&file).take(bytes as u64).read_to_end(&mut part)?;
+        Ok(part)
+    };
+    let read = part(0).and_then(|start| {
+        let end = part(metadata.len().saturating_sub(bytes as u64))?;
+        Ok((start, end))
+    });
+    read.map_err(|error: std::io::Error| fail(format!("cannot be read: {error}")))
 }
 
 /// As [`read`], for callers with errors of their own.

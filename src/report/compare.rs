@@ -43,6 +43,8 @@ const HEADINGS: [&str; 8] = [
     "accuracy",
     "random",
 ];
+/// The columns of the CSV table.
+const COLUMNS: &str = "task,model,method,edges_kept,edges_total,faithfulness,faithfulness_low,faithfulness_high,accuracy,random,warnings";
 /// Columns of words; the others are numbers and stand right.
 const WORDS: usize = 3;
 
@@ -78,6 +80,16 @@ pub(super) fn warnings(rows: &[Comparison]) -> Vec<String> {
         warnings.collect::<Vec<_>>()
     };
     rows.iter().flat_map(of).collect()
+}
+
+/// Whether a text begins as one of the tables below.
+pub(super) fn is_comparison(text: &str) -> bool {
+    let first = text.lines().next().unwrap_or_default();
+    let words: Vec<&str> = first.split_whitespace().filter(|it| *it != "|").collect();
+    let starts = words.starts_with(&["task", "model", "method", "edges", "faithfulness"]);
+    let latex = first.starts_with("\\begin{tabular}{lll")
+        && text.contains("\n\\toprule\ntask & model & method & ");
+    starts || latex || first.starts_with("task,model,method,edges_kept,")
 }
 
 /// A figure with three digits behind the point; zero has no sign.
@@ -116,9 +128,7 @@ pub fn compare_text(rows: &[Comparison], columns: usize) -> String {
 /// A table for other programs, with all digits; undefined figures are empty.
 pub fn compare_csv(rows: &[Comparison]) -> String {
     let mut out = Text::default();
-    out.line(format_args!(
-        "task,model,method,edges_kept,edges_total,faithfulness,faithfulness_low,faithfulness_high,accuracy,random,warnings"
-    ));
+    out.line(format_args!("{COLUMNS}"));
     let figure = |value: Option<f64>| value.map_or_else(String::new, number);
     for row in rows {
         out.line(format_args!(

@@ -29,6 +29,7 @@ mod lens;
 mod lens_maps;
 mod limits;
 mod neurons;
+mod own_file;
 mod paper;
 mod patchscope;
 #[cfg(feature = "pictures")]
@@ -84,6 +85,7 @@ pub use lens::{
 pub use lens_maps::{attribution_svg, lens_html, lens_svg, tuned_lens_svg};
 pub use limits::{check_number, read_figures};
 pub use neurons::{doses_svg, neurons_csv, neurons_text};
+pub use own_file::{OwnFile, logits_safetensors};
 pub use paper::{PaperBaseline, PaperPoint, PaperReport, PaperResult, numbers_tex, result_names};
 pub use patchscope::{
     grid_csv, grid_svg, patchscope_text, precision_svg, surprisal_svg, told_text,

@@ -85,15 +85,17 @@ pub fn result_names(results: &[PaperResult]) -> Vec<String> {
     results.iter().map(name).collect()
 }
 
+/// The first line of `numbers.tex`.
+pub(super) const NUMBERS_START: &str =
+    "% Figures of results of secateur; written with the pictures beside it.";
+
 /// The commands of all results: `\newcommand{\ioiEdges}{49}` and so on.
 ///
 /// # Errors
 /// When two results would define the same command.
 pub fn numbers_tex(results: &[PaperResult]) -> Result<String> {
     let mut out = Text::default();
-    out.line(format_args!(
-        "% Figures of results of secateur; written with the pictures beside it."
-    ));
+    out.line(format_args!("{NUMBERS_START}"));
     let mut defined = BTreeMap::<String, String>::new();
     for (result, name) in results.iter().zip(result_names(results)) {
         let prefix = letters(&name);

@@ -7,6 +7,7 @@ use resvg::{tiny_skia, usvg};
 
 use super::drawable::drawable;
 use super::figure::{Figure, FigureOptions};
+use super::own_file::{marked_pdf, marked_png, marked_svg};
 use super::{CircuitFile, Exporter, to_svg};
 use crate::contain::contained;
 use crate::error::{Error, Result};
@@ -116,7 +117,7 @@ pub fn to_pdf(svg: &str, name: &str) -> Result<Vec<u8>> {
     drawn(&outlined(svg, name)?, name, |tree| {
         let (options, page) = Default::default();
         svg2pdf::to_pdf(tree, options, page)
-            .map(|pdf| in_order(&pdf))
+            .map(|pdf| marked_pdf(in_order(&pdf)))
             .map_err(|error| Error::data(name, format!("cannot be written as PDF: {error}")))
     })
 }
@@ -170,6 +171,7 @@ fn png(tree: &usvg::Tree, width: Option<u32>) -> Result<Vec<u8>> {
     resvg::render(tree, transform, &mut pixels.as_mut());
     pixels
         .encode_png()
+        .map(|png| marked_png(&png))
         .map_err(|error| Error::Bug(format!("PNG: {error}")))
 }
 
@@ -184,5 +186,5 @@ pub fn outlined(svg: &str, name: &str) -> Result<String> {
         transforms_precision: 4,
         ..usvg::WriteOptions::default()
     };
-    drawn(svg, name, |tree| Ok(tree.to_string(&options)))
+    drawn(svg, name, |tree| Ok(marked_svg(&tree.to_string(&options))))
 }

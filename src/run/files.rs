@@ -136,7 +136,7 @@ fn temporary_name() -> String {
 }
 
 /// The folder of a file.
-fn folder_of(file: &Path) -> &Path {
+pub(super) fn folder_of(file: &Path) -> &Path {
     let folder = file.parent().filter(|it| !it.as_os_str().is_empty());
     folder.unwrap_or(Path::new("."))
 }
@@ -172,29 +172,6 @@ pub(super) fn sync_folder(folder: &Path) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-/// Writes one file outside a results folder whole; the name's folder must exist. A link stays one.
-///
-/// # Errors
-/// When the disk refuses.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the error names the file that was asked for"
-)]
-pub fn write_file(path: &Path, contents: &[u8]) -> Result<()> {
-    let _writing = writing();
-    // A device or a pipe cannot be replaced by renaming, nor what the system shows as a file.
-    let of_system = ["/dev", "/proc"].iter().any(|it| path.starts_with(it));
-    if of_system || path.exists() && !path.is_file() {
-        return std::fs::write(path, contents).map_err(|error| cannot("write", path, &error));
-    }
-    let path = match std::fs::canonicalize(path) {
-        Ok(path) => path,
-        Err(_) => path.to_owned(),
-    };
-    remove_leftovers(folder_of(&path))?;
-    write_whole(&path, contents)
 }
 
 /// Removes what processes that have ended left half written in `folder`.

@@ -1,6 +1,7 @@
 //! Jobs: one spec on one model, batches of them, results on disk.
 
 mod analysis_job;
+mod asked_files;
 mod attention_job;
 mod batch;
 mod bench;
@@ -50,10 +51,11 @@ mod tracing_job;
 mod unchanged;
 mod vector_job;
 
+pub use asked_files::AskedFiles;
 pub use batch::{BatchObserver, BatchOptions, JobReport, exit_code, run_batch};
 pub use bench::{Timing, Work, time};
 pub use eval::{Reevaluation, read_circuit_text, reevaluate};
-pub use files::{NoWriting, stop_writing, write_file};
+pub use files::{NoWriting, stop_writing};
 pub use golden::Golden;
 pub use job::Finish;
 pub use logits::last_logits;

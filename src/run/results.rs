@@ -55,7 +55,7 @@ pub fn results_without_record(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
     Ok(folders)
 }
 
-const REPORT: &str = "report.json";
+pub(super) const REPORT: &str = "report.json";
 const CIRCUIT: &str = "circuit.ron";
 /// Bytes of edges.csv.
 const LARGEST_TABLE: u64 = 4 * GIB;

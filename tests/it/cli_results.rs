@@ -94,6 +94,79 @@ fn answers_to_other_questions_stay_whatever_their_kind() {
     }
 }
 
+/// The other kinds of analyses, as specs of one name.
+#[test]
+fn answers_of_specs_to_other_questions_stay_whatever_their_kind() {
+    let folder = folder();
+    let folder = folder.path();
+    let relation = |place: &str| {
+        let names = [
+            "Mary", "Tom", "James", "Anna", "Paul", "Emily", "Jack", "Kate",
+        ];
+        let samples = names.map(|it| format!("{{\"subject\": \"{it}\", \"object\": \"{it}\"}}"));
+        format!(
+            "{{\"name\": \"recipient\", \"prompt_templates\": [\"Then, John and {{}} went to the {place}. John gave a ring \
+             to\"], \"samples\": [{}]}}",
+            samples.join(", ")
+        )
+    };
+    write(folder, "store.json", &relation("store"));
+    write(folder, "park.json", &relation("park"));
+    let train = "tokens: 1024, context: 24, text: Sampled(tokens: 2000, seed: 0)";
+    for (name, task, analysis, (from, to), key) in [
+        ("neurons", true, "Neurons(top: 2)".to_owned(), ("top: 2", "top: 3"), "analysis.Neurons.top is 2 there and 3 here"),
+        ("vector", true, "Vector(tokens: 0, samples: 0)".into(), ("tokens: 0", "tokens: 1"), "analysis.Vector.tokens is 0"),
+        (
+            "patchscope",
+            true,
+            "Patchscope(prompt: Text(\"Today the dogs near the tree\"), placeholder: \"tree\", wanted: Answer, tokens: 2)".into(),
+            ("wanted: Answer", "wanted: Model"),
+            "analysis.Patchscope.wanted is",
+        ),
+        (
+            "relation",
+            false,
+            "Relation(data: \"store.json\", shots: 0)".into(),
+            ("store", "park"),
+            "analysis.Relation.data is \"store.json\" there and \"park.json\" here",
+        ),
+        (
+            "sae",
+            false,
+            format!("Sae(layer: 0, features: 8, kind: TopK(k: 2), {train})"),
+            ("k: 2", "k: 3"),
+            "analysis.Sae.kind.TopK.k is 2 there and 3 here",
+        ),
+        (
+            "feature-circuit",
+            true,
+            format!("FeatureCircuit(dictionaries: [Train(layer: 0, features: 8, kind: TopK(k: 2), {train})], keep: Top(4))"),
+            ("Top(4)", "Top(5)"),
+            "analysis.FeatureCircuit.keep",
+        ),
+        ("prompt", false, "Prompt(prompt: \"The dogs\")".into(), ("dogs", "cats"), "analysis.Prompt.prompt is \"The dogs\""),
+    ] {
+        let task = if task { "task: Agreement(pairs: 8), " } else { "" };
+        let spec = format!("(format: 1, name: \"{name}\", models: [\"builtin:toy-llama\"], {task}analysis: {analysis})");
+        let run = |spec: &str, more: &[&str]| {
+            write(folder, "s.ron", spec);
+            secateur(folder, &[&["run", "s.ron"], more].concat())
+        };
+        let other = spec.replace(from, to);
+        assert_ne!(spec, other, "{name}");
+        done(&run(&spec, &[]));
+        let results = folder.join("results").join(name);
+        let before = files(&results);
+        assert!(!before.is_empty(), "{name}");
+        refused(&run(&other, &[]), 2, &["holds the answer to another question", key, "--force"]);
+        assert!(files(&results) == before, "{name}");
+        done(&run(&spec, &[]));
+        assert!(files(&results) == before, "{name}");
+        done(&run(&other, &["--force"]));
+        assert!(files(&results) != before, "{name}");
+    }
+}
+
 #[test]
 fn one_changed_value_of_a_circuit_is_another_question() {
     let folder = folder();

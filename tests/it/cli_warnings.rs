@@ -82,6 +82,29 @@ fn every_command_says_what_was_ignored() {
     assert!(text(&output.stderr).contains(WARNING));
 }
 
+/// `repl` needs a tokenizer, so its model is a built-in one with a key that is not read.
+#[test]
+fn repl_says_what_was_ignored() {
+    let folder = TempDir::new().expect("a folder");
+    let at = folder.path();
+    fs_err::create_dir(at.join("m")).expect("a folder");
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("circuits/models/toy-llama");
+    for file in ["model.safetensors", "tokenizer.json"] {
+        fs_err::copy(built_in.join(file), at.join("m").join(file)).expect("copied");
+    }
+    let config = fs_err::read(built_in.join("config.json")).expect("a configuration");
+    let mut config: Map<String, Value> = serde_json::from_slice(&config).expect("an object");
+    config.insert("logits_scaling".into(), 5.0.into());
+    fs_err::write(at.join("m/config.json"), Value::Object(config).to_string()).expect("written");
+    for (model, told) in [("m", 1), ("builtin:toy-llama", 0)] {
+        // Nothing to read: it ends at once.
+        let output = secateur(at, &["repl", model]);
+        done(&output);
+        let said = text(&output.stderr);
+        assert_eq!(said.matches(WARNING).count(), told, "{model}: {said}");
+    }
+}
+
 #[test]
 fn a_model_of_absurd_width_fails_its_own_job_only() {
     let folder = TempDir::new().expect("a folder");

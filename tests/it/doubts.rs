@@ -313,6 +313,47 @@ fn a_target_that_only_the_discovery_prompts_reach_has_a_status_and_an_exit_code(
 }
 
 #[test]
+fn so_have_circuits_of_features() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let spec = |faithfulness: f64| {
+        let text = format!(
+            "(format: 1, name: \"features\", models: [\"builtin:toy-llama\"], task: Agreement(pairs: 40), held_out: 0.9, \
+             random_baselines: 2, bootstrap: 10, analysis: FeatureCircuit(dictionaries: [Train(layer: 1, features: 16, \
+             kind: TopK(k: 2), tokens: 1024, context: 24, text: Sampled(tokens: 2000, seed: 0))], \
+             keep: Faithfulness({faithfulness}), edges: 5))"
+        );
+        fs_err::write(folder.join("f.ron"), text).unwrap();
+    };
+    let run = |more: &[&str]| secateur(folder, &[&["run", "f.ron"], more].concat());
+    let result = folder.join("results/features/toy-llama");
+    spec(0.95);
+    let ran = run(&[]);
+    let table = done(&ran);
+    assert!(table.contains("below target"), "{table}");
+    let report = fs_err::read(result.join("report.json")).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    assert_eq!(report["target_reached"], true);
+    assert_eq!(report["below_target"], true);
+    let part = "is below the target 0.95";
+    assert!(report["warnings"].to_string().contains(part));
+    let words = fs_err::read_to_string(result.join("report.txt")).unwrap();
+    assert!(words.contains(part), "{words}");
+    assert!(text(&ran.stderr).contains(part) && table.contains(part));
+    // Once computed, and once read again.
+    for more in [&["--strict"][..], &["--strict", "--force"]] {
+        let strict = run(more);
+        assert_eq!(strict.status.code(), Some(4), "{}", text(&strict.stderr));
+    }
+    let json: serde_json::Value = serde_json::from_str(&done(&run(&["--json"]))).unwrap();
+    assert_eq!(json[0]["status"], "below target");
+    // What both splits reach is done.
+    spec(0.5);
+    let table = done(&run(&["--strict", "--force"]));
+    assert!(!table.contains("below target"), "{table}");
+}
+
+#[test]
 fn a_run_without_reason_for_doubt_has_no_warning() {
     let folder = tempfile::tempdir().unwrap();
     let folder = folder.path();

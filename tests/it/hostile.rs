@@ -35,6 +35,11 @@ fn write(folder: &Path, name: &str, contents: impl AsRef<[u8]>) {
 }
 
 /// Refused with a code and words, without a panic and not by a signal.
+/// A name for each format: a drawing never takes the place of one in another format.
+fn out(format: &str) -> String {
+    format!("out-{format}")
+}
+
 fn refused_cleanly(output: &Output, code: i32, parts: &[&str]) {
     refused(output, code, parts);
     assert!(!text(&output.stderr).contains("panicked"));

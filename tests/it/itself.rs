@@ -3,6 +3,8 @@
 
 use std::path::Path;
 
+use secateur::analyze::Edit;
+use secateur::analyze::edit::{EditAt, EditItem, EditScale, EditTask, edit};
 use secateur::analyze::lens::{Lens, LensPrompt, LensTask, look};
 use secateur::engine::{Ablation, AblationValues, ModelEvaluator, Transformer};
 use secateur::evaluate::{EvaluationPlan, evaluate};
@@ -149,5 +151,51 @@ fn streams_do_not_diverge_from_themselves() {
         let (losses, gradient) = transformer.divergence(&streams, &streams);
         assert!(losses.into_iter().all(is_zero));
         assert!(gradient.iter().all(|value| value.abs() == 0.0));
+    }
+}
+
+#[test]
+fn an_edit_that_changes_nothing_changes_no_bit() {
+    for model in models() {
+        let graph = graph_of(model.config(), &Granularity::default());
+        let transformer = Transformer::new(&model.weights, &graph);
+        let examples = examples(&model, &tasks()[0]);
+        for (at, scale) in [
+            (EditAt::Read, EditScale::Stream),
+            (EditAt::Every, EditScale::Removed),
+        ] {
+            let items = examples.iter().filter_map(|it| EditItem::new(it, at));
+            let same = items.map(|mut item| {
+                item.to = item.from;
+                for place in &mut item.places {
+                    place.to = place.from;
+                }
+                item
+            });
+            let same: Vec<EditItem> = same.collect();
+            let text = [examples[0].clean.clone()];
+            let task = EditTask {
+                discovery: &same[..8],
+                held_out: &same[8..],
+                bootstrap: 0,
+                random_baselines: 1,
+                text: &text,
+                tokenizer: None,
+            };
+            let question = Edit {
+                at,
+                scale,
+                ..Edit::default()
+            };
+            let found = edit(&transformer, &task, &question, &Silent).expect("a report");
+            let what = format!("{}, {at:?}", model.name);
+            assert_eq!(found.before, found.after, "{what}");
+            assert!(is_zero(found.kl.mean), "{what}: {:e}", found.kl.mean);
+            assert!(found.items.iter().all(|it| is_zero(it.kl)), "{what}");
+            let other = found.other_prompts.expect("other prompts");
+            assert!(is_zero(other.kl.mean), "{what}: {:e}", other.kl.mean);
+            let text = found.text.expect("text");
+            assert_eq!(text.before.to_bits(), text.after.to_bits(), "{what}");
+        }
     }
 }

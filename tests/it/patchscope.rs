@@ -253,6 +253,39 @@ fn a_map_from_a_layer_to_itself_changes_nothing() {
     }
 }
 
+/// What stands first in a passage is left out of the fit, so that passages of one token change nothing.
+#[test]
+fn maps_are_not_fitted_on_first_positions() {
+    let config = llama();
+    let (weights, graph) = (oracle::random_weights(&config, 25), graph_of(&config));
+    let transformer = Transformer::new(&weights, &graph);
+    let row =
+        |row: u32| -> Vec<u32> { (0..8).map(|at| (row * 5 + at * at * 3 + at) % 23).collect() };
+    let passages: Vec<Vec<u32>> = (0..4).map(row).collect();
+    let question = Patchscope {
+        mapping: Mapping::Ridge {
+            text: "text.txt".into(),
+            tokens: 80,
+            penalty: 0.01,
+        },
+        source_layers: vec![0],
+        target_layers: vec![1],
+        tokens: 0,
+        placed: Placed::Layer(1),
+        ..Patchscope::default()
+    };
+    let (sources, inspection) = (sources(), inspection(4));
+    let found =
+        |passages: &[Vec<u32>]| report(&transformer, (&sources, &inspection), &question, passages);
+    let with_more = |more: &[Vec<u32>]| [&passages[..], more].concat();
+    let plain = found(&passages).expect("a report");
+    let firsts: Vec<Vec<u32>> = (0..9).map(|token| vec![token]).collect();
+    assert_eq!(found(&with_more(&firsts)).expect("a report"), plain);
+    assert_ne!(found(&with_more(&[vec![3, 4]])).expect("a report"), plain);
+    let error = found(&firsts).expect_err("nothing to fit").to_string();
+    assert!(error.contains("the first of each is left out"), "{error}");
+}
+
 /// Small maps of all layers but the last.
 fn lens(config: &ModelConfig) -> TunedLens<f64> {
     let width = config.d_model;

@@ -185,3 +185,34 @@ fn results_depend_on_the_seed_and_not_on_the_room_and_unknown_prompts_are_left_o
     let unanswered = trace(&transformer, &task, &question(), &Silent);
     assert!(unanswered.is_err_and(|error| error.to_string().contains("answers none")));
 }
+
+/// The baseline is a mean over as many directions as are asked for: the first ones stay when more are asked for.
+#[test]
+fn as_many_random_directions_are_tried_as_are_asked_for() {
+    let config = gpt2(false);
+    let (weights, graph) = (oracle::random_weights(&config, 41), graph_of(&config));
+    let transformer = Transformer::new(&weights, &graph);
+    let items = known(&transformer);
+    let mean = |count: usize| {
+        let task = TracingTask {
+            discovery: &items[..3],
+            held_out: &items[3..],
+            bootstrap: 0,
+            random_baselines: count,
+            tokenizer: None,
+        };
+        let report = trace(&transformer, &task, &question(), &Silent).expect("a report");
+        let random = report.peaks[0].random;
+        assert!(report.peaks[1..].iter().all(|it| it.random.is_none()));
+        random.map(|random| random.mean)
+    };
+    assert_eq!(mean(0), None);
+    let means: Vec<f64> = (1..6).map(|count| mean(count).expect("a mean")).collect();
+    for (index, one) in means.iter().enumerate() {
+        let others = means[..index].iter();
+        assert!(
+            others.clone().all(|other| (one - other).abs() > 1e-9),
+            "{means:?}"
+        );
+    }
+}

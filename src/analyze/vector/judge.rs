@@ -95,36 +95,35 @@ impl<T: Real> Judge<'_, '_, T> {
         }
         Ok(found)
     }
+}
 
-    /// (`after` - `before`) / (`clean` - `before`), where there is a behaviour. Where the clean prompts are those of the same
-    /// `pairs`, they are resampled together, otherwise apart.
-    pub(super) fn recovered(
-        &self,
-        (before, after): (&[f64], &[f64]),
-        clean: &[f64],
-        pairs: bool,
-    ) -> Option<Effect> {
-        let range = mean(clean) - mean(before);
-        if range < LEAST_RANGE {
-            return None;
-        }
-        let statistic = |picks: &[Vec<usize>]| {
-            let pick = |from: &[f64], picks: &[usize]| {
-                mean(&picks.iter().map(|&index| from[index]).collect::<Vec<_>>())
-            };
-            let (before, after) = (pick(before, &picks[0]), pick(after, &picks[0]));
-            let range = pick(clean, &picks[picks.len() - 1]) - before;
-            vec![(range >= LEAST_RANGE).then(|| (after - before) / range)]
-        };
-        let sizes = [before.len(), clean.len()];
-        let sizes = &sizes[..if pairs { 1 } else { 2 }];
-        Some(Effect {
-            mean: (mean(after) - mean(before)) / range,
-            interval: intervals_of_sets(sizes, self.bootstrap, 0, statistic)
-                .pop()
-                .flatten(),
-        })
+/// (`after` - `before`) / (`clean` - `before`), where there is a behaviour. Where the clean prompts are those of the same
+/// `pairs`, they are resampled together, otherwise apart.
+pub(super) fn recovered(
+    (before, after): (&[f64], &[f64]),
+    clean: &[f64],
+    (pairs, bootstrap): (bool, usize),
+) -> Option<Effect> {
+    let range = mean(clean) - mean(before);
+    if range < LEAST_RANGE {
+        return None;
     }
+    let statistic = |picks: &[Vec<usize>]| {
+        let pick = |from: &[f64], picks: &[usize]| {
+            mean(&picks.iter().map(|&index| from[index]).collect::<Vec<_>>())
+        };
+        let (before, after) = (pick(before, &picks[0]), pick(after, &picks[0]));
+        let range = pick(clean, &picks[picks.len() - 1]) - before;
+        vec![(range >= LEAST_RANGE).then(|| (after - before) / range)]
+    };
+    let sizes = [before.len(), clean.len()];
+    let sizes = &sizes[..if pairs { 1 } else { 2 }];
+    Some(Effect {
+        mean: (mean(after) - mean(before)) / range,
+        interval: intervals_of_sets(sizes, bootstrap, 0, statistic)
+            .pop()
+            .flatten(),
+    })
 }
 
 /// What is left of the behaviour.
@@ -134,4 +133,25 @@ pub(super) fn left(clean: f64, corrupt: f64, projected: f64, random: &[f64]) -> 
         share: share(projected),
         random: (!random.is_empty()).then(|| share(mean(random))),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each pair recovers half of what it lost, and pairs differ much more than that.
+    #[test]
+    fn numerator_and_denominator_are_of_the_same_prompts_where_there_are_pairs() {
+        let before: Vec<f64> = (0..24).map(|pair| f64::from(pair * 37 % 24)).collect();
+        let more = |by: f64| -> Vec<f64> { before.iter().map(|value| value + by).collect() };
+        let (after, clean) = (more(4.0), more(8.0));
+        let found = |pairs| {
+            let found = recovered((&before, &after), &clean, (pairs, 400)).expect("a share");
+            assert!((found.mean - 0.5).abs() < 1e-12);
+            let [low, high] = found.interval.expect("an interval");
+            high - low
+        };
+        assert!(found(true) < 1e-9, "{}", found(true));
+        assert!(found(false) > 0.1, "{}", found(false));
+    }
 }

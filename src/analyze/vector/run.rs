@@ -1,7 +1,7 @@
 //! The analysis of a vector from prompts to its report.
 
 use super::found::{HeadSum, differences_of_means, shuffled_differences};
-use super::judge::{Judge, left};
+use super::judge::{Judge, left, recovered};
 use super::parameters::{Vector, VectorFrom};
 use super::report::{Passage, Sample, SweepPoint, VectorReport};
 use super::sweep::{Candidate, sweep};
@@ -119,7 +119,11 @@ pub fn find_vector<T: Real>(
     let projected_out_random = judge.without_each(task.held_out, &random)?;
 
     let pairs = add_to[1] == held_out_corrupt;
-    let recovered = judge.recovered((&before_values, &added_values), &clean_values, pairs);
+    let recovered = recovered(
+        (&before_values, &added_values),
+        &clean_values,
+        (pairs, task.bootstrap),
+    );
     let warnings = warnings((&before_values, &clean_values), pairs, recovered, observer);
     let written = Written::new(
         transformer,
@@ -367,7 +371,6 @@ fn says(texts: &[String], added: &[Sample], clean: &[Sample]) -> Option<[f64; 4]
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analyze::Effect;
 
     #[test]
     fn no_more_is_changed_than_needed() {

@@ -181,6 +181,9 @@ pub(crate) struct CompareArgs {
     /// Folder for the tables as files: text, CSV, Markdown, LaTeX, and a page (HTML).
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Also replace files that secateur did not write, and those that are read.
+    #[arg(long)]
+    pub(crate) force: bool,
     /// Print JSON.
     #[arg(long)]
     pub(crate) json: bool,
@@ -211,6 +214,9 @@ pub(crate) struct LogitsArgs {
     /// The file to write: tensor `logits`, `[rows, d_vocab]`.
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) out: PathBuf,
+    /// Also replace files that secateur did not write, and those that are read.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]

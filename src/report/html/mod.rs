@@ -22,4 +22,5 @@ pub use circuit::{CircuitPage, Html, RunDetails, circuit_html};
 pub use compare::compare_html;
 pub use data::MOST_PAGE_EDGES;
 pub(super) use heat_maps::{Section, heat_map_page};
+pub(super) use page::PAGE_START;
 pub use prompts::PromptText;

@@ -8,6 +8,13 @@ use crate::report::text::Text;
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
+/// What all pages begin with. No request of any kind leaves the page, whatever stands in it.
+pub(in crate::report) const PAGE_START: &str = concat!(
+    "<!DOCTYPE html>\n",
+    "<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
+    "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">",
+);
+
 /// A page: a title, sections, where it comes from.
 pub(super) struct Page<'a> {
     pub title: &'a str,
@@ -55,14 +62,7 @@ impl Page<'_> {
     pub(super) fn html(&self) -> String {
         let mut out = Text::default();
         let title = html(self.title);
-        out.line(format_args!("<!DOCTYPE html>"));
-        out.line(format_args!(
-            "<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">"
-        ));
-        // No request of any kind leaves the page, whatever stands in it.
-        out.line(format_args!(
-            "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">"
-        ));
+        out.line(format_args!("{PAGE_START}"));
         out.line(format_args!("<title>{title}</title>"));
         out.line(format_args!("<style>\n{STYLE}</style></head>"));
         out.line(format_args!("<body>"));

@@ -2,7 +2,7 @@
 
 use crate::program::{refused, secateur};
 
-use super::{refused_cleanly, write};
+use super::{out, refused_cleanly, write};
 
 fn circuit(score: &str, figure: &str) -> String {
     let path = format!(
@@ -44,10 +44,17 @@ fn scores_that_cannot_be_summed_are_refused() {
         for format in ["svg", "pdf", "tikz", "html", "dot"] {
             let output = secateur(
                 folder,
-                &["render", "circuit.ron", "--format", format, "--out", "out"],
+                &[
+                    "render",
+                    "circuit.ron",
+                    "--format",
+                    format,
+                    "--out",
+                    &out(format),
+                ],
             );
             refused(&output, 0, &[]);
-            let drawn = fs_err::read(folder.join("out")).unwrap();
+            let drawn = fs_err::read(folder.join(out(format))).unwrap();
             let drawn = String::from_utf8_lossy(&drawn).into_owned();
             assert!(
                 format == "pdf" || !drawn.contains("NaN\""),
@@ -110,7 +117,14 @@ fn figures_that_cannot_be_drawn_are_refused() {
         for format in ["svg", "pdf"] {
             let output = secateur(
                 folder,
-                &["render", "a.jsonl", "--format", format, "--out", "out"],
+                &[
+                    "render",
+                    "a.jsonl",
+                    "--format",
+                    format,
+                    "--out",
+                    &out(format),
+                ],
             );
             refused(&output, 0, &[]);
         }

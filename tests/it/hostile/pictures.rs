@@ -2,7 +2,7 @@
 
 use crate::program::secateur;
 
-use super::{refused_cleanly, write};
+use super::{out, refused_cleanly, write};
 
 const HEAD: &str =
     "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"100\" height=\"100\" class=\"plot\">";
@@ -71,10 +71,10 @@ fn only_drawings_like_ours_are_converted() {
         for format in ["png", "pdf", "tikz", "svg"] {
             let output = secateur(
                 folder,
-                &["render", "a.svg", "--format", format, "--out", "out"],
+                &["render", "a.svg", "--format", format, "--out", &out(format)],
             );
             refused_cleanly(&output, 3, &["a.svg: not an SVG picture of secateur"]);
-            assert!(!folder.join("out").exists(), "{name}");
+            assert!(!folder.join(out(format)).exists(), "{name}");
         }
     }
     write(
@@ -118,7 +118,7 @@ fn our_own_drawings_are_converted() {
         for format in ["png", "pdf", "tikz"] {
             let output = secateur(
                 folder.path(),
-                &["render", "a.svg", "--format", format, "--out", "out"],
+                &["render", "a.svg", "--format", format, "--out", &out(format)],
             );
             assert_eq!(output.status.code(), Some(0), "{format} of {plot}");
         }

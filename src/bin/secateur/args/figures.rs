@@ -35,6 +35,9 @@ pub(crate) struct RenderArgs {
     /// The file to write [default: standard output].
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Also replace files that secateur did not write, and those that are read.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]
@@ -63,6 +66,9 @@ pub(crate) struct FigureArgs {
     /// Folder of the files.
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+    /// Also replace files that secateur did not write, and those that are read.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 #[derive(Debug, Args)]

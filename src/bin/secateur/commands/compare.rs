@@ -6,7 +6,7 @@ use secateur::Result;
 use secateur::report::{
     compare_csv, compare_html, compare_json, compare_latex, compare_markdown, compare_text,
 };
-use secateur::run::{read_results, results_without_record, write_file};
+use secateur::run::{AskedFiles, read_results, results_without_record};
 
 use crate::args::CompareArgs;
 use crate::output;
@@ -14,24 +14,24 @@ use crate::output;
 pub(crate) fn compare(args: &CompareArgs, quiet: bool) -> Result<u8> {
     warn_of_unrecorded(&args.results, quiet)?;
     let rows = read_results(&args.results)?;
+    if let Some(folder) = &args.out {
+        let tables = [
+            ("compare.txt", compare_text(&rows, usize::MAX)),
+            ("compare.csv", compare_csv(&rows)),
+            ("compare.md", compare_markdown(&rows)),
+            ("compare.tex", compare_latex(&rows)),
+            ("compare.html", compare_html(&rows)),
+        ];
+        let files = tables.map(|(name, table)| (folder.join(name), table.into_bytes()));
+        fs_err::create_dir_all(folder)?;
+        AskedFiles::new(Vec::new(), args.force).write(&files)?;
+    }
     let text = if args.json {
         compare_json(&rows)?
     } else {
         compare_text(&rows, output::columns())
     };
     output::data(text.as_bytes())?;
-    if let Some(folder) = &args.out {
-        fs_err::create_dir_all(folder)?;
-        for (name, table) in [
-            ("compare.txt", compare_text(&rows, usize::MAX)),
-            ("compare.csv", compare_csv(&rows)),
-            ("compare.md", compare_markdown(&rows)),
-            ("compare.tex", compare_latex(&rows)),
-            ("compare.html", compare_html(&rows)),
-        ] {
-            write_file(&folder.join(name), table.as_bytes())?;
-        }
-    }
     Ok(0)
 }
 

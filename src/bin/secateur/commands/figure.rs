@@ -1,11 +1,13 @@
 //! `secateur figure`: pictures and numbers of results, for a paper.
 
+use std::path::PathBuf;
+
 use fs_err as fs;
 use secateur::report::{
     FigureOptions, curve_svg, exporter, heads_svg, numbers_tex, recoloured, result_names, roc_svg,
     scores_svg, to_pdf, to_png, to_tikz,
 };
-use secateur::run::{read_paper_results, write_file};
+use secateur::run::{AskedFiles, read_paper_results};
 use secateur::{Error, Result, file_name_problem};
 
 use super::compare::warn_of_unrecorded;
@@ -64,10 +66,15 @@ pub(crate) fn figure(args: &FigureArgs, quiet: bool) -> Result<u8> {
             ))),
         }
     }
+    let placed = files.into_iter();
+    let placed = placed.map(|(name, bytes)| (args.out.join(name), bytes));
+    let files: Vec<(PathBuf, Vec<u8>)> = placed.collect();
     fs::create_dir_all(&args.out)?;
-    for (name, bytes) in &files {
-        write_file(&args.out.join(name), bytes)?;
-        output::text(&format!("{}\n", args.out.join(name).display()))?;
+    let inputs = args.roles.iter().chain(&args.reference);
+    let inputs = inputs.map(PathBuf::as_path).collect();
+    AskedFiles::new(inputs, args.force).write(&files)?;
+    for (path, _) in &files {
+        output::text(&format!("{}\n", path.display()))?;
     }
     Ok(0)
 }

@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use safetensors::tensor::{Dtype, TensorView, serialize};
 use secateur::input;
 use secateur::model::load_model_within;
-use secateur::run::{last_logits, write_file};
+use secateur::paths::place;
+use secateur::report::{OwnFile, logits_safetensors};
+use secateur::run::{AskedFiles, last_logits};
 use secateur::{Error, Result};
 
 use crate::args::LogitsArgs;
@@ -15,6 +16,10 @@ use crate::output;
 const LARGEST_ROWS: u64 = 1 << 30;
 
 pub(crate) fn logits(args: &LogitsArgs) -> Result<u8> {
+    let model_file = place(Path::new("."), &args.model);
+    let files = AskedFiles::new(vec![&args.tokens, &model_file], args.force);
+    // Not after all the work.
+    files.check(&args.out, Some(OwnFile::Logits))?;
     let rows = read_rows(&args.tokens)?;
     let memory = args.memory.bytes().map(|bytes| bytes as usize);
     let model = load_model_within(&args.added.to(&args.model), Path::new("."), memory)?;
@@ -23,16 +28,8 @@ pub(crate) fn logits(args: &LogitsArgs) -> Result<u8> {
     model.check_unchanged()?;
     let logits = logits?;
     let width = model.config().d_out();
-    let bytes: Vec<u8> = logits
-        .iter()
-        .flatten()
-        .flat_map(|logit| logit.to_le_bytes())
-        .collect();
-    // [rows, d_out]
-    let view = TensorView::new(Dtype::F32, vec![logits.len(), width], &bytes);
-    let file = view.and_then(|view| serialize([("logits", view)], None));
-    let file = file.map_err(|error| Error::Bug(format!("logits: {error}")))?;
-    write_file(&args.out, &file)?;
+    let file = logits_safetensors(&logits, width)?;
+    files.write(&[(args.out.clone(), file)])?;
     Ok(0)
 }
 

@@ -1,12 +1,12 @@
 //! `secateur render`: draws a circuit or the cost of work, or converts a plot.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use secateur::report::{
     AnyCircuit, CircuitFile, FigureOptions, NodeRoles, check_svg, exporter, growth_svg, outlined,
     parse_bench, parse_roles, recoloured, to_dot, to_pdf, to_png, to_svg, to_tikz,
 };
-use secateur::run::{read_circuit_text, write_file};
+use secateur::run::{AskedFiles, read_circuit_text};
 use secateur::{Error, Result};
 
 use crate::args::{DetailArg, DirectionArg, RenderArgs, style};
@@ -69,7 +69,11 @@ pub(crate) fn render(args: &RenderArgs, quiet: bool) -> Result<u8> {
         bytes
     };
     match &args.out {
-        Some(path) => write_file(path, &bytes)?,
+        Some(path) => {
+            let inputs = std::iter::once(&args.circuit).chain(&args.roles);
+            let inputs = inputs.map(PathBuf::as_path).collect();
+            AskedFiles::new(inputs, args.force).write(&[(path.clone(), bytes)])?;
+        }
         None => output::data(&bytes)?,
     }
     Ok(0)
