@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Checks the links of the pages: every relative link leads to a file, and every #anchor to a heading of its page.
 
-    scripts/check-links.py
+    scripts/check-links.py [BOOK]
+
+With BOOK, a folder that mdBook wrote, the links of the book's pages instead.
 
 The pages are all Markdown files that git knows, or would add. Links to other sites are not followed. A link that leads out of
 the repository is a mistake. Prints the mistakes, and ends with 1 if there are any.
@@ -47,7 +49,27 @@ def links(text):
             yield text[: found.start(1)].count("\n") + 1, found[1]
 
 
-def main():
+def book(folder):
+    """What is wrong with the links of a book, and how many were checked. Links out of docs/ work in the repository only."""
+    pages = {it.resolve(): it.read_text() for it in sorted(folder.glob("*.html"))}
+    known = {page: set(re.findall(r"\bid=\"([^\"]+)\"", text)) for page, text in pages.items()}
+    mistakes, checked = [], 0
+    for page, text in pages.items():
+        for target in re.findall(r"<(?:a|img)\b[^>]*?\b(?:href|src)=\"([^\"]+)\"", text):
+            if re.match(r"[a-z][a-z0-9+.-]*:|\.\./", target, re.I) or page.name == "404.html":
+                continue
+            checked += 1
+            path, _, anchor = target.partition("#")
+            at = (page.parent / urllib.parse.unquote(path)).resolve() if path else page
+            if not at.exists() or at.suffix == ".md":
+                mistakes.append(f"{page.name}: {target}: no such page or file")
+            elif anchor and at in known and urllib.parse.unquote(anchor) not in known[at]:
+                mistakes.append(f"{page.name}: {target}: the page has no such heading")
+    return mistakes, checked, len(pages)
+
+
+def repository():
+    """The same of the pages in the repository."""
     listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "*.md"]
     names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True, text=True).stdout.split("\0")
     pages = {name: (ROOT / name).read_text() for name in sorted(set(names)) if name and (ROOT / name).is_file()}
@@ -69,9 +91,14 @@ def main():
                     known[at] = anchors(at.read_text())
                 if anchor not in known[at]:
                     mistakes.append(f"{page}:{line}: {target}: the page has no such heading")
+    return mistakes, checked, len(pages)
+
+
+def main():
+    mistakes, checked, pages = book(pathlib.Path(sys.argv[1])) if sys.argv[1:] else repository()
     for mistake in mistakes:
         print(mistake, file=sys.stderr)
-    print(f"{checked} links in {len(pages)} pages, {len(mistakes)} of them wrong")
+    print(f"{checked} links in {pages} pages, {len(mistakes)} of them wrong")
     sys.exit(1 if mistakes or not checked else 0)
 
 

@@ -39,7 +39,9 @@ fn pages() -> BTreeMap<String, String> {
     let mut names = vec!["README.md".to_owned(), "circuits/README.md".to_owned()];
     for entry in fs_err::read_dir(root().join("docs")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        if Path::new(&name).extension().is_some_and(|it| it == "md") {
+        let is_page = Path::new(&name).extension().is_some_and(|it| it == "md");
+        // The contents of the book.
+        if is_page && name != "SUMMARY.md" {
             names.push(format!("docs/{name}"));
         }
     }
@@ -249,6 +251,13 @@ fn the_readme_leads_to_every_page() {
         assert!(
             name == "README.md" || readme.contains(&format!("]({name})")) || by_a_page,
             "the README has no link to {name}"
+        );
+    }
+    let book = page("docs/SUMMARY.md");
+    for name in pages().keys().filter_map(|it| it.strip_prefix("docs/")) {
+        assert!(
+            book.contains(&format!("]({name})")),
+            "the book has no {name}"
         );
     }
     for name in ["specs.md", "tasks.md", "tutorial.md"] {
