@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::analysis_job::{Answer, Asked, hash_of, no_text};
 use super::job::load_examples;
-use super::memory::{self, Bound};
+use super::memory::{Bound, bytes_of_tokens};
+use super::precision::at_precision;
 use crate::analyze::AttentionRoles;
 use crate::analyze::attention::{
     Answered, AttentionReport, AttentionTask, RandomTokens, Repeated, score_heads,
@@ -16,7 +17,6 @@ use crate::model::{Real, Weights};
 use crate::report::{
     Rows, attention_csv, attention_html, attention_svg, attention_text, roles_json,
 };
-use crate::spec::Precision;
 use crate::task::Prompts;
 
 /// What heads look at.
@@ -67,17 +67,13 @@ pub(super) fn answer(asked: &Asked<'_>, question: &AttentionRoles) -> Result<Ans
     }
     data_hash += &hash_of(&repeated.sequences);
     let data = (&repeated, &prompts[..]);
-    let mut report = match spec.precision {
-        Precision::F32 => {
-            let bound = Bound::new::<f32>(model, None);
-            scored((&model.weights, bound), asked, question, data)?
-        }
-        Precision::F64 => {
-            let weights = memory::cast::<f64>(model);
-            let bound = Bound::new(model, Some(&weights));
-            scored((&weights, bound), asked, question, data)?
-        }
-    };
+    let rows = prompts
+        .iter()
+        .map(|it| bytes_of_tokens(&[&it.tokens, &it.answer]))
+        .sum();
+    let mut report = at_precision!(spec.precision, (model, rows), |weights, bound| {
+        scored((weights, bound), asked, question, data)?
+    });
     asked.observer.add_to(&mut report.warnings);
     if repeated.length < question.length {
         report.warnings.push(format!(

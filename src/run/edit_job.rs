@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::analysis_job::{Answer, Asked, hash_of, no_text, some_discovery};
 use super::job::load_examples;
-use super::memory::{self, Bound};
+use super::memory::Bound;
+use super::precision::at_precision;
 use super::vector_job::passages;
 use crate::analyze::Edit;
 use crate::analyze::edit::{EditAt, EditItem, EditReport, EditTask, edit};
@@ -14,7 +15,6 @@ use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
 use crate::paths::place;
 use crate::report::{Rows, edit_csv, edit_svg, edit_text};
-use crate::spec::Precision;
 use crate::task::{Dataset, Example, Prompts};
 
 /// What the prompts say with tokens exchanged.
@@ -62,17 +62,11 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Edit) -> Result<Answer> {
         text: &text,
         tokenizer: model.tokenizer.as_ref(),
     };
-    let mut report = match spec.precision {
-        Precision::F32 => {
-            let bound = Bound::new::<f32>(model, None);
-            report((&model.weights, bound), asked, question, &task)?
-        }
-        Precision::F64 => {
-            let weights = memory::cast::<f64>(model);
-            let bound = Bound::new(model, Some(&weights));
-            report((&weights, bound), asked, question, &task)?
-        }
-    };
+    let mut report = at_precision!(
+        spec.precision,
+        (model, dataset.bytes()),
+        |weights, bound| report((weights, bound), asked, question, &task)?
+    );
     if nothing_held_out {
         let warning = "no prompt is held out: the figures are on the prompts by which layer and strength were chosen";
         report.warnings.push(warning.into());

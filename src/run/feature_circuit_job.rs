@@ -51,12 +51,12 @@ pub(super) fn answer(asked: &Asked<'_>, question: &FeatureCircuit) -> Result<Ans
     profile.done("dictionaries");
     let mut report = match spec.precision {
         Precision::F32 => {
-            let bound = Bound::new::<f32>(model, None);
+            let bound = Bound::new::<f32>(model, None, dataset.bytes());
             features((&model.weights, bound), asked, question, (placed, &dataset))?
         }
         Precision::F64 => {
             let weights = memory::cast::<f64>(model);
-            let bound = Bound::new(model, Some(&weights));
+            let bound = Bound::new(model, Some(&weights), dataset.bytes());
             let placed = placed.iter().map(Placed::cast).collect();
             features((&weights, bound), asked, question, (placed, &dataset))?
         }

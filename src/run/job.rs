@@ -9,7 +9,7 @@ use super::commit::{Before, commit, tidy};
 use super::files::writing;
 use super::listening::Listening;
 use super::lock::FolderLock;
-use super::memory::Watch;
+use super::memory::{Bound, Watch};
 use super::plan::Job;
 use super::provenance::{self, Stopwatch};
 use super::question::{Places, refuse_other_question, why_again};
@@ -193,13 +193,15 @@ pub(super) fn load_examples(
     if !matches!(task, TaskSource::Tokens(_) | TaskSource::Induction(_)) {
         model.require_tokenizer()?;
     }
-    let dataset = task.load(&LoadRequest {
+    let request = LoadRequest {
         tokenizer: model.tokenizer.as_ref(),
         config: model.config(),
         prepend_bos,
         prompts,
         base,
-    })?;
+    };
+    check_rows(model, &task.label(), task.expected_bytes(&request)?)?;
+    let dataset = task.load(&request)?;
     slips::tell(&dataset, model, observer)?;
     Ok(dataset)
 }
@@ -215,6 +217,15 @@ fn inputs(job: &Job, model: &LoadedModel, data_files: &DataFiles) -> Inputs {
     inputs.tokenizer.clone_from(&model.tokenizer_hash);
     inputs.data_file = data_files.hash();
     inputs
+}
+
+/// Refuses rows that take more memory by themselves than work with a model may take.
+///
+/// # Errors
+/// When they do.
+pub(super) fn check_rows(model: &LoadedModel, source: &str, expected: usize) -> Result<()> {
+    let bound = Bound::new::<f32>(model, None, 0);
+    bound.map_or(Ok(()), |bound| bound.check_rows(source, expected))
 }
 
 /// Runs `work` and turns a panic into [`Error::Bug`].

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use super::analysis_job::{Answer, Asked, hash_of, no_text};
 use super::job::load_examples;
-use super::memory::{self, Bound};
+use super::memory::{Bound, bytes_of_tokens};
+use super::precision::at_precision;
 use super::text::{contexts, held_out, looked_at, one_token};
 use crate::analyze::Lens;
 use crate::analyze::lens::{
@@ -24,7 +25,6 @@ use crate::report::{
     lens_probability_svg, lens_svg, lens_text, parse_tuned_lens, tuned_csv, tuned_lens_safetensors,
     tuned_lens_svg,
 };
-use crate::spec::Precision;
 use crate::task::{Example, Prompts};
 
 /// Largest file of a tuned lens, in bytes.
@@ -48,17 +48,13 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Lens) -> Result<Answer> {
     let (spec, model) = (asked.spec, asked.model);
     fits(model.config(), &model.name, question)?;
     let prompted = prompted(asked, question)?;
-    let (mut report, fitted) = match spec.precision {
-        Precision::F32 => {
-            let bound = Bound::new::<f32>(model, None);
-            looked((&model.weights, bound), asked, question, &prompted)?
-        }
-        Precision::F64 => {
-            let weights = memory::cast::<f64>(model);
-            let bound = Bound::new(model, Some(&weights));
-            looked((&weights, bound), asked, question, &prompted)?
-        }
-    };
+    let prompts = prompted.prompts.iter();
+    let held = prompts
+        .map(|it| bytes_of_tokens(&[&it.tokens, &it.follow, &it.minus]))
+        .sum();
+    let (mut report, fitted) = at_precision!(spec.precision, (model, held), |weights, bound| {
+        looked((weights, bound), asked, question, &prompted)?
+    });
     asked.observer.add_to(&mut report.warnings);
     let mut data_hash = prompted.hash.clone();
     let mut files = BTreeMap::new();

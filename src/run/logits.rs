@@ -27,7 +27,7 @@ pub fn last_logits(model: &LoadedModel, rows: &[Vec<u32>]) -> Result<Vec<Vec<f32
         return Err(Error::data(format!("row {}", index + 1), problem));
     }
     let graph = ComputationGraph::new(config, &Granularity::default(), &BTreeMap::new())?;
-    let room = Bound::new::<f32>(model, None).map(Bound::room);
+    let room = Bound::new::<f32>(model, None, 0).map(Bound::room);
     let transformer = Transformer::new(&model.weights, &graph).within(room);
     let logits = transformer.last_logits(rows);
     let finite = |row: &Vec<f32>| row.iter().all(|logit| logit.is_finite());

@@ -17,6 +17,8 @@ const SHARE: f64 = 0.7;
 const PROGRAM: usize = 24 << 20;
 /// Bytes that a tokenizer takes for each token.
 const TOKEN: usize = 640;
+/// How often a job holds its rows: as they were loaded, split, and as figures and lines of reports.
+const COPIES: usize = 3;
 /// How often memory is looked at.
 const EVERY: Duration = Duration::from_millis(20);
 
@@ -149,8 +151,13 @@ pub(super) struct Bound {
 }
 
 impl Bound {
-    /// The bound on work with a model, where there is one; `cast` are its weights in another precision.
-    pub(super) fn new<U: Real>(model: &LoadedModel, cast: Option<&Weights<U>>) -> Option<Self> {
+    /// The bound on work with a model, where there is one; `cast` are its weights in another precision, and `rows` the bytes of
+    /// the rows that the work is about.
+    pub(super) fn new<U: Real>(
+        model: &LoadedModel,
+        cast: Option<&Weights<U>>,
+        rows: usize,
+    ) -> Option<Self> {
         let tokens = model
             .tokenizer
             .as_ref()
@@ -158,13 +165,31 @@ impl Bound {
         let weights = model.weights.held_bytes() + cast.map_or(0, Weights::held_bytes);
         Some(Self {
             memory: model.memory?,
-            beside: PROGRAM + TOKEN * tokens + weights,
+            beside: (PROGRAM + TOKEN * tokens + weights)
+                .saturating_add(COPIES.saturating_mul(rows)),
         })
     }
 
     /// Bytes that runs may take.
     pub(super) fn room(self) -> usize {
         self.memory.saturating_sub(self.beside)
+    }
+
+    /// Refuses rows that take more by themselves, before they are made.
+    ///
+    /// # Errors
+    /// When they do; the error names the least memory that will do.
+    pub(super) fn check_rows(self, source: &str, rows: usize) -> Result<()> {
+        let least = COPIES.saturating_mul(rows);
+        if least == 0 || least < self.room() {
+            return Ok(());
+        }
+        let wanted = gigabytes_up(self.beside.saturating_add(least));
+        Err(Error::Usage(format!(
+            "{:.2} GB of memory are too little for the model and the rows of {source}; more than {wanted:.2} GB are needed\nhint: \
+             fewer rows, or more --memory",
+            gigabytes(self.memory)
+        )))
     }
 
     /// Refuses work whose runs take more.
@@ -175,14 +200,30 @@ impl Bound {
         if least <= self.room() {
             return Ok(());
         }
-        let gigabytes = |bytes: usize| bytes as f64 / 1e9;
-        let wanted = (100.0 * gigabytes(self.beside + least)).ceil() / 100.0;
+        let wanted = gigabytes_up(self.beside.saturating_add(least));
         Err(Error::Usage(format!(
             "{:.2} GB of memory are too little for one example at a time; at least {wanted:.2} GB are needed\nhint: \
-             --memory {wanted:.2}, or shorter prompts",
+             --memory {wanted:.2}, or shorter or fewer prompts",
             gigabytes(self.memory)
         )))
     }
+}
+
+/// Bytes of a prompt's lists of tokens, with those of the lists themselves.
+pub(super) fn bytes_of_tokens(lists: &[&Vec<u32>]) -> usize {
+    lists
+        .iter()
+        .map(|list| 2 * size_of::<Vec<u32>>() + size_of_val(&list[..]))
+        .sum()
+}
+
+fn gigabytes(bytes: usize) -> f64 {
+    bytes as f64 / 1e9
+}
+
+/// Gigabytes with two digits, not less than there are bytes.
+fn gigabytes_up(bytes: usize) -> f64 {
+    (100.0 * gigabytes(bytes)).ceil() / 100.0
 }
 
 #[cfg(test)]

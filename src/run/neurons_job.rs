@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::analysis_job::{Answer, Asked, some_discovery};
-use super::job::load_examples;
+use super::job::{check_rows, load_examples};
 use super::memory::Bound;
 use super::pipeline::misfit;
 use super::precision::at_precision;
@@ -40,7 +40,8 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Neurons) -> Result<Answer> {
     }
     let prompts = prompted(asked, question)?;
     check(&prompts, spec, question)?;
-    let mut report = at_precision!(spec.precision, model, |weights, bound| {
+    let held = prompts.datasets.iter().map(Dataset::bytes).sum();
+    let mut report = at_precision!(spec.precision, (model, held), |weights, bound| {
         neurons((weights, bound), asked, question, &prompts)?
     });
     asked.observer.add_to(&mut report.warnings);
@@ -90,6 +91,7 @@ fn prompted(asked: &Asked<'_>, question: &Neurons) -> Result<Prompted> {
             datasets: vec![dataset],
         });
     };
+    check_rows(model, &sets.label(), sets.expected_bytes(base))?;
     let loaded = sets.load(&LoadRequest {
         tokenizer: model.tokenizer.as_ref(),
         config: model.config(),

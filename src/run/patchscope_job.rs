@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use super::analysis_job::{Answer, Asked, hash_of, no_text, some_discovery};
 use super::job::load_examples;
 use super::lens_job::saved_lens;
-use super::memory::{self, Bound};
+use super::memory::Bound;
+use super::precision::at_precision;
 use super::slips;
 use super::text::looked_at;
 use super::vector_job::passages;
@@ -21,7 +22,6 @@ use crate::paths::place;
 use crate::report::{
     Rows, grid_csv, grid_svg, patchscope_text, precision_svg, surprisal_svg, told_text,
 };
-use crate::spec::Precision;
 use crate::task::{Dataset, Prompts};
 
 /// What the representations say.
@@ -77,17 +77,11 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Patchscope) -> Result<Answer>
         tokenizer: Some(tokenizer),
         stop: tokenizer.eos(),
     };
-    let mut report = match spec.precision {
-        Precision::F32 => {
-            let bound = Bound::new::<f32>(model, None);
-            report((&model.weights, bound), asked, question, &task)?
-        }
-        Precision::F64 => {
-            let weights = memory::cast::<f64>(model);
-            let bound = Bound::new(model, Some(&weights));
-            report((&weights, bound), asked, question, &task)?
-        }
-    };
+    let mut report = at_precision!(
+        spec.precision,
+        (model, dataset.as_ref().map_or(0, Dataset::bytes)),
+        |weights, bound| report((weights, bound), asked, question, &task)?
+    );
     report.warnings.extend(warnings);
     if discovery == held_out && !discovery.is_empty() {
         let warning = "no prompt is held out: the figures are on the prompts by which target layers were chosen";

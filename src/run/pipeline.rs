@@ -54,9 +54,11 @@ pub fn find_circuit(
     dataset: &Dataset,
     observer: &dyn Observer,
 ) -> Result<Outcome> {
-    at_precision!(spec.precision, model, |weights, bound| {
-        find(spec, (weights, bound), dataset, observer)
-    })
+    at_precision!(
+        spec.precision,
+        (model, dataset.bytes()),
+        |weights, bound| find(spec, (weights, bound), dataset, observer)
+    )
 }
 
 /// Evaluates a given circuit on a spec's task; with remarks that belong to the result.
@@ -71,12 +73,16 @@ pub fn evaluate_circuit(
     circuit: &Circuit,
     observer: &dyn Observer,
 ) -> Result<(Evaluation, Vec<String>)> {
-    at_precision!(spec.precision, model, |weights, bound| {
-        let job = Job::new(spec, (weights, bound), dataset)?;
-        let evaluation = job.evaluate_in(graph, circuit, observer)?;
-        let warnings = job.warnings(&evaluation, &job.asked(true, (&[], false)));
-        Ok((evaluation, warnings))
-    })
+    at_precision!(
+        spec.precision,
+        (model, dataset.bytes()),
+        |weights, bound| {
+            let job = Job::new(spec, (weights, bound), dataset)?;
+            let evaluation = job.evaluate_in(graph, circuit, observer)?;
+            let warnings = job.warnings(&evaluation, &job.asked(true, (&[], false)));
+            Ok((evaluation, warnings))
+        }
+    )
 }
 
 fn find<T: Real>(

@@ -20,6 +20,9 @@ use crate::model::{LoadedModel, PrependBos};
 use crate::report::{Rows, prompt_csv, prompt_text};
 use crate::spec::Precision;
 
+/// Lists with a number for each token of the vocabulary that are held at a time.
+const LOGITS: usize = 8;
+
 /// What the model says next to the prompt.
 ///
 /// # Errors
@@ -90,10 +93,18 @@ pub fn run_prompt(
         tuned = Some(lens);
         warnings.extend(warning);
     }
-    let mut report = at_precision!(precision, model, |weights, bound| {
+    let mut report = at_precision!(precision, (model, 0), |weights, bound| {
         let no_nodes = BTreeMap::new();
         let graph = ComputationGraph::new(&weights.config, &Granularity::default(), &no_nodes)?;
         let transformer = Transformer::new(weights, &graph).within(bound.map(Bound::room));
+        if let Some(bound) = bound {
+            // The prompt as it is and with what is changed, and the other one are kept; text is written after one of them.
+            let length = |tokens: &Vec<u32>| tokens.len() + question.generate;
+            let changed = prompts.iter().take(1).map(length);
+            let kept = prompts.iter().map(length).chain(changed);
+            let runs: usize = kept.map(|tokens| transformer.run_bytes(tokens)).sum();
+            bound.check(runs + LOGITS * size_of::<f64>() * weights.config.d_out())?;
+        }
         let tuned = tuned.as_ref().map(TunedLens::cast);
         let task = PromptTask {
             tokens: &prompts[0],

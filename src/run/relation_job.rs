@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::analysis_job::{Answer, Asked, hash_of, no_text};
-use super::memory::{self, Bound};
+use super::memory::Bound;
+use super::precision::at_precision;
 use super::slips;
 use crate::analyze::Relation;
 use crate::analyze::relation::{RelationReport, RelationTask, decode_relation};
@@ -15,7 +16,6 @@ use crate::paths::place;
 use crate::report::{
     Rows, betas_svg, ranks_svg, relation_csv, relation_svg, relation_text, subjects_csv,
 };
-use crate::spec::Precision;
 use crate::task::{self, LoadRequest, Prompts, RelationPrompts, RelationSplit};
 
 /// Whether the relation is a linear map.
@@ -84,17 +84,9 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Relation) -> Result<Answer> {
         prompts: &prompts,
         split: &split,
     };
-    let mut report = match spec.precision {
-        Precision::F32 => {
-            let bound = Bound::new::<f32>(model, None);
-            asking.decode((&model.weights, bound), asked, question)?
-        }
-        Precision::F64 => {
-            let weights = memory::cast::<f64>(model);
-            let bound = Bound::new(model, Some(&weights));
-            asking.decode((&weights, bound), asked, question)?
-        }
-    };
+    let mut report = at_precision!(spec.precision, (model, 0), |weights, bound| {
+        asking.decode((weights, bound), asked, question)?
+    });
     asked.observer.add_to(&mut report.warnings);
     let mut files = BTreeMap::new();
     let mut add = |name: &'static str, text: String| files.insert(name, text.into_bytes());

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::analysis_job::{Answer, Asked, hash_of};
 use super::job::load_examples;
-use super::memory::{self, Bound};
+use super::memory::{Bound, bytes_of_tokens};
+use super::precision::at_precision;
 use super::text::{looked_at, one_token};
 use crate::analyze::Residual;
 use crate::analyze::residual::{Direction, Over, ResidualReport, ResidualTask, residual};
@@ -18,7 +19,6 @@ use crate::report::{
     Rows, cosines_svg, directions_csv, residual_csv, residual_html, residual_norm_svg,
     residual_text, residual_writes_svg,
 };
-use crate::spec::Precision;
 use crate::task::Prompts;
 
 /// Prompts with the positions looked at.
@@ -31,17 +31,13 @@ type Looked = Vec<(Vec<u32>, Vec<usize>)>;
 pub(super) fn answer(asked: &Asked<'_>, question: &Residual) -> Result<Answer> {
     let (spec, model) = (asked.spec, asked.model);
     let (prompts, source, data_hash) = prompts(asked, question)?;
-    let mut report = match spec.precision {
-        Precision::F32 => {
-            let bound = Bound::new::<f32>(model, None);
-            looked((&model.weights, bound), asked, question, &prompts)?
-        }
-        Precision::F64 => {
-            let weights = memory::cast::<f64>(model);
-            let bound = Bound::new(model, Some(&weights));
-            looked((&weights, bound), asked, question, &prompts)?
-        }
-    };
+    let held = prompts
+        .iter()
+        .map(|(tokens, at)| bytes_of_tokens(&[tokens]) + size_of_val(&at[..]))
+        .sum();
+    let mut report = at_precision!(spec.precision, (model, held), |weights, bound| {
+        looked((weights, bound), asked, question, &prompts)?
+    });
     asked.observer.add_to(&mut report.warnings);
     let title = asked.title();
     let text = residual_text(&report, &format!("{title}: {source}"));

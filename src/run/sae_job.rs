@@ -310,7 +310,7 @@ fn room(
     (width, features): (usize, usize),
     task: Option<&Dataset>,
 ) -> Result<Option<usize>> {
-    let Some(bound) = Bound::new::<f32>(asked.model, None) else {
+    let Some(bound) = Bound::new::<f32>(asked.model, None, task.map_or(0, Dataset::bytes)) else {
         return Ok(None);
     };
     let product = |part: [usize; 3]| part.into_iter().fold(1_usize, usize::saturating_mul);

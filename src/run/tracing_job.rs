@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::analysis_job::{Answer, Asked, no_text, some_discovery};
 use super::job::load_examples;
-use super::memory::{self, Bound};
+use super::memory::Bound;
+use super::precision::at_precision;
 use crate::analyze::Tracing;
 use crate::analyze::tracing::{TraceItem, TracePart, TracingReport, TracingTask, trace};
 use crate::engine::Transformer;
@@ -12,7 +13,6 @@ use crate::error::{Error, Result};
 use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
 use crate::report::{Rows, traced_prompt_svg, tracing_csv, tracing_svg, tracing_text};
-use crate::spec::Precision;
 use crate::task::{Dataset, Example, Prompts};
 
 /// Where the prompts' subjects are turned into their answers.
@@ -41,17 +41,11 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Tracing) -> Result<Answer> {
         random_baselines: spec.random_baselines,
         tokenizer: model.tokenizer.as_ref(),
     };
-    let mut report = match spec.precision {
-        Precision::F32 => {
-            let bound = Bound::new::<f32>(model, None);
-            report((&model.weights, bound), asked, question, &task)?
-        }
-        Precision::F64 => {
-            let weights = memory::cast::<f64>(model);
-            let bound = Bound::new(model, Some(&weights));
-            report((&weights, bound), asked, question, &task)?
-        }
-    };
+    let mut report = at_precision!(
+        spec.precision,
+        (model, dataset.bytes()),
+        |weights, bound| report((weights, bound), asked, question, &task)?
+    );
     asked.observer.add_to(&mut report.warnings);
     let mut files = BTreeMap::new();
     let mut add = |name: &'static str, text: String| files.insert(name, text.into_bytes());

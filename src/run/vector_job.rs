@@ -63,7 +63,8 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Vector) -> Result<Answer> {
         add_to: add_to.as_ref(),
         text: &text,
     };
-    let (mut report, vector) = at_precision!(spec.precision, model, |weights, bound| {
+    let rows = dataset.bytes() + add_to.as_ref().map_or(0, Dataset::bytes);
+    let (mut report, vector) = at_precision!(spec.precision, (model, rows), |weights, bound| {
         vector((weights, bound), asked, question, &prompts)?
     });
     asked.observer.add_to(&mut report.warnings);

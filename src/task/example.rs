@@ -27,6 +27,9 @@ pub struct Example {
     pub spans: Vec<Span>,
 }
 
+/// Bytes that an allocation takes beside what is in it.
+const ALLOCATION: usize = 16;
+
 /// Some tokens of a prompt that play one part, such as the second mention of the subject.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Span {
@@ -46,6 +49,26 @@ pub struct ExampleText {
 }
 
 impl Example {
+    /// The bytes that it takes in memory.
+    fn bytes(&self) -> usize {
+        let lists = [&self.clean, &self.corrupt, &self.answer, &self.wrong];
+        let tokens: usize = lists.iter().map(|list| list.capacity()).sum();
+        let texts = self
+            .text
+            .iter()
+            .map(|it| it.clean.capacity() + it.corrupt.capacity());
+        let spans = self
+            .spans
+            .iter()
+            .map(|it| size_of::<Span>() + it.name.capacity());
+        size_of::<Self>()
+            + size_of::<u32>() * tokens
+            + size_of::<usize>() * self.at.capacity()
+            + texts.sum::<usize>()
+            + spans.sum::<usize>()
+            + ALLOCATION * (5 + 2 * self.text.iter().count() + self.spans.len())
+    }
+
     /// First position at which clean and corrupt differ.
     pub fn first_difference(&self) -> Option<usize> {
         self.clean
@@ -104,6 +127,11 @@ pub struct Dataset {
 }
 
 impl Dataset {
+    /// The bytes that the examples take in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        self.examples.iter().map(Example::bytes).sum()
+    }
+
     /// Splits the examples into those of discovery and a share that the search never sees, in their order.
     ///
     /// The split is always the same for the same examples. Examples with equal clean prompts stay together; while

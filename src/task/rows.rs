@@ -18,6 +18,15 @@ use crate::paths::place;
 /// Largest file that is read, in bytes.
 const LARGEST_FILE: u64 = GIB;
 
+/// Bytes that rows take in memory for each byte of their file: lists and texts, and what is around them.
+const BYTES_OF_ONE: usize = 8;
+
+/// About the bytes that the rows of a file take in memory, by its size.
+pub(super) fn expected_bytes(base: &Path, path: &Path) -> usize {
+    let size = fs_err::metadata(place(base, path)).map_or(0, |it| it.len());
+    usize::try_from(size).map_or(usize::MAX, |size| size.saturating_mul(BYTES_OF_ONE))
+}
+
 /// Reads rows of text.
 pub(super) fn text(path: &Path, request: &LoadRequest<'_>) -> Result<Vec<Example>> {
     let tokenizer = text::tokenizer(request, &path.display().to_string())?;

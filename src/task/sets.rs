@@ -95,6 +95,15 @@ impl PromptSets {
             .or_insert_with(|| self.wrong.clone().into());
     }
 
+    /// About the bytes that the prompts take in memory, by the size of the files.
+    pub fn expected_bytes(&self, base: &Path) -> usize {
+        [&self.behaviour, &self.other]
+            .into_iter()
+            .fold(0, |sum, path| {
+                rows::expected_bytes(base, path).saturating_add(sum)
+            })
+    }
+
     /// The files, for reports.
     pub fn label(&self) -> String {
         format!("{} and {}", self.behaviour.display(), self.other.display())

@@ -8,6 +8,9 @@ use super::{Agreement, Dataset, GreaterThan, InContext, Induction, Ioi, check, r
 use crate::error::Result;
 use crate::model::{ModelConfig, PrependBos, Tokenizer};
 
+/// Examples that are made to see how much memory all will take.
+const FEW: usize = 32;
+
 /// Where a task's examples come from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum TaskSource {
@@ -80,6 +83,31 @@ impl TaskSource {
             source,
             prepend_bos,
         })
+    }
+
+    /// About the bytes that its examples take in memory, before they are made: of the first of those that are generated, and of
+    /// the size of the file.
+    ///
+    /// # Errors
+    /// As [`TaskSource::load`].
+    pub fn expected_bytes(&self, request: &LoadRequest<'_>) -> Result<usize> {
+        let mut first = self.clone();
+        let pairs = match &mut first {
+            Self::Ioi(task) => &mut task.pairs,
+            Self::GreaterThan(task) => &mut task.pairs,
+            Self::Induction(task) => &mut task.pairs,
+            Self::Agreement(task) => &mut task.pairs,
+            Self::InContext(task) => &mut task.pairs,
+            Self::File(path) | Self::Tokens(path) => {
+                return Ok(rows::expected_bytes(request.base, path));
+            }
+        };
+        let all = std::mem::replace(pairs, FEW.min(*pairs));
+        // Few enough to be loaded twice without waiting.
+        if all <= FEW {
+            return Ok(0);
+        }
+        Ok((first.load(request)?.bytes() / FEW).saturating_mul(all))
     }
 
     /// The file that it takes rows from, where it does.

@@ -9,6 +9,7 @@ mod cli;
 mod cli_analyses;
 mod cli_kill;
 mod cli_lens;
+mod cli_memory;
 mod cli_neurons;
 mod cli_overwrite;
 mod cli_patch;
