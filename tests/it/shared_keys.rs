@@ -36,7 +36,13 @@ const QUESTIONS: [(&str, &str, &str, &[&str]); 16] = [
         "data: \"relation.json\"",
         &["held_out", "random_baselines"],
     ),
-    ("Residual", TASK, "", &["bootstrap", "random_baselines"]),
+    ("Residual", TASK, "", &["bootstrap"]),
+    (
+        "Residual",
+        TASK,
+        "directions: [Token(\" are\")]",
+        &["bootstrap", "random_baselines"],
+    ),
     ("Sae", TASK, SAE, ALL),
     ("Sae", "", SAE, &["held_out"]),
     (
