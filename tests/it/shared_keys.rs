@@ -9,7 +9,7 @@ use secateur::spec::{Spec, check_any_spec, read_specs, ron_line, spec_files};
 use crate::program::{refused, secateur};
 
 /// A question of every kind, with what else its spec needs and the keys that it reads.
-const QUESTIONS: [(&str, &str, &str, &[&str]); 16] = [
+const QUESTIONS: [(&str, &str, &str, &[&str]); 17] = [
     ("Attention", "", "", &["bootstrap"]),
     (
         "Edit",
