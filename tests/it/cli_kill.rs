@@ -198,6 +198,35 @@ fn signals_are_heard_while_prompts_are_made() {
     }
 }
 
+/// A spec that is done at once.
+const QUICK: &str = "RunSpec(format: 1, name: \"quick\", models: [\"builtin:toy-llama\"], task: Agreement(pairs: 8), metric: LogitDiff, \
+                     ablation: Patch, method: Eap(), select: TopN(edges: 20), evaluate: (curve: false, random_baselines: 0, \
+                     bootstrap: 0))";
+
+/// `nohup` ignores hangups, and what it starts does too.
+#[test]
+fn a_hangup_that_is_ignored_stays_ignored() {
+    let folder = batch();
+    let child = Command::new("nohup")
+        .arg(env!("CARGO_BIN_EXE_secateur"))
+        .args(["run", "specs", "--out", "out", "--quiet"])
+        .current_dir(folder.path())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("nohup");
+    std::thread::sleep(Duration::from_millis(300));
+    signal("HUP", &child);
+    let output = child.wait_with_output().expect("an end");
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
 /// Commands without jobs are ended by signals too, and one whose reader has gone is no failure.
 #[test]
 fn signals_and_closed_pipes_end_every_command() {
@@ -212,11 +241,29 @@ fn signals_and_closed_pipes_end_every_command() {
             .spawn()
             .expect("the program starts")
     };
+    fs_err::write(folder.path().join("s.ron"), QUICK).expect("a spec");
+    let found = start(&["run", "s.ron", "--out", "results"]).wait_with_output();
+    assert!(found.expect("an end").status.success());
+    let circuit = folder.path().join("results/quick/toy-llama");
+    fs_err::os::unix::fs::symlink(circuit, folder.path().join("c")).expect("a link");
+    let pipe = Command::new("mkfifo")
+        .arg(folder.path().join("unread"))
+        .status();
+    assert!(pipe.expect("mkfifo").success());
     for (name, code) in [("INT", 130), ("TERM", 143)] {
         for arguments in [
             &["superposition", "--rounds", "1000000"][..],
             // Waits for lines that do not come.
             &["repl", "builtin:toy-llama"],
+            // Waits for somebody to read the pipe.
+            &[
+                "render",
+                "c/circuit.ron",
+                "--format",
+                "svg",
+                "--out",
+                "unread",
+            ],
         ] {
             let child = start(arguments);
             std::thread::sleep(Duration::from_millis(400));
@@ -237,6 +284,7 @@ fn signals_and_closed_pipes_end_every_command() {
         &["inspect", "builtin:toy-llama"][..],
         &["--help"],
         &["models"],
+        &["run", "s.ron", "--out", "unseen"],
     ] {
         let mut child = start(arguments);
         drop(child.stdout.take());
