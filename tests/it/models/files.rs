@@ -301,7 +301,7 @@ pub(super) fn metadata(family: &str) -> Vec<(String, Value)> {
     all
 }
 
-fn texts(texts: &[&str]) -> Value {
+pub(super) fn texts(texts: &[&str]) -> Value {
     let text = |text: &&str| Value::String((*text).to_owned());
     Value::Array(texts.iter().map(text).collect())
 }
