@@ -163,8 +163,8 @@ fn unequal(header: &GgufHeader, key: &str, count: usize, tokens: usize) -> Error
     Error::model(&header.file, problem)
 }
 
-/// The token that a metadata key names, or else the one that llama.cpp takes; there is none where the vocabulary ends
-/// before that one.
+/// The token that a metadata key names, or else the one that llama.cpp takes, with a warning; there is none where the
+/// vocabulary ends before that one.
 fn token(
     header: &GgufHeader,
     key: &str,
@@ -173,24 +173,18 @@ fn token(
     warnings: &mut Vec<String>,
 ) -> Result<Option<u32>> {
     let count = tokens.len();
-    let default = Some(default).filter(|id| (*id as usize) < count);
-    let Some(id) = header.size(key)? else {
-        return Ok(default);
+    let problem = match header.size(key)? {
+        Some(id) if id < count => return Ok(u32::try_from(id).ok()),
+        Some(id) => format!("names token {id} of {count}"),
+        None => "is missing".into(),
     };
-    if id < count {
-        return Ok(u32::try_from(id).ok());
-    }
-    let instead = match default {
-        Some(default) => format!(
-            "token {default} ({:?}) is taken, as llama.cpp does",
-            tokens[default as usize]
-        ),
+    let name = tokens.get(default as usize);
+    let instead = match name {
+        Some(name) => format!("token {default} ({name:?}) is taken, as llama.cpp does"),
         None => "there is no such token".into(),
     };
-    warnings.push(format!(
-        "metadata key {key} names token {id} of {count}: {instead}"
-    ));
-    Ok(default)
+    warnings.push(format!("metadata key {key} {problem}: {instead}"));
+    Ok(name.map(|_| default))
 }
 
 /// The tokenizer with the tokens in front of and after texts.
@@ -204,16 +198,6 @@ fn with_ends(
     let bos = token(header, BOS, tokens, defaults.bos, warnings)?;
     let eos = token(header, EOS, tokens, defaults.eos, warnings)?;
     let adds_bos = header.switch(ADD_BOS)?.unwrap_or(adds_bos);
-    if adds_bos && !header.metadata.contains_key(BOS) {
-        let instead = match bos {
-            Some(id) => format!(
-                "texts begin with token {id} ({:?}), as in llama.cpp",
-                tokens[id as usize]
-            ),
-            None => "texts begin without a beginning-of-sequence token".into(),
-        };
-        warnings.push(format!("metadata key {BOS} is missing: {instead}"));
-    }
     Ok(Tokenizer::of(inner, bos.into_iter().collect(), adds_bos).ending_with(eos))
 }
 
