@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Formatting, lints, documentation and tests: what has to hold before a commit is handed on, in the order of how long it takes.
+# Links of the pages, formatting, lints, documentation and tests: what has to hold before a commit is handed on, in the order
+# of how long it takes.
 #
 #   scripts/check.sh
 #
@@ -9,6 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 rm -f target/checked
+scripts/check-links.py
 cargo fmt --check
 cargo clippy --release --all-targets -- -D warnings
 cargo clippy --release --test real_model -- -D warnings

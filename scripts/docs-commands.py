@@ -160,7 +160,7 @@ def main():
     print(f"{len(run)} commands in {time.monotonic() - begun:.0f} s")
     left = sorted(LONG - {it.text for it in run})
     if left:
-        print("not run, for they take many minutes (--long runs them):", *left, sep="\n  ")
+        print("not run, because they take many minutes (--long runs them):", *left, sep="\n  ")
     for mistake in mistakes:
         print(mistake, file=sys.stderr)
     sys.exit(1 if mistakes else 0)

@@ -29,7 +29,7 @@ mkdir specs
 for job in 1 2 3; do
     cat >"specs/job$job.ron" <<RON
 (format: 1, name: "job$job", models: ["builtin:toy-llama"], task: Ioi(pairs: 32, seed: $job), metric: LogitDiff,
- ablation: Patch, method: EapIg(steps: 3), select: TopN(edges: 40), evaluate: (random_baselines: 4, bootstrap: 20))
+ ablation: Patch, method: EapIg(steps: 3), select: TopN(edges: 40), evaluate: (random_baselines: 4, bootstrap: 40))
 RON
 done
 

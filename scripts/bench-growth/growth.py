@@ -161,7 +161,7 @@ def sweep_table(sweeps):
         rows = {
             "tests": [f"{part['tested']:,}" for part in parts],
             "edges left before": [f"{part['edges']:,}" for part in parts],
-            "ms a test": [f"{1000 * part['seconds'] / part['tested']:.3f}" for part in parts],
+            "ms per test": [f"{1000 * part['seconds'] / part['tested']:.3f}" for part in parts],
         }
         for label, cells in rows.items():
             cells += ["-"] * (8 - len(cells))
@@ -198,12 +198,13 @@ def findings(growths, sweeps):
         left = sweeps[tau]["sweep"][-1]["edges"] / sweeps[tau]["sweep"][0]["edges"]
         lines.append(
             f"- ACDC at {tau:g}, {SWEEP_LAYERS} layers: a test takes {points[0][1]:.3f} ms in the first eighth of the tests "
-            f"and {points[-1][1]:.3f} ms in the last, in which {100 * left:.0f} % of the edges are left. Tests of earlier layers "
-            f"have more layers behind them to compute: against a circuit that lost nothing, at the same place, the ratio goes from "
-            f"{ratios[0]:.2f} to {ratios[-1]:.2f}."
+            f"and {points[-1][1]:.3f} ms in the last, in which {100 * left:.0f}% of the edges are left. Testing an edge into an "
+            f"earlier layer recomputes more layers. Relative to the same eighth of a run that removes nothing, a test takes "
+            f"{ratios[0]:.2f} times as long in the first eighth and {ratios[-1]:.2f} times in the last."
         )
     lines.append(
-        "- A test's time includes runs that a wrong guess of what goes made useless; where nothing goes, no guess is wrong. "
+        "- A test's time includes runs that were wasted on a wrong prediction of which edges would be removed; if nothing is "
+        "removed, no prediction is wrong. "
         "How many edges ACDC removes, and so what it costs, depends on the prompts: it need not grow with their number."
     )
     return lines
@@ -238,7 +239,7 @@ def main():
         "",
         "Written by `scripts/bench-growth/growth.py`, which says how to repeat it. Measured on one machine: "
         f"{machine}. Random models in the shape of GPT-2 with d_model {WIDTH}, {LAYERS} layers of {HEADS} heads and {PAIRS} "
-        f"pairs of {LENGTH} tokens unless varied; pairs differ in their second token, so the shared prefix spares next to "
+        f"pairs of {LENGTH} tokens unless varied; pairs differ in their second token, so the shared prefix saves next to "
         "nothing. An exponent of 1 is linear growth.",
         "",
         "![Cost against examples, sequence length, layers and edges](img/growth.svg)",

@@ -1,6 +1,6 @@
 //! The keys that specs of all analyses share, and which of them each analysis reads.
 
-use super::{Analysis, Lens, Sae};
+use super::{Analysis, Lens, Residual, Sae};
 use crate::analyze::lens::Tuned;
 
 /// A key of an analysis spec beside the question.
@@ -94,6 +94,11 @@ impl Analysis {
             }
             (Self::Lens(Lens { attribution, .. }), RandomBaselines) if !attribution => {
                 "with `attribution: true`"
+            }
+            (Self::Residual(Residual { directions, .. }), RandomBaselines)
+                if directions.is_empty() =>
+            {
+                "with `directions`"
             }
             (Self::Patchscope(_), HeldOut | Bootstrap)
             | (Self::Sae(_), Metric | Bootstrap | RandomBaselines)

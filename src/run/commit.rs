@@ -36,6 +36,11 @@ impl Before {
         names.extend(record.iter().flat_map(|it| it.files.keys().cloned()));
         Ok(Self { record, names })
     }
+
+    /// Whether a file is what a process that died left of a result that it replaced.
+    pub(super) fn is_leftover(&self, name: &str) -> bool {
+        self.names.contains(name)
+    }
 }
 
 /// The names that a process that died while it wrote left.

@@ -34,6 +34,9 @@ pub struct Reevaluation {
     pub warnings: Vec<String>,
 }
 
+/// Relative difference up to which means of the same prompts may differ: files keep figures as they are.
+const SAME_METRIC: f64 = 1e-5;
+
 impl Reevaluation {
     /// The keys of `report.json` for this circuit.
     ///
@@ -153,6 +156,9 @@ fn evaluate_file(
     warnings.extend(doubts);
     let mut file = stamped(spec, &model, &graph, &circuit);
     file.data_hash = data_hash(&dataset, &graph);
+    if let Some(found) = found {
+        warnings.extend(seen_by_search(found, &file, &evaluation));
+    }
     file.figures = named_figures(&evaluation);
     if let Some(found) = found {
         file.method.clone_from(&found.method);
@@ -232,6 +238,28 @@ fn shape_differences(circuit: &ModelConfig, model: &ModelConfig) -> Vec<String> 
 }
 
 /// Settings of the spec that are not those the circuit was found with.
+/// Says that prompts that are held out here may be those that the circuit was found on.
+fn seen_by_search(
+    found: &CircuitFile,
+    now: &CircuitFile,
+    evaluation: &Evaluation,
+) -> Option<String> {
+    if found.data_hash != now.data_hash {
+        return Some(format!(
+            "the circuit was found on other data than these ({}): prompts that are in both were not held out from its search",
+            found.task
+        ));
+    }
+    // The full model's metric tells splits of the same prompts apart.
+    let full = *found.figures.get("discovery.metric_full")?;
+    let same = (full - evaluation.discovery.metric_full).abs() <= SAME_METRIC * full.abs().max(1.0);
+    let comparable = (&found.metric, &found.model.hash) == (&now.metric, &now.model.hash);
+    (comparable && !same).then(|| {
+        "the circuit was found with these prompts split in another way: the held-out ones are not all held out from its search"
+            .to_owned()
+    })
+}
+
 fn other_settings(file: &CircuitFile, spec: &RunSpec) -> Vec<String> {
     [
         ("metric", &file.metric, ron_line(&spec.metric)),

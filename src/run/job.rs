@@ -12,7 +12,7 @@ use super::lock::FolderLock;
 use super::memory::{Bound, Watch};
 use super::plan::Job;
 use super::provenance::{self, Stopwatch};
-use super::question::{Places, refuse_other_question, why_again};
+use super::question::{Places, refuse_other_question, refuse_unknown_files, why_again};
 use super::record::{Circumstances, Inputs, RunRecord, Summary, content_hash};
 use super::sae_checkpoint;
 use super::unchanged::DataFiles;
@@ -105,6 +105,9 @@ pub(super) fn run_job(
         refuse_other_question(job, record, &inputs, &places)?;
         let why = why_again(record, &inputs, &job.folder);
         observer.event(Event::Notice(format!("computed again: {why}")));
+    }
+    if before.record.is_none() && !options.force {
+        refuse_unknown_files(&job.folder, &before)?;
     }
     if options.force {
         sae_checkpoint::remove(&job.folder)?;

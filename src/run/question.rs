@@ -6,8 +6,10 @@ use std::path::Path;
 use fs_err as fs;
 use serde_json::Value;
 
+use super::commit::Before;
 use super::plan::Job;
-use super::record::{Inputs, RunRecord, Summary};
+use super::record::{Inputs, RECORD_FILE, RunRecord, Summary};
+use super::sae_checkpoint;
 use crate::error::{Error, Result};
 use crate::paths::{place, written};
 use crate::spec::{Spec, model_key};
@@ -83,6 +85,39 @@ pub(super) fn refuse_other_question(
          --out, or --force to replace it",
         job.folder.display(),
         job.spec.spec.name()
+    )))
+}
+
+/// Refuses a folder with files of which nothing says what question they answer: a result whose `run.json` was lost or changed,
+/// or files of somebody else.
+///
+/// # Errors
+/// When there is such a file; the error names it.
+pub(super) fn refuse_unknown_files(folder: &Path, before: &Before) -> Result<()> {
+    let mut names: Vec<String> = fs::read_dir(folder)?
+        .filter_map(|entry| Some(written(entry.ok()?.file_name())))
+        .filter(|name| {
+            !(name.starts_with('.') || before.is_leftover(name) || sae_checkpoint::is_one(name))
+        })
+        .collect();
+    names.sort_unstable();
+    let Some(first) = names.first() else {
+        return Ok(());
+    };
+    let record = folder.join(RECORD_FILE);
+    let why = if names.iter().any(|name| name == RECORD_FILE) {
+        format!("{} is not a record of secateur", record.display())
+    } else {
+        format!("there is no {RECORD_FILE}")
+    };
+    Err(Error::Usage(format!(
+        "{} holds {first}{}, and {why}, so nobody knows what question they answer\nhint: give another --name or name, another \
+         --out, or --force to replace them",
+        folder.display(),
+        match names.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        },
     )))
 }
 

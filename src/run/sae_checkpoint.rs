@@ -39,22 +39,24 @@ impl Checkpoint {
 pub(super) fn remove(folder: &Path) -> Result<()> {
     for entry in fs_err::read_dir(folder)? {
         let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let number = name
-            .strip_prefix(NAME.0)
-            .and_then(|it| it.strip_suffix(NAME.1));
-        let is_own = |number: &str| {
-            number.is_empty()
-                || number
-                    .strip_prefix('-')
-                    .is_some_and(|it| it.parse::<usize>().is_ok())
-        };
-        if number.is_some_and(is_own) {
+        if is_one(&entry.file_name().to_string_lossy()) {
             fs_err::remove_file(entry.path())?;
         }
     }
     Ok(())
+}
+
+/// Whether a file is a checkpoint, by its name.
+pub(super) fn is_one(name: &str) -> bool {
+    let number = name
+        .strip_prefix(NAME.0)
+        .and_then(|it| it.strip_suffix(NAME.1));
+    number.is_some_and(|number| {
+        number.is_empty()
+            || number
+                .strip_prefix('-')
+                .is_some_and(|it| it.parse::<usize>().is_ok())
+    })
 }
 
 /// Bytes of a checkpoint: weights with two moments each.

@@ -45,8 +45,18 @@ pub(super) fn tell(dataset: &Dataset, model: &LoadedModel, observer: &dyn Observ
     if count > 0 {
         say(format!("{count} of {all} prompts {ENDS_IN_SPACE}"));
     }
-    if let Some(warning) = bare_answers(dataset, model, tokenizer)? {
-        say(warning);
+    for what in ["answers", "wrong answers"] {
+        let bare = texts().filter_map(|it| {
+            let list = if what == "answers" {
+                &it.answer
+            } else {
+                &it.wrong
+            };
+            Bare::of(it, list, tokenizer)
+        });
+        if let Some(warning) = bare_answers(bare.collect(), what, model, tokenizer)? {
+            say(warning);
+        }
     }
     Ok(())
 }
@@ -65,10 +75,15 @@ pub(super) fn tell_of_text(
         );
         observer.event(Event::Warning(warning));
     }
-    if text.ends_with([' ', '\t']) {
+    if ends_in_gap(text) {
         let warning = format!("{name}: it {}", ENDS_IN_SPACE.replacen("end", "ends", 1));
         observer.event(Event::Warning(warning));
     }
+}
+
+/// Whether a text ends in a space of any kind but a line break, which prompts of questions and answers may end in.
+fn ends_in_gap(text: &str) -> bool {
+    text.ends_with(|last: char| last.is_whitespace() && last != '\n')
 }
 
 const ENDS_IN_SPACE: &str = "end in a space, which most tokenizers put in front of the next word instead: the model has \
@@ -88,12 +103,7 @@ fn twice(tokenizer: &Tokenizer) -> String {
 fn ends_in_space(example: &Example) -> bool {
     let goes_on = example.at.first() == example.prompt().len().checked_sub(1).as_ref();
     let text = example.text.as_ref();
-    goes_on
-        && text.is_some_and(|it| {
-            [&it.clean, &it.corrupt]
-                .iter()
-                .any(|it| it.ends_with([' ', '\t']))
-        })
+    goes_on && text.is_some_and(|it| [&it.clean, &it.corrupt].iter().any(|it| ends_in_gap(it)))
 }
 
 /// A prompt whose answer has no space in front, and that with one.
@@ -104,15 +114,25 @@ struct Bare {
 }
 
 impl Bare {
-    fn of(example: &Example, tokenizer: &Tokenizer) -> Option<Self> {
+    /// The first of the answers that has none.
+    fn of(example: &Example, answers: &[u32], tokenizer: &Tokenizer) -> Option<Self> {
         let text = example.text.as_ref()?;
-        let (answer, at) = (*example.answer.first()?, *example.at.first()?);
+        let at = *example.at.first()?;
         let goes_on =
             at + 1 == example.prompt().len() && !text.clean.ends_with(char::is_whitespace);
-        let word = tokenizer.decode(&[answer]);
-        let is_word = word.chars().next().is_some_and(char::is_alphanumeric);
-        let spaced = tokenizer.single_token(&format!(" {word}"))?;
-        (goes_on && is_word && spaced != answer).then(|| Self {
+        // Of an answer of several tokens only the first begins a word.
+        let answers = if example.teacher_forced {
+            answers.get(..1)?
+        } else {
+            answers
+        };
+        let (answer, spaced) = answers.iter().find_map(|&answer| {
+            let word = tokenizer.decode(&[answer]);
+            let is_word = word.chars().next().is_some_and(char::is_alphanumeric);
+            let spaced = tokenizer.single_token(&format!(" {word}"))?;
+            (is_word && spaced != answer).then_some((answer, spaced))
+        })?;
+        goes_on.then(|| Self {
             prompt: example.prompt().to_vec(),
             answer,
             spaced,
@@ -122,16 +142,14 @@ impl Bare {
 
 /// A warning that answers lack the space that the model expects in front of them, where it does.
 fn bare_answers(
-    dataset: &Dataset,
+    bare: Vec<Bare>,
+    what: &str,
     model: &LoadedModel,
     tokenizer: &Tokenizer,
 ) -> Result<Option<String>> {
     let size = model.config().d_out();
-    let bare = dataset
-        .examples
-        .iter()
-        .filter_map(|it| Bare::of(it, tokenizer));
     let bare: Vec<Bare> = bare
+        .into_iter()
         .filter(|it| (it.spaced as usize) < size)
         .take(ASKED)
         .collect();
@@ -148,7 +166,7 @@ fn bare_answers(
     Ok(first.filter(|_| 2 * count > bare.len()).map(|it| {
         let [with, without] = [it.spaced, it.answer].map(|token| tokenizer.decode(&[token]));
         format!(
-            "answers have no space in front, and with one they are one token too, which the model finds likelier after \
+            "{what} have no space in front, and with one they are one token too, which the model finds likelier after \
              {count} of the {} prompts that were asked ({with:?} for {without:?}); write answers as the text goes on",
             bare.len()
         )

@@ -36,6 +36,8 @@ const MAX_TARGET: f64 = 1.5;
 const MAX_BASELINES: usize = 10_000;
 /// Most resamples of the bootstrap.
 const MAX_BOOTSTRAP: usize = 1_000_000;
+/// Fewest resamples of which one in forty is at each end.
+const FEWEST_RESAMPLES: usize = 40;
 
 /// All mistakes of a spec whose syntax and types are right, in the order of the text.
 pub(super) fn mistakes(spec: &RunSpec, text: &str, file: &Path) -> Vec<SpecMistake> {
@@ -305,12 +307,19 @@ impl<'a> Check<'a> {
         self.require((0.0..1.0).contains(&share), "evaluate.held_out", || {
             format!("expected at least 0 and less than 1, got {share}")
         });
-        for (key, got, most) in [
-            ("random_baselines", evaluate.random_baselines, MAX_BASELINES),
-            ("bootstrap", evaluate.bootstrap, MAX_BOOTSTRAP),
-        ] {
-            self.at_most(&format!("evaluate.{key}"), got, most);
-        }
+        let baselines = evaluate.random_baselines;
+        self.at_most("evaluate.random_baselines", baselines, MAX_BASELINES);
+        self.bootstrap("evaluate.bootstrap", evaluate.bootstrap);
+    }
+
+    /// The ends of an interval of few resamples are whatever was drawn.
+    fn bootstrap(&mut self, key: &str, got: usize) {
+        let fits = got == 0 || (FEWEST_RESAMPLES..=MAX_BOOTSTRAP).contains(&got);
+        self.require(fits, key, || {
+            format!(
+                "expected 0 for no intervals, or {FEWEST_RESAMPLES} to {MAX_BOOTSTRAP}, got {got}"
+            )
+        });
     }
 
     fn neurons(&mut self, mlps: &Mlps) {

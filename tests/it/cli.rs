@@ -19,7 +19,7 @@ fn write_spec(folder: &Path, name: &str, rest: &str) {
     let text = format!(
         "RunSpec(format: 1, name: {name:?}, models: [\"builtin:toy-gpt2\"],\n\
          task: Tokens(\"rows.jsonl\"), metric: LogitDiff, ablation: Patch,\n\
-         evaluate: (random_baselines: 2, bootstrap: 20), {rest})\n"
+         evaluate: (random_baselines: 2, bootstrap: 40), {rest})\n"
     );
     write(folder, &format!("{name}.ron"), &text);
 }

@@ -111,7 +111,7 @@ fn many_rows_stay_within_the_memory_given() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     let spec = "(format: 1, name: \"x\", models: [\"builtin:toy-llama\"], task: Agreement(pairs: 700), analysis: Lens(attribution: false), \
-                bootstrap: 2)";
+                bootstrap: 40)";
     write(folder, "x.ron", spec);
     done(&secateur(folder, &["run", "x.ron", "--memory", "0.04"]));
     let record = fs_err::read(folder.join("results/x/toy-llama/run.json")).expect("a record");

@@ -185,7 +185,7 @@ fn results_and_tables_of_others_stay_when_results_are_drawn_and_compared() {
     let folder = folder.path();
     let spec = "RunSpec(format: 1, name: \"c\", models: [\"builtin:toy-llama\"], task: Ioi(pairs: 8, seed: 0),\n\
          metric: LogitDiff, ablation: Patch, method: Eap(), select: TopN(edges: 20),\n\
-         evaluate: (random_baselines: 2, bootstrap: 5, curve: true), outputs: [Svg])\n";
+         evaluate: (random_baselines: 2, bootstrap: 40, curve: true), outputs: [Svg])\n";
     write(folder, "c.ron", spec);
     done(&secateur(folder, &["run", "c.ron"]));
     let result = "results/c/toy-llama";

@@ -21,7 +21,7 @@ fn circuit(pairs: usize, method: &str) -> String {
     format!(
         "RunSpec(format: 1, name: \"c\", models: [\"builtin:toy-llama\"], task: Ioi(pairs: {pairs}, seed: 0),\n\
          metric: LogitDiff, ablation: Patch, method: {method}, select: TopN(edges: 20),\n\
-         evaluate: (random_baselines: 2, bootstrap: 5))\n"
+         evaluate: (random_baselines: 2, bootstrap: 40))\n"
     )
 }
 
@@ -120,7 +120,7 @@ fn answers_of_specs_to_other_questions_stay_whatever_their_kind() {
             "patchscope",
             true,
             "Patchscope(prompt: Text(\"Today the dogs near the tree\"), placeholder: \"tree\", wanted: Answer, tokens: 2)".into(),
-            ("wanted: Answer", "wanted: Model"),
+            ("wanted: Answer", "wanted: Next"),
             "analysis.Patchscope.wanted is",
         ),
         (
@@ -192,8 +192,15 @@ fn one_changed_value_of_a_circuit_is_another_question() {
     let both = secateur(folder, &["run", "c.ron", "d.ron"]);
     assert_eq!(both.status.code(), Some(2));
     assert!(folder.join("results/d/toy-llama/run.json").is_file());
-    // Neither does what a run left that did not finish.
-    fs_err::remove_file(folder.join("results/c/toy-llama/run.json")).expect("a record");
+    // Neither does what a run left that died while it wrote: the list of what it writes, and no record.
+    let place = folder.join("results/c/toy-llama");
+    fs_err::remove_file(place.join("run.json")).expect("a record");
+    let names = files(&place)
+        .into_iter()
+        .map(|(name, _)| name.display().to_string());
+    let names: Vec<String> = names.collect();
+    let names = serde_json::to_string(&names).expect("JSON");
+    fs_err::write(place.join(".secateur-files"), names).expect("a list");
     let output = secateur(folder, &["run", "c.ron"]);
     assert!(done(&output).contains("done"), "{}", text(&output.stderr));
 }
@@ -318,6 +325,79 @@ fn a_stale_result_is_computed_again_with_a_word_and_another_file_of_its_name_is_
         text(&output.stderr)
     );
     assert!(files(&folder.join("results")) == good);
+}
+
+/// A result whose record is lost, and files of somebody else.
+#[test]
+fn files_of_which_nothing_says_what_they_answer_stay() {
+    let folder = folder();
+    let folder = folder.path();
+    let place = folder.join("results/c/toy-llama");
+    write(folder, "c.ron", &circuit(8, "Eap()"));
+    write(folder, "d.ron", &circuit(10, "Eap()"));
+    done(&secateur(folder, &["run", "c.ron"]));
+    let finished = files(&place);
+    let restore = || {
+        for (name, bytes) in &finished {
+            fs_err::write(place.join(name), bytes).expect("a file");
+        }
+    };
+    let record = place.join("run.json");
+    let lose: [(&str, &dyn Fn()); 3] = [
+        ("there is no run.json", &|| {
+            fs_err::remove_file(&record).expect("removed");
+        }),
+        ("run.json is not a record", &|| {
+            fs_err::write(&record, "").expect("written");
+        }),
+        ("run.json is not a record", &|| {
+            fs_err::write(&record, "{\"a\": 1}").expect("written");
+        }),
+    ];
+    for (why, lose) in lose {
+        lose();
+        let before = files(&place);
+        let parts = ["holds circuit.dot and", why, "--force"];
+        refused(&secateur(folder, &["run", "d.ron"]), 2, &parts);
+        assert!(files(&place) == before);
+        restore();
+    }
+    fs_err::remove_file(&record).expect("removed");
+    done(&secateur(folder, &["run", "d.ron", "--force"]));
+    // Nor are files of somebody else replaced.
+    write(folder, "mine/c/toy-llama/report.html", "mine");
+    let output = secateur(folder, &["run", "d.ron", "--out", "mine"]);
+    refused(&output, 2, &["holds report.html", "there is no run.json"]);
+    let mine = fs_err::read_to_string(folder.join("mine/c/toy-llama/report.html"));
+    assert_eq!(mine.expect("a file"), "mine");
+}
+
+/// Held out means held out from the search, not from this evaluation.
+#[test]
+fn prompts_that_the_search_saw_are_told_when_they_judge() {
+    let folder = folder();
+    let folder = folder.path();
+    let spec = |pairs: usize, more: &str| {
+        circuit(pairs, "Eap()").replace("evaluate: (", &format!("evaluate: ({more}"))
+    };
+    write(folder, "c.ron", &spec(12, ""));
+    write(folder, "split.ron", &spec(12, "held_out: 0.75, "));
+    write(folder, "more.ron", &spec(16, ""));
+    done(&secateur(folder, &["run", "c.ron"]));
+    for (spec, told) in [
+        ("c.ron", None),
+        ("split.ron", Some("split in another way")),
+        ("more.ron", Some("found on other data")),
+    ] {
+        let arguments = ["eval", "results/c/toy-llama/circuit.ron", "--spec", spec];
+        let output = secateur(folder, &arguments);
+        done(&output);
+        let said = text(&output.stderr);
+        match told {
+            Some(told) => assert!(said.contains(told), "{spec}: {said}"),
+            None => assert!(!said.contains("the circuit was found"), "{spec}: {said}"),
+        }
+    }
 }
 
 #[test]

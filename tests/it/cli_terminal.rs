@@ -16,7 +16,7 @@ fn results() -> tempfile::TempDir {
         "a.ron",
         "RunSpec(format: 1, name: \"a\", models: [\"builtin:toy-llama\"], task: Ioi(pairs: 16, seed: 0),
          metric: LogitDiff, ablation: Patch, method: Eap(), select: TopN(edges: 20),
-         evaluate: (random_baselines: 2, bootstrap: 20))",
+         evaluate: (random_baselines: 2, bootstrap: 40))",
     );
     write(
         "lens.ron",

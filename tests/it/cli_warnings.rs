@@ -19,7 +19,7 @@ const ROWS: &str = r#"{"clean": [5, 6, 7], "corrupt": [5, 8, 7], "answer": [9], 
 fn spec(name: &str, model: &str) -> String {
     format!(
         r#"(format: 1, name: "{name}", models: ["{model}"], task: Tokens("rows.jsonl"), metric: LogitDiff, ablation: Patch,
-        method: Eap(), select: TopN(edges: 5), evaluate: (curve: false, random_baselines: 2, bootstrap: 5))"#
+        method: Eap(), select: TopN(edges: 5), evaluate: (curve: false, random_baselines: 2, bootstrap: 40))"#
     )
 }
 

@@ -319,7 +319,7 @@ fn so_have_circuits_of_features() {
     let spec = |faithfulness: f64| {
         let text = format!(
             "(format: 1, name: \"features\", models: [\"builtin:toy-llama\"], task: Agreement(pairs: 40), held_out: 0.9, \
-             random_baselines: 2, bootstrap: 10, analysis: FeatureCircuit(dictionaries: [Train(layer: 1, features: 16, \
+             random_baselines: 2, bootstrap: 40, analysis: FeatureCircuit(dictionaries: [Train(layer: 1, features: 16, \
              kind: TopK(k: 2), tokens: 1024, context: 24, text: Sampled(tokens: 2000, seed: 0))], \
              keep: Faithfulness({faithfulness}), edges: 5))"
         );

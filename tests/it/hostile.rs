@@ -25,7 +25,7 @@ fn write_spec(folder: &Path, file: &str, name: &str, rest: &str) {
     let text = format!(
         "RunSpec(format: 1, name: {name:?}, models: [\"builtin:toy-gpt2\"], task: Tokens(\"rows.jsonl\"),\n\
          metric: LogitDiff, ablation: Patch, method: Eap(), select: TopN(edges: 20),\n\
-         evaluate: (curve: false, random_baselines: 2, bootstrap: 5), {rest})\n"
+         evaluate: (curve: false, random_baselines: 2, bootstrap: 40), {rest})\n"
     );
     write(folder, file, text);
 }

@@ -19,7 +19,7 @@ const SPEC: &str = r#"RunSpec(
     method: Eap(),
     granularity: (),
     select: TopN(share: 0.1),
-    evaluate: (curve: true, random_baselines: 2, bootstrap: 10),
+    evaluate: (curve: true, random_baselines: 2, bootstrap: 40),
     precision: F32,
     prepend_bos: Auto,
     outputs: [],
@@ -39,7 +39,9 @@ fn pages() -> BTreeMap<String, String> {
     let mut names = vec!["README.md".to_owned(), "circuits/README.md".to_owned()];
     for entry in fs_err::read_dir(root().join("docs")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        if Path::new(&name).extension().is_some_and(|it| it == "md") {
+        let is_page = Path::new(&name).extension().is_some_and(|it| it == "md");
+        // The contents of the book.
+        if is_page && name != "SUMMARY.md" {
             names.push(format!("docs/{name}"));
         }
     }
@@ -134,9 +136,9 @@ fn command_lines(page: &str) -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_command_is_in_the_readme_and_no_other() {
-    let readme = page("README.md");
-    let rows = table(&readme, "| command | does |");
+fn every_command_is_in_the_table_of_commands_and_no_other() {
+    let commands = page("docs/commands.md");
+    let rows = table(&commands, "| command | does |");
     let listed: BTreeSet<String> = rows
         .iter()
         .map(|row| row.split([' ', '`']).nth(3).unwrap().to_owned())
@@ -183,7 +185,7 @@ fn every_flag_is_in_a_page() {
 }
 
 #[test]
-fn every_key_and_value_of_a_spec_is_in_both_tables() {
+fn every_key_and_value_of_a_spec_is_in_the_tables() {
     let values = [
         ("task", expected("Ioi(pairs: 16)", "Bogus")),
         ("metric", expected("LogitDiff", "Bogus")),
@@ -194,39 +196,72 @@ fn every_key_and_value_of_a_spec_is_in_both_tables() {
         ("precision", expected("F32", "Bogus")),
         ("prepend_bos", expected("Auto", "Bogus")),
     ];
-    for (file, header) in [
-        ("README.md", "| key | values | default |"),
-        ("circuits/README.md", "| key | meaning |"),
-    ] {
-        let page = page(file);
-        let keys: BTreeSet<String> = table(&page, header)
-            .iter()
-            .filter_map(|row| row.strip_prefix("| `")?.split('`').next().map(String::from))
-            .collect();
-        assert_eq!(
-            keys,
-            expected("    format", "    bogus: 1,\n    format")
-                .into_iter()
-                .collect(),
-            "{file}"
-        );
-        for (key, values) in &values {
-            let in_row = row(&page, key);
-            for value in values {
-                let elsewhere = *key == "task" && page.contains(&format!("| `{value}("));
-                assert!(
-                    in_row.contains(value.as_str()) || elsewhere,
-                    "{file}: {key} may be {value}"
-                );
-            }
+    let page = page("docs/specs.md");
+    let keys: BTreeSet<String> = table(&page, "| key | values | default |")
+        .iter()
+        .filter_map(|row| row.strip_prefix("| `")?.split('`').next().map(String::from))
+        .collect();
+    assert_eq!(
+        keys,
+        expected("    format", "    bogus: 1,\n    format")
+            .into_iter()
+            .collect()
+    );
+    for (key, values) in &values {
+        let in_row = row(&page, key);
+        for value in values {
+            assert!(in_row.contains(value.as_str()), "{key} may be {value}");
         }
     }
-    let readme = page("README.md");
     for key in expected("granularity: (", "granularity: (bogus: 1") {
-        row(&readme, &key);
+        row(&page, &key);
     }
     for key in expected("evaluate: (", "evaluate: (bogus: 1, ") {
-        assert!(readme.contains(&format!("| `{key}`: ")), "evaluate: {key}");
+        assert!(page.contains(&format!("| `{key}`: ")), "evaluate: {key}");
+    }
+}
+
+/// The task of every spec, with the keys of the generators.
+#[test]
+fn every_task_and_its_keys_are_in_their_tables() {
+    let page = page("docs/tasks.md");
+    let tasks = expected("Ioi(pairs: 16)", "Bogus");
+    for task in &tasks {
+        let start = format!("| `{task}(");
+        let rows = page.lines().filter(|line| line.starts_with(&start));
+        assert_eq!(rows.count(), 1, "{task}");
+    }
+    let keys = table(&page, "| key of a task | used by | default |").join("\n");
+    for generator in tasks.iter().filter(|it| *it != "File" && *it != "Tokens") {
+        for key in expected("Ioi(pairs: 16)", &format!("{generator}(bogus: 1)")) {
+            assert!(keys.contains(&format!("`{key}`")), "{key} of {generator}");
+        }
+    }
+}
+
+/// The README stays short and leads to every page, directly or by one that it names.
+#[test]
+fn the_readme_leads_to_every_page() {
+    let readme = page("README.md");
+    assert!(readme.lines().count() <= 150, "the README is too long");
+    let circuits = page("circuits/README.md");
+    for name in pages().into_keys() {
+        let by_a_page =
+            name == "docs/growth.md" && page("docs/performance.md").contains("](growth.md)");
+        assert!(
+            name == "README.md" || readme.contains(&format!("]({name})")) || by_a_page,
+            "the README has no link to {name}"
+        );
+    }
+    let book = page("docs/SUMMARY.md");
+    for name in pages().keys().filter_map(|it| it.strip_prefix("docs/")) {
+        assert!(
+            book.contains(&format!("]({name})")),
+            "the book has no {name}"
+        );
+    }
+    for name in ["specs.md", "tasks.md", "tutorial.md"] {
+        assert!(circuits.contains(&format!("](../docs/{name})")), "{name}");
     }
 }
 
@@ -237,19 +272,19 @@ fn every_analysis_and_its_parameters_have_a_page() {
             "(format: 1, name: \"a\", models: [\"builtin:toy-gpt2\"], task: Ioi(pairs: 16), analysis: {analysis})"
         )
     };
-    let readme = page("README.md");
-    let (_, section) = readme.split_once("### Other questions").unwrap();
-    let section = section.split("\n### ").next().unwrap();
+    let specs = page("docs/specs.md");
+    let (_, section) = specs.split_once("\n## Analyses\n").unwrap();
+    let section = section.split("\n## ").next().unwrap();
     for analysis in names_in(&spec("Bogus")) {
         let (_, link) = section
             .split_once(&format!("`{analysis}(..)`"))
-            .unwrap_or_else(|| panic!("README.md has no {analysis}"));
+            .unwrap_or_else(|| panic!("docs/specs.md has no {analysis}"));
         let link = link
             .split("](")
             .nth(1)
-            .and_then(|it| it.split(')').next())
+            .and_then(|it| it.split([')', '#']).next())
             .unwrap();
-        let text = page(link);
+        let text = page(&format!("docs/{link}"));
         for parameter in names_in(&spec(&format!("{analysis}(bogus: 1)"))) {
             assert!(
                 text.contains(&format!("`{parameter}`"))
@@ -259,13 +294,13 @@ fn every_analysis_and_its_parameters_have_a_page() {
         }
     }
     for key in names_in(&spec("Lens()").replace("format: 1", "format: 1, bogus: 1")) {
-        assert!(readme.contains(&format!("`{key}`")), "{key}");
+        assert!(specs.contains(&format!("`{key}`")), "{key}");
     }
 }
 
 #[test]
-fn every_file_of_a_result_is_in_the_readme() {
-    let readme = page("README.md");
+fn every_file_of_a_result_is_in_the_page_of_results() {
+    let results = page("docs/results.md");
     let outputs = expected("[]", "[Bogus]").join(", ");
     let folder = tempfile::tempdir().unwrap();
     let spec = SPEC.replacen("[]", &format!("[{outputs}]"), 1);
@@ -274,7 +309,7 @@ fn every_file_of_a_result_is_in_the_readme() {
     let mut files = 0;
     for entry in fs_err::read_dir(folder.path().join("results/ioi/toy-gpt2")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(readme.contains(&format!("`{name}`")), "{name}");
+        assert!(results.contains(&format!("`{name}`")), "{name}");
         files += 1;
     }
     assert!(files > 8, "{files}");
@@ -282,8 +317,8 @@ fn every_file_of_a_result_is_in_the_readme() {
 
 #[test]
 fn exit_codes_are_those_of_the_help() {
-    let readme = page("README.md");
-    let in_readme: BTreeSet<String> = table(&readme, "| exit code | meaning |")
+    let commands = page("docs/commands.md");
+    let in_page: BTreeSet<String> = table(&commands, "| exit code | meaning |")
         .iter()
         .flat_map(|row| row.split('|').nth(1).unwrap().split(','))
         .map(|code| code.trim().to_owned())
@@ -293,5 +328,5 @@ fn exit_codes_are_those_of_the_help() {
     let codes = codes
         .split([' ', ',', '.'])
         .filter(|word| word.parse::<u8>().is_ok());
-    assert_eq!(in_readme, codes.map(String::from).collect());
+    assert_eq!(in_page, codes.map(String::from).collect());
 }

@@ -9,7 +9,7 @@ use secateur::spec::{Spec, check_any_spec, read_specs, ron_line, spec_files};
 use crate::program::{refused, secateur};
 
 /// A question of every kind, with what else its spec needs and the keys that it reads.
-const QUESTIONS: [(&str, &str, &str, &[&str]); 16] = [
+const QUESTIONS: [(&str, &str, &str, &[&str]); 17] = [
     ("Attention", "", "", &["bootstrap"]),
     (
         "Edit",
@@ -36,7 +36,13 @@ const QUESTIONS: [(&str, &str, &str, &[&str]); 16] = [
         "data: \"relation.json\"",
         &["held_out", "random_baselines"],
     ),
-    ("Residual", TASK, "", &["bootstrap", "random_baselines"]),
+    ("Residual", TASK, "", &["bootstrap"]),
+    (
+        "Residual",
+        TASK,
+        "directions: [Token(\" are\")]",
+        &["bootstrap", "random_baselines"],
+    ),
     ("Sae", TASK, SAE, ALL),
     ("Sae", "", SAE, &["held_out"]),
     (
@@ -58,7 +64,7 @@ fn value(key: &str) -> &'static str {
     match key {
         "metric" => "LogitDiff",
         "held_out" => "0.25",
-        "bootstrap" => "7",
+        "bootstrap" => "47",
         "random_baselines" => "3",
         "precision" => "F32",
         "prepend_bos" => "Auto",

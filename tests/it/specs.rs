@@ -138,7 +138,8 @@ fn selection_and_target() {
 #[test]
 fn evaluation_granularity_and_outputs() {
     insta::assert_snapshot!(mistakes(&[("held_out: 0.5", "held_out: 1.0")]), @r##"spec.ron:10:16: evaluate.held_out: expected at least 0 and less than 1, got 1"##);
-    insta::assert_snapshot!(mistakes(&[("bootstrap: 200", "bootstrap: 2000000")]), @r##"spec.ron:10:66: evaluate.bootstrap: expected at most 1000000, got 2000000"##);
+    insta::assert_snapshot!(mistakes(&[("bootstrap: 200", "bootstrap: 2000000")]), @r##"spec.ron:10:66: evaluate.bootstrap: expected 0 for no intervals, or 40 to 1000000, got 2000000"##);
+    insta::assert_snapshot!(mistakes(&[("bootstrap: 200", "bootstrap: 39")]), @r##"spec.ron:10:66: evaluate.bootstrap: expected 0 for no intervals, or 40 to 1000000, got 39"##);
     insta::assert_snapshot!(mistakes(&[("random_baselines: 20", "random_baselines: 20000")]), @r##"spec.ron:10:44: evaluate.random_baselines: expected at most 10000, got 20000"##);
     insta::assert_snapshot!(mistakes(&[("    select: TopN(share: 0.02)", "    granularity: (mlps: Neurons(layers: [], top: 0)),\n    select: TopN(share: 0.02)")]), @r##"
     spec.ron:9:33: granularity.mlps.Neurons.layers: expected at least one layer

@@ -114,6 +114,11 @@ impl Keys {
         self.map.contains_key(key)
     }
 
+    /// A value, where there is one, of which nothing is used but to say what is wrong.
+    pub(super) fn peek(&self, key: &str) -> Option<&Value> {
+        self.map.get(key)
+    }
+
     /// A value, where there is one.
     pub(super) fn get(&self, key: &str) -> Option<&Value> {
         self.note(key);

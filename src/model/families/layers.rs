@@ -17,7 +17,7 @@ use crate::model::{
 };
 
 /// What files may hold beside a model's weights: tables that follow from the configuration.
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 7] = [
     ".rotary_emb.inv_freq",
     ".attn.bias",
     ".attn.masked_bias",
@@ -25,6 +25,9 @@ const TABLES: [&str; 10] = [
     ".attn.IGNORE",
     ".attention.bias",
     ".attention.masked_bias",
+];
+/// The tables of GGUF files, by their whole names.
+const GGUF_TABLES: [&str; 3] = [
     "rope_freqs.weight",
     "rope_factors_short.weight",
     "rope_factors_long.weight",
@@ -35,7 +38,7 @@ const UNEMBEDDINGS: [&str; 3] = ["lm_head.weight", "embed_out.weight", "output.w
 /// Whether a tensor is a table that follows from the configuration, or the unembedding where it is `repeated`.
 pub(super) fn is_table(tensor: &str, repeated: bool) -> bool {
     let copy = repeated && UNEMBEDDINGS.contains(&tensor);
-    copy || TABLES.iter().any(|end| tensor.ends_with(end))
+    copy || GGUF_TABLES.contains(&tensor) || TABLES.iter().any(|end| tensor.ends_with(end))
 }
 
 /// Reads the weights of a model.

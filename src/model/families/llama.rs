@@ -3,6 +3,8 @@
 //! Hugging Face files hold q and k for rotate-half rotary embedding. GGUF files of this architecture hold them permuted
 //! for the interleaved form; they are put back while loading, so that the engine knows one form only.
 
+use serde_json::Value;
+
 use super::activation::activation;
 use super::gguf_keys::GgufKeys;
 use super::keys::Keys;
@@ -155,6 +157,9 @@ pub(super) fn with_rotary(
     let sizes = &relative.sizes;
     let d_model = keys.size_or("hidden_size", sizes.d_model)?;
     let n_heads = keys.size_or("num_attention_heads", sizes.n_heads)?;
+    if relative.d_head.is_some() && keys.peek("head_dim").is_some_and(Value::is_null) {
+        return Err(keys.wrong("head_dim", "is null; expected a number, or no such key"));
+    }
     let d_head = match keys.size("head_dim")?.or(relative.d_head) {
         Some(width) => width,
         None if n_heads > 0 && d_model.is_multiple_of(n_heads) => d_model / n_heads,

@@ -30,7 +30,7 @@ const OTHER_PARTS: [(&str, &str); 6] = [
     ("perceiver_config", "text and images"),
 ];
 /// Parts of tensor names, and what they mean.
-const TENSORS: [(&str, &str); 15] = [
+const TENSORS: [(&str, &str); 17] = [
     (
         ".qweight",
         "its weights are quantised by GPTQ or AWQ (.qweight)",
@@ -85,6 +85,14 @@ const TENSORS: [(&str, &str); 15] = [
         "it is a model of text and images (vision_tower)",
     ),
     ("visual.", "it is a model of text and images (visual)"),
+    (
+        "language_model.",
+        "it is the language part of a model of more than text (language_model)",
+    ),
+    (
+        "base_model.model.",
+        "its tensors are named as peft names them (base_model.model.); save the model that merge_and_unload gives",
+    ),
 ];
 /// What to do about quantised weights.
 const FULL: &str = "use the model in full precision (F32, F16 or BF16), or a GGUF file of it";
@@ -94,7 +102,7 @@ const FULL: &str = "use the model in full precision (F32, F16 or BF16), or a GGU
 /// # Errors
 /// When it is quantised or has another head than an unembedding; the error names the key.
 pub(super) fn refuse(keys: &Keys) -> Result<()> {
-    let inner = keys.get("text_config").and_then(Value::as_object);
+    let inner = keys.peek("text_config").and_then(Value::as_object);
     for key in QUANTISATION {
         let within = inner.and_then(|inner| inner.get(key));
         let of = keys.get(key).or(within).filter(|of| !of.is_null());

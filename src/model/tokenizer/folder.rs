@@ -9,6 +9,8 @@ use crate::input::{self, without_bom};
 use crate::model::source::Folder;
 
 const TOKENIZER: &str = "tokenizer.json";
+/// A model of `SentencePiece`.
+const MODEL: &str = "tokenizer.model";
 /// Largest tokenizer.json, in bytes: the largest vocabularies take some 35 MB.
 const LARGEST: usize = 100 << 20;
 
@@ -17,7 +19,7 @@ pub(in crate::model) fn read(folder: &Folder, config: &[u8]) -> Found {
     let json = match folder.get(TOKENIZER) {
         Ok(Some(json)) => json,
         Ok(None) => {
-            return Found::none(format!("there is no {TOKENIZER} in {}", folder.label()));
+            return Found::none(absent(folder));
         }
         Err(error) => return Found::unusable(error.to_string()),
     };
@@ -56,6 +58,7 @@ fn tokenizer(
     warnings.extend(settings.set_prefix_space(&mut file));
     let (inner, around) = Library::from_json(file)
         .map_err(|problem| broken(format!("not a tokenizer that can be used: {problem}")))?;
+    let inner = inner.splitting_special(settings.splits_special());
     warnings.extend(settings.misplaced(|token| inner.id(token)));
     let config: Value = input::json(config).unwrap_or_default();
     let eos = first_id(&config["eos_token_id"]);
@@ -72,6 +75,21 @@ fn tokenizer(
         around.front
     };
     Ok(Tokenizer::of(Inner::Library(inner), front, adds).ending_with(eos))
+}
+
+/// Why there is no tokenizer, with the files of older tokenizers that lie there.
+fn absent(folder: &Folder) -> String {
+    let older = [MODEL, "vocab.json", "merges.txt"];
+    let there: Vec<&str> = older.into_iter().filter(|name| folder.has(name)).collect();
+    let reason = format!("there is no {TOKENIZER} in {}", folder.label());
+    if there.is_empty() {
+        return reason;
+    }
+    format!(
+        "{reason}, and {} is not read; transformers makes one of it: \
+         AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)",
+        there.join(" with ")
+    )
 }
 
 /// The hash of all files that a tokenizer is made of, where there is any. What cannot be read is left out: the tokenizer

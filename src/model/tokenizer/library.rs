@@ -45,6 +45,12 @@ impl Library {
         Self::of(inner, growth)
     }
 
+    /// The same, or one that cuts the special tokens in a text as any other text.
+    pub(super) fn splitting_special(mut self, splits: bool) -> Self {
+        self.inner.set_encode_special_tokens(splits);
+        self
+    }
+
     /// A tokenizer made elsewhere.
     ///
     /// # Errors

@@ -199,7 +199,12 @@ impl Tokenizer {
                 let tokens = inner.tokens(text).ok()?;
                 tokens.into_iter().find_map(|(token, place)| {
                     let part = text.get(place).filter(|_| token == id)?;
-                    (part.trim() != unknown).then(|| part.trim().to_owned())
+                    let shown = if part.trim().is_empty() {
+                        part
+                    } else {
+                        part.trim()
+                    };
+                    (shown != unknown).then(|| shown.to_owned())
                 })
             }
             Inner::SentencePiece(inner) => inner.unknown_in(text).map(String::from),

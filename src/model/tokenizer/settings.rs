@@ -119,6 +119,11 @@ impl Settings {
         })
     }
 
+    /// Whether special tokens in a text are cut as any other text.
+    pub(super) fn splits_special(&self) -> bool {
+        self.switch("split_special_tokens") == Some(true)
+    }
+
     fn switch(&self, key: &str) -> Option<bool> {
         self.keys.get(key)?.as_bool()
     }
@@ -150,13 +155,14 @@ impl Settings {
             } else {
                 CONFIG
             };
-            let class = match self.keys.get("tokenizer_class").and_then(Value::as_str) {
-                Some(class) => format!("the class {class}"),
-                None => "a tokenizer without class".to_owned(),
+            let class = if self.class.is_empty() {
+                "a tokenizer without class".to_owned()
+            } else {
+                format!("the class {}", self.class)
             };
             format!(
                 "{CONFIG} and tokenizer.json contradict each other: {config}, and the post-processor {} a \
-                 beginning-of-sequence token in front; {taken} is taken, as transformers does for {class}, so text gets {} (prepend_bos \
+                 beginning-of-sequence token in front; {taken} is taken, as transformers 4 does for {class}, so text gets {} (prepend_bos \
                  in the spec overrules both)",
                 does(template),
                 if adds { "one" } else { "none" },

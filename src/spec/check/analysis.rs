@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Check, MAX_BASELINES, MAX_BOOTSTRAP};
+use super::{Check, MAX_BASELINES};
 use crate::analyze::{Analysis, Lens, Neurons, Residual, Sae, Shared};
 use crate::error::SpecMistake;
 use crate::spec::position::{KeyPath, has_key};
@@ -56,7 +56,7 @@ pub(in crate::spec) fn analysis_mistakes(
         format!("expected at least 0 and less than 1, got {}", spec.held_out)
     });
     check.at_most("random_baselines", spec.random_baselines, MAX_BASELINES);
-    check.at_most("bootstrap", spec.bootstrap, MAX_BOOTSTRAP);
+    check.bootstrap("bootstrap", spec.bootstrap);
     for key in Shared::ALL {
         if has_key(text, key.key())
             && let Some(problem) = spec.analysis.ignores(key, spec.task.is_some())
