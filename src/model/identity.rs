@@ -105,7 +105,11 @@ impl ModelIdentity {
         of: &Description,
         source: &dyn TensorSource,
     ) -> Self {
-        let text = |key: &str| header.text(key).map(plain).filter(|text| !text.is_empty());
+        // A name that is no text is none.
+        let text = |key: &str| {
+            let text = header.text(key).ok().flatten();
+            text.map(plain).filter(|text| !text.is_empty())
+        };
         let file_type = match header.metadata.get("general.file_type") {
             Some(GgufValue::Integer(number)) => {
                 FILE_TYPES.iter().find(|(known, _)| known == number)

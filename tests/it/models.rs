@@ -8,6 +8,7 @@ mod families;
 mod files;
 mod formats;
 mod gguf_metadata;
+mod gguf_tokenizers;
 mod refusals;
 mod tokenizers;
 mod unusable;

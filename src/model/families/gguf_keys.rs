@@ -65,12 +65,35 @@ impl<'a> GgufKeys<'a> {
     /// # Errors
     /// When the key is absent or something else.
     pub(super) fn required_number(&self, key: &str) -> Result<f64> {
-        self.number(key)?
-            .ok_or_else(|| self.fail(format!("metadata key {} is missing", self.key(key))))
+        self.number(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    /// A size of all layers, where there is one.
+    ///
+    /// # Errors
+    /// When the key is there with anything else.
+    fn layer_size(&self, key: &str) -> Result<Option<usize>> {
+        let layers = self.required_size("block_count")?;
+        self.gguf.header.layer_size(&self.key(key), layers)
+    }
+
+    /// A size of all layers that has to be there.
+    ///
+    /// # Errors
+    /// When the key is absent or something else.
+    fn required_layer_size(&self, key: &str) -> Result<usize> {
+        self.layer_size(key)?.ok_or_else(|| self.missing(key))
+    }
+
+    fn missing(&self, key: &str) -> Error {
+        self.fail(format!("metadata key {} is missing", self.key(key)))
     }
 
     /// A text, where there is one.
-    pub(super) fn text(&self, key: &str) -> Option<&str> {
+    ///
+    /// # Errors
+    /// When the key is there with anything else.
+    pub(super) fn text(&self, key: &str) -> Result<Option<&str>> {
         self.gguf.header.text(&self.key(key))
     }
 
@@ -79,13 +102,7 @@ impl<'a> GgufKeys<'a> {
     /// # Errors
     /// When the key is there with anything else.
     pub(super) fn switch(&self, key: &str) -> Result<Option<bool>> {
-        let (header, key) = (&self.gguf.header, self.key(key));
-        match header.switch(&key) {
-            None if header.metadata.contains_key(&key) => {
-                Err(self.fail(format!("metadata key {key} is not true or false")))
-            }
-            switch => Ok(switch),
-        }
+        self.gguf.header.switch(&self.key(key))
     }
 
     /// Which layers have a sliding window: as a list says, or all but every so many-th (of `period` where there is neither).
@@ -94,11 +111,21 @@ impl<'a> GgufKeys<'a> {
     /// When the key is there with anything else.
     pub(super) fn sliding(&self, period: usize) -> Result<impl Fn(usize) -> bool> {
         const KEY: &str = "attention.sliding_window_pattern";
-        let listed = self.gguf.header.integers(&self.key(KEY));
+        // What is no list is a period.
+        let listed = self.gguf.header.integers(&self.key(KEY)).ok().flatten();
         let listed: Option<Vec<bool>> =
             listed.map(|listed| listed.iter().map(|slides| *slides != 0).collect());
-        let period = match listed {
-            Some(_) => period,
+        let period = match &listed {
+            Some(listed) => {
+                let (found, layers) = (listed.len(), self.required_size("block_count")?);
+                if found != layers {
+                    return Err(self.fail(format!(
+                        "metadata key {} lists {found} values; expected one for each of the {layers} layers",
+                        self.key(KEY)
+                    )));
+                }
+                period
+            }
             None => self.size(KEY)?.unwrap_or(period),
         };
         Ok(move |layer: usize| match &listed {
@@ -138,7 +165,7 @@ impl<'a> GgufKeys<'a> {
             return Err(self.fail("tensor token_embd.weight is missing"));
         };
         let d_model = self.required_size("embedding_length")?;
-        let n_heads = self.required_size("attention.head_count")?;
+        let n_heads = self.required_layer_size("attention.head_count")?;
         let d_head = match self.size("attention.key_length")? {
             Some(width) => width,
             None if n_heads > 0 && d_model.is_multiple_of(n_heads) => d_model / n_heads,
@@ -158,10 +185,12 @@ impl<'a> GgufKeys<'a> {
             family: family.into(),
             n_layers: self.required_size("block_count")?,
             n_heads,
-            n_kv_heads: self.size("attention.head_count_kv")?.unwrap_or(n_heads),
+            n_kv_heads: self
+                .layer_size("attention.head_count_kv")?
+                .unwrap_or(n_heads),
             d_model,
             d_head,
-            d_mlp: self.required_size("feed_forward_length")?,
+            d_mlp: self.required_layer_size("feed_forward_length")?,
             d_vocab: embedding.shape.first().copied().unwrap_or_default(),
             n_ctx: self.required_size("context_length")?,
             tied_unembedding: !header.tensors.contains_key("output.weight"),
@@ -192,7 +221,7 @@ impl<'a> GgufKeys<'a> {
     /// # Errors
     /// When a key is malformed or the kind of scaling is not supported.
     pub(super) fn rotary(&self, dims: usize) -> Result<Positions> {
-        let kind = self.text("rope.scaling.type");
+        let kind = self.text("rope.scaling.type")?;
         let old = self.number("rope.scale_linear")?;
         let factor = self.number("rope.scaling.factor")?.or(old);
         let factor = factor.filter(|factor| *factor != 0.0);

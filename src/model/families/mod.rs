@@ -237,7 +237,7 @@ fn named_by_config_json(keys: &Keys) -> Result<&'static dyn Family> {
 /// # Errors
 /// When it names no supported family, a key is malformed, or one asks for something that is not supported.
 pub(crate) fn of_gguf(gguf: &Gguf) -> Result<(&'static dyn Family, Description)> {
-    let named = gguf.header.text("general.architecture");
+    let named = gguf.header.text("general.architecture")?;
     let family =
         find(|family| named.is_some() && named == family.architecture()).map_err(|supported| {
             unsupported(&gguf.header.file, "general.architecture", named, &supported)

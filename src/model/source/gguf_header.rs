@@ -33,6 +33,22 @@ pub(crate) enum GgufValue {
     Other,
 }
 
+impl GgufValue {
+    /// What a message calls it.
+    fn in_words(&self) -> String {
+        match self {
+            Self::Integer(value) => format!("the whole number {value}"),
+            Self::Float(value) => format!("the decimal {value}"),
+            Self::Bool(value) => format!("{value}"),
+            Self::Text(_) => "a text".into(),
+            Self::Texts(_) => "a list of texts".into(),
+            Self::Integers(_) => "a list of whole numbers".into(),
+            Self::Floats(_) => "a list of decimals".into(),
+            Self::Other => "a list of something else".into(),
+        }
+    }
+}
+
 /// Where a tensor is and what it holds.
 #[derive(Debug, Clone)]
 pub(crate) struct GgufTensor {
@@ -93,20 +109,45 @@ impl GgufHeader {
         keys.filter(|key| !read.contains(*key)).collect()
     }
 
-    /// A metadata text.
-    pub(crate) fn text(&self, key: &str) -> Option<&str> {
-        match self.get(key) {
-            Some(GgufValue::Text(text)) => Some(text),
-            _ => None,
-        }
+    /// A metadata value of one type, where there is one.
+    ///
+    /// # Errors
+    /// When the key is there with anything else.
+    fn typed<'a, T>(
+        &'a self,
+        key: &str,
+        wanted: &str,
+        read: impl FnOnce(&'a GgufValue) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let Some(value) = self.get(key) else {
+            return Ok(None);
+        };
+        read(value).map(Some).ok_or_else(|| {
+            let problem = format!("is not {wanted}, but {}", value.in_words());
+            self.wrong(key, &problem)
+        })
     }
 
-    /// A metadata switch.
-    pub(crate) fn switch(&self, key: &str) -> Option<bool> {
-        match self.get(key) {
-            Some(GgufValue::Bool(value)) => Some(*value),
+    /// A metadata text, where there is one.
+    ///
+    /// # Errors
+    /// When the key is there with anything else.
+    pub(crate) fn text(&self, key: &str) -> Result<Option<&str>> {
+        self.typed(key, "a text", |value| match value {
+            GgufValue::Text(text) => Some(text.as_str()),
             _ => None,
-        }
+        })
+    }
+
+    /// A metadata switch, where there is one.
+    ///
+    /// # Errors
+    /// When the key is there with anything else.
+    pub(crate) fn switch(&self, key: &str) -> Result<Option<bool>> {
+        self.typed(key, "true or false", |value| match value {
+            GgufValue::Bool(value) => Some(*value),
+            _ => None,
+        })
     }
 
     /// A metadata number that is a size, where there is one.
@@ -114,24 +155,34 @@ impl GgufHeader {
     /// # Errors
     /// When the key is there with anything else.
     pub(crate) fn size(&self, key: &str) -> Result<Option<usize>> {
-        let value = match self.get(key) {
-            None => return Ok(None),
-            Some(GgufValue::Integer(value)) => usize::try_from(*value).ok(),
-            // One number per layer; a single number when all are equal.
-            Some(GgufValue::Integers(values)) => match values.split_first() {
-                Some((first, rest)) if rest.iter().all(|value| value == first) => {
-                    usize::try_from(*first).ok()
-                }
-                _ => {
-                    let problem = "differs between layers, which is not supported";
-                    return Err(self.wrong(key, problem));
-                }
-            },
-            Some(_) => None,
+        self.typed(key, "a size", |value| match value {
+            GgufValue::Integer(value) => usize::try_from(*value).ok(),
+            _ => None,
+        })
+    }
+
+    /// A size of all layers, where there is one: one number, or a list of as many equal ones as there are layers.
+    ///
+    /// # Errors
+    /// When the key is there with anything else.
+    pub(crate) fn layer_size(&self, key: &str, layers: usize) -> Result<Option<usize>> {
+        let Some(GgufValue::Integers(values)) = self.get(key) else {
+            return self.size(key);
         };
-        value
-            .map(Some)
-            .ok_or_else(|| self.wrong(key, "is not a size"))
+        if values.len() != layers {
+            let problem = format!(
+                "lists {} numbers; expected one for each of the {layers} layers",
+                values.len()
+            );
+            return Err(self.wrong(key, &problem));
+        }
+        match values.split_first() {
+            Some((first, rest)) if rest.iter().all(|value| value == first) => {
+                let size = usize::try_from(*first);
+                size.map(Some).map_err(|_| self.wrong(key, "is not a size"))
+            }
+            _ => Err(self.wrong(key, "differs between layers, which is not supported")),
+        }
     }
 
     /// A metadata number that is a size.
@@ -147,36 +198,44 @@ impl GgufHeader {
     /// # Errors
     /// When the key is there with anything else.
     pub(crate) fn float(&self, key: &str) -> Result<Option<f64>> {
-        match self.get(key) {
-            None => Ok(None),
-            Some(GgufValue::Float(value)) => Ok(Some(*value)),
-            Some(GgufValue::Integer(value)) => Ok(Some(*value as f64)),
-            Some(_) => Err(self.wrong(key, "is not a number")),
-        }
+        self.typed(key, "a number", |value| match value {
+            GgufValue::Float(value) => Some(*value),
+            GgufValue::Integer(value) => Some(*value as f64),
+            _ => None,
+        })
     }
 
     /// A metadata list of texts, where there is one.
-    pub(crate) fn texts(&self, key: &str) -> Option<&[String]> {
-        match self.get(key) {
-            Some(GgufValue::Texts(texts)) => Some(texts),
+    ///
+    /// # Errors
+    /// When the key is there with anything else.
+    pub(crate) fn texts(&self, key: &str) -> Result<Option<&[String]>> {
+        self.typed(key, "a list of texts", |value| match value {
+            GgufValue::Texts(texts) => Some(texts.as_slice()),
             _ => None,
-        }
+        })
     }
 
     /// A metadata list of numbers, where there is one.
-    pub(crate) fn floats(&self, key: &str) -> Option<&[f32]> {
-        match self.get(key) {
-            Some(GgufValue::Floats(values)) => Some(values),
+    ///
+    /// # Errors
+    /// When the key is there with anything else.
+    pub(crate) fn floats(&self, key: &str) -> Result<Option<&[f32]>> {
+        self.typed(key, "a list of decimals", |value| match value {
+            GgufValue::Floats(values) => Some(values.as_slice()),
             _ => None,
-        }
+        })
     }
 
     /// A metadata list of whole numbers, where there is one.
-    pub(crate) fn integers(&self, key: &str) -> Option<&[i64]> {
-        match self.get(key) {
-            Some(GgufValue::Integers(values)) => Some(values),
+    ///
+    /// # Errors
+    /// When the key is there with anything else.
+    pub(crate) fn integers(&self, key: &str) -> Result<Option<&[i64]>> {
+        self.typed(key, "a list of whole numbers", |value| match value {
+            GgufValue::Integers(values) => Some(values.as_slice()),
             _ => None,
-        }
+        })
     }
 }
 

@@ -43,13 +43,13 @@ pub(super) fn refuse(header: &GgufHeader) -> Result<()> {
         ));
     }
     let known = |name: &str| OTHERS.iter().find(|(other, _)| *other == name);
-    if let Some(kind) = header.text("general.type").filter(|kind| *kind != MODEL) {
+    if let Some(kind) = header.text("general.type")?.filter(|kind| *kind != MODEL) {
         return match known(kind) {
             Some((_, what)) => fail(format!("is {what} (general.type is {kind:?})")),
             None => fail(format!("general.type is {kind:?}, not {MODEL:?}")),
         };
     }
-    let architecture = header.text("general.architecture");
+    let architecture = header.text("general.architecture")?;
     if let Some((name, what)) = architecture.and_then(known) {
         return fail(format!("is {what} (general.architecture is {name:?})"));
     }

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::cuts::{byte_level, cut};
 use super::library::Library;
 use super::sentencepiece::{Kind, SentencePiece};
 use super::settings::left_out;
@@ -29,15 +30,6 @@ const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
 const UNUSED: i64 = 5;
 const BYTE: i64 = 6;
-
-/// How text is cut before byte-pair merging.
-struct Cut {
-    pre_tokenizer: Value,
-    /// Whether a whole piece that is a token stays one, whatever the merges say.
-    ignore_merges: bool,
-    /// Whether text gets a beginning-of-sequence token when the file does not say.
-    adds_bos: bool,
-}
 
 /// Keys that have no bearing on how a text becomes tokens here: other tokens by their parts, what chats look like.
 const HARMLESS: [&str; 21] = [
@@ -80,38 +72,55 @@ const READ: [&str; 13] = [
     EXTRA_SPACES,
 ];
 
+/// What llama.cpp takes for tokens that a file does not name.
+struct Defaults {
+    bos: u32,
+    eos: u32,
+}
+
+const SCORED: Defaults = Defaults { bos: 1, eos: 2 };
+const SCORED_UNKNOWN: u32 = 0;
+const MERGED: Defaults = Defaults { bos: 11, eos: 11 };
+
 /// The tokenizer of a GGUF file, or why there is none.
 pub(in crate::model) fn read(header: &GgufHeader) -> Found {
-    let found = match header.text(MODEL) {
-        Some("gpt2") => byte_pairs(header),
-        Some("llama") => sentencepiece(header),
-        Some(kind) => Err(Error::model(
-            &header.file,
-            format!(
-                "its tokenizer is of the kind {kind:?}; gpt2 (byte-level BPE) and llama (SentencePiece) are supported"
-            ),
-        )),
-        None => return Found::none(format!("there is no tokenizer in {}", header.file)),
-    };
+    let mut warnings = Vec::new();
+    let found = header.text(MODEL).and_then(|kind| {
+        let tokenizer = match kind {
+            Some("gpt2") => byte_pairs(header, &mut warnings),
+            Some("llama") => sentencepiece(header, &mut warnings),
+            Some(kind) => Err(Error::model(
+                &header.file,
+                format!(
+                    "its tokenizer is of the kind {kind:?}; gpt2 (byte-level BPE) and llama (SentencePiece) are supported"
+                ),
+            )),
+            None => return Ok(None),
+        }?;
+        not_done(header, kind == Some("gpt2"), &mut warnings)?;
+        Ok(Some(tokenizer))
+    });
     match found {
-        Ok(tokenizer) => Found {
+        Ok(Some(tokenizer)) => Found {
             tokenizer: Ok(tokenizer),
-            warnings: warnings(header),
+            warnings,
         },
+        Ok(None) => Found::none(format!("there is no tokenizer in {}", header.file)),
         Err(Error::Model { model, problem }) => Found::unusable(format!("{model}: {problem}")),
         Err(error) => Found::unusable(error.to_string()),
     }
 }
 
-/// What the metadata asks for that is not done.
-fn warnings(header: &GgufHeader) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if header.switch(ADD_EOS) == Some(true) {
+/// Warns of what the metadata asks for that is not done.
+///
+/// # Errors
+/// When a switch is neither true nor false.
+fn not_done(header: &GgufHeader, byte_pairs: bool, warnings: &mut Vec<String>) -> Result<()> {
+    if header.switch(ADD_EOS)? == Some(true) {
         warnings.push(left_out(&format!("metadata key {ADD_EOS} is true")));
     }
-    let byte_pairs = header.text(MODEL) == Some("gpt2");
     for key in [SPACE_PREFIX, EXTRA_SPACES] {
-        if byte_pairs && header.switch(key) == Some(true) {
+        if header.switch(key)? == Some(true) && byte_pairs {
             warnings.push(format!(
                 "metadata key {key} is true, which is not done for byte-level BPE, as llama.cpp does not do it either"
             ));
@@ -129,37 +138,86 @@ fn warnings(header: &GgufHeader) -> Vec<String> {
             ));
         }
     }
-    warnings
+    Ok(())
 }
 
 fn missing(header: &GgufHeader, key: &str) -> Error {
     Error::model(&header.file, format!("metadata key {key} is missing"))
 }
 
-/// A token that a metadata key names.
-fn token(header: &GgufHeader, key: &str, count: usize) -> Option<u32> {
-    match header.metadata.get(key) {
-        Some(GgufValue::Integer(id)) => u32::try_from(*id).ok().filter(|id| (*id as usize) < count),
-        _ => None,
+fn required<T>(header: &GgufHeader, key: &str, found: Option<T>) -> Result<T> {
+    found.ok_or_else(|| missing(header, key))
+}
+
+/// The kinds of the tokens, where the file says them.
+fn types(header: &GgufHeader, tokens: usize) -> Result<Option<&[i64]>> {
+    let types = header.integers(TOKEN_TYPE)?;
+    match types.map(<[i64]>::len).filter(|count| *count != tokens) {
+        Some(count) => Err(unequal(header, TOKEN_TYPE, count, tokens)),
+        None => Ok(types),
     }
 }
 
+fn unequal(header: &GgufHeader, key: &str, count: usize, tokens: usize) -> Error {
+    let problem = format!("metadata key {key} has {count} entries for {tokens} tokens");
+    Error::model(&header.file, problem)
+}
+
+/// The token that a metadata key names, or else the one that llama.cpp takes, with a warning; there is none where the
+/// vocabulary ends before that one.
+fn token(
+    header: &GgufHeader,
+    key: &str,
+    tokens: &[String],
+    default: u32,
+    warnings: &mut Vec<String>,
+) -> Result<Option<u32>> {
+    let count = tokens.len();
+    let problem = match header.size(key)? {
+        Some(id) if id < count => return Ok(u32::try_from(id).ok()),
+        Some(id) => format!("names token {id} of {count}"),
+        None => "is missing".into(),
+    };
+    let name = tokens.get(default as usize);
+    let instead = match name {
+        Some(name) => format!("token {default} ({name:?}) is taken, as llama.cpp does"),
+        None => "there is no such token".into(),
+    };
+    warnings.push(format!("metadata key {key} {problem}: {instead}"));
+    Ok(name.map(|_| default))
+}
+
+/// The tokenizer with the tokens in front of and after texts.
+fn with_ends(
+    header: &GgufHeader,
+    inner: Inner,
+    tokens: &[String],
+    (defaults, adds_bos): (Defaults, bool),
+    warnings: &mut Vec<String>,
+) -> Result<Tokenizer> {
+    let bos = token(header, BOS, tokens, defaults.bos, warnings)?;
+    let eos = token(header, EOS, tokens, defaults.eos, warnings)?;
+    let adds_bos = header.switch(ADD_BOS)?.unwrap_or(adds_bos);
+    Ok(Tokenizer::of(inner, bos.into_iter().collect(), adds_bos).ending_with(eos))
+}
+
 /// Pieces with scores.
-fn sentencepiece(header: &GgufHeader) -> Result<Tokenizer> {
+fn sentencepiece(header: &GgufHeader, warnings: &mut Vec<String>) -> Result<Tokenizer> {
     let fail = |problem: &str| Error::model(&header.file, format!("its tokenizer {problem}"));
-    let pieces = header
-        .texts(TOKENS)
-        .ok_or_else(|| missing(header, TOKENS))?;
-    let scores = header
-        .floats(SCORES)
-        .ok_or_else(|| missing(header, SCORES))?;
-    let types = header
-        .integers(TOKEN_TYPE)
-        .ok_or_else(|| missing(header, TOKEN_TYPE))?;
-    if scores.len() != pieces.len() || types.len() != pieces.len() {
-        return Err(fail("has another number of scores or types than of tokens"));
+    let pieces = required(header, TOKENS, header.texts(TOKENS)?)?;
+    let scores = required(header, SCORES, header.floats(SCORES)?)?;
+    let types = required(header, TOKEN_TYPE, types(header, pieces.len())?)?;
+    if scores.len() != pieces.len() {
+        return Err(unequal(header, SCORES, scores.len(), pieces.len()));
     }
-    if header.switch(EXTRA_SPACES) == Some(true)
+    if let Some(place) = scores.iter().position(|score| !score.is_finite()) {
+        let problem = format!(
+            "metadata key {SCORES}: the score of token {place} ({:?}) is {}; expected a finite number",
+            pieces[place], scores[place]
+        );
+        return Err(Error::model(&header.file, problem));
+    }
+    if header.switch(EXTRA_SPACES)? == Some(true)
         || header
             .metadata
             .contains_key("tokenizer.ggml.precompiled_charsmap")
@@ -174,40 +232,40 @@ fn sentencepiece(header: &GgufHeader) -> Result<Tokenizer> {
         BYTE => Kind::Byte,
         _ => Kind::Normal,
     };
-    let unknown = token(header, UNK, pieces.len());
-    let space_prefix = header.switch(SPACE_PREFIX);
+    let unknown = token(header, UNK, pieces, SCORED_UNKNOWN, warnings)?;
     let inner = SentencePiece::new(
         pieces.to_vec(),
         types.iter().map(kind).collect(),
         scores.to_vec(),
-        unknown,
-        space_prefix.unwrap_or(true),
+        unknown.ok_or_else(|| fail("has no tokens"))?,
+        header.switch(SPACE_PREFIX)?.unwrap_or(true),
     );
-    let bos = token(header, BOS, pieces.len());
-    let adds_bos = header.switch(ADD_BOS).unwrap_or(true) && bos.is_some();
-    let eos = token(header, EOS, pieces.len());
     let inner = Inner::SentencePiece(Box::new(inner));
-    Ok(Tokenizer::of(inner, bos.into_iter().collect(), adds_bos).ending_with(eos))
+    with_ends(header, inner, pieces, (SCORED, true), warnings)
 }
 
 /// Byte-level BPE.
-fn byte_pairs(header: &GgufHeader) -> Result<Tokenizer> {
-    let pre = header.text(PRE).unwrap_or("default");
-    let Some(cut) = cut(pre) else {
+fn byte_pairs(header: &GgufHeader, warnings: &mut Vec<String>) -> Result<Tokenizer> {
+    let pre = header.text(PRE)?;
+    let Some(cut) = cut(pre.unwrap_or("default")) else {
         let problem = format!(
-            "its tokenizer cuts text as {pre:?} does; supported: default, gpt-2, smollm, llama-bpe, qwen2"
+            "its tokenizer cuts text as {:?} does; supported: default, gpt-2, smollm, llama-bpe, qwen2",
+            pre.unwrap_or_default()
         );
         return Err(Error::model(&header.file, problem));
     };
-    let tokens = header
-        .texts(TOKENS)
-        .ok_or_else(|| missing(header, TOKENS))?;
-    let merges = header
-        .texts(MERGES)
-        .ok_or_else(|| missing(header, MERGES))?;
+    if pre.is_none() {
+        warnings.push(format!(
+            "metadata key {PRE} is missing: text is cut by the default rules of llama.cpp, which may not be those that the \
+             model was trained with"
+        ));
+    }
+    let tokens = required(header, TOKENS, header.texts(TOKENS)?)?;
+    let merges = required(header, MERGES, header.texts(MERGES)?)?;
+    let types = types(header, tokens.len())?.unwrap_or_default();
     let json = json!({
         "version": "1.0",
-        "added_tokens": added(tokens, header.integers(TOKEN_TYPE).unwrap_or_default()),
+        "added_tokens": added(tokens, types),
         "pre_tokenizer": cut.pre_tokenizer,
         "decoder": byte_level(false),
         "model": {
@@ -222,11 +280,8 @@ fn byte_pairs(header: &GgufHeader) -> Result<Tokenizer> {
         let problem = format!("its tokenizer is malformed: {problem}");
         Error::model(&header.file, problem)
     })?;
-    let bos = token(header, BOS, tokens.len());
-    let adds_bos = header.switch(ADD_BOS).unwrap_or(cut.adds_bos);
-    let eos = token(header, EOS, tokens.len());
-    let front = bos.into_iter().collect();
-    Ok(Tokenizer::of(Inner::Library(inner), front, adds_bos).ending_with(eos))
+    let inner = Inner::Library(inner);
+    with_ends(header, inner, tokens, (MERGED, cut.adds_bos), warnings)
 }
 
 /// Tokens that text is searched for before it is cut.
@@ -263,45 +318,4 @@ fn pairs(header: &GgufHeader, merges: &[String]) -> Result<Vec<Value>> {
             })
         })
         .collect()
-}
-
-fn byte_level(use_regex: bool) -> Value {
-    json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": use_regex})
-}
-
-/// Cuts at a regular expression, then maps bytes.
-fn split(regex: &str) -> Value {
-    let split = json!({
-        "type": "Split",
-        "pattern": {"Regex": regex},
-        "behavior": "Isolated",
-        "invert": false,
-    });
-    json!({"type": "Sequence", "pretokenizers": [split, byte_level(false)]})
-}
-
-fn cut(pre: &str) -> Option<Cut> {
-    let plain = |pre_tokenizer| Cut {
-        pre_tokenizer,
-        ignore_merges: false,
-        adds_bos: false,
-    };
-    Some(match pre {
-        "default" | "gpt-2" => plain(byte_level(true)),
-        "smollm" => {
-            let digits = json!({"type": "Digits", "individual_digits": true});
-            plain(json!({"type": "Sequence", "pretokenizers": [digits, byte_level(true)]}))
-        }
-        "llama-bpe" => Cut {
-            pre_tokenizer: split(
-                r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-            ),
-            ignore_merges: true,
-            adds_bos: true,
-        },
-        "qwen2" => plain(split(
-            r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
-        )),
-        _ => return None,
-    })
 }

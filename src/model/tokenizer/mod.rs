@@ -2,6 +2,7 @@
 
 mod backtracking;
 mod checked;
+mod cuts;
 pub(super) mod folder;
 pub(super) mod gguf;
 mod library;
@@ -172,7 +173,7 @@ impl Tokenizer {
                 let written = name.as_ref().map_or(0, |name| part.matches(name).count());
                 (tokens, name.and_then(|name| inner.id(&name)), written)
             }
-            Inner::SentencePiece(inner) => (inner.encode(part, first), inner.unknown(), 0),
+            Inner::SentencePiece(inner) => (inner.encode(part, first), Some(inner.unknown()), 0),
         };
         let unknown = tokens.iter().filter(|token| Some(**token) == unknown);
         // Where the token stands in the text by its name, it is known.

@@ -39,7 +39,8 @@ pub(super) struct SentencePiece {
     longest: usize,
     /// Token of each byte.
     bytes: Vec<Option<u32>>,
-    unknown: Option<u32>,
+    /// What stands for characters that have neither a piece nor bytes: none is left out.
+    unknown: u32,
     /// Whether text gets a space in front.
     space_prefix: bool,
 }
@@ -50,7 +51,7 @@ impl SentencePiece {
         pieces: Vec<String>,
         kinds: Vec<Kind>,
         scores: Vec<f32>,
-        unknown: Option<u32>,
+        unknown: u32,
         space_prefix: bool,
     ) -> Self {
         let mut new = Self {
@@ -195,19 +196,18 @@ impl SentencePiece {
             .bytes()
             .map(|byte| self.bytes[usize::from(byte)])
             .collect();
-        bytes.unwrap_or_else(|| self.unknown.into_iter().collect())
+        bytes.unwrap_or_else(|| vec![self.unknown])
     }
 
     /// The token of what is not known.
-    pub(super) fn unknown(&self) -> Option<u32> {
+    pub(super) fn unknown(&self) -> u32 {
         self.unknown
     }
 
     /// The first character of a text that has no piece, no bytes, and no token that it is part of.
     pub(super) fn unknown_in(&self, text: &str) -> Option<char> {
-        let unknown = self.unknown?;
         let only_unknown = |letter: &char| {
-            self.encode(&letter.to_string(), false) == [unknown]
+            self.encode(&letter.to_string(), false) == [self.unknown]
                 && !self.whole.keys().any(|piece| piece.contains(*letter))
         };
         text.chars().find(only_unknown)
@@ -307,7 +307,7 @@ mod tests {
             pieces.iter().map(|piece| piece.0.to_owned()).collect(),
             pieces.iter().map(|piece| piece.1).collect(),
             pieces.iter().map(|piece| piece.2).collect(),
-            Some(0),
+            0,
             space_prefix,
         )
     }

@@ -301,7 +301,7 @@ pub(super) fn metadata(family: &str) -> Vec<(String, Value)> {
     all
 }
 
-fn texts(texts: &[&str]) -> Value {
+pub(super) fn texts(texts: &[&str]) -> Value {
     let text = |text: &&str| Value::String((*text).to_owned());
     Value::Array(texts.iter().map(text).collect())
 }
@@ -325,6 +325,7 @@ pub(super) fn tokenizer_metadata(
         ("token_type", Value::Array(kinds.to_vec())),
         ("merges", texts(merges)),
         ("bos_token_id", Value::U32(0)),
+        ("eos_token_id", Value::U32(0)),
     ];
     all.extend(adds_bos.map(|adds| ("add_bos_token", Value::Bool(adds))));
     let named = all.into_iter();

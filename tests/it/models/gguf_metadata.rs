@@ -115,6 +115,59 @@ fn absent_keys_take_the_defaults_of_llama_cpp() {
 }
 
 #[test]
+fn lists_have_one_entry_for_each_layer() {
+    let list = |values: &[u32]| Value::Array(values.iter().copied().map(Value::U32).collect());
+    let plain = config("smollm", &[], &[]);
+    let (heads, layers) = (plain.n_heads as u32, plain.n_layers);
+    let key = "llama.attention.head_count";
+    assert_eq!(
+        config("smollm", &[], &[(key, list(&vec![heads; layers]))]),
+        plain
+    );
+    for (family, key, value, problem) in [
+        (
+            "smollm",
+            key,
+            list(&vec![heads; layers + 1]),
+            "one for each of the",
+        ),
+        (
+            "smollm",
+            "llama.attention.head_count_kv",
+            list(&[1]),
+            "lists 1 numbers",
+        ),
+        (
+            "smollm",
+            "llama.feed_forward_length",
+            list(&[]),
+            "lists 0 numbers",
+        ),
+        (
+            "smollm",
+            "llama.embedding_length",
+            list(&vec![24; layers]),
+            "is not a size",
+        ),
+        (
+            "smollm",
+            "llama.rope.scaling.type",
+            Value::U32(1),
+            "is not a text",
+        ),
+        (
+            "gemma2",
+            "gemma2.attention.sliding_window_pattern",
+            list(&[1]),
+            "lists 1 values",
+        ),
+    ] {
+        let text = refusal(changed(family, &[], &[(key, value)]).1);
+        assert!(text.contains(key) && text.contains(problem), "{text}");
+    }
+}
+
+#[test]
 fn keys_that_nobody_reads_are_named() {
     let harmless = [
         ("general.author", Value::String("us".into())),

@@ -4,12 +4,9 @@
 
 use std::path::{Path, PathBuf};
 
-use candle_core::quantized::GgmlDType;
 use secateur::model::{LoadedModel, PrependBos, Tokenizer, load_model};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-
-use super::files::{Folder, llama_config, llama_tensors, metadata, tokenizer_metadata, write_gguf};
 
 const TEXT: &str = "The cats gave milk to Mary";
 
@@ -342,46 +339,5 @@ fn regular_expressions_without_end_are_stopped() {
         assert!(clock.elapsed().as_secs() < 60, "{pattern}");
         // It works on.
         assert!(tokenizer.encode("The", PrependBos::Auto).is_ok());
-    }
-}
-
-/// What the file asks for and is not done, or not known, is said by name.
-#[test]
-fn metadata_of_gguf_tokenizers_is_followed_or_named() {
-    use candle_core::quantized::gguf_file::Value as Metadata;
-
-    let folder = Folder::new(&llama_config(), &llama_tensors());
-    let path = folder.path("m.gguf");
-    let load = |more: &[(&str, Metadata)]| {
-        let mut all = metadata("llama");
-        all.extend(tokenizer_metadata("smollm", Some(true), &["a b", "Ġ ab"]));
-        let more = more.iter().cloned();
-        all.extend(more.map(|(key, value)| (format!("tokenizer.{key}"), value)));
-        write_gguf(&path, &llama_tensors(), &all, GgmlDType::F32);
-        load_model("m.gguf", folder.0.path()).unwrap()
-    };
-    let harmless = [
-        ("ggml.padding_token_id", Metadata::U32(0)),
-        ("chat_template", Metadata::String("{{ x }}".into())),
-        ("ggml.add_eos_token", Metadata::Bool(false)),
-        ("ggml.add_sep_token", Metadata::Bool(false)),
-    ];
-    assert_eq!(load(&harmless).warnings, [""; 0]);
-    for (key, value, problem) in [
-        ("ggml.add_eos_token", Metadata::Bool(true), "left out"),
-        ("ggml.add_sep_token", Metadata::Bool(true), "not known"),
-        ("ggml.add_space_prefix", Metadata::Bool(true), "not done"),
-        ("ggml.normalizer", Metadata::String("x".into()), "not known"),
-    ] {
-        let model = load(&[(key, value)]);
-        let [warning] = &model.warnings[..] else {
-            panic!("{:?}", model.warnings);
-        };
-        assert!(
-            warning.contains(key) && warning.contains(problem),
-            "{warning}"
-        );
-        let tokenizer = model.require_tokenizer().unwrap();
-        assert_eq!(ids(tokenizer, "ab"), [0, 6]);
     }
 }
