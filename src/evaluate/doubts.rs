@@ -43,6 +43,8 @@ pub fn circuit_doubts(evaluation: &Evaluation, asked: &Asked<'_>) -> Vec<String>
             "the spec has neither `select` nor `target`, so every edge is kept: this is the full model"
                 .to_owned(),
         );
+    } else if asked.selected.is_empty() && evaluation.edges_kept == evaluation.edges_total {
+        doubts.push("no edge is removed: this is the full model".to_owned());
     }
     doubts.extend(asked.selected.iter().filter_map(selection_doubt));
     if evaluation.edges_kept == 0 && asked.selected.iter().all(|it| it.left > 0) {

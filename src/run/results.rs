@@ -1,6 +1,6 @@
 //! Results on disk, read back for comparison.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -63,7 +63,7 @@ const LARGEST_TABLE: u64 = 4 * GIB;
 const UNRECORDED: &str = " (no record)";
 
 fn result_folders(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut results = Vec::new();
+    let (mut results, mut seen) = (Vec::new(), BTreeSet::new());
     for folder in folders {
         if !folder.is_dir() {
             return Err(Error::Usage(format!(
@@ -71,14 +71,20 @@ fn result_folders(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
                 folder.display()
             )));
         }
-        let before = results.len();
-        collect(folder, &mut results)?;
-        results[before..].iter().try_for_each(|it| whole(it))?;
-        if results.len() == before {
+        let mut found = Vec::new();
+        collect(folder, &mut found)?;
+        found.iter().try_for_each(|it| whole(it))?;
+        if found.is_empty() {
             return Err(Error::Usage(format!(
                 "{}: no result (report.json with circuit.ron) in this folder or below it",
                 folder.display()
             )));
+        }
+        for result in found {
+            // A folder that is named twice, or with the folder that it is in, is one result.
+            if seen.insert(fs::canonicalize(&result)?) {
+                results.push(result);
+            }
         }
     }
     Ok(results)

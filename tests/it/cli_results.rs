@@ -614,3 +614,64 @@ fn a_full_disk_costs_nothing_that_was_there() {
         &["file/c/toy-llama"],
     );
 }
+
+/// A folder that is named twice is one result.
+#[test]
+fn results_that_are_named_twice_count_once() {
+    let folder = folder();
+    let folder = folder.path();
+    write(folder, "c.ron", &circuit(8, "Eap()"));
+    done(&secateur(folder, &["run", "c.ron", "--out", "o"]));
+    let arguments = ["compare", "o/c/toy-llama", "o/../o/c/toy-llama", "o"];
+    let shown = done(&secateur(folder, &arguments));
+    assert_eq!(
+        shown.matches("c     toy-llama  Eap()").count(),
+        1,
+        "{shown}"
+    );
+    let arguments = [
+        "figure",
+        "o/c/toy-llama",
+        "o",
+        "--layout",
+        "paper",
+        "--out",
+        "f",
+    ];
+    done(&secateur(folder, &arguments));
+}
+
+#[test]
+fn noise_that_changes_nothing_is_told_by_trace() {
+    let folder = folder();
+    let folder = folder.path();
+    let spec = |noise: f64| {
+        format!(
+            "(format: 1, name: \"t{noise}\", models: [\"builtin:toy-llama\"], task: Agreement(pairs: 16), bootstrap: 0, \
+             random_baselines: 1, analysis: Tracing(noise: {noise:?}, samples: 2))"
+        )
+    };
+    for (noise, told) in [(0.01, true), (6.0, false)] {
+        write(folder, "t.ron", &spec(noise));
+        let output = secateur(folder, &["run", "t.ron"]);
+        let shown = done(&output) + &text(&output.stderr);
+        assert_eq!(shown.contains("brings back means nothing"), told, "{shown}");
+    }
+}
+
+#[test]
+fn a_circuit_that_lost_no_edge_is_told() {
+    let folder = folder();
+    let folder = folder.path();
+    write(
+        folder,
+        "c.ron",
+        &circuit(8, "Acdc(tau: -9.0)").replace("select: TopN(edges: 20),", ""),
+    );
+    let output = secateur(folder, &["run", "c.ron"]);
+    let shown = done(&output) + &text(&output.stderr);
+    assert!(
+        shown.contains("no edge is removed: this is the full model"),
+        "{shown}"
+    );
+}

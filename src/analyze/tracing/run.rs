@@ -6,11 +6,14 @@ use super::parameters::Tracing;
 use super::places::{Known, Places};
 use super::report::{TracePart, TracedItem, TracingReport};
 use crate::analyze::{Effect, layers_asked, text_of};
-use crate::engine::Transformer;
+use crate::engine::{Transformer, mean};
 use crate::error::{Error, Result};
+use crate::evaluate::Gap;
 use crate::events::{Event, Observer, phase};
 use crate::model::{Real, Tokenizer};
 
+/// Share of the answers' probability that noise has to take before there is something to bring back.
+const LEAST_LOSS: f64 = 0.1;
 /// Prompts whose effects are listed one by one.
 const LISTED: usize = 50;
 
@@ -92,10 +95,10 @@ pub fn trace<T: Real>(
         cells.extend(places.cells(index, part));
         peaks.extend(places.peak(index, part, &tracer)?);
     }
-    let over = |of: fn(&ItemEffects) -> f64| {
-        let values: Vec<f64> = known.iter().map(|(_, _, effects)| of(effects)).collect();
-        Effect::of(&values, task.bootstrap)
+    let values = |of: fn(&ItemEffects) -> f64| -> Vec<f64> {
+        known.iter().map(|(_, _, effects)| of(effects)).collect()
     };
+    let over = |of: fn(&ItemEffects) -> f64| Effect::of(&values(of), task.bootstrap);
     let listed = known
         .iter()
         .take(LISTED)
@@ -109,6 +112,11 @@ pub fn trace<T: Real>(
             noised: found.noised,
             effects: found.effects[0].clone(),
         });
+    let doubt = noise_doubt(&values(|it| it.clean), &values(|it| it.noised));
+    if let Some(warning) = doubt {
+        observer.event(Event::Warning(warning.clone()));
+        warnings.push(warning);
+    }
     Ok(TracingReport {
         examples_discovery: choosing.len(),
         examples: judging.len(),
@@ -124,6 +132,23 @@ pub fn trace<T: Real>(
         layers: layers.clone(),
         items: listed.collect(),
         warnings,
+    })
+}
+
+/// Says that the noise leaves the answers as they are, so that there is nothing to bring back.
+fn noise_doubt(clean: &[f64], noised: &[f64]) -> Option<String> {
+    let gap = Gap {
+        with: ("the prompts", clean),
+        without: ("the prompts with noise", noised),
+        paired: true,
+    };
+    let [before, after] = [mean(clean), mean(noised)];
+    let hardly = before - after < LEAST_LOSS * before;
+    (hardly || gap.doubt("what is restored").is_some()).then(|| {
+        format!(
+            "noise takes the probability of the answers from {before:.3} to {after:.3} only: what restoring a place brings back \
+             means nothing"
+        )
     })
 }
 
