@@ -7,7 +7,7 @@ use candle_core::Device;
 use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 
 use super::element::Element;
-use super::gguf_header::GgufTensor;
+use super::gguf_metadata::GgufTensor;
 use super::singles::singles;
 use super::widen::{CHUNK, widen};
 use super::{Bytes, Format, GgufHeader, TensorSource, gguf_kinds, gguf_refusals};
