@@ -146,8 +146,8 @@ fn noise_doubt(clean: &[f64], noised: &[f64]) -> Option<String> {
     let hardly = before - after < LEAST_LOSS * before;
     (hardly || gap.doubt("what is restored").is_some()).then(|| {
         format!(
-            "noise takes the probability of the answers from {before:.3} to {after:.3} only: what restoring a place brings back \
-             means nothing"
+            "the probability of the answers is {before:.3}, and with noise {after:.3}: what restoring a place brings back means \
+             nothing"
         )
     })
 }
