@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use secateur::model::{PrependBos, load_model};
-use secateur::task::{Agreement, Induction, Ioi, LoadRequest, Prompts, TaskSource};
+use secateur::task::{Agreement, GreaterThan, Induction, Ioi, LoadRequest, Prompts, TaskSource};
 
 use crate::program::{done, refused, secateur, text};
 
@@ -81,6 +81,7 @@ fn rows_take_what_was_expected() {
             ..Ioi::default()
         }),
         TaskSource::Agreement(Agreement { pairs, seed: 3 }),
+        TaskSource::GreaterThan(GreaterThan { pairs, seed: 0 }),
         TaskSource::Induction(Induction {
             pairs,
             seed: 0,
