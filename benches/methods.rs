@@ -56,6 +56,7 @@ fn examples(model: &LoadedModel) -> Vec<Example> {
         config: model.config(),
         prepend_bos: PrependBos::Auto,
         base: Path::new("."),
+        observer: &Silent,
     };
     task.load(&request)
         .expect("the built-in models know the task")

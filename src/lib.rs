@@ -27,6 +27,7 @@
 //!     config: model.config(),
 //!     prepend_bos: PrependBos::Auto,
 //!     base: Path::new("."),
+//!     observer: &Silent,
 //! })?;
 //! let (discovery, held_out) = dataset.split(0.5);
 //!

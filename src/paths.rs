@@ -32,8 +32,12 @@ fn written_as(path: &OsStr, mark: &str) -> String {
 
 /// The place of a path that a text names, relative to `base`. A file whose name is that very text comes first.
 pub fn place(base: &Path, text: impl AsRef<Path>) -> PathBuf {
-    let literal = base.join(text.as_ref());
-    match text.as_ref().to_str().map(read) {
+    let text = text.as_ref();
+    // The base may be `.` too, and a message with `./././model` is not what the user typed.
+    let short = text.strip_prefix(".").ok();
+    let text = short.filter(|it| *it != Path::new("")).unwrap_or(text);
+    let literal = base.join(text);
+    match text.to_str().map(read) {
         Some(Cow::Owned(path)) if !literal.exists() => base.join(path),
         _ => literal,
     }
@@ -100,5 +104,20 @@ mod tests {
             "File(\"m\\\\xff\")"
         );
         assert_eq!(place(Path::new("/"), "a\\x41"), Path::new("/a\\x41"));
+    }
+
+    #[test]
+    fn a_dot_in_front_stands_once() {
+        for (text, path) in [
+            ("././a/./b", "./a/b"),
+            ("./a", "./a"),
+            ("a", "./a"),
+            ("/a", "/a"),
+        ] {
+            assert_eq!(place(Path::new("."), text), Path::new(path), "{text}");
+            let shown = place(Path::new("."), text).display().to_string();
+            assert!(!shown.starts_with("././"), "{shown}");
+        }
+        assert_eq!(place(Path::new("."), "."), Path::new("."));
     }
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
+use secateur::events::Silent;
 use secateur::model::{ModelConfig, PrependBos, Tokenizer};
 use secateur::task::{
     Agreement, Example, GreaterThan, Induction, Ioi, IoiCorruption, LoadRequest, TaskSource,
@@ -55,6 +56,7 @@ pub(crate) fn courses(tokenizer: &Tokenizer, config: &ModelConfig) -> Result<Vec
         config,
         prepend_bos: PrependBos::Never,
         base: Path::new("."),
+        observer: &Silent,
     };
     let ioi = |pairs, seed| {
         vec![TaskSource::Ioi(Ioi {

@@ -19,7 +19,7 @@ use crate::events::{Event, Observer};
 use crate::model::{LoadedModel, ModelConfig, ModelIdentity, Tokenizer};
 use crate::report::{PageStamp, REPORT_FORMAT, Rows, analysis_html};
 use crate::spec::{AnalysisSpec, ron_line};
-use crate::task::{Dataset, TaskSource};
+use crate::task::TaskSource;
 
 /// What an analysis is about.
 #[derive(Clone, Copy)]
@@ -211,17 +211,6 @@ pub(super) fn no_text(config: &ModelConfig) -> Option<&'static str> {
     } else {
         None
     }
-}
-
-/// Refuses a dataset of which nothing is left for discovery.
-pub(super) fn some_discovery(examples: usize, dataset: &Dataset) -> Result<()> {
-    if examples > 0 {
-        return Ok(());
-    }
-    Err(Error::data(
-        dataset.source.clone(),
-        "no example is left for discovery; lower held_out or add pairs",
-    ))
 }
 
 /// Where a result comes from: everything it depends on, nothing that varies between runs.

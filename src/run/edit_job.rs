@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::analysis_job::{Answer, Asked, hash_of, no_text, some_discovery};
+use super::analysis_job::{Answer, Asked, hash_of, no_text};
 use super::job::load_examples;
 use super::memory::Bound;
 use super::precision::at_precision;
@@ -42,7 +42,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Edit) -> Result<Answer> {
         None => Vec::new(),
     };
     let (discovery, held_out) = dataset.split(spec.held_out);
-    some_discovery(discovery.len(), &dataset)?;
+    dataset.some_discovery(discovery.len())?;
     asked.doubt_few([discovery.len(), held_out.len()]);
     let nothing_held_out = held_out.is_empty();
     let held_out = if nothing_held_out {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::analysis_job::{Answer, Asked, some_discovery};
+use super::analysis_job::{Answer, Asked};
 use super::job::load_examples;
 use super::memory::{self, Bound};
 use super::pipeline::misfit;
@@ -149,7 +149,7 @@ fn features<T: Real>(
     let (spec, model) = (asked.spec, asked.model);
     let placements = Placements::new(placed)?;
     let (discovery, held_out) = dataset.split(spec.held_out);
-    some_discovery(discovery.len(), dataset)?;
+    dataset.some_discovery(discovery.len())?;
     let task = FeatureTask {
         held_out: if held_out.is_empty() {
             &discovery

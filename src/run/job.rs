@@ -12,7 +12,9 @@ use super::lock::FolderLock;
 use super::memory::{Bound, Watch};
 use super::plan::Job;
 use super::provenance::{self, Stopwatch};
-use super::question::{Places, refuse_other_question, refuse_unknown_files, why_again};
+use super::question::{
+    Places, refuse_blocked, refuse_other_question, refuse_unknown_files, why_again,
+};
 use super::record::{Circumstances, Inputs, RunRecord, Summary, content_hash};
 use super::sae_checkpoint;
 use super::unchanged::DataFiles;
@@ -83,6 +85,7 @@ pub(super) fn run_job(
     let inputs = inputs(job, model, &data_files);
     let places = Places::of(job);
     refuse_own_input(job)?;
+    refuse_blocked(&job.folder)?;
     fs::create_dir_all(&job.folder)?;
     let current = || {
         let record = RunRecord::read(&job.folder).filter(|_| !options.force)?;
@@ -202,6 +205,7 @@ pub(super) fn load_examples(
         prepend_bos,
         prompts,
         base,
+        observer,
     };
     check_rows(model, &task.label(), task.expected_bytes(&request)?)?;
     let dataset = task.load(&request)?;

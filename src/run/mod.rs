@@ -68,6 +68,6 @@ pub use provenance::{SOURCES, VERSION};
 pub use record::{
     AnalysisSummary, CircuitSummary, Circumstances, Inputs, RESULT_FORMAT, RunRecord, Summary,
 };
-pub use results::{read_paper_results, read_results, results_without_record};
+pub use results::{ResultsToMention, read_paper_results, read_results, results_to_mention};
 pub use roofline::{MatrixRate, bandwidth};
 pub use seen_by_heads::SeenByHeads;

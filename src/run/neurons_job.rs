@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::analysis_job::{Answer, Asked, some_discovery};
+use super::analysis_job::{Answer, Asked};
 use super::job::{check_rows, load_examples};
 use super::memory::Bound;
 use super::pipeline::misfit;
@@ -82,7 +82,7 @@ fn prompted(asked: &Asked<'_>, question: &Neurons) -> Result<Prompted> {
         let task = (asked.task()?, Prompts::Pairs);
         let dataset = load_examples(task, spec.prepend_bos, model, base, asked.observer)?;
         let (discovery, held_out) = dataset.split(held_out);
-        some_discovery(discovery.len(), &dataset)?;
+        dataset.some_discovery(discovery.len())?;
         return Ok(Prompted {
             compared: Compared::Pairs,
             discovery: Sides::of_pairs(&discovery),
@@ -98,6 +98,7 @@ fn prompted(asked: &Asked<'_>, question: &Neurons) -> Result<Prompted> {
         prepend_bos: spec.prepend_bos,
         prompts: Prompts::Sets,
         base,
+        observer: asked.observer,
     })?;
     for dataset in [&loaded.behaviour, &loaded.other] {
         slips::tell(dataset, model, asked.observer)?;
@@ -108,7 +109,7 @@ fn prompted(asked: &Asked<'_>, question: &Neurons) -> Result<Prompted> {
         } else {
             dataset.split(held_out)
         };
-        some_discovery(discovery.len(), dataset)?;
+        dataset.some_discovery(discovery.len())?;
         if held_out.is_empty() && spec.held_out > 0.0 {
             let problem = "one prompt cannot be split; give more, or held_out: 0";
             return Err(Error::data(dataset.source.clone(), problem));

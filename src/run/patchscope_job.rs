@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::analysis_job::{Answer, Asked, hash_of, no_text, some_discovery};
+use super::analysis_job::{Answer, Asked, hash_of, no_text};
 use super::job::load_examples;
 use super::lens_job::saved_lens;
 use super::memory::Bound;
@@ -157,7 +157,7 @@ fn split(dataset: &Dataset, asked: &Asked<'_>, question: &Patchscope) -> Result<
     }
     drop(problems);
     let (discovery, held_out) = dataset.split(asked.spec.held_out);
-    some_discovery(discovery.len(), dataset)?;
+    dataset.some_discovery(discovery.len())?;
     asked.doubt_few([discovery.len(), held_out.len()]);
     let sources = |examples: &[crate::task::Example]| -> Vec<Source> {
         examples

@@ -228,12 +228,7 @@ impl<'j, T: Real> Job<'j, T> {
         dataset: &Dataset,
     ) -> Result<Self> {
         let (discovery, held_out) = dataset.split(spec.evaluate.held_out);
-        if discovery.is_empty() {
-            return Err(Error::data(
-                dataset.source.clone(),
-                "no example is left for discovery; lower evaluate.held_out or add pairs",
-            ));
-        }
+        dataset.some_discovery(discovery.len())?;
         let donors = match spec.ablation {
             Ablation::Resample(resample) => Some(Donors::new(&discovery, resample)),
             _ => None,

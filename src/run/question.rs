@@ -88,6 +88,31 @@ pub(super) fn refuse_other_question(
     )))
 }
 
+/// Refuses a place where a folder of results cannot be, before anything is computed for it.
+///
+/// # Errors
+/// When a file, a link to nothing, or a folder in the place of a file is in the way; the error names it.
+pub(super) fn refuse_blocked(folder: &Path) -> Result<()> {
+    let there = folder.ancestors().find_map(|place| {
+        let entry = fs::symlink_metadata(place).ok()?;
+        Some((place, entry.is_symlink()))
+    });
+    let problem = match there {
+        Some((place, true)) if !place.exists() => {
+            format!("{} is a link to nothing", place.display())
+        }
+        Some((place, _)) if !place.is_dir() => format!("{} is a file", place.display()),
+        _ if folder.join(RECORD_FILE).is_dir() => {
+            format!("{} is a folder", folder.join(RECORD_FILE).display())
+        }
+        _ => return Ok(()),
+    };
+    Err(Error::Usage(format!(
+        "{problem}, so no result can be written to {}\nhint: remove it, or give another --out",
+        folder.display()
+    )))
+}
+
 /// Refuses a folder with files of which nothing says what question they answer: a result whose `run.json` was lost or changed,
 /// or files of somebody else.
 ///

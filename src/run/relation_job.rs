@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::analysis_job::{Answer, Asked, hash_of, no_text};
+use super::job::check_rows;
 use super::memory::Bound;
 use super::precision::at_precision;
 use super::slips;
@@ -49,6 +50,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Relation) -> Result<Answer> {
         prepend_bos: spec.prepend_bos,
         prompts: Prompts::Sets,
         base,
+        observer: asked.observer,
     };
     let count = relation.templates.len();
     let asked_for = match question.template {
@@ -60,6 +62,8 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Relation) -> Result<Answer> {
             return Err(Error::data(name, problem));
         }
     };
+    let expected = relation.expected_bytes(&asked_for, split.shown.len());
+    check_rows(model, &name, expected)?;
     let prompts = asked_for.map(|template| relation.prompts(template, &split.shown, &request));
     let prompts: Vec<RelationPrompts> = prompts.collect::<Result<_>>()?;
     let rule = (model.require_tokenizer()?, spec.prepend_bos);
@@ -84,7 +88,8 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Relation) -> Result<Answer> {
         prompts: &prompts,
         split: &split,
     };
-    let mut report = at_precision!(spec.precision, (model, 0), |weights, bound| {
+    let rows = prompts.iter().map(RelationPrompts::bytes).sum();
+    let mut report = at_precision!(spec.precision, (model, rows), |weights, bound| {
         asking.decode((weights, bound), asked, question)?
     });
     asked.observer.add_to(&mut report.warnings);

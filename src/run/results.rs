@@ -44,15 +44,32 @@ pub fn read_paper_results(folders: &[PathBuf]) -> Result<Vec<PaperResult>> {
         .collect()
 }
 
-/// The results in these folders and below them without a record that says what wrote them, as where files of a result were
-/// copied without its `run.json`.
+/// Results in folders that the user should know of before reading what the others say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ResultsToMention {
+    /// Circuits without a record that says what wrote them, as where files of a result were copied without its `run.json`.
+    pub without_record: Vec<PathBuf>,
+    /// Results of analyses, which hold no circuit and are left out.
+    pub without_circuit: Vec<PathBuf>,
+}
+
+/// What to say of the results in these folders and below them.
 ///
 /// # Errors
 /// As [`read_results`].
-pub fn results_without_record(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut folders = result_folders(folders)?;
-    folders.retain(|it| RunRecord::read(it).is_none());
-    Ok(folders)
+pub fn results_to_mention(folders: &[PathBuf]) -> Result<ResultsToMention> {
+    let mut without_record = result_folders(folders)?;
+    without_record.retain(|it| RunRecord::read(it).is_none());
+    let mut without_circuit = Vec::new();
+    for folder in folders {
+        collect(folder, &is_analysis, &mut without_circuit)?;
+    }
+    without_circuit.sort();
+    without_circuit.dedup();
+    Ok(ResultsToMention {
+        without_record,
+        without_circuit,
+    })
 }
 
 pub(super) const REPORT: &str = "report.json";
@@ -72,7 +89,7 @@ fn result_folders(folders: &[PathBuf]) -> Result<Vec<PathBuf>> {
             )));
         }
         let mut found = Vec::new();
-        collect(folder, &mut found)?;
+        collect(folder, &is_circuit, &mut found)?;
         found.iter().try_for_each(|it| whole(it))?;
         if found.is_empty() {
             return Err(Error::Usage(format!(
@@ -107,8 +124,17 @@ fn whole(folder: &Path) -> Result<()> {
     ))
 }
 
-fn collect(folder: &Path, results: &mut Vec<PathBuf>) -> Result<()> {
-    if folder.join(REPORT).is_file() && folder.join(CIRCUIT).is_file() {
+fn is_circuit(folder: &Path) -> bool {
+    folder.join(REPORT).is_file() && folder.join(CIRCUIT).is_file()
+}
+
+fn is_analysis(folder: &Path) -> bool {
+    folder.join(REPORT).is_file() && !folder.join(CIRCUIT).is_file()
+}
+
+/// The folders below this one, and itself, that are of a kind, in order of their paths.
+fn collect(folder: &Path, is: &dyn Fn(&Path) -> bool, results: &mut Vec<PathBuf>) -> Result<()> {
+    if is(folder) {
         results.push(folder.to_owned());
     }
     let mut inner = Vec::new();
@@ -119,7 +145,9 @@ fn collect(folder: &Path, results: &mut Vec<PathBuf>) -> Result<()> {
         }
     }
     inner.sort();
-    inner.iter().try_for_each(|folder| collect(folder, results))
+    inner
+        .iter()
+        .try_for_each(|folder| collect(folder, is, results))
 }
 
 fn read_circuit(path: &Path) -> Result<CircuitFile> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::analysis_job::{Answer, Asked, hash_of, no_text, some_discovery};
+use super::analysis_job::{Answer, Asked, hash_of, no_text};
 use super::job::load_examples;
 use super::memory::Bound;
 use super::pipeline::misfit;
@@ -298,7 +298,7 @@ fn examples(asked: &Asked<'_>, task: &TaskSource) -> Result<Dataset> {
             return Err(Error::data(row, problem));
         }
     }
-    some_discovery(dataset.split(spec.held_out).0.len(), &dataset)?;
+    dataset.some_discovery(dataset.split(spec.held_out).0.len())?;
     Ok(dataset)
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::analysis_job::{Answer, Asked, no_text, some_discovery};
+use super::analysis_job::{Answer, Asked, no_text};
 use super::job::load_examples;
 use super::memory::Bound;
 use super::precision::at_precision;
@@ -31,7 +31,7 @@ pub(super) fn answer(asked: &Asked<'_>, question: &Tracing) -> Result<Answer> {
     let task = (asked.task()?, Prompts::Pairs);
     let dataset = load_examples(task, spec.prepend_bos, model, base, asked.observer)?;
     let (discovery, held_out) = dataset.split(spec.held_out);
-    some_discovery(discovery.len(), &dataset)?;
+    dataset.some_discovery(discovery.len())?;
     asked.doubt_few([discovery.len(), held_out.len()]);
     let (discovery, held_out) = (items(&discovery, &dataset)?, items(&held_out, &dataset)?);
     let task = TracingTask {

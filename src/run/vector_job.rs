@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::analysis_job::{Answer, Asked, hash_of, no_text, some_discovery};
+use super::analysis_job::{Answer, Asked, hash_of, no_text};
 use super::job::load_examples;
 use super::memory::Bound;
 use super::pieces::TokenFile;
@@ -133,7 +133,7 @@ fn vector<T: Real>(
             }
         }
         let (discovery, held_out) = dataset.split(spec.held_out);
-        some_discovery(discovery.len(), dataset)?;
+        dataset.some_discovery(discovery.len())?;
         asked.doubt_few([discovery.len(), held_out.len()]);
         let judging = if held_out.is_empty() {
             &discovery

@@ -46,7 +46,7 @@ impl Agreement {
         let (singular, plural): (Vec<u32>, Vec<u32>) =
             verbs.iter().map(|(_, tokens)| *tokens).unzip();
         let mut sampler = Sampler::new("agreement", self.seed);
-        distinct(self.pairs, &source, |index| {
+        distinct(request, (self.pairs, &source), |index| {
             let [subject, noun] = sampler.pick_distinct(&nouns);
             let noun = if sampler.below(2) == 0 {
                 noun.0.0

@@ -18,6 +18,7 @@ pub(super) fn all(source: &str, examples: &[Example], request: &LoadRequest<'_>)
     }
     let mut problems = Problems::default();
     for (index, example) in examples.iter().enumerate() {
+        request.go_on()?;
         if let Err(problem) = one(example, request) {
             problems.add(index + 1, problem);
         }

@@ -140,6 +140,29 @@ impl Dataset {
         self.sides(self.split_rows(held_out))
     }
 
+    /// Refuses examples of which none is left for discovery.
+    ///
+    /// # Errors
+    /// When there are no such `examples`; the error says why.
+    pub(crate) fn some_discovery(&self, examples: usize) -> Result<()> {
+        if examples > 0 {
+            return Ok(());
+        }
+        let mut prompts = self.examples.iter().map(Example::prompt);
+        let first = prompts.next();
+        let problem = match self.examples.len() {
+            1 => {
+                "the only pair is held out, so none is left for discovery; add pairs, or set held_out to 0"
+            }
+            _ if prompts.all(|prompt| Some(prompt) == first) => {
+                "all clean prompts are the same, and equal prompts are never divided between discovery and held out; add \
+                 other pairs, or set held_out to 0"
+            }
+            _ => "no example is left for discovery; lower held_out or add pairs",
+        };
+        Err(Error::data(self.source.clone(), problem))
+    }
+
     /// The numbers of the examples on both sides of [`Dataset::split`], from 0.
     pub fn split_rows(&self, held_out: f64) -> [Vec<usize>; 2] {
         self.split_by(held_out, Example::prompt)

@@ -57,7 +57,7 @@ impl GreaterThan {
             Error::data(source.as_str(), problem)
         })?;
         let mut sampler = Sampler::new("greater-than", self.seed);
-        distinct(self.pairs, &source, |_| {
+        distinct(request, (self.pairs, &source), |_| {
             let event = sampler.pick(EVENTS);
             let (century, year) = match &years {
                 Years::Pairs { years, .. } => *sampler.pick(years),

@@ -69,6 +69,7 @@ impl InContext {
         let mut sampler = Sampler::new("in-context", self.seed);
         let mut examples = Vec::with_capacity(words.len());
         for (index, &asked) in words.iter().enumerate() {
+            request.go_on()?;
             let mut shown: Vec<Entry> = Vec::new();
             shown.extend(words[..index].iter().chain(&words[index + 1..]));
             sampler.shuffle(&mut shown);

@@ -48,7 +48,7 @@ impl Induction {
         let words = self.words(request, &source)?;
         let mut sampler = Sampler::new("induction", self.seed);
         let mut order: Vec<usize> = (0..words.len()).collect();
-        distinct(self.pairs, &source, |_| {
+        distinct(request, (self.pairs, &source), |_| {
             sampler.shuffle(&mut order);
             let (mut clean, unused) = (order[..self.length - 1].to_vec(), order[self.length - 1]);
             // A is not the word right before its repetition, and not the last but one: B is not either.

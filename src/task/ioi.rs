@@ -85,7 +85,7 @@ impl Ioi {
             return Err(Error::data(source, problem));
         }
         let mut sampler = Sampler::new("ioi", self.seed);
-        distinct(self.pairs, &source, |index| {
+        distinct(request, (self.pairs, &source), |index| {
             let [io, subject, third] = sampler.pick_distinct(&names);
             let template = sampler.pick(&templates);
             let (place, object) = (sampler.pick(PLACES), sampler.pick(OBJECTS));

@@ -5,6 +5,7 @@
 //! stands behind the template and a space. Reference: Hernandez et al., arXiv:2308.09124, whose files are the same.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -30,6 +31,9 @@ pub struct SubjectPrompt {
     /// Position of the subject's last token.
     pub subject: usize,
 }
+
+/// Bytes that a prompt of a relation takes beside its tokens: three lists.
+const RELATION_PROMPT: usize = 3 * (size_of::<Vec<u32>>() + 16) + size_of::<usize>();
 
 /// A relation as its file has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +83,17 @@ pub struct RelationPrompts {
     pub without_subject: Option<Vec<u32>>,
     /// The prompt of every sample without examples; nothing where there are none in front anyway.
     pub zero_shot: Vec<Vec<u32>>,
+}
+
+impl RelationPrompts {
+    /// The bytes that they take in memory.
+    pub(crate) fn bytes(&self) -> usize {
+        let prompts = self.prompts.iter().map(|it| it.tokens.capacity());
+        let answers = self.answers.iter().map(Vec::capacity);
+        let zero_shot = self.zero_shot.iter().map(Vec::capacity);
+        let tokens: usize = prompts.chain(answers).chain(zero_shot).sum();
+        size_of::<u32>() * tokens + RELATION_PROMPT * self.prompts.len()
+    }
 }
 
 #[derive(Deserialize)]
@@ -197,6 +212,27 @@ impl Relation {
             discovery: rest,
             held_out,
         }
+    }
+
+    /// About the bytes that the prompts of these templates take in memory, before they are made: a token for every two bytes
+    /// of the longest, twice for those without examples.
+    pub(crate) fn expected_bytes(&self, templates: &Range<usize>, shots: usize) -> usize {
+        let longest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
+        let subject = longest(&mut self.samples.iter().map(|it| it.subject.len()));
+        let objects = self.samples.iter().flat_map(|it| &it.objects);
+        let object = longest(&mut objects.map(String::len));
+        let templates = self.templates.get(templates.clone()).unwrap_or_default();
+        let text = templates.iter().map(|template| {
+            let question = template.len().saturating_add(subject);
+            question
+                .saturating_add(object)
+                .saturating_mul(shots)
+                .saturating_add(question)
+        });
+        let text = text.fold(0, usize::saturating_add);
+        text.saturating_mul(size_of::<u32>())
+            .saturating_add(RELATION_PROMPT * templates.len())
+            .saturating_mul(self.samples.len())
     }
 
     /// The prompts of all samples with a template, for a model.

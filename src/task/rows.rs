@@ -127,6 +127,7 @@ fn read<R>(
     let mut problems = Problems::default();
     let mut examples = Vec::new();
     for (number, row) in rows {
+        request.go_on()?;
         match row.and_then(|row| parse(&row)) {
             Ok(example) => examples.push(example),
             Err(problem) => problems.add(number, problem),

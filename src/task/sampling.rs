@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::Example;
+use super::{Example, LoadRequest};
 use crate::error::{Error, Result};
 
 /// A stream of random choices.
@@ -56,14 +56,15 @@ impl Sampler {
 /// Draws until there are `pairs` examples with different clean prompts. `draw` gets the number of the example to
 /// make and returns `None` for a draw that this tokenizer cannot use.
 pub(super) fn distinct(
-    pairs: usize,
-    source: &str,
+    request: &LoadRequest<'_>,
+    (pairs, source): (usize, &str),
     mut draw: impl FnMut(usize) -> Result<Option<Example>>,
 ) -> Result<Vec<Example>> {
     let mut seen = HashSet::new();
     let mut examples = Vec::new();
     let mut misses = 0;
     while examples.len() < pairs {
+        request.go_on()?;
         match draw(examples.len())? {
             Some(example) if seen.insert(example.clean.clone()) => {
                 examples.push(example);

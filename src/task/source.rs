@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::{Agreement, Dataset, GreaterThan, InContext, Induction, Ioi, check, rows};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::events::Observer;
 use crate::model::{ModelConfig, PrependBos, Tokenizer};
 
 /// Examples that are made to see how much memory all will take.
@@ -31,7 +32,7 @@ pub enum TaskSource {
 }
 
 /// The model that examples are made for.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct LoadRequest<'a> {
     /// Its tokenizer; without one only `Tokens` and `Induction` work.
     pub tokenizer: Option<&'a Tokenizer>,
@@ -43,6 +44,18 @@ pub struct LoadRequest<'a> {
     pub prompts: Prompts,
     /// The folder that relative paths start from: the spec file's.
     pub base: &'a Path,
+    /// Asked before every example whether to stop.
+    pub observer: &'a dyn Observer,
+}
+
+impl LoadRequest<'_> {
+    /// Ends the work where the observer asks for it.
+    pub(super) fn go_on(&self) -> Result<()> {
+        if self.observer.interrupted() {
+            return Err(Error::Interrupted);
+        }
+        Ok(())
+    }
 }
 
 /// What clean and corrupt prompts are to each other.
@@ -59,7 +72,7 @@ impl TaskSource {
     ///
     /// # Errors
     /// When a file cannot be read, a row is wrong (up to ten are named), the model has no tokenizer for text, or
-    /// its tokenizer does not fit the task.
+    /// its tokenizer does not fit the task, or the observer interrupts.
     pub fn load(&self, request: &LoadRequest<'_>) -> Result<Dataset> {
         let (examples, is_text) = match self {
             Self::Ioi(task) => (task.examples(request)?, true),

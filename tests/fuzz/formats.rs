@@ -7,6 +7,7 @@ use candle_core::quantized::gguf_file::{self, Value};
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{Device, Tensor};
 use secateur::analyze::sae::load_dictionary;
+use secateur::events::Silent;
 use secateur::model::{LoadedModel, PrependBos, load_model, read_header};
 use secateur::report::{
     AnyCircuit, CircuitFile, FigureOptions, ShowLook, ShowOptions, Style, Theme, circuit_tree,
@@ -408,6 +409,7 @@ fn load(task: &TaskSource, folder: &Path) {
             prepend_bos: PrependBos::Auto,
             prompts,
             base: folder,
+            observer: &Silent,
         };
         drop(task.load(&request).map(|dataset| dataset.split(0.5)));
     }
@@ -438,6 +440,7 @@ fn prompt_sets(bytes: &[u8], folder: &Path) {
             prepend_bos: PrependBos::Auto,
             prompts: Prompts::Sets,
             base: folder,
+            observer: &Silent,
         };
         drop(sets.load(&request));
     }

@@ -362,6 +362,7 @@ fn on_a_built_in_model_it_equals_the_plain_algorithm() {
         config: model.config(),
         prepend_bos: PrependBos::Auto,
         base: Path::new("."),
+        observer: &Silent,
     };
     let task = TaskSource::Ioi(Ioi {
         pairs: 4,

@@ -141,7 +141,9 @@ fn busy(folder: &Path) -> Child {
         .replace("1000000", "8");
     fs_err::write(folder.join("million/a.ron"), quick).expect("a spec");
     fs_err::write(folder.join("million/b.ron"), MILLION).expect("a spec");
-    let child = Command::new(env!("CARGO_BIN_EXE_secateur"))
+    // Where the tests run under `nohup`, a hangup would stay ignored.
+    let child = Command::new("env")
+        .args(["--default-signal=HUP", env!("CARGO_BIN_EXE_secateur")])
         .current_dir(folder)
         .args(["run", "million", "--memory", "64"])
         .stdout(Stdio::piped())

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use secateur::events::Silent;
 use secateur::model::{PrependBos, load_model};
 use secateur::task::{Agreement, GreaterThan, Induction, Ioi, LoadRequest, Prompts, TaskSource};
 
@@ -73,6 +74,7 @@ fn rows_take_what_was_expected() {
         prepend_bos: PrependBos::Auto,
         prompts: Prompts::Pairs,
         base: Path::new("."),
+        observer: &Silent,
     };
     let pairs = 400;
     for task in [

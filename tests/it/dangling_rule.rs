@@ -37,6 +37,7 @@ fn dataset(spec: &RunSpec, model: &LoadedModel) -> Dataset {
         config: model.config(),
         prepend_bos: PrependBos::Auto,
         base: Path::new("."),
+        observer: &Silent,
     };
     spec.task.load(&request).expect("examples")
 }

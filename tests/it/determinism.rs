@@ -30,6 +30,7 @@ fn toy() -> (LoadedModel, Vec<Example>) {
         config: model.config(),
         prepend_bos: PrependBos::Auto,
         base: Path::new("."),
+        observer: &Silent,
     };
     let examples = task.load(&request).expect("examples").examples;
     (model, examples)

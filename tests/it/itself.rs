@@ -39,6 +39,7 @@ fn examples(model: &LoadedModel, task: &TaskSource) -> Vec<Example> {
         prepend_bos: PrependBos::Auto,
         prompts: Prompts::Pairs,
         base: Path::new("."),
+        observer: &Silent,
     };
     task.load(&request).expect("examples").examples
 }

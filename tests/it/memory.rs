@@ -35,6 +35,7 @@ fn results(name: &str, ablation: Ablation, metric: Metric, room: Option<usize>) 
         config: model.config(),
         prepend_bos: PrependBos::Auto,
         base: Path::new("."),
+        observer: &Silent,
     };
     let mut examples = task(40).load(&request).expect("examples").examples;
     if let Ablation::Resample(resample) = ablation {
@@ -113,6 +114,7 @@ fn too_little_memory_is_refused_with_the_least_that_will_do() {
         config: model.config(),
         prepend_bos: PrependBos::Auto,
         base: Path::new("."),
+        observer: &Silent,
     };
     let dataset = spec.task.load(&request).expect("examples");
     model.memory = Some(1_000_000);

@@ -198,6 +198,7 @@ fn job(rows: &str, keys: &str) -> Result<BTreeMap<String, f64>, String> {
             config: model.config(),
             prepend_bos: PrependBos::Auto,
             base: folder.path(),
+            observer: &Silent,
         })
         .expect("rows that fit");
     let outcome = find_circuit(spec, &model, &dataset, &Silent).map_err(|error| {

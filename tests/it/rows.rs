@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use secateur::events::Silent;
 use secateur::model::{PrependBos, load_model};
 use secateur::task::{Agreement, LoadRequest, Prompts, TaskSource};
 
@@ -42,6 +43,7 @@ fn every_job_that_divides_its_examples_says_how() {
         prepend_bos: PrependBos::Auto,
         prompts: Prompts::Pairs,
         base: folder,
+        observer: &Silent,
     };
     let dataset = task.load(&request).expect("examples");
     let [discovery, held_out] = dataset.split_rows(0.5);

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use secateur::events::Silent;
 use secateur::model::{PrependBos, load_model};
 use secateur::task::{Agreement, LoadRequest, Prompts, TaskSource};
 
@@ -51,6 +52,7 @@ fn prompts_of_a_task_are_named_by_their_side() {
         prepend_bos: PrependBos::Auto,
         prompts: Prompts::Pairs,
         base: Path::new("."),
+        observer: &Silent,
     };
     let dataset = TaskSource::Agreement(Agreement { pairs: 12, seed: 0 }).load(&request);
     let dataset = dataset.expect("examples");

@@ -12,6 +12,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use secateur::error::Error;
+use secateur::events::Silent;
 use secateur::model::{Activation, ModelConfig, Norm, Positions, PrependBos, Tokenizer};
 use secateur::task::{
     Agreement, Dataset, Example, GreaterThan, Induction, Ioi, IoiCorruption, LoadRequest,
@@ -101,6 +102,7 @@ fn load(source: &TaskSource, tokenizer: Option<&Tokenizer>, base: &Path) -> Resu
         config: &config,
         prepend_bos: PrependBos::Auto,
         base,
+        observer: &Silent,
     })
 }
 
@@ -372,6 +374,7 @@ fn the_beginning_of_sequence_token_is_recorded() {
             config: &config,
             prepend_bos: PrependBos::Always,
             base: Path::new("."),
+            observer: &Silent,
         };
         let dataset = source.load(&request).unwrap();
         assert!(dataset.prepend_bos);

@@ -68,11 +68,11 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Evaluate a circuit file on a spec's task.
     Eval(EvalArgs),
-    /// Compare results across models and methods.
+    /// Compare circuits across models and methods.
     Compare(CompareArgs),
     /// Draw a circuit, or convert a plot.
     Render(RenderArgs),
-    /// Draw results for a paper: circuits, curves, and their numbers as LaTeX commands.
+    /// Draw results with a circuit for a paper: circuits, curves, and their numbers as LaTeX commands.
     Figure(FigureArgs),
     /// Print a circuit as a tree, from the logits down.
     Show(ShowArgs),
@@ -175,7 +175,7 @@ pub(crate) struct EvalArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct CompareArgs {
-    /// Result folders, or folders above them.
+    /// Folders of results with a circuit, or folders above them.
     #[arg(required = true, value_name = "RESULT")]
     pub(crate) results: Vec<PathBuf>,
     /// Folder for the tables as files: text, CSV, Markdown, LaTeX, and a page (HTML).
@@ -232,7 +232,12 @@ pub(crate) struct ParityArgs {
     #[command(flatten)]
     pub(crate) memory: Memory,
     /// Difference that is allowed, relative to the reference's largest magnitude where that is above 1.
-    #[arg(long, value_name = "X", default_value_t = 1e-4)]
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 1e-4,
+        allow_negative_numbers = true
+    )]
     pub(crate) tolerance: f64,
     /// Print JSON.
     #[arg(long)]
@@ -249,7 +254,12 @@ pub(crate) struct AskedArgs {
     #[arg(long, value_name = "TASK", value_parser = task())]
     pub(crate) task: String,
     /// Share of the prompts that only judge.
-    #[arg(long, value_name = "X", default_value_t = 0.5)]
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 0.5,
+        allow_negative_numbers = true
+    )]
     pub(crate) held_out: f64,
     /// Name of the spec [default: the command, the task, and a hash of the question].
     #[arg(long, value_name = "NAME")]
@@ -276,7 +286,7 @@ pub(crate) struct VectorArgs {
         value_name = "X,..",
         value_delimiter = ',',
         default_value = "0.5,1,2,4",
-        allow_negative_numbers = true
+        allow_hyphen_values = true
     )]
     pub(crate) strengths: Vec<f64>,
     /// Where it is added: `Read` (positions whose logits are read) or `Every`.

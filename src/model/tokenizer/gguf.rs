@@ -1,5 +1,7 @@
 //! Tokenizers in the metadata of GGUF files: byte-level BPE, and the scored pieces of `SentencePiece`.
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value, json};
 
 use super::cuts::{byte_level, cut};
@@ -205,6 +207,7 @@ fn with_ends(
 fn sentencepiece(header: &GgufHeader, warnings: &mut Vec<String>) -> Result<Tokenizer> {
     let fail = |problem: &str| Error::model(&header.file, format!("its tokenizer {problem}"));
     let pieces = required(header, TOKENS, header.texts(TOKENS)?)?;
+    warnings.extend(repeated(pieces));
     let scores = required(header, SCORES, header.floats(SCORES)?)?;
     let types = required(header, TOKEN_TYPE, types(header, pieces.len())?)?;
     if scores.len() != pieces.len() {
@@ -262,6 +265,7 @@ fn byte_pairs(header: &GgufHeader, warnings: &mut Vec<String>) -> Result<Tokeniz
     }
     let tokens = required(header, TOKENS, header.texts(TOKENS)?)?;
     let merges = required(header, MERGES, header.texts(MERGES)?)?;
+    warnings.extend(repeated(tokens));
     let types = types(header, tokens.len())?.unwrap_or_default();
     let json = json!({
         "version": "1.0",
@@ -282,6 +286,17 @@ fn byte_pairs(header: &GgufHeader, warnings: &mut Vec<String>) -> Result<Tokeniz
     })?;
     let inner = Inner::Library(inner);
     with_ends(header, inner, tokens, (MERGED, cut.adds_bos), warnings)
+}
+
+/// What to say of a token that is listed twice.
+fn repeated(tokens: &[String]) -> Option<String> {
+    let mut seen = HashMap::new();
+    tokens.iter().enumerate().find_map(|(id, token)| {
+        let before = seen.insert(token, id)?;
+        Some(format!(
+            "metadata key {TOKENS} has {token:?} as token {before} and as token {id}: text becomes the later one"
+        ))
+    })
 }
 
 /// Tokens that text is searched for before it is cut.

@@ -5,7 +5,11 @@
 use std::ops::Range;
 
 use serde_json::{Map, Value};
-use tokenizers::{PostProcessor, PostProcessorWrapper};
+use tokenizers::pre_tokenizers::byte_level::ByteLevel;
+use tokenizers::{
+    Model, ModelWrapper, OffsetReferential, OffsetType, PostProcessor, PostProcessorWrapper,
+    PreTokenizer, PreTokenizerWrapper,
+};
 
 use super::backtracking;
 use super::checked::{Growth, checked};
@@ -21,6 +25,8 @@ pub(super) struct Library {
     growth: Growth,
     /// Whether text gets a space in front that it does not have when it goes on behind other text.
     prefixes: bool,
+    /// Whether text may be lost without a word.
+    drops: bool,
 }
 
 /// What the post-processor puts around a text.
@@ -65,11 +71,13 @@ impl Library {
 
     fn of(mut inner: tokenizers::Tokenizer, growth: Growth) -> Result<(Self, Around), String> {
         let processor = inner.get_post_processor().cloned();
+        let drops = drops(&inner);
         inner.with_post_processor(None::<PostProcessorWrapper>);
         let mut library = Self {
             inner: Box::new(inner),
             growth,
             prefixes: false,
+            drops,
         };
         let around = match processor {
             Some(processor) => library.around(&processor)?,
@@ -164,9 +172,33 @@ impl Library {
         self.inner.token_to_id(name)
     }
 
+    /// The first part of a text that would become no token, though it is not taken out on purpose.
+    pub(super) fn dropped(&self, text: &str) -> Option<String> {
+        let model = self.inner.get_model();
+        if !self.drops || self.growth.encodes(text.len()).is_err() {
+            return None;
+        }
+        let cut = || {
+            let added = self.inner.get_added_vocabulary();
+            let mut parts = added.extract_and_normalize(self.inner.get_normalizer(), text);
+            if let Some(cut) = self.inner.get_pre_tokenizer() {
+                cut.pre_tokenize(&mut parts)?;
+            }
+            Ok(parts)
+        };
+        let parts = caught(cut).ok()?;
+        let parts = parts.get_splits(OffsetReferential::Original, OffsetType::Byte);
+        let missing = |part: &str| part.chars().any(|letter| !has(model, letter));
+        let of_vocabulary = |part: &str| model.token_to_id(part).is_some();
+        let (_, (start, end), _) = parts
+            .into_iter()
+            .find(|(part, _, tokens)| tokens.is_none() && !of_vocabulary(part) && missing(part))?;
+        text.get(start..end).map(|part| part.trim().to_owned())
+    }
+
     /// The text of the token for unknown words.
     pub(super) fn unknown(&self) -> Option<String> {
-        use tokenizers::ModelWrapper::{BPE, Unigram, WordLevel, WordPiece};
+        use ModelWrapper::{BPE, Unigram, WordLevel, WordPiece};
         match self.inner.get_model() {
             BPE(model) => model.get_unk_token().clone(),
             WordLevel(model) => Some(model.unk_token.clone()),
@@ -174,6 +206,39 @@ impl Library {
             Unigram(_) => Some("<unk>".to_owned()),
         }
     }
+}
+
+/// Whether some text may become no token at all without an error: byte pairs drop a character that is not in the vocabulary
+/// where there is no token for unknown ones.
+fn drops(inner: &tokenizers::Tokenizer) -> bool {
+    let ModelWrapper::BPE(model) = inner.get_model() else {
+        return false;
+    };
+    let marked = model.continuing_subword_prefix.is_some() || model.end_of_word_suffix.is_some();
+    if model.unk_token.is_some() || model.byte_fallback || marked {
+        return false;
+    }
+    let bytes = inner.get_pre_tokenizer().is_some_and(in_bytes);
+    let all = || {
+        ByteLevel::alphabet()
+            .iter()
+            .all(|letter| has(model, *letter))
+    };
+    !(bytes && all())
+}
+
+/// Whether text is cut into the letters that stand for its bytes.
+fn in_bytes(cut: &PreTokenizerWrapper) -> bool {
+    match cut {
+        PreTokenizerWrapper::ByteLevel(_) => true,
+        PreTokenizerWrapper::Sequence(parts) => parts.as_ref().iter().any(in_bytes),
+        _ => false,
+    }
+}
+
+fn has(model: &impl tokenizers::Model, letter: char) -> bool {
+    let mut buffer = [0; 4];
+    model.token_to_id(letter.encode_utf8(&mut buffer)).is_some()
 }
 
 /// A tokenizer that the library reads on a stack of its own.

@@ -190,11 +190,13 @@ impl Tokenizer {
         }
     }
 
-    /// The first part of a text that only has the token for unknown words.
+    /// The first part of a text that only has the token for unknown words, or no token at all.
     pub fn unknown_in(&self, text: &str) -> Option<String> {
         match &self.inner {
             Inner::Library(inner) => {
-                let unknown = inner.unknown()?;
+                let Some(unknown) = inner.unknown() else {
+                    return inner.dropped(text);
+                };
                 let id = inner.id(&unknown)?;
                 let tokens = inner.tokens(text).ok()?;
                 tokens.into_iter().find_map(|(token, place)| {

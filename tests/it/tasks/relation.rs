@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use secateur::error::Error;
+use secateur::events::Silent;
 use secateur::model::{PrependBos, Tokenizer};
 use secateur::task::{LoadRequest, Prompts, Relation, RelationPrompts};
 
@@ -27,6 +28,7 @@ fn prompts(
         prepend_bos: PrependBos::Always,
         prompts: Prompts::Sets,
         base: Path::new("."),
+        observer: &Silent,
     };
     relation.prompts(0, shown, &request)
 }

@@ -31,7 +31,8 @@ pub(crate) struct EditArgs {
         long,
         value_name = "X,..",
         value_delimiter = ',',
-        default_value = "0.5,1,2,4"
+        default_value = "0.5,1,2,4",
+        allow_hyphen_values = true
     )]
     pub(crate) strengths: Vec<f64>,
     /// A text file on which it should change nothing, for perplexities.

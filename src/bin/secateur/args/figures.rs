@@ -42,7 +42,7 @@ pub(crate) struct RenderArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct FigureArgs {
-    /// Result folders, or folders above them.
+    /// Folders of results with a circuit, or folders above them.
     #[arg(required = true, value_name = "RESULT")]
     pub(crate) results: Vec<PathBuf>,
     /// What is drawn: for a paper, each circuit, plots of all results, and numbers.tex.

@@ -56,7 +56,12 @@ pub(crate) struct LensArgs {
     #[arg(long, value_name = "N,..", value_delimiter = ',', requires = "tune")]
     pub(crate) train: Vec<usize>,
     /// Share of the text that only judges [default: 0.1].
-    #[arg(long, value_name = "X", requires = "tune")]
+    #[arg(
+        long,
+        value_name = "X",
+        requires = "tune",
+        allow_negative_numbers = true
+    )]
     pub(crate) held_out: Option<f64>,
     /// Name of the spec [default: lens-, the task, and a hash of the question].
     #[arg(long, value_name = "NAME")]
@@ -86,7 +91,12 @@ pub(crate) struct AttentionArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
     /// A score from here on gives a head its role.
-    #[arg(long, value_name = "X", default_value_t = 0.4)]
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 0.4,
+        allow_negative_numbers = true
+    )]
     pub(crate) threshold: f64,
     /// Heads whose attention is drawn, such as a5.h1, separated by commas [default: those with the largest scores].
     #[arg(long, value_name = "HEAD,..", value_delimiter = ',')]

@@ -31,7 +31,12 @@ pub(crate) struct NeuronsArgs {
     #[arg(long, value_name = "METRIC")]
     pub(crate) metric: Option<String>,
     /// Share of the prompts that only judge.
-    #[arg(long, value_name = "X", default_value_t = 0.5)]
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 0.5,
+        allow_negative_numbers = true
+    )]
     pub(crate) held_out: f64,
     /// Name of the spec [default: neurons-, the task or the file, and a hash of the question].
     #[arg(long, value_name = "NAME")]

@@ -52,7 +52,12 @@ pub(crate) struct PatchscopeArgs {
     #[arg(long, value_name = "N", default_value_t = 10)]
     pub(crate) tokens: usize,
     /// Share of the prompts of the task that only judge [default: 0.5].
-    #[arg(long, value_name = "X", requires = "task")]
+    #[arg(
+        long,
+        value_name = "X",
+        requires = "task",
+        allow_negative_numbers = true
+    )]
     pub(crate) held_out: Option<f64>,
     /// Name of the spec [default: patchscope- and a hash of the question].
     #[arg(long, value_name = "NAME")]

@@ -31,7 +31,8 @@ pub(crate) struct RelationArgs {
         long,
         value_name = "X,..",
         value_delimiter = ',',
-        default_value = "1,1.5,2,2.5,3,4,5"
+        default_value = "1,1.5,2,2.5,3,4,5",
+        allow_hyphen_values = true
     )]
     pub(crate) betas: Vec<f64>,
     /// Ranks of the inverse that may be chosen.
@@ -46,7 +47,12 @@ pub(crate) struct RelationArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
     /// Share of the subjects that only judge.
-    #[arg(long, value_name = "X", default_value_t = 0.5)]
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 0.5,
+        allow_negative_numbers = true
+    )]
     pub(crate) held_out: f64,
     /// Name of the spec [default: relation-, the name of the file, and a hash of the question].
     #[arg(long, value_name = "NAME")]

@@ -49,13 +49,13 @@ pub(crate) struct SaeArgs {
     #[arg(long, value_name = "N")]
     pub(crate) batch: Option<usize>,
     /// Adam's learning rate [default: 0.001].
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub(crate) learning_rate: Option<f64>,
     /// Seed.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub(crate) seed: u64,
     /// Share of the contexts, and of a task's pairs, that only judge [default: 0.1, with --load 0.5].
-    #[arg(long, value_name = "X")]
+    #[arg(long, value_name = "X", allow_negative_numbers = true)]
     pub(crate) held_out: Option<f64>,
     /// A prompt to decompose into features and error, token by token; may be given several times.
     #[arg(long, value_name = "TEXT")]

@@ -9,7 +9,12 @@ pub(crate) struct TraceArgs {
     #[command(flatten)]
     pub(crate) asked: AskedArgs,
     /// Standard deviation of the noise, as a multiple of that of the subjects' embeddings.
-    #[arg(long, value_name = "X", default_value_t = 3.0)]
+    #[arg(
+        long,
+        value_name = "X",
+        default_value_t = 3.0,
+        allow_negative_numbers = true
+    )]
     pub(crate) noise: f64,
     /// Samples of noise for each prompt.
     #[arg(long, value_name = "N", default_value_t = 10)]

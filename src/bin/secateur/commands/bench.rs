@@ -33,6 +33,7 @@ fn measure(args: &BenchArgs) -> Result<u8> {
         config: model.config(),
         prepend_bos: PrependBos::Never,
         base: Path::new("."),
+        observer: &Silent,
     };
     let dataset = TaskSource::Tokens(args.rows.clone()).load(&request)?;
     let examples = &dataset.examples;

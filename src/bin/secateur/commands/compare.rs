@@ -6,13 +6,13 @@ use secateur::Result;
 use secateur::report::{
     compare_csv, compare_html, compare_json, compare_latex, compare_markdown, compare_text,
 };
-use secateur::run::{AskedFiles, read_results, results_without_record};
+use secateur::run::{AskedFiles, read_results, results_to_mention};
 
 use crate::args::CompareArgs;
 use crate::output;
 
 pub(crate) fn compare(args: &CompareArgs, quiet: bool) -> Result<u8> {
-    warn_of_unrecorded(&args.results, quiet)?;
+    mention_results(&args.results, quiet)?;
     let rows = read_results(&args.results)?;
     if let Some(folder) = &args.out {
         let tables = [
@@ -35,15 +35,29 @@ pub(crate) fn compare(args: &CompareArgs, quiet: bool) -> Result<u8> {
     Ok(0)
 }
 
-/// Warns of results that nothing says the origin of.
-pub(super) fn warn_of_unrecorded(folders: &[PathBuf], quiet: bool) -> Result<()> {
-    let unrecorded = results_without_record(folders)?;
-    for folder in unrecorded.iter().filter(|_| !quiet) {
+/// Warns of results that nothing says the origin of, and of those that are left out.
+pub(super) fn mention_results(folders: &[PathBuf], quiet: bool) -> Result<()> {
+    let found = results_to_mention(folders)?;
+    if quiet {
+        return Ok(());
+    }
+    for folder in &found.without_record {
         let warning = format!(
             "{} has no run.json that can be read, so nothing tells whether its files are as they were written",
             folder.display()
         );
         output::message(&output::warning_text(&warning));
+    }
+    if let Some((first, rest)) = found.without_circuit.split_first() {
+        let (others, verb) = match rest.len() {
+            0 => (String::new(), "is a result"),
+            1 => (" and 1 other".to_owned(), "are results"),
+            more => (format!(" and {more} others"), "are results"),
+        };
+        output::message(&output::warning_text(&format!(
+            "left out: {}{others} {verb} without a circuit",
+            first.display()
+        )));
     }
     Ok(())
 }

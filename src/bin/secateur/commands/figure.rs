@@ -10,13 +10,13 @@ use secateur::report::{
 use secateur::run::{AskedFiles, read_paper_results};
 use secateur::{Error, Result, file_name_problem};
 
-use super::compare::warn_of_unrecorded;
+use super::compare::mention_results;
 use super::render;
 use crate::args::{FigureArgs, PictureArg, style};
 use crate::output;
 
 pub(crate) fn figure(args: &FigureArgs, quiet: bool) -> Result<u8> {
-    warn_of_unrecorded(&args.results, quiet)?;
+    mention_results(&args.results, quiet)?;
     let results = read_paper_results(&args.results)?;
     let names = result_names(&results);
     for (place, name) in names.iter().enumerate() {
