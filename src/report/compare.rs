@@ -27,6 +27,8 @@ pub struct Comparison {
     pub interval: Option<[f64; 2]>,
     /// Accuracy of the circuit.
     pub accuracy: Option<f64>,
+    /// Its 95 % interval, by Wilson.
+    pub accuracy_interval: Option<[f64; 2]>,
     /// Mean faithfulness of random circuits of the same number of edges.
     pub random: Option<f64>,
     /// Remarks that belong to the result.
@@ -44,7 +46,7 @@ const HEADINGS: [&str; 8] = [
     "random",
 ];
 /// The columns of the CSV table.
-const COLUMNS: &str = "task,model,method,edges_kept,edges_total,faithfulness,faithfulness_low,faithfulness_high,accuracy,random,warnings";
+const COLUMNS: &str = "task,model,method,edges_kept,edges_total,faithfulness,faithfulness_low,faithfulness_high,accuracy,accuracy_low,accuracy_high,random,warnings";
 /// Columns of words; the others are numbers and stand right.
 const WORDS: usize = 3;
 
@@ -61,14 +63,20 @@ impl Comparison {
                 thousands(self.edges_total)
             ),
             figure(self.faithfulness),
-            self.interval.map_or_else(
-                || "-".into(),
-                |[low, high]| format!("[{}, {}]", decimals(low), decimals(high)),
-            ),
-            figure(self.accuracy),
+            self.interval.map_or_else(|| "-".into(), range),
+            match (self.accuracy, self.accuracy_interval) {
+                (Some(accuracy), Some(interval)) => {
+                    format!("{} {}", decimals(accuracy), range(interval))
+                }
+                (accuracy, _) => figure(accuracy),
+            },
             figure(self.random),
         ]
     }
+}
+
+fn range([low, high]: [f64; 2]) -> String {
+    format!("[{}, {}]", decimals(low), decimals(high))
 }
 
 /// The warnings of all results, each with the result that it is of.
@@ -132,7 +140,7 @@ pub fn compare_csv(rows: &[Comparison]) -> String {
     let figure = |value: Option<f64>| value.map_or_else(String::new, number);
     for row in rows {
         out.line(format_args!(
-            "{},{},{},{},{},{},{},{},{},{},{}",
+            "{},{},{},{},{},{},{},{},{},{},{},{},{}",
             field(&row.name),
             field(&row.model),
             field(&row.method),
@@ -142,6 +150,8 @@ pub fn compare_csv(rows: &[Comparison]) -> String {
             figure(row.interval.map(|[low, _]| low)),
             figure(row.interval.map(|[_, high]| high)),
             figure(row.accuracy),
+            figure(row.accuracy_interval.map(|[low, _]| low)),
+            figure(row.accuracy_interval.map(|[_, high]| high)),
             figure(row.random),
             field(&row.warnings.join("; "))
         ));

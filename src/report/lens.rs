@@ -1,7 +1,7 @@
 //! The result of a lens: text for people, tables, and plots over layers.
 
 use super::csv::{field, number};
-use super::effect::{fields, with_interval};
+use super::effect::{fields, shares, with_interval};
 use super::plot::{Plot, PlotPoint, Series};
 use super::table::table;
 use super::text::{Text, short, thousands};
@@ -68,7 +68,7 @@ fn place_row(place: &PlaceFigures, tuned: bool) -> Vec<String> {
         with_interval(&seen.probability),
         with_interval(&seen.reciprocal_rank),
         rank(seen.median_rank),
-        format!("{:.0} %", 100.0 * seen.first),
+        shares(seen.first.share, seen.first.interval),
     ];
     row.extend(place.others.map(short));
     if let Some(seen) = place.tuned_lens.as_ref().filter(|_| tuned) {
@@ -180,20 +180,22 @@ pub fn lens_csv(report: &LensReport) -> String {
     let mut out = Text::default();
     out.line(format_args!(
         "place,blocks,lens,kl,kl_low,kl_high,probability,probability_low,probability_high,reciprocal_rank,\
-         reciprocal_rank_low,reciprocal_rank_high,median_rank,first,others"
+         reciprocal_rank_low,reciprocal_rank_high,median_rank,first,first_low,first_high,others"
     ));
     for place in &report.places {
         let others = place.others.map_or_else(String::new, number);
         let mut line = |lens: &str, seen: &SeenFigures, others: &str| {
             out.line(format_args!(
-                "{},{},{lens},{},{},{},{},{},{others}",
+                "{},{},{lens},{},{},{},{},{},{},{},{others}",
                 place.place,
                 number(place.blocks),
                 fields(&seen.kl),
                 fields(&seen.probability),
                 fields(&seen.reciprocal_rank),
                 number(seen.median_rank),
-                number(seen.first)
+                number(seen.first.share),
+                number(seen.first.interval[0]),
+                number(seen.first.interval[1])
             ));
         };
         line("logit", &place.logit_lens, &others);

@@ -3,13 +3,13 @@
 use serde_json::json;
 
 use super::csv::number;
-use super::effect::{percent, share_with_interval, with_interval};
+use super::effect::{percent, share_with_interval, shares, with_interval};
 use super::plot::{Plot, PlotPoint, Series};
 use super::table::table;
 use super::tensor_file::tensor_file;
 use super::text::{Text, clip, one_line, short, thousands};
-use crate::analyze::Effect;
 use crate::analyze::vector::{FoundVector, Rated, Sample, SweepPoint, VectorReport};
+use crate::analyze::{Effect, Share};
 use crate::error::Result;
 
 /// Heads that the text names.
@@ -107,13 +107,14 @@ pub fn vector_text(report: &VectorReport, about: &str) -> String {
         ));
     }
     if let Some([before, added, clean, out_of]) = report.says {
+        let said = |it: Share| shares(it.share, it.interval);
         out.line(format_args!(
             "samples that say it: {} without the behaviour, {} with the vector; {} of clean prompts, {} with the direction \
              taken out",
-            percent(before),
-            percent(added),
-            percent(clean),
-            percent(out_of)
+            said(before),
+            said(added),
+            said(clean),
+            said(out_of)
         ));
     }
     for sample in report.samples.iter().take(SAMPLES) {

@@ -108,11 +108,16 @@ impl Asked<'_> {
         format!("{} on {model}", self.spec.name)
     }
 
-    /// Says so where few prompts judge; without any held out, those for discovery do.
+    /// Says so where few prompts judge; without any held out, those for discovery do, which is told too.
     pub(super) fn doubt_few(&self, [discovery, held_out]: [usize; 2]) {
         let judging = if held_out == 0 { discovery } else { held_out };
         if let Some(doubt) = few_doubt(judging) {
             self.observer.event(Event::Warning(doubt));
+        }
+        if held_out == 0 && discovery > 0 {
+            let warning =
+                "held_out is 0: the figures are on the prompts that the choices were made on";
+            self.observer.event(Event::Warning(warning.into()));
         }
     }
 

@@ -208,6 +208,7 @@ struct Report {
     faithfulness: Option<f64>,
     faithfulness_interval: Option<[f64; 2]>,
     accuracy_circuit: Option<f64>,
+    accuracy_circuit_interval: Option<[f64; 2]>,
     random: Option<Random>,
     #[serde(default)]
     warnings: Vec<String>,
@@ -231,6 +232,7 @@ fn read_result(report: &Path, circuit: &Path) -> Result<Comparison> {
         faithfulness: figures.faithfulness,
         interval: figures.faithfulness_interval,
         accuracy: figures.accuracy_circuit,
+        accuracy_interval: figures.accuracy_circuit_interval,
         random: figures.random.map(|random| random.mean),
         warnings: figures.warnings,
     })

@@ -224,7 +224,7 @@ impl<'a> Check<'a> {
             Method::EapIgActivations(params) => self.steps(method, params.steps),
             Method::Acdc(params) => {
                 self.require(params.tau.is_finite(), "method.Acdc.tau", || {
-                    format!("expected a finite number, got {}", params.tau)
+                    format!("expected a finite number, got {:?}", params.tau)
                 });
             }
             Method::Exact(_) | Method::Eap(_) | Method::CleanCorrupted(_) => {}
@@ -243,7 +243,7 @@ impl<'a> Check<'a> {
         let rate = optimal.learning_rate;
         let key = "ablation.Optimal.learning_rate";
         self.require(rate > 0.0 && rate.is_finite(), key, || {
-            format!("expected a finite number above 0, got {rate}")
+            format!("expected a finite number above 0, got {rate:?}")
         });
     }
 
@@ -260,7 +260,7 @@ impl<'a> Check<'a> {
             self.require(
                 wanted > 0.0 && wanted <= MAX_TARGET,
                 "target.faithfulness",
-                || format!("expected more than 0 and at most {MAX_TARGET}, got {wanted}"),
+                || format!("expected more than 0 and at most {MAX_TARGET}, got {wanted:?}"),
             );
         }
         let Some(select) = spec.select else { return };
@@ -287,7 +287,7 @@ impl<'a> Check<'a> {
                 self.within("select.TopN.edges", MAX_EDGES, edges.unwrap_or(1));
                 let share = share.unwrap_or(1.0);
                 self.require(share > 0.0 && share <= 1.0, "select.TopN.share", || {
-                    format!("expected more than 0 and at most 1, got {share}")
+                    format!("expected more than 0 and at most 1, got {share:?}")
                 });
             }
             Select::Greedy { edges } => {
@@ -296,7 +296,7 @@ impl<'a> Check<'a> {
             Select::Threshold(least) => {
                 let fits = least.is_finite() && least >= 0.0;
                 self.require(fits, "select.Threshold", || {
-                    format!("expected a finite number of at least 0, got {least}")
+                    format!("expected a finite number of at least 0, got {least:?}")
                 });
             }
         }
@@ -305,7 +305,7 @@ impl<'a> Check<'a> {
     fn evaluation(&mut self, evaluate: &Evaluate) {
         let share = evaluate.held_out;
         self.require((0.0..1.0).contains(&share), "evaluate.held_out", || {
-            format!("expected at least 0 and less than 1, got {share}")
+            format!("expected at least 0 and less than 1, got {share:?}")
         });
         let baselines = evaluate.random_baselines;
         self.at_most("evaluate.random_baselines", baselines, MAX_BASELINES);

@@ -294,3 +294,84 @@ fn signals_and_closed_pipes_end_every_command() {
         assert_eq!(status.code(), Some(0), "{arguments:?}");
     }
 }
+
+/// Weights that take seconds to read and hash, as a file of zeros that takes no room on the disk.
+fn slow_model(folder: &Path) {
+    let (rows, width, bytes) = (24_000_000_u64, 32_u64, 4_u64);
+    let config = format!(
+        "{{\"model_type\": \"llama\", \"architectures\": [\"LlamaForCausalLM\"], \"vocab_size\": {rows}, \"hidden_size\": \
+         {width}, \"intermediate_size\": 8, \"num_hidden_layers\": 1, \"num_attention_heads\": 1, \"num_key_value_heads\": 1, \
+         \"max_position_embeddings\": 16, \"rms_norm_eps\": 1e-6, \"rope_theta\": 10000.0, \"hidden_act\": \"silu\", \
+         \"tie_word_embeddings\": true}}"
+    );
+    fs_err::write(folder.join("config.json"), config).expect("a configuration");
+    let layer = "model.layers.0";
+    let tensors = [
+        ("model.embed_tokens.weight".to_owned(), vec![rows, width]),
+        ("model.norm.weight".into(), vec![width]),
+        (format!("{layer}.input_layernorm.weight"), vec![width]),
+        (
+            format!("{layer}.post_attention_layernorm.weight"),
+            vec![width],
+        ),
+        (
+            format!("{layer}.self_attn.q_proj.weight"),
+            vec![width, width],
+        ),
+        (
+            format!("{layer}.self_attn.k_proj.weight"),
+            vec![width, width],
+        ),
+        (
+            format!("{layer}.self_attn.v_proj.weight"),
+            vec![width, width],
+        ),
+        (
+            format!("{layer}.self_attn.o_proj.weight"),
+            vec![width, width],
+        ),
+        (format!("{layer}.mlp.gate_proj.weight"), vec![8, width]),
+        (format!("{layer}.mlp.up_proj.weight"), vec![8, width]),
+        (format!("{layer}.mlp.down_proj.weight"), vec![width, 8]),
+    ];
+    let mut end = 0;
+    let entries = tensors.map(|(name, shape)| {
+        let start = end;
+        end += shape.iter().product::<u64>() * bytes;
+        format!("\"{name}\": {{\"dtype\": \"F32\", \"shape\": {shape:?}, \"data_offsets\": [{start}, {end}]}}")
+    });
+    let header = format!("{{{}}}", entries.join(", "));
+    let mut start = (header.len() as u64).to_le_bytes().to_vec();
+    start.extend(header.as_bytes());
+    fs_err::write(folder.join("model.safetensors"), &start).expect("weights");
+    let file = fs_err::File::options()
+        .write(true)
+        .open(folder.join("model.safetensors"));
+    let file = file.expect("weights");
+    file.set_len(start.len() as u64 + end).expect("room");
+}
+
+#[test]
+fn signals_are_heard_while_a_model_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    slow_model(folder.path());
+    for (name, code) in [("INT", 130), ("TERM", 143)] {
+        let child = Command::new(env!("CARGO_BIN_EXE_secateur"))
+            .current_dir(folder.path())
+            .args(["inspect", "."])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        std::thread::sleep(Duration::from_millis(150));
+        let begin = Instant::now();
+        signal(name, &child);
+        let output = child.wait_with_output().expect("an end");
+        assert_eq!(output.status.code(), Some(code), "{name}: {output:?}");
+        assert!(
+            begin.elapsed() < Duration::from_secs(3),
+            "{:?}",
+            begin.elapsed()
+        );
+    }
+}

@@ -15,6 +15,7 @@ mod cli_overwrite;
 mod cli_patch;
 mod cli_replace;
 mod cli_results;
+mod cli_slips;
 mod cli_terminal;
 mod cli_warnings;
 mod curve;

@@ -10,12 +10,15 @@ mod rows;
 
 use std::collections::HashSet;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use secateur::error::Error;
-use secateur::events::Silent;
-use secateur::model::{Activation, ModelConfig, Norm, Positions, PrependBos, Tokenizer};
+use secateur::events::{Event, Observer, Silent};
+use secateur::model::{
+    Activation, ModelConfig, Norm, Positions, PrependBos, Tokenizer, load_model,
+};
 use secateur::task::{
-    Agreement, Dataset, Example, GreaterThan, Induction, Ioi, IoiCorruption, LoadRequest,
+    Agreement, Dataset, Example, GreaterThan, Induction, Ioi, IoiCorruption, LoadRequest, Prompts,
     TaskSource, vocabulary,
 };
 use serde_json::json;
@@ -439,4 +442,57 @@ fn generated_prompts_have_spans() {
     start:Today the|subject: chair|middle: beside the|distractor: towers
     start:Today the|subject: boys|middle: with the|distractor: village
     ");
+}
+
+/// An observer that asks to stop is heard while examples are made or read.
+#[test]
+fn the_observer_is_asked_while_examples_are_made() {
+    struct Stop(AtomicUsize);
+    impl Observer for Stop {
+        fn event(&self, _: Event) {}
+        fn interrupted(&self) -> bool {
+            self.0.fetch_add(1, Ordering::Relaxed) >= 10
+        }
+    }
+    let model = load_model("builtin:toy-llama", Path::new(".")).expect("a model");
+    let folder = tempfile::tempdir().expect("a folder");
+    let row = r#"{"clean": "The dogs near the tree", "corrupt": "The dog near the tree", "answer": " are", "wrong": " is"}"#;
+    fs_err::write(
+        folder.path().join("rows.jsonl"),
+        format!("{row}\n").repeat(50),
+    )
+    .expect("rows");
+    let tokens = r#"{"clean": [1, 2], "corrupt": [1, 3], "answer": [4], "wrong": [5]}"#;
+    fs_err::write(
+        folder.path().join("ids.jsonl"),
+        format!("{tokens}\n").repeat(50),
+    )
+    .expect("rows");
+    for source in [
+        TaskSource::File("rows.jsonl".into()),
+        TaskSource::Tokens("ids.jsonl".into()),
+        TaskSource::Ioi(Ioi {
+            pairs: 50,
+            seed: 0,
+            corruption: IoiCorruption::ThirdName,
+        }),
+        TaskSource::Agreement(Agreement { pairs: 50, seed: 0 }),
+        TaskSource::Induction(Induction {
+            pairs: 50,
+            seed: 0,
+            length: 8,
+        }),
+    ] {
+        let stop = Stop(AtomicUsize::new(0));
+        let loaded = source.load(&LoadRequest {
+            tokenizer: model.tokenizer.as_ref(),
+            config: model.config(),
+            prepend_bos: PrependBos::Auto,
+            prompts: Prompts::Pairs,
+            base: folder.path(),
+            observer: &stop,
+        });
+        assert!(matches!(loaded, Err(Error::Interrupted)), "{source:?}");
+        assert_eq!(stop.0.into_inner(), 11, "{source:?}");
+    }
 }

@@ -86,7 +86,10 @@ impl AttentionRoles {
             }
         }
         if !(self.threshold > 0.0 && self.threshold <= 1.0) {
-            let problem = format!("expected more than 0 and at most 1, got {}", self.threshold);
+            let problem = format!(
+                "expected more than 0 and at most 1, got {:?}",
+                self.threshold
+            );
             found.push(("analysis.Attention.threshold", problem));
         }
         if self.draw.len() > MOST_DRAWN {

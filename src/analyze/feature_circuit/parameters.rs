@@ -104,7 +104,7 @@ impl Keep {
         match self {
             Self::Faithfulness(wanted) => {
                 let problem =
-                    format!("expected more than 0 and at most {MOST_FAITHFUL}, got {wanted}");
+                    format!("expected more than 0 and at most {MOST_FAITHFUL}, got {wanted:?}");
                 let fits = wanted > 0.0 && wanted <= MOST_FAITHFUL;
                 (!fits).then_some(("keep.Faithfulness", problem))
             }
@@ -113,7 +113,7 @@ impl Keep {
                 (!(1..=MOST_NODES).contains(&count)).then_some(("keep.Top", problem))
             }
             Self::Threshold(least) => {
-                let problem = format!("expected a finite number of at least 0, got {least}");
+                let problem = format!("expected a finite number of at least 0, got {least:?}");
                 let fits = least >= 0.0 && least.is_finite();
                 (!fits).then_some(("keep.Threshold", problem))
             }
@@ -205,7 +205,7 @@ impl FeatureCircuit {
             require(
                 acdc.tau.is_finite(),
                 "method.Acdc.tau",
-                format!("expected a finite number, got {}", acdc.tau),
+                format!("expected a finite number, got {:?}", acdc.tau),
             );
             require(
                 acdc.order.is_own(),

@@ -171,7 +171,7 @@ impl Lens {
                 require(
                     positive(value),
                     key,
-                    format!("expected a finite number above 0, got {value}"),
+                    format!("expected a finite number above 0, got {value:?}"),
                 );
             }
             require(

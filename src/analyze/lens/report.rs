@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::attribution::Attribution;
 use super::seen::Seen;
 use super::tuned::TunedFigures;
-use crate::analyze::Effect;
+use crate::analyze::{Effect, Share};
 
 /// The answer about what a model would say after each layer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -53,7 +53,7 @@ pub struct SeenFigures {
     /// Median rank of the first of them.
     pub median_rank: f64,
     /// Share of the prompts where one of them is the most likely token.
-    pub first: f64,
+    pub first: Share,
 }
 
 /// A prompt at all places and positions.

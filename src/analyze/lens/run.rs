@@ -5,7 +5,7 @@ use super::parameters::Lens;
 use super::report::{DrawnPrompt, LensReport, PlaceFigures, SeenFigures};
 use super::seen::{Followed, Looks, Reader, Seen};
 use super::tuned::TunedLens;
-use crate::analyze::{Effect, text_of};
+use crate::analyze::{Effect, Share, text_of};
 use crate::engine::{Looked, Place, Transformer, mean};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
@@ -208,13 +208,12 @@ fn figures(seen: &[Seen], bootstrap: usize) -> SeenFigures {
     } else {
         ranks[middle] as f64
     };
-    let first = ranks.iter().filter(|&&rank| rank == 1).count();
     SeenFigures {
         kl: effect(&|it| it.kl),
         probability: effect(&|it| it.probability),
         reciprocal_rank: effect(&|it| 1.0 / it.rank as f64),
         median_rank: median,
-        first: first as f64 / ranks.len() as f64,
+        first: Share::of(ranks.iter().map(|&rank| rank == 1)),
     }
 }
 

@@ -181,7 +181,7 @@ impl Patchscope {
             require(
                 *penalty > 0.0 && *penalty <= LARGEST_PENALTY,
                 "analysis.Patchscope.mapping.Ridge.penalty",
-                format!("expected more than 0 and at most {LARGEST_PENALTY}, got {penalty}"),
+                format!("expected more than 0 and at most {LARGEST_PENALTY}, got {penalty:?}"),
             );
         }
         for (key, most, got) in [

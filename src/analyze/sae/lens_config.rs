@@ -177,7 +177,8 @@ impl Keys {
                         Ok(Architecture::TopK { k: k as usize })
                     }
                     Some(k) => Err(format!(
-                        "k is {k}; expected a whole number from 1 to {most}"
+                        "k is {k:?}; expected a whole number from 1 to {}",
+                        self.d_sae
                     )),
                     None => Err("there is no k".into()),
                 }

@@ -290,7 +290,7 @@ impl Sae {
         let numbers = [("analysis.Sae.learning_rate", recipe.learning_rate)];
         for (key, value) in numbers.into_iter().chain(prices) {
             found.require(value.is_finite() && value > 0.0, key, || {
-                format!("expected a finite number above 0, got {value}")
+                format!("expected a finite number above 0, got {value:?}")
             });
         }
     }

@@ -51,7 +51,7 @@ impl Tracing {
             self.noise > 0.0 && self.noise <= LARGEST_NOISE,
             "analysis.Tracing.noise",
             format!(
-                "expected more than 0 and at most {LARGEST_NOISE}, got {}",
+                "expected more than 0 and at most {LARGEST_NOISE}, got {:?}",
                 self.noise
             ),
         );

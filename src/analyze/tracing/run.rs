@@ -76,8 +76,11 @@ pub fn trace<T: Real>(
         .partition(|(index, ..)| *index < task.discovery.len());
     if choosing.is_empty() || judging.is_empty() {
         let warning = "the model answers prompts of one split only: places are chosen and judged on the same prompts";
-        observer.event(Event::Warning(warning.into()));
-        warnings.push(warning.into());
+        // Without any held out, the job says so.
+        if !task.held_out.is_empty() {
+            observer.event(Event::Warning(warning.into()));
+            warnings.push(warning.into());
+        }
         choosing = known.iter().collect();
         judging.clone_from(&choosing);
     }

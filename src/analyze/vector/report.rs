@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::analyze::Effect;
+use crate::analyze::{Effect, Share};
 
 /// The answer about a vector.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -53,7 +53,7 @@ pub struct VectorReport {
     /// Generated text from clean prompts, with the direction taken out and without.
     pub samples_clean: Vec<Sample>,
     /// Shares of samples that say what was to be said: before, added, clean, projected out.
-    pub says: Option<[f64; 4]>,
+    pub says: Option<[Share; 4]>,
     /// Remarks that belong to the result.
     pub warnings: Vec<String>,
 }

@@ -8,7 +8,7 @@ use super::sweep::{Candidate, sweep};
 use super::unrelated::unrelated_text;
 use crate::analyze::random::{norm_of, random_vectors, scale_to};
 use crate::analyze::samples::{Writing, samples};
-use crate::analyze::{Effect, layers_asked};
+use crate::analyze::{Effect, Share, layers_asked};
 use crate::engine::{Steering, Transformer, mean};
 use crate::error::{Error, Result};
 use crate::evaluate::Gap;
@@ -348,17 +348,16 @@ fn stream_norm<T: Real>(
 }
 
 /// Shares of samples that say one of some texts, whatever the case of letters.
-fn says(texts: &[String], added: &[Sample], clean: &[Sample]) -> Option<[f64; 4]> {
+fn says(texts: &[String], added: &[Sample], clean: &[Sample]) -> Option<[Share; 4]> {
     if texts.is_empty() || added.is_empty() || clean.is_empty() {
         return None;
     }
     let texts: Vec<String> = texts.iter().map(|text| text.to_lowercase()).collect();
     let share = |samples: &[Sample], of: fn(&Sample) -> &String| {
-        let says = |sample: &&Sample| {
+        Share::of(samples.iter().map(|sample| {
             let written = of(sample).to_lowercase();
             texts.iter().any(|text| written.contains(text))
-        };
-        samples.iter().filter(says).count() as f64 / samples.len() as f64
+        }))
     };
     Some([
         share(added, |it| &it.before),

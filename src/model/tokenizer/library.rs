@@ -172,11 +172,11 @@ impl Library {
         self.inner.token_to_id(name)
     }
 
-    /// The first part of a text that would become no token, though it is not taken out on purpose.
-    pub(super) fn dropped(&self, text: &str) -> Option<String> {
+    /// The parts of a text of which something would become no token, though it is not taken out on purpose.
+    pub(super) fn dropped(&self, text: &str) -> Vec<String> {
         let model = self.inner.get_model();
         if !self.drops || self.growth.encodes(text.len()).is_err() {
-            return None;
+            return Vec::new();
         }
         let cut = || {
             let added = self.inner.get_added_vocabulary();
@@ -186,14 +186,17 @@ impl Library {
             }
             Ok(parts)
         };
-        let parts = caught(cut).ok()?;
+        let Ok(parts) = caught(cut) else {
+            return Vec::new();
+        };
         let parts = parts.get_splits(OffsetReferential::Original, OffsetType::Byte);
         let missing = |part: &str| part.chars().any(|letter| !has(model, letter));
         let of_vocabulary = |part: &str| model.token_to_id(part).is_some();
-        let (_, (start, end), _) = parts
+        let dropped = parts
             .into_iter()
-            .find(|(part, _, tokens)| tokens.is_none() && !of_vocabulary(part) && missing(part))?;
-        text.get(start..end).map(|part| part.trim().to_owned())
+            .filter(|(part, _, tokens)| tokens.is_none() && !of_vocabulary(part) && missing(part));
+        let texts = dropped.filter_map(|(_, (start, end), _)| text.get(start..end));
+        texts.map(|part| part.trim().to_owned()).collect()
     }
 
     /// The text of the token for unknown words.

@@ -161,8 +161,10 @@ impl Tokenizer {
     /// # Errors
     /// When the tokenizer fails.
     pub fn encode_part(&self, part: &str, first: bool) -> Result<TextPart> {
+        let mut dropped = 0;
         let (tokens, unknown, written) = match &self.inner {
             Inner::Library(inner) => {
+                dropped = inner.dropped(part).len();
                 let tokens = if first {
                     inner.ids(part)
                 } else {
@@ -177,7 +179,7 @@ impl Tokenizer {
         };
         let unknown = tokens.iter().filter(|token| Some(**token) == unknown);
         // Where the token stands in the text by its name, it is known.
-        let unknown = unknown.count().saturating_sub(written);
+        let unknown = unknown.count().saturating_sub(written) + dropped;
         Ok(TextPart { tokens, unknown })
     }
 
@@ -195,7 +197,7 @@ impl Tokenizer {
         match &self.inner {
             Inner::Library(inner) => {
                 let Some(unknown) = inner.unknown() else {
-                    return inner.dropped(text);
+                    return inner.dropped(text).into_iter().next();
                 };
                 let id = inner.id(&unknown)?;
                 let tokens = inner.tokens(text).ok()?;

@@ -21,6 +21,8 @@ pub fn compare_html(rows: &[Comparison]) -> String {
             figure(interval.map(|[low, _]| low)),
             figure(interval.map(|[_, high]| high)),
             figure(row.accuracy),
+            figure(row.accuracy_interval.map(|[low, _]| low)),
+            figure(row.accuracy_interval.map(|[_, high]| high)),
             figure(row.random),
         ]
     });
@@ -36,6 +38,8 @@ pub fn compare_html(rows: &[Comparison]) -> String {
             "95 % from",
             "95 % to",
             "accuracy",
+            "95 % from",
+            "95 % to",
             "random",
         ],
         rows: cells.collect(),

@@ -53,7 +53,10 @@ pub(in crate::spec) fn analysis_mistakes(
         }),
     }
     check.require((0.0..1.0).contains(&spec.held_out), "held_out", || {
-        format!("expected at least 0 and less than 1, got {}", spec.held_out)
+        format!(
+            "expected at least 0 and less than 1, got {:?}",
+            spec.held_out
+        )
     });
     check.at_most("random_baselines", spec.random_baselines, MAX_BASELINES);
     check.bootstrap("bootstrap", spec.bootstrap);

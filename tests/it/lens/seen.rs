@@ -183,7 +183,9 @@ fn texts_follow_what_the_model_says() {
         assert!((seen.probability - seen.top[0].probability).abs() < 1e-12);
     }
     let last = report.places.last().expect("places");
-    assert!((last.logit_lens.first - 1.0).abs() < 1e-12 && last.logit_lens.median_rank <= 1.0);
+    assert!(
+        (last.logit_lens.first.share - 1.0).abs() < 1e-12 && last.logit_lens.median_rank <= 1.0
+    );
     let attribution = report.attribution.expect("an attribution");
     assert!(attribution.of.contains("the logit") && attribution.rounding < 1e-9);
 }

@@ -5,7 +5,9 @@
 
 use candle_core::quantized::GgmlDType;
 use candle_core::quantized::gguf_file::Value;
+use secateur::events::Silent;
 use secateur::model::{LoadedModel, PrependBos, Tokenizer, load_model};
+use secateur::task::{LoadRequest, Prompts, TaskSource};
 
 use super::files::{
     Folder, llama_config, llama_tensors, metadata, texts, tokenizer_metadata, write_gguf,
@@ -276,4 +278,49 @@ fn metadata_of_another_type_makes_the_tokenizer_unusable() {
     ] {
         unusable(&scored(&[], &[(key, value)]), key, problem);
     }
+}
+
+/// A vocabulary without all bytes and without a token for unknown ones: the library would drop what is missing.
+#[test]
+fn characters_without_a_token_are_not_lost_without_a_word() {
+    let model = merged(&[], &[]);
+    let tokenizer = model.require_tokenizer().unwrap();
+    assert_eq!(tokenizer.unknown_in("ab ab"), None);
+    assert_eq!(ids(tokenizer, "ab\u{e9}"), ids(tokenizer, "ab"));
+    assert_eq!(
+        tokenizer.unknown_in("ab ab\u{e9} ab"),
+        Some("ab\u{e9}".into())
+    );
+    let part = |text: &str| tokenizer.encode_part(text, true).unwrap().unknown;
+    assert_eq!((part("ab ab"), part("ab \u{e9} \u{e9}")), (0, 2));
+    let folder = tempfile::tempdir().unwrap();
+    let rows = folder.path().join("rows.jsonl");
+    let row = r#"{"clean": "ab", "corrupt": "a\u00e9", "answer": ["a"], "wrong": ["b"]}"#;
+    fs_err::write(rows, row).unwrap();
+    let loaded = TaskSource::File("rows.jsonl".into()).load(&LoadRequest {
+        tokenizer: model.tokenizer.as_ref(),
+        config: model.config(),
+        prepend_bos: PrependBos::Never,
+        prompts: Prompts::Sets,
+        base: folder.path(),
+        observer: &Silent,
+    });
+    let problem = loaded.unwrap_err().to_string();
+    assert!(problem.contains("`corrupt` has \"a\u{e9}\""), "{problem}");
+}
+
+#[test]
+fn a_token_that_is_listed_twice_is_told() {
+    let tokenizer = tokenizer_metadata("smollm", Some(true), &["a b", "Ġ ab"]);
+    let mut tokens = tokenizer
+        .iter()
+        .find(|(key, _)| key.ends_with("ggml.tokens"))
+        .map(|(_, tokens)| tokens.to_vec().unwrap().clone())
+        .unwrap();
+    let last = tokens.len() - 1;
+    tokens[last] = tokens[last - 1].clone();
+    let model = merged(&[], &[("ggml.tokens", Value::Array(tokens))]);
+    let said = warning(&model);
+    let places = format!("as token {} and as token {last}", last - 1);
+    assert!(said.contains(&places), "{said}");
 }

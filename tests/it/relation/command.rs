@@ -169,3 +169,31 @@ fn mistakes_about_relations_have_their_place() {
         ],
     );
 }
+
+/// Prompts of a relation count as memory before they are made.
+#[test]
+fn relations_of_many_long_prompts_are_refused_within_little_memory() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let samples: Vec<String> = (0..20_000)
+        .map(|index| format!("{{\"subject\": \"n{index}\", \"object\": \"o{index}\"}}"))
+        .collect();
+    let template = format!(
+        "{}{{}}",
+        "Then, John and Mary went to the store. ".repeat(20)
+    );
+    let data = format!(
+        "{{\"name\": \"long\", \"prompt_templates\": [\"{template}\"], \"samples\": [{}]}}",
+        samples.join(", ")
+    );
+    fs_err::write(folder.path().join("recipient.json"), data).expect("a file");
+    let output = relation(folder.path(), &["--memory", "0.1", "--shots", "8"]);
+    refused(
+        &output,
+        2,
+        &[
+            "0.10 GB of memory are too little",
+            "recipient.json",
+            "--memory",
+        ],
+    );
+}

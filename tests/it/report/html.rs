@@ -167,6 +167,7 @@ fn hostile_texts_stay_texts() {
         faithfulness: Some(0.5),
         interval: Some([0.4, 0.6]),
         accuracy: None,
+        accuracy_interval: None,
         random: Some(0.1),
         warnings: vec![HOSTILE.into()],
     };

@@ -168,6 +168,7 @@ fn results_stand_side_by_side() {
         faithfulness,
         interval: faithfulness.map(|f: f64| [f - 0.05, f + 0.05]),
         accuracy: Some(0.9375),
+        accuracy_interval: Some([0.7989, 0.9827]),
         random: None,
         warnings: Vec::new(),
     };
