@@ -92,6 +92,7 @@
 //!   [`graph::Node`].
 
 pub mod analyze;
+pub mod bench;
 mod contain;
 pub mod discover;
 pub mod engine;
@@ -102,12 +103,17 @@ pub mod graph;
 pub mod input;
 pub mod metric;
 pub mod model;
+pub mod output;
+pub mod parity;
 pub mod paths;
 pub mod report;
+mod ron_line;
 pub mod run;
 pub mod score;
+pub mod setting;
 pub mod spec;
 pub mod task;
+mod version;
 mod visible;
 
 pub use contain::is_contained;
@@ -119,4 +125,5 @@ pub use metric::Metric;
 pub use model::load_model;
 pub use spec::RunSpec;
 pub use task::{Example, TaskSource};
+pub use version::{SOURCES, VERSION};
 pub use visible::{file_name_problem, is_hidden, visible};

@@ -2,16 +2,17 @@
 
 mod adam;
 mod affine;
+mod analysis;
 pub mod attention;
+mod corpus;
 pub mod edit;
-mod effect;
 pub mod feature_circuit;
-mod files;
 pub mod lens;
 mod mistakes;
 pub mod neurons;
 mod normal_equations;
 pub mod patchscope;
+mod pieces;
 mod prediction;
 pub mod prompt;
 mod random;
@@ -19,22 +20,26 @@ pub mod relation;
 pub mod residual;
 pub mod sae;
 mod samples;
-mod share;
+mod setting;
 mod shared;
 mod sign;
 pub mod tracing;
 mod variance;
 pub mod vector;
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::model::Tokenizer;
+use crate::task::TaskSource;
 
 pub use affine::AffineMap;
+pub(crate) use analysis::keyed;
+pub use analysis::{Analysis, AnalysisOutput, AnalysisReport, Files, PromptSource};
 pub use attention::AttentionRoles;
 pub use edit::Edit;
-pub use effect::Effect;
 pub use feature_circuit::FeatureCircuit;
 pub use lens::Lens;
 use mistakes::Mistakes;
@@ -44,14 +49,61 @@ pub use prompt::Prompt;
 pub use relation::Relation;
 pub use residual::Residual;
 pub use sae::Sae;
-pub use share::Share;
-pub use shared::Shared;
+pub use setting::Setting;
+pub(crate) use setting::{WrittenOutput, hash_of, known, no_text};
+pub use shared::{Shared, SharedKeys};
 pub use tracing::Tracing;
 pub use vector::Vector;
 
-/// A question about a model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub enum Analysis {
+/// The analyses: a variant for each, and what all of them have in common.
+macro_rules! analyses {
+    ($($(#[$doc:meta])* $name:ident($parameters:ty),)*) => {
+        /// An analysis of any kind with its parameters.
+        #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+        pub enum AnyAnalysis {
+            $($(#[$doc])* $name($parameters),)*
+        }
+
+        impl AnyAnalysis {
+            /// Its name in specs.
+            pub fn name(&self) -> &'static str {
+                match self { $(Self::$name(_) => <$parameters as Analysis>::NAME,)* }
+            }
+
+            /// The shared keys that analyses of this kind read.
+            pub fn uses(&self) -> &'static [Shared] {
+                match self { $(Self::$name(_) => <$parameters as Analysis>::USES,)* }
+            }
+
+            /// Why a shared key is not read, with or without a task; none where it is.
+            pub fn ignores(&self, key: Shared, with_task: bool) -> Option<String> {
+                match self { $(Self::$name(it) => shared::ignores(it, key, with_task),)* }
+            }
+
+            pub(crate) fn mistakes(&self, keys: &SharedKeys) -> Vec<(String, String)> {
+                match self { $(Self::$name(it) => it.mistakes(keys),)* }
+            }
+
+            pub(crate) fn prompts(&self) -> PromptSource<'_> {
+                match self { $(Self::$name(it) => it.prompts(),)* }
+            }
+
+            pub(crate) fn inputs(&self) -> Vec<(&'static str, PathBuf)> {
+                match self { $(Self::$name(it) => it.inputs(),)* }
+            }
+
+            pub(crate) fn other_task(&self) -> Option<(&'static str, &TaskSource)> {
+                match self { $(Self::$name(it) => it.other_task(),)* }
+            }
+
+            pub(crate) fn run(&self, setting: &Setting<'_>) -> Result<WrittenOutput> {
+                match self { $(Self::$name(it) => setting.run(it),)* }
+            }
+        }
+    };
+}
+
+analyses! {
     /// What heads look at, and which roles that gives them.
     Attention(AttentionRoles),
     /// What prompts say with a token's direction exchanged for another's.

@@ -32,6 +32,7 @@ mod memory;
 mod optimal;
 mod part;
 mod patterns;
+mod precision;
 mod readout;
 mod replaced;
 mod rerun;
@@ -79,3 +80,4 @@ pub use crate::graph::Representation;
 
 /// Examples whose values are summed as one block, and the unit in which examples are grouped.
 pub(crate) const BLOCK: usize = 16;
+pub use precision::Precision;

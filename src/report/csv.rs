@@ -53,13 +53,13 @@ pub fn curve_csv(figures: &Figures) -> String {
 }
 
 /// A number with the fewest digits that read back as the same.
-pub(super) fn number(number: f64) -> String {
+pub(crate) fn number(number: f64) -> String {
     format!("{number:?}")
 }
 
 /// A field of text, quoted where it must be. What a spreadsheet would take for a formula gets an apostrophe in front, by
 /// which it is text there; numbers are not fields of text.
-pub(super) fn field(text: &str) -> String {
+pub(crate) fn field(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r', '\n', '＝', '＋', '－', '＠']);
     if formula || text.contains([',', '"', '\n', '\r']) {
         let apostrophe = if formula { "'" } else { "" };

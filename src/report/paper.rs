@@ -6,9 +6,9 @@ use serde::Deserialize;
 
 use super::CircuitFile;
 use super::latex::plain_latex;
-use super::limits::read_figures;
 use super::text::{Text, one_line};
 use crate::error::{Error, Result};
+use crate::report::circuit::limits::read_figures;
 
 /// A circuit with what a figure shows about it.
 #[derive(Debug, Clone)]

@@ -5,13 +5,13 @@ use serde_json::{Map, Value, json};
 use crate::error::{Error, Result};
 
 /// A tensor by its name: shape and numbers.
-pub(super) type Named<'t> = (String, Vec<usize>, &'t [f32]);
+pub(crate) type Named<'t> = (String, Vec<usize>, &'t [f32]);
 
 /// The bytes of a file; `metadata` are texts by name.
 ///
 /// # Errors
 /// Never for text; the serialiser's signature allows it.
-pub(super) fn tensor_file(metadata: &Value, tensors: &[Named<'_>]) -> Result<Vec<u8>> {
+pub(crate) fn tensor_file(metadata: &Value, tensors: &[Named<'_>]) -> Result<Vec<u8>> {
     // Written by hand: the crate keeps metadata in a hash table, whose order differs between runs.
     let mut header = Map::new();
     header.insert("__metadata__".into(), metadata.clone());

@@ -6,11 +6,11 @@ use crate::visible::is_hidden;
 
 /// A growing file.
 #[derive(Default)]
-pub(super) struct Text(pub(super) String);
+pub(crate) struct Text(pub(crate) String);
 
 impl Text {
     /// Adds a line.
-    pub(super) fn line(&mut self, line: fmt::Arguments<'_>) {
+    pub(crate) fn line(&mut self, line: fmt::Arguments<'_>) {
         self.0
             .write_fmt(line)
             .expect("writing to a string never fails");
@@ -22,12 +22,12 @@ impl Text {
 const LONGEST: usize = 400;
 
 /// One line of text: hidden characters replaced, very long text cut with an ellipsis.
-pub(super) fn one_line(text: &str) -> String {
+pub(crate) fn one_line(text: &str) -> String {
     clip(text, LONGEST)
 }
 
 /// One line of at most this many characters.
-pub(super) fn clip(text: &str, longest: usize) -> String {
+pub(crate) fn clip(text: &str, longest: usize) -> String {
     let plain = |character: char| match character {
         '\n' | '\r' | '\t' => ' ',
         other if is_hidden(other) => '\u{fffd}',
@@ -44,12 +44,12 @@ pub(super) fn clip(text: &str, longest: usize) -> String {
 }
 
 /// Escapes text for XML content and attributes, and for the HTML-like labels of DOT.
-pub(super) fn xml(text: &str) -> String {
+pub(crate) fn xml(text: &str) -> String {
     markup(&one_line(text))
 }
 
 /// Escapes what means something in XML and HTML, in content and in quoted attributes.
-pub(super) fn markup(text: &str) -> String {
+pub(crate) fn markup(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
@@ -65,7 +65,7 @@ pub(super) fn markup(text: &str) -> String {
 }
 
 /// A quoted DOT string that shows `text` literally: no escape sequence, no entity.
-pub(super) fn dot_string(text: &str) -> String {
+pub(crate) fn dot_string(text: &str) -> String {
     let mut out = String::from("\"");
     for character in one_line(text).chars() {
         match character {
@@ -80,12 +80,12 @@ pub(super) fn dot_string(text: &str) -> String {
 }
 
 /// Columns that a line takes in a terminal, of characters one column wide.
-pub(super) fn text_columns(text: &str) -> usize {
+pub(crate) fn text_columns(text: &str) -> usize {
     text.chars().count()
 }
 
 /// A count with its noun, such as `1 feature` or `1,024 features`.
-pub(super) fn number_of(count: usize, noun: &str) -> String {
+pub(crate) fn number_of(count: usize, noun: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{} {noun}{ending}", thousands(count))
 }
@@ -104,7 +104,7 @@ pub fn thousands(number: usize) -> String {
 }
 
 /// A number with about three significant digits.
-pub(super) fn short(number: f64) -> String {
+pub(crate) fn short(number: f64) -> String {
     let size = number.abs();
     if size != 0.0 && !(1e-3..1e5).contains(&size) {
         return format!("{number:.1e}");
@@ -122,7 +122,7 @@ pub(super) fn short(number: f64) -> String {
 }
 
 /// Width of text in a sans-serif font, estimated from above.
-pub(super) fn text_width(text: &str, font_size: f64) -> f64 {
+pub(crate) fn text_width(text: &str, font_size: f64) -> f64 {
     let ems = |character: char| match character {
         'i' | 'j' | 'l' | '.' | ',' | ':' | ';' | '|' | '\'' | ' ' | '\u{a0}' | '(' | ')' | '['
         | ']' => 0.4,
@@ -136,7 +136,7 @@ pub(super) fn text_width(text: &str, font_size: f64) -> f64 {
 }
 
 /// Breaks text into lines no wider than `width`, at spaces where there are any.
-pub(super) fn wrap(text: &str, font_size: f64, width: f64) -> Vec<String> {
+pub(crate) fn wrap(text: &str, font_size: f64, width: f64) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
     for word in text.split(' ').filter(|word| !word.is_empty()) {
@@ -160,4 +160,15 @@ pub(super) fn wrap(text: &str, font_size: f64, width: f64) -> Vec<String> {
         lines.push(line);
     }
     lines
+}
+
+/// A token with its spaces and line breaks to be seen.
+pub(crate) fn visible(token: &str) -> String {
+    if token.is_empty() {
+        return "\u{2205}".into();
+    }
+    token
+        .replace(' ', "\u{b7}")
+        .replace('\n', "\u{21b5}")
+        .replace('\t', "\u{2192}")
 }

@@ -3,12 +3,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::files::{cannot, folder_of, remove_leftovers, write_whole, writing};
-use super::record::{RECORD_FILE, RunRecord};
 use super::results::REPORT;
 use crate::error::{Error, Result};
 use crate::input;
+use crate::output::{cannot, folder_of, remove_leftovers, write_whole, writing};
 use crate::report::OwnFile;
+use crate::run::batch::record::{RECORD_FILE, RunRecord};
 
 /// Where a command may write.
 #[derive(Debug)]

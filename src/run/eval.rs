@@ -2,10 +2,6 @@
 
 use std::path::Path;
 
-use super::circuit_job::{data_hash, named_figures, report_provenance};
-use super::job::{load_examples, without_panic};
-use super::listening::Listening;
-use super::pipeline::evaluate_circuit;
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, figure_doubts};
 use crate::events::Observer;
@@ -15,6 +11,11 @@ use crate::model::{LoadedModel, ModelConfig};
 use crate::model::{load_model_within, model_name};
 use crate::report::{AnyCircuit, CIRCUIT_FORMAT, CircuitFile, ModelStamp};
 use crate::report::{Rows, report_json};
+use crate::run::batch::job::without_panic;
+use crate::run::circuit::job::{data_hash, named_figures, report_provenance};
+use crate::run::circuit::pipeline::evaluate_circuit;
+use crate::setting::Listening;
+use crate::setting::load_examples;
 use crate::spec::{RunSpec, Spec, SpecFile, ron_line};
 use crate::task::Prompts;
 

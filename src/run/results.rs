@@ -6,14 +6,14 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use serde::Deserialize;
 
-use super::commit::is_half_written;
 use super::eval::read_circuit_text;
-use super::record::RunRecord;
 use crate::error::{Error, Result};
 use crate::input::{self, GIB};
 use crate::report::{
     CircuitFile, Comparison, PaperReport, PaperResult, check_number, read_figures,
 };
+use crate::run::batch::commit::is_half_written;
+use crate::run::batch::record::RunRecord;
 
 /// The results in these folders and below them, in order of their paths.
 ///

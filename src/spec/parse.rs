@@ -2,14 +2,12 @@
 
 use std::path::Path;
 
-use ron::Options;
-use ron::extensions::Extensions;
-
 use super::position::{has_key, line_and_column};
 use super::{AnalysisSpec, RunSpec, Spec, check, order};
 use crate::discover::{EdgeOrder, Method};
 use crate::error::{Error, Result, SpecMistake};
 use crate::input::without_bom;
+use crate::ron_line::{options, ron_line};
 
 /// Largest spec file read, in bytes.
 pub(super) const MAX_BYTES: usize = 1 << 20;
@@ -96,20 +94,6 @@ impl AnalysisSpec {
             .to_hex()
             .to_string()
     }
-}
-
-/// A value in one line of RON, as a spec would write it.
-///
-/// # Panics
-/// Never for the types of a spec: all of them have a RON form.
-pub fn ron_line(value: &impl serde::Serialize) -> String {
-    let line = options().to_string(value);
-    line.expect("the types of a spec have a RON form")
-}
-
-fn options() -> Options {
-    Options::default()
-        .with_default_extension(Extensions::IMPLICIT_SOME | Extensions::UNWRAP_VARIANT_NEWTYPES)
 }
 
 fn text_of<'a>(bytes: &'a [u8], file: &Path) -> Result<&'a str, SpecMistake> {

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use serde::ser::{SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize};
 
-use crate::analyze::{Analysis, Shared};
+use crate::analyze::{AnyAnalysis, Shared, SharedKeys};
 use crate::discover::{Method, Select, Target};
 use crate::engine::Ablation;
+use crate::engine::Precision;
 use crate::graph::Granularity;
 use crate::metric::Metric;
 use crate::model::PrependBos;
@@ -60,9 +61,9 @@ impl Spec {
         let task = self.task().and_then(TaskSource::file);
         let mut files: Vec<PathBuf> = task.map(Path::to_owned).into_iter().collect();
         if let Self::Analysis(spec) = self {
-            let other = spec.analysis.other_task().and_then(TaskSource::file);
+            let other = spec.analysis.other_task().and_then(|(_, task)| task.file());
             files.extend(other.map(Path::to_owned));
-            let of_analysis = spec.analysis.files().into_iter();
+            let of_analysis = spec.analysis.inputs().into_iter();
             files.extend(of_analysis.map(|(_, file)| file));
         }
         files
@@ -111,7 +112,7 @@ pub struct AnalysisSpec {
     #[serde(default = "default_metric")]
     pub metric: Metric,
     /// The question.
-    pub analysis: Analysis,
+    pub analysis: AnyAnalysis,
     /// Share of the examples that only judge what was found on the others; 0 judges on the same.
     #[serde(default = "default_held_out")]
     pub held_out: f64,
@@ -127,6 +128,21 @@ pub struct AnalysisSpec {
     /// Whether text gets a beginning-of-sequence token.
     #[serde(default)]
     pub prepend_bos: PrependBos,
+}
+
+impl AnalysisSpec {
+    /// The keys that specs of all analyses share.
+    pub fn shared(&self) -> SharedKeys {
+        SharedKeys {
+            task: self.task.clone(),
+            metric: self.metric,
+            held_out: self.held_out,
+            bootstrap: self.bootstrap,
+            random_baselines: self.random_baselines,
+            precision: self.precision,
+            prepend_bos: self.prepend_bos,
+        }
+    }
 }
 
 impl Serialize for AnalysisSpec {
@@ -248,16 +264,6 @@ impl Default for Evaluate {
             bootstrap: 200,
         }
     }
-}
-
-/// Precision of the engine.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Precision {
-    /// Single, for work.
-    #[default]
-    F32,
-    /// Double, for oracles and golden numbers.
-    F64,
 }
 
 /// A file to write.

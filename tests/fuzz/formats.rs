@@ -9,13 +9,14 @@ use candle_core::{Device, Tensor};
 use secateur::analyze::sae::load_dictionary;
 use secateur::events::Silent;
 use secateur::model::{LoadedModel, PrependBos, load_model, read_header};
+use secateur::parity::Golden;
 use secateur::report::{
     AnyCircuit, CircuitFile, FigureOptions, ShowLook, ShowOptions, Style, Theme, circuit_tree,
     compare_csv, compare_html, compare_latex, compare_markdown, compare_text, curve_svg, exporter,
     growth_svg, heads_svg, numbers_tex, outlined, parse_bench, parse_roles, recoloured, scores_svg,
     show_text, to_dot, to_pdf, to_png, to_svg, to_tikz,
 };
-use secateur::run::{Golden, RunRecord, read_circuit_text, read_paper_results, read_results};
+use secateur::run::{RunRecord, read_circuit_text, read_paper_results, read_results};
 use secateur::spec::{Spec, check_any_spec};
 use secateur::task::{LoadRequest, PromptSets, Prompts, Relation, TaskSource};
 

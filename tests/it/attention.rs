@@ -1,7 +1,9 @@
 //! Attention of heads against plain softmaxes, and roles on a hand-made model whose heads are known.
 
 use nalgebra::DMatrix;
+use secateur::analyze::AnalysisReport as _;
 use secateur::analyze::AttentionRoles;
+use secateur::analyze::attention::roles_of;
 use secateur::analyze::attention::{
     Answered, AttentionReport, AttentionTask, HeadScores, Repeated, Role, Score, score_heads,
 };
@@ -12,7 +14,7 @@ use secateur::model::{
     Attention, AttentionConfig, Block, Linear, ModelConfig, Norm, NormWeights, Positions, Table,
     Unembedding, Weights,
 };
-use secateur::report::{parse_roles, roles_json};
+use secateur::report::parse_roles;
 
 use crate::lens::{assert_close, models, tokens};
 use crate::oracle::{self, apply, cap, dot, norm, rotate, sees};
@@ -419,7 +421,9 @@ fn a_head_that_looks_at_the_answer_and_copies_it_is_a_name_mover() {
     assert!((uniform.uniform - f64::midpoint(1.0 / 6.0, 1.0 / 5.0)).abs() < 1e-12);
     assert!((uniform.score.mean - uniform.uniform).abs() < 1e-9);
 
-    let bytes = roles_json(&report, "hand-made", "0f").expect("bytes");
+    let bytes = roles_of(&report, "hand-made", "0f")
+        .to_json()
+        .expect("bytes");
     let text = String::from_utf8(bytes).expect("text");
     let roles = parse_roles(&text, "roles.json").expect("roles");
     assert_eq!(roles.roles["a1.h0"], ["induction", "name mover"]);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use secateur::analyze::AnalysisReport as _;
 use secateur::analyze::Neurons;
 use secateur::analyze::neurons::{
     Compared, NeuronReport, NeuronTask, Sides, Verdict, find_neurons,

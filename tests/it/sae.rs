@@ -7,8 +7,8 @@ use safetensors::SafeTensors;
 use secateur::analyze::sae::{
     Dictionary, Progress, Recipe, SaeKind, Superposition, Training, gradient,
 };
+use secateur::analyze::sae::{LensStamp, sae_lens};
 use secateur::events::Silent;
-use secateur::report::{LensStamp, sae_lens};
 
 const KINDS: [SaeKind; 5] = [
     SaeKind::Relu { l1: 0.3 },

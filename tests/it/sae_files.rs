@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use secateur::analyze::sae::{Dictionary, SaeKind, load_dictionary};
+use secateur::analyze::sae::{LensStamp, sae_lens};
 use secateur::engine::Representation;
-use secateur::report::{LensStamp, sae_lens};
 use serde_json::{Value, json};
 
 const FIXTURES: [&str; 15] = [

@@ -1,7 +1,7 @@
 //! Dictionaries in use: features changed with the error kept, against whole runs that decompose what they change; gradients
 //! against finite differences; results that do not depend on how work is grouped.
 
-use secateur::analyze::Analysis;
+use secateur::analyze::AnyAnalysis;
 use secateur::analyze::sae::{
     Corpus, Dictionary, EffectsReport, FeatureChange, FeatureEffects, FeatureTask, Recipe, Rows,
     Sae, SaeKind, TextRows, decompose, feature_effects, measure,
@@ -581,7 +581,7 @@ fn what_is_not_named_has_its_default() {
     assert_eq!(named.recipe(), Some(wanted));
     let text = r#"(format: 1, name: "x", models: ["m"], analysis: Sae(load: "folder", text: Files(["a.txt"])))"#;
     let spec = options.from_str::<AnalysisSpec>(text).expect("a spec");
-    let Analysis::Sae(loaded) = &spec.analysis else {
+    let AnyAnalysis::Sae(loaded) = &spec.analysis else {
         panic!("{:?}", spec.analysis);
     };
     assert_eq!(loaded.recipe(), None);

@@ -114,7 +114,7 @@ fn methods_and_metrics() {
 #[test]
 fn ablations() {
     insta::assert_snapshot!(mistakes(&[("ablation: Patch", "ablation: Optimal(steps: 0)")]), @r##"spec.ron:7:23: ablation.Optimal.steps: expected 1 to 1000000, got 0"##);
-    insta::assert_snapshot!(mistakes(&[("ablation: Patch", "ablation: Optimal(learning_rate: 0.0)")]), @r##"spec.ron:7:23: ablation.Optimal.learning_rate: expected a finite number above 0, got 0"##);
+    insta::assert_snapshot!(mistakes(&[("ablation: Patch", "ablation: Optimal(learning_rate: 0.0)")]), @r##"spec.ron:7:23: ablation.Optimal.learning_rate: expected a finite number above 0, got 0.0"##);
     insta::assert_snapshot!(mistakes(&[("ablation: Patch", "ablation: Optimal(steps: 5, learning_rate: NaN)")]), @r##"spec.ron:7:33: ablation.Optimal.learning_rate: expected a finite number above 0, got NaN"##);
     insta::assert_snapshot!(mistakes(&[("ablation: Patch", "ablation: Resample(sed: 1)")]), @r##"spec.ron:7:24: Unexpected field named `sed` in `Resample`, expected `seed` instead"##);
 }
@@ -126,18 +126,18 @@ fn selection_and_target() {
     insta::assert_snapshot!(mistakes(&[("select: TopN(share: 0.02)", "select: TopN(share: 1.5)")]), @r##"spec.ron:9:18: select.TopN.share: expected more than 0 and at most 1, got 1.5"##);
     insta::assert_snapshot!(mistakes(&[("select: TopN(share: 0.02)", "select: TopN(edges: 0)")]), @r##"spec.ron:9:18: select.TopN.edges: expected at least 1, got 0"##);
     insta::assert_snapshot!(mistakes(&[("select: TopN(share: 0.02)", "select: Greedy(edges: 0)")]), @r##"spec.ron:9:20: select.Greedy.edges: expected at least 1, got 0"##);
-    insta::assert_snapshot!(mistakes(&[("select: TopN(share: 0.02)", "select: Threshold(-1.0)")]), @r##"spec.ron:9:13: select.Threshold: expected a finite number of at least 0, got -1"##);
+    insta::assert_snapshot!(mistakes(&[("select: TopN(share: 0.02)", "select: Threshold(-1.0)")]), @r##"spec.ron:9:13: select.Threshold: expected a finite number of at least 0, got -1.0"##);
     insta::assert_snapshot!(mistakes(&[("method: EapIg(steps: 5)", "method: Acdc(tau: 0.02)")]), @r##"
     spec.ron:9:5: select: with Acdc, tau decides which edges stay
     hint: leave `select` out, or use a method that gives scores
     "##);
     insta::assert_snapshot!(mistakes(&[("select: TopN(share: 0.02)", "select: TopN(share: 0.02),\n    target: (faithfulness: 0.9)")]), @r##"spec.ron:9:5: select: `select` and `target` exclude each other: `target` finds the size itself"##);
-    insta::assert_snapshot!(mistakes(&[("select: TopN(share: 0.02)", "target: (faithfulness: 2.0)")]), @r##"spec.ron:9:14: target.faithfulness: expected more than 0 and at most 1.5, got 2"##);
+    insta::assert_snapshot!(mistakes(&[("select: TopN(share: 0.02)", "target: (faithfulness: 2.0)")]), @r##"spec.ron:9:14: target.faithfulness: expected more than 0 and at most 1.5, got 2.0"##);
 }
 
 #[test]
 fn evaluation_granularity_and_outputs() {
-    insta::assert_snapshot!(mistakes(&[("held_out: 0.5", "held_out: 1.0")]), @r##"spec.ron:10:16: evaluate.held_out: expected at least 0 and less than 1, got 1"##);
+    insta::assert_snapshot!(mistakes(&[("held_out: 0.5", "held_out: 1.0")]), @r##"spec.ron:10:16: evaluate.held_out: expected at least 0 and less than 1, got 1.0"##);
     insta::assert_snapshot!(mistakes(&[("bootstrap: 200", "bootstrap: 2000000")]), @r##"spec.ron:10:66: evaluate.bootstrap: expected 0 for no intervals, or 40 to 1000000, got 2000000"##);
     insta::assert_snapshot!(mistakes(&[("bootstrap: 200", "bootstrap: 39")]), @r##"spec.ron:10:66: evaluate.bootstrap: expected 0 for no intervals, or 40 to 1000000, got 39"##);
     insta::assert_snapshot!(mistakes(&[("random_baselines: 20", "random_baselines: 20000")]), @r##"spec.ron:10:44: evaluate.random_baselines: expected at most 10000, got 20000"##);
@@ -156,7 +156,7 @@ fn all_impossible_values_are_reported_at_once() {
     spec.ron:4:14: models[0]: no such file or folder: ./gone
     hint: a model is a folder, a .gguf file, builtin:NAME or hf:ORG/NAME
     spec.ron:5:15: task.Ioi.pairs: expected 2 to 1000000, got 0
-    spec.ron:9:18: select.TopN.share: expected more than 0 and at most 1, got 0
+    spec.ron:9:18: select.TopN.share: expected more than 0 and at most 1, got 0.0
     spec.ron:10:16: evaluate.held_out: expected at least 0 and less than 1, got -0.5
     "##);
 }

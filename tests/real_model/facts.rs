@@ -4,7 +4,7 @@ use std::path::Path;
 
 use secateur::load_model;
 use secateur::model::{LoadedModel, PrependBos};
-use secateur::run::last_logits;
+use secateur::setting::last_logits;
 use serde::Deserialize;
 
 /// Largest difference of a logit, from rounding.

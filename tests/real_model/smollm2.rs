@@ -8,8 +8,8 @@ use secateur::events::Silent;
 use secateur::graph::{Dangling, EdgeMask, Granularity, KeyValue, NeuronNodes, ranking};
 use secateur::metric::Metric;
 use secateur::model::{LoadedModel, PrependBos};
-use secateur::run::last_logits;
 use secateur::score::{Eap, EapIg};
+use secateur::setting::last_logits;
 use secateur::task::Example;
 use serde::Deserialize;
 

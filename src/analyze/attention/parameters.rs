@@ -63,7 +63,7 @@ impl Default for AttentionRoles {
 
 impl AttentionRoles {
     /// Values that make no sense, each with its key in the spec.
-    pub(crate) fn mistakes(&self, has_task: bool) -> Vec<(&'static str, String)> {
+    pub(super) fn wrong_values(&self, has_task: bool) -> Vec<(&'static str, String)> {
         let mut found = Vec::new();
         if self.tokens == RandomTokens::Prompts && !has_task {
             let problem = "there are no prompts without a task; add one, or use Vocabulary";

@@ -1,10 +1,9 @@
 //! What heads look at, as data.
 
-use std::collections::BTreeMap;
-
+use crate::analyze::AnalysisReport;
 use serde::{Deserialize, Serialize};
 
-use crate::analyze::Effect;
+use crate::evaluate::Effect;
 
 /// The answer about the attention of heads.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -88,20 +87,6 @@ pub struct DrawnHead {
     pub attention: Vec<Vec<f64>>,
 }
 
-/// Roles of heads by name, as `attention` writes them and drawings of circuits read them.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Roles {
-    /// Version of the format, 1.
-    pub format: u32,
-    /// The model that they are of.
-    pub model: String,
-    /// Its hash.
-    pub model_hash: String,
-    /// Roles by the names of heads.
-    pub roles: BTreeMap<String, Vec<String>>,
-}
-
 impl Role {
     /// Its name.
     pub fn label(self) -> &'static str {
@@ -123,9 +108,8 @@ impl HeadScores {
     }
 }
 
-impl AttentionReport {
-    /// The answer in one line.
-    pub fn finding(&self) -> String {
+impl AnalysisReport for AttentionReport {
+    fn finding(&self) -> String {
         let with = |role: Role| {
             self.heads
                 .iter()
@@ -150,5 +134,9 @@ impl AttentionReport {
             with(Role::DuplicateToken),
             with(Role::NameMover)
         )
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }

@@ -6,9 +6,10 @@ use super::eigenvalues::positive_share;
 use super::parameters::{AttentionRoles, head_of};
 use super::random::Repeated;
 use super::report::{AttentionReport, DrawnHead, HeadScores, Role, Score};
-use crate::analyze::{Effect, largest, text_of};
+use crate::analyze::{largest, text_of};
 use crate::engine::{Looked, Pattern, Place, Transformer, mean};
 use crate::error::{Error, Result};
+use crate::evaluate::Effect;
 use crate::events::{Event, Observer, phase};
 use crate::model::{Real, Tokenizer};
 

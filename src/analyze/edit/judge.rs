@@ -5,9 +5,10 @@ use super::changed::{Changed, changed};
 use super::report::{EditedItem, Outcome, TokenChange};
 use super::sweep::{Answered, Changing};
 use crate::analyze::prediction::Prediction;
-use crate::analyze::{Effect, text_of};
+use crate::analyze::text_of;
 use crate::engine::mean;
 use crate::error::Result;
+use crate::evaluate::Effect;
 use crate::model::{Real, Tokenizer};
 
 /// Characters of a prompt that are listed.

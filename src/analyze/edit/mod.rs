@@ -5,6 +5,7 @@
 //! discovery prompts; on held-out ones the new predictions are counted, next to random directions of the same size, and what
 //! the same change does to other prompts and to text.
 
+mod analysis;
 mod change;
 mod changed;
 mod judge;
@@ -13,6 +14,7 @@ mod report;
 mod run;
 mod side_effects;
 mod sweep;
+mod text;
 
 pub(in crate::analyze) use change::{Change, Directions};
 pub use change::{EditItem, Place};
@@ -23,3 +25,4 @@ pub use report::{
     EditReport, EditSweepPoint, EditedItem, EditedText, OtherPrompts, Outcome, TokenChange,
 };
 pub use run::{EditTask, edit};
+pub use text::{edit_csv, edit_svg, edit_text};

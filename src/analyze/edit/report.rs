@@ -1,8 +1,9 @@
 //! What an analysis of edits says: plain numbers and text.
 
+use crate::analyze::AnalysisReport;
 use serde::Serialize;
 
-use crate::analyze::Effect;
+use crate::evaluate::Effect;
 
 /// The answer about edits.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -140,9 +141,8 @@ pub(crate) fn behind(layers: &[usize]) -> String {
     format!("behind layer{plural} {}", numbers.join(", "))
 }
 
-impl EditReport {
-    /// The answer in one line.
-    pub fn finding(&self) -> String {
+impl AnalysisReport for EditReport {
+    fn finding(&self) -> String {
         let percent = |effect: &Effect| format!("{:.0} %", 100.0 * effect.mean);
         let random: Vec<f64> = self.random.iter().map(|it| it.success.mean).collect();
         let random = if random.is_empty() {
@@ -159,5 +159,9 @@ impl EditReport {
             self.strength,
             percent(&self.after.success)
         )
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }

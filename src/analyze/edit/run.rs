@@ -5,10 +5,11 @@ use super::judge::{mean_of, outcome, values};
 use super::parameters::Edit;
 use super::report::{EditReport, EditSweepPoint, Outcome};
 use super::sweep::{Answered, Changing};
+use crate::analyze::layers_asked;
 use crate::analyze::random::random_vectors;
-use crate::analyze::{Effect, layers_asked};
 use crate::engine::Transformer;
 use crate::error::{Error, Result};
+use crate::evaluate::Effect;
 use crate::events::{Event, Observer, phase};
 use crate::model::{Real, Tokenizer};
 

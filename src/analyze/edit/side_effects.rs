@@ -4,10 +4,10 @@ use super::change::{Change, EditItem, Place};
 use super::changed::{Changed, changed};
 use super::report::{EditedText, OtherPrompts};
 use super::sweep::Changing;
-use crate::analyze::Effect;
 use crate::analyze::prediction::Prediction;
 use crate::engine::{Prompt, Rerun, mean};
 use crate::error::{Error, Result};
+use crate::evaluate::Effect;
 use crate::events::phase;
 use crate::model::Real;
 

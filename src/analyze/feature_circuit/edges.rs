@@ -5,7 +5,7 @@
 //! over examples. Derivatives of the later node leave out what passes an autoencoder between the two, so that the edges
 //! out of a node to all later nodes and to `logits` add up to its attribution.
 
-use serde::{Deserialize, Serialize};
+use crate::report::FeatureEdge;
 
 use super::decomposition::merged;
 use super::evaluator::{FeatureEvaluator, Group, product};
@@ -16,18 +16,6 @@ use crate::events::{Event, Observer, phase};
 use crate::graph::Node;
 use crate::metric::Metric;
 use crate::model::Real;
-
-/// An edge between two nodes, or from a node to `logits`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FeatureEdge {
-    /// The earlier node's name.
-    pub from: String,
-    /// The later node's name.
-    pub to: String,
-    /// How much of the metric is lost through it when the earlier node is replaced, to first order.
-    pub score: f64,
-}
 
 /// The edges between some nodes of the evaluator's graph, and from these to `logits`; those with score 0 apart. Largest
 /// `|score|` first.

@@ -1,22 +1,27 @@
 //! Which features of sparse autoencoders a behaviour needs: circuits whose nodes are features and what the autoencoders
 //! leave (Marks et al., arXiv:2403.19647).
 
+mod analysis;
 mod contexts;
 mod decomposition;
 mod edges;
 mod evaluator;
+mod file;
 mod judge;
 mod parameters;
 mod placed;
 mod replacement;
 mod report;
 mod run;
+mod text;
 
-pub use edges::{FeatureEdge, feature_edges};
+pub use edges::feature_edges;
 pub use evaluator::FeatureEvaluator;
+pub use file::features_file;
 pub use parameters::{DictionarySource, FeatureCircuit, Keep};
 pub use placed::{Placed, Placements};
 pub use replacement::Replacement;
 pub use report::{DictionaryFigures, FeatureCircuitReport, NodeFigures, Share};
 pub(crate) use run::bytes_of;
 pub use run::{FeatureTask, find_features};
+pub use text::{feature_circuit_text, feature_edges_csv, feature_nodes_csv, features_figure};

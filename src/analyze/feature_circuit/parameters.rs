@@ -165,7 +165,7 @@ impl FeatureCircuit {
     }
 
     /// Values that make no sense, each with its key in the spec.
-    pub(crate) fn mistakes(&self, metric: Metric) -> Vec<(String, String)> {
+    pub(super) fn wrong_values(&self, metric: Metric) -> Vec<(String, String)> {
         let mut found = Vec::new();
         let mut require = |holds: bool, key: &str, problem: String| {
             if !holds {
@@ -268,7 +268,7 @@ impl FeatureCircuit {
                     let problem = format!("`{part}` of Train(..) is not used here; {hint}");
                     found.push(("analysis.FeatureCircuit.dictionaries".to_owned(), problem));
                 }
-                let own = sae.mistakes(None).into_iter();
+                let own = sae.wrong_values(None).into_iter();
                 found.extend(own.map(|(key, problem)| {
                     let part = key.trim_start_matches("analysis.Sae.");
                     let problem = format!("`{part}` of Train(..): {problem}");

@@ -1,14 +1,15 @@
 //! What an analysis of features says: plain numbers, no behaviour.
 
+use crate::analyze::AnalysisReport;
 use serde::Serialize;
 
-use super::edges::FeatureEdge;
-use crate::analyze::Effect;
 use crate::analyze::neurons::Context;
 use crate::analyze::sae::SaeKind;
 use crate::engine::mean;
+use crate::evaluate::Effect;
 use crate::evaluate::{bootstrap, faithfulness};
 use crate::graph::Representation;
+use crate::report::FeatureEdge;
 
 /// The answer about the features that a behaviour needs.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -123,9 +124,10 @@ impl FeatureCircuitReport {
         let errors = dictionaries.filter(|it| it.error_kept).count();
         [features, errors]
     }
+}
 
-    /// The answer in one line.
-    pub fn finding(&self) -> String {
+impl AnalysisReport for FeatureCircuitReport {
+    fn finding(&self) -> String {
         let [features, errors] = self.kept();
         let percent = |share: &Share| {
             let value = share.value.map(|value| format!("{:.0} %", 100.0 * value));
@@ -136,5 +138,17 @@ impl FeatureCircuitReport {
             percent(&self.faithfulness),
             percent(&self.without_errors)
         )
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
+    fn target_reached(&self) -> bool {
+        self.target_reached
+    }
+
+    fn below_target(&self) -> bool {
+        self.below_target
     }
 }

@@ -4,9 +4,9 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use crate::analyze::Effect;
 use crate::engine::{LogitDirection, Looked, Part, Transformer, mean};
 use crate::error::Result;
+use crate::evaluate::Effect;
 use crate::events::{Observer, phase};
 use crate::model::Real;
 

@@ -1,20 +1,30 @@
 //! What a model would say after each layer: its final norm and unembedding read the stream there, as it is (the logit lens)
 //! or mapped by what was fitted on text (the tuned lens); and what every part adds to the logit.
 
+mod analysis;
 mod attribution;
+mod maps;
 mod parameters;
 mod report;
 mod room;
 mod run;
 mod seen;
+mod text;
 mod tuned;
+mod tuned_file;
 
 pub use crate::engine::Place;
+pub(in crate::analyze) use analysis::saved_lens;
 pub use attribution::{Attributed, Attribution, PartFigures, attribute};
+pub use maps::{attribution_svg, lens_html, lens_svg, tuned_lens_svg};
 pub use parameters::{Lens, Tuned, TunedFit};
 pub use report::{DrawnPrompt, LensReport, PlaceFigures, SeenFigures};
 pub use room::room;
 pub use run::{LensPrompt, LensTask, look};
 pub(in crate::analyze) use seen::{Followed, Reader};
 pub use seen::{Likely, Seen};
+pub use text::{
+    attribution_csv, lens_csv, lens_kl_svg, lens_probability_svg, lens_text, tuned_csv,
+};
 pub use tuned::{TunedFigures, TunedLens, TunedPlace, fit, judge_lens, train};
+pub use tuned_file::{parse_tuned_lens, tuned_lens_safetensors};

@@ -123,7 +123,7 @@ impl Lens {
     }
 
     /// Values that make no sense, each with its key in the spec.
-    pub(crate) fn mistakes(&self, held_out: f64) -> Vec<(&'static str, String)> {
+    pub(super) fn wrong_values(&self, held_out: f64) -> Vec<(&'static str, String)> {
         let mut found = Vec::new();
         let mut require = |holds: bool, key: &'static str, problem: String| {
             if !holds {

@@ -1,11 +1,12 @@
 //! What a lens shows, as data.
 
+use crate::analyze::AnalysisReport;
 use serde::Serialize;
 
 use super::attribution::Attribution;
 use super::seen::Seen;
 use super::tuned::TunedFigures;
-use crate::analyze::{Effect, Share};
+use crate::evaluate::{Effect, Share};
 
 /// The answer about what a model would say after each layer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -74,8 +75,16 @@ pub struct DrawnPrompt {
 }
 
 impl LensReport {
-    /// The answer in one line.
-    pub fn finding(&self) -> String {
+    /// The tuned lens's mean improvement over places.
+    fn tuned_gain(&self) -> Option<f64> {
+        let places = &self.tuned.as_ref()?.places;
+        let sum: f64 = places.iter().map(|it| it.improvement.mean).sum();
+        (!places.is_empty()).then(|| sum / places.len() as f64)
+    }
+}
+
+impl AnalysisReport for LensReport {
+    fn finding(&self) -> String {
         let first = self
             .places
             .iter()
@@ -95,10 +104,7 @@ impl LensReport {
         }
     }
 
-    /// The tuned lens's mean improvement over places.
-    fn tuned_gain(&self) -> Option<f64> {
-        let places = &self.tuned.as_ref()?.places;
-        let sum: f64 = places.iter().map(|it| it.improvement.mean).sum();
-        (!places.is_empty()).then(|| sum / places.len() as f64)
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }

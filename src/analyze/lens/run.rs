@@ -5,9 +5,10 @@ use super::parameters::Lens;
 use super::report::{DrawnPrompt, LensReport, PlaceFigures, SeenFigures};
 use super::seen::{Followed, Looks, Reader, Seen};
 use super::tuned::TunedLens;
-use crate::analyze::{Effect, Share, text_of};
+use crate::analyze::text_of;
 use crate::engine::{Looked, Place, Transformer, mean};
 use crate::error::{Error, Result};
+use crate::evaluate::{Effect, Share};
 use crate::events::{Event, Observer, phase};
 use crate::model::{Real, Tokenizer};
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::analyze::Effect;
+use crate::evaluate::Effect;
 
 /// The metric against the factor of a neuron's activation.
 #[derive(Debug, Clone, PartialEq, Serialize)]

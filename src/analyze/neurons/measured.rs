@@ -3,10 +3,10 @@
 use super::effects::{By, Replacement};
 use super::screen::Unit;
 use super::task::{Compared, NeuronTask, Sides};
-use crate::analyze::Effect;
 use crate::analyze::sign::{p_of_difference, p_of_mean};
 use crate::engine::{Transformer, mean};
 use crate::error::{Error, Result};
+use crate::evaluate::Effect;
 use crate::events::Observer;
 use crate::model::Real;
 

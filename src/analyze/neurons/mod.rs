@@ -5,6 +5,7 @@
 //! prompts, and by attribution. The effect of the most promising is then measured by replacing each of them, on held-out
 //! prompts.
 
+mod analysis;
 mod contexts;
 mod dose;
 mod effects;
@@ -16,6 +17,7 @@ mod run;
 mod screen;
 mod statistics;
 mod task;
+mod text;
 
 pub use contexts::Context;
 pub(in crate::analyze) use contexts::keep_most_active;
@@ -27,3 +29,4 @@ pub use run::find_neurons;
 pub(crate) use run::{least_room, no_neurons};
 pub use statistics::Association;
 pub use task::{Compared, NeuronTask, Sides};
+pub use text::{doses_svg, neurons_csv, neurons_text};

@@ -71,7 +71,7 @@ impl Default for Neurons {
 
 impl Neurons {
     /// Values that make no sense, each with its key in the spec.
-    pub(crate) fn mistakes(&self, metric: Metric) -> Vec<(&'static str, String)> {
+    pub(super) fn wrong_values(&self, metric: Metric) -> Vec<(&'static str, String)> {
         let mut found = Mistakes::default();
         found.require(metric.has_gradient() && !metric.needs_full_model(), "metric", || {
             format!(

@@ -1,9 +1,10 @@
 //! What an analysis of neurons says: plain numbers, no behaviour.
 
+use crate::analyze::AnalysisReport;
 use serde::Serialize;
 
-use crate::analyze::Effect;
 use crate::analyze::sign::SURE;
+use crate::evaluate::Effect;
 
 use super::{Association, Compared, Context, DoseResponse, Group};
 
@@ -130,9 +131,10 @@ impl NeuronReport {
             Compared::Texts => "what all neurons measured do for the texts",
         }
     }
+}
 
-    /// The answer in one line.
-    pub fn finding(&self) -> String {
+impl AnalysisReport for NeuronReport {
+    fn finding(&self) -> String {
         let causal = |verdict| {
             matches!(
                 verdict,
@@ -173,5 +175,9 @@ impl NeuronReport {
             );
         }
         format!("{count} of {measured} neurons measured are causal{strongest}{group}")
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }

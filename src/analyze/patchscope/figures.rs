@@ -2,8 +2,8 @@
 
 use super::grid::{Grid, Judgement};
 use super::report::{GridPoint, LayerFigures, Overall, Said};
-use crate::analyze::Effect;
 use crate::engine::mean;
+use crate::evaluate::Effect;
 
 /// All judgements of the held-out prompts, with the discovery prompts' grid by which target layers are chosen.
 pub(super) struct Judged<'j> {

@@ -4,6 +4,7 @@
 //! prompt, behind some layer; the model goes on from there and says what it has been given. Reference: Ghandeharioun et al.
 //! 2024, "Patchscopes: a unifying framework for inspecting hidden representations of language models", arXiv:2401.06102.
 
+mod analysis;
 mod between;
 mod figures;
 mod grid;
@@ -13,6 +14,7 @@ mod prompts;
 mod report;
 mod ridge;
 mod run;
+mod text;
 mod written;
 
 pub use inspection::Inspection;
@@ -20,3 +22,4 @@ pub use parameters::{Mapping, Patchscope, Placed, Wanted};
 pub use prompts::{Feature, TargetPrompt};
 pub use report::{GridPoint, LayerFigures, Overall, PatchscopeReport, Said, SaidLayer, Told};
 pub use run::{PatchscopeTask, Source, look};
+pub use text::{grid_csv, grid_svg, patchscope_text, precision_svg, surprisal_svg, told_text};

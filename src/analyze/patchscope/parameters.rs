@@ -141,7 +141,7 @@ impl Patchscope {
     }
 
     /// Values that make no sense, each with its key in the spec.
-    pub(crate) fn mistakes(&self, has_task: bool) -> Vec<(&'static str, String)> {
+    pub(super) fn wrong_values(&self, has_task: bool) -> Vec<(&'static str, String)> {
         let mut found = Vec::new();
         let mut require = |holds: bool, key: &'static str, problem: String| {
             if !holds {

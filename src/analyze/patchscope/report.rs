@@ -1,8 +1,9 @@
 //! What an analysis with a patchscope says: plain numbers and text.
 
+use crate::analyze::AnalysisReport;
 use serde::Serialize;
 
-use crate::analyze::Effect;
+use crate::evaluate::Effect;
 
 /// The answer of a patchscope.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -128,9 +129,10 @@ impl PatchscopeReport {
             "mapped lens"
         }
     }
+}
 
-    /// The answer in one line.
-    pub fn finding(&self) -> String {
+impl AnalysisReport for PatchscopeReport {
+    fn finding(&self) -> String {
         let Some(overall) = &self.overall else {
             return format!("{} texts are read out", self.told.len());
         };
@@ -141,5 +143,9 @@ impl PatchscopeReport {
             percent(&overall.logit_lens),
             percent(&overall.shuffled)
         )
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }

@@ -1,11 +1,15 @@
 //! What a model says next to one prompt, with some of its heads, MLPs and neurons replaced, or tokens exchanged in its stream,
 //! or not.
 
+mod analysis;
 mod exchanged;
 mod parameters;
 mod report;
 mod run;
+mod text;
 
+pub use analysis::run_prompt;
 pub use parameters::{Ablated, Exchange, ExchangeAt, Instead, Prompt, PromptLens};
 pub use report::{NextToken, PromptReport, SeenAt, TokenText};
 pub use run::{PromptTask, ask_prompt};
+pub use text::{prompt_csv, prompt_text};

@@ -168,7 +168,7 @@ impl Prompt {
     }
 
     /// Values that make no sense, each with its key in the spec.
-    pub(crate) fn mistakes(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn wrong_values(&self) -> Vec<(&'static str, String)> {
         let mut found = Mistakes::default();
         found.within("analysis.Prompt.top", 1..=MOST_LISTED, self.top);
         found.within("analysis.Prompt.generate", 0..=MOST_WRITTEN, self.generate);

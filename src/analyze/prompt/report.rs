@@ -1,5 +1,6 @@
 //! What an analysis of a prompt says: plain numbers, no behaviour.
 
+use crate::analyze::AnalysisReport;
 use serde::Serialize;
 
 use crate::analyze::lens::Seen;
@@ -67,9 +68,8 @@ pub struct NextToken {
     pub compare: Option<f64>,
 }
 
-impl PromptReport {
-    /// The answer in one line.
-    pub fn finding(&self) -> String {
+impl AnalysisReport for PromptReport {
+    fn finding(&self) -> String {
         let first = self.next.first();
         let first = first.map_or_else(String::new, |next| {
             format!("{:?} ({:.3})", next.token.text, next.probability)
@@ -78,5 +78,9 @@ impl PromptReport {
             None => format!("next is {first}"),
             Some(kl) => format!("next is {first}, {kl:.3} nats from the model's own"),
         }
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }

@@ -7,10 +7,10 @@ use super::edits::{Edited, Exchanged};
 use super::found::LinearMap;
 use super::known::Known;
 use super::report::{CausalBaselines, FaithfulBaselines};
-use crate::analyze::Share;
 use crate::analyze::random::{norm_of, random_vector};
 use crate::engine::{Dense, mean};
 use crate::error::{Error, Result};
+use crate::evaluate::Share;
 use crate::events::{Event, Observer, phase};
 use crate::model::Real;
 

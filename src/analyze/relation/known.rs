@@ -3,9 +3,9 @@
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::analyze::Share;
 use crate::engine::{Overwrite, Prompt, Rerun, Transformer, mean};
 use crate::error::Result;
+use crate::evaluate::Share;
 use crate::model::Real;
 use crate::task::SubjectPrompt;
 

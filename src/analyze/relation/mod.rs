@@ -8,6 +8,7 @@
 //! discovery subjects and judged on held-out ones. Reference: Hernandez et al., "Linearity of relation decoding in
 //! transformer language models", arXiv:2308.09124.
 
+mod analysis;
 mod baselines;
 mod edits;
 mod faithful;
@@ -18,6 +19,7 @@ mod parameters;
 mod report;
 mod run;
 mod template;
+mod text;
 
 pub use inverse::LowRankInverse;
 pub use parameters::Relation;
@@ -26,3 +28,4 @@ pub use report::{
     RelationRows, SubjectRow,
 };
 pub use run::{RelationTask, decode_relation};
+pub use text::{betas_svg, ranks_svg, relation_csv, relation_svg, relation_text, subjects_csv};

@@ -74,7 +74,7 @@ impl Relation {
     }
 
     /// Values that make no sense, each with its key in the spec.
-    pub(crate) fn mistakes(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn wrong_values(&self) -> Vec<(&'static str, String)> {
         let mut found = Vec::new();
         let mut require = |holds: bool, key: &'static str, problem: String| {
             if !holds {

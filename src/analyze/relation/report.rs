@@ -1,8 +1,9 @@
 //! What an analysis of a relation says: plain numbers, no behaviour.
 
+use crate::analyze::AnalysisReport;
 use serde::Serialize;
 
-use crate::analyze::Share;
+use crate::evaluate::Share;
 
 /// Which samples of the data played which part, numbered from 0.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -154,9 +155,8 @@ pub struct SubjectRow {
     pub edited: Option<String>,
 }
 
-impl RelationReport {
-    /// The answer in one line.
-    pub fn finding(&self) -> String {
+impl AnalysisReport for RelationReport {
+    fn finding(&self) -> String {
         let percent = |share: &Share| format!("{:.0} %", 100.0 * share.share);
         let causal = self.causal.as_ref().map_or_else(
             || "every subject has the same object".to_owned(),
@@ -177,5 +177,9 @@ impl RelationReport {
             self.faithful.layer,
             self.faithful.beta
         )
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }

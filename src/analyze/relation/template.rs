@@ -2,9 +2,9 @@
 
 use super::known::Known;
 use super::run::RelationTask;
-use crate::analyze::Share;
 use crate::engine::Transformer;
 use crate::error::{Error, Result};
+use crate::evaluate::Share;
 use crate::events::{Event, Observer, phase};
 use crate::model::Real;
 use crate::task::{RelationPrompts, SubjectPrompt};

@@ -62,7 +62,7 @@ impl Residual {
     }
 
     /// Values that make no sense, each with its key in the spec.
-    pub(crate) fn mistakes(&self) -> Vec<(&'static str, String)> {
+    pub(super) fn wrong_values(&self) -> Vec<(&'static str, String)> {
         let mut found = Vec::new();
         if self.texts.iter().any(String::is_empty) {
             let problem = "an empty text has no token to look at; remove it";

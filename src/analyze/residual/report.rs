@@ -1,8 +1,9 @@
 //! The residual stream, as data.
 
+use crate::analyze::AnalysisReport;
 use serde::Serialize;
 
-use crate::analyze::Effect;
+use crate::evaluate::Effect;
 
 /// The answer about the stream: means over prompts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -71,9 +72,8 @@ pub struct PartAlong {
     pub random: Option<f64>,
 }
 
-impl ResidualReport {
-    /// The answer in one line.
-    pub fn finding(&self) -> String {
+impl AnalysisReport for ResidualReport {
+    fn finding(&self) -> String {
         let norm = |place: Option<&PlaceNorm>| place.map_or(0.0, |it| it.norm.mean);
         let grown = format!(
             "the stream's norm goes from {:.2} to {:.2}",
@@ -88,5 +88,9 @@ impl ResidualReport {
                 part.part, direction.direction, part.along.mean
             ),
         }
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }

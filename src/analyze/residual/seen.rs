@@ -2,10 +2,10 @@
 
 use super::report::{DirectionFigures, PartAlong, PlaceNorm, ResidualReport, WriterFigures};
 use super::run::ResidualTask;
-use crate::analyze::Effect;
 use crate::analyze::random::random_vectors;
 use crate::engine::{Looked, Part, Place, Transformer, mean};
 use crate::error::Result;
+use crate::evaluate::Effect;
 use crate::model::Real;
 
 /// What was seen of some prompts.

@@ -5,10 +5,10 @@ use super::change::{FeatureChange, FeatureEffects, Places, Usual, changed, rewri
 use super::dictionary::Dictionary;
 use super::effects_report::{ChangeEffect, EffectsReport, FeatureEffect, SteeredSamples};
 use super::screen::Screen;
-use crate::analyze::Effect;
 use crate::analyze::samples::{Writing, samples};
 use crate::engine::{Representation, Resumable, Steering, Transformer, mean};
 use crate::error::{Error, Result};
+use crate::evaluate::Effect;
 use crate::events::{Event, Observer, phase};
 use crate::metric::Metric;
 use crate::model::{Real, Tokenizer};

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::analyze::Effect;
 use crate::analyze::vector::Sample;
+use crate::evaluate::Effect;
 
 /// What features do on a task.
 #[derive(Debug, Clone, PartialEq, Serialize)]

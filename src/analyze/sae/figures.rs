@@ -1,5 +1,6 @@
 //! What a trained autoencoder does, on text that it was not trained on.
 
+use crate::analyze::AnalysisReport;
 use serde::Serialize;
 
 use super::decompose::DecomposedPrompt;
@@ -318,9 +319,10 @@ impl SaeReport {
         };
         Some(format!("{figures}: {cause}"))
     }
+}
 
-    /// The answer in one line.
-    pub fn finding(&self) -> String {
+impl AnalysisReport for SaeReport {
+    fn finding(&self) -> String {
         let recovered = self.splice.recovered.map_or_else(String::new, |share| {
             format!("; spliced in, {:.1} % of the loss recovered", 100.0 * share)
         });
@@ -338,5 +340,9 @@ impl SaeReport {
             self.features,
             100.0 * self.dead
         )
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }

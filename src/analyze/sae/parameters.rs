@@ -192,7 +192,10 @@ impl Sae {
     }
 
     /// Values that make no sense, each with its key in the spec. With a task, `metric` measures what features do.
-    pub(crate) fn mistakes(&self, metric: Option<Metric>) -> Vec<(&'static str, String)> {
+    pub(in crate::analyze) fn wrong_values(
+        &self,
+        metric: Option<Metric>,
+    ) -> Vec<(&'static str, String)> {
         let mut found = Mistakes::default();
         match self.recipe() {
             Some(recipe) => self.recipe_mistakes(&recipe, &mut found),

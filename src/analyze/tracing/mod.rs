@@ -5,15 +5,18 @@
 //! much of the answer's probability comes back is that place's indirect effect. Reference: Meng et al. 2022, "Locating and
 //! editing factual associations in GPT", arXiv:2202.05262.
 
+mod analysis;
 mod effects;
 mod item;
 mod parameters;
 mod places;
 mod report;
 mod run;
+mod text;
 
 pub use effects::ItemEffects;
 pub use item::{Role, TraceItem};
 pub use parameters::Tracing;
 pub use report::{TraceCell, TracePart, TracePeak, TracedItem, TracingReport};
 pub use run::{TracingTask, trace};
+pub use text::{traced_prompt_svg, tracing_csv, tracing_svg, tracing_text};

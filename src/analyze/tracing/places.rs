@@ -3,10 +3,10 @@
 use super::effects::{ItemEffects, Tracer};
 use super::item::{Role, TraceItem};
 use super::report::{TraceCell, TracePart, TracePeak};
-use crate::analyze::Effect;
 use crate::analyze::random::random_vectors;
 use crate::engine::mean;
 use crate::error::Result;
+use crate::evaluate::Effect;
 use crate::model::Real;
 
 /// A prompt that the model answers, with its number.

@@ -1,9 +1,10 @@
 //! What causal tracing says: plain numbers and text.
 
+use crate::analyze::AnalysisReport;
 use serde::Serialize;
 
 use super::item::Role;
-use crate::analyze::Effect;
+use crate::evaluate::Effect;
 
 /// The answer of causal tracing.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -111,9 +112,8 @@ pub struct TracedItem {
     pub effects: Vec<Vec<f64>>,
 }
 
-impl TracingReport {
-    /// The answer in one line.
-    pub fn finding(&self) -> String {
+impl AnalysisReport for TracingReport {
+    fn finding(&self) -> String {
         let peak = self.peaks.first().map_or_else(String::new, |peak| {
             format!(
                 "; the stream behind layer {} at the {} brings back {:.3}",
@@ -126,5 +126,9 @@ impl TracingReport {
             "noise on the subject takes the answer from {:.3} to {:.3}{peak}",
             self.clean.mean, self.noised.mean
         )
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }

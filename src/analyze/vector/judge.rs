@@ -1,9 +1,9 @@
 //! A vector on held-out prompts, next to random and shuffled ones.
 
 use super::report::{Left, Rated};
-use crate::analyze::Effect;
 use crate::engine::{AddAt, Resumable, Steering, Transformer, mean};
 use crate::error::Result;
+use crate::evaluate::Effect;
 use crate::evaluate::intervals_of_sets;
 use crate::events::{Event, Observer, phase};
 use crate::metric::Metric;

@@ -5,12 +5,14 @@
 //! strongly it is added is chosen there too. On held-out prompts it is then added to prompts without the behaviour, and its
 //! direction taken out of those with it, next to random and shuffled vectors of the same norm.
 
+mod analysis;
 mod found;
 mod judge;
 mod parameters;
 mod report;
 mod run;
 mod sweep;
+mod text;
 mod unrelated;
 
 pub use parameters::{Vector, VectorFrom};
@@ -18,3 +20,6 @@ pub use report::{
     HeadEffect, Left, Passage, Rated, Sample, SweepPoint, UnrelatedText, VectorReport,
 };
 pub use run::{FoundVector, VectorTask, find_vector};
+pub use text::{
+    VectorStamp, samples_text, vector_csv, vector_safetensors, vector_svg, vector_text,
+};

@@ -1,8 +1,9 @@
 //! What an analysis of a vector says: plain numbers, no behaviour.
 
+use crate::analyze::AnalysisReport;
 use serde::Serialize;
 
-use crate::analyze::{Effect, Share};
+use crate::evaluate::{Effect, Share};
 
 /// The answer about a vector.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -133,9 +134,8 @@ pub struct Sample {
 /// A stretch of unrelated text.
 pub type Passage = Vec<u32>;
 
-impl VectorReport {
-    /// The answer in one line.
-    pub fn finding(&self) -> String {
+impl AnalysisReport for VectorReport {
+    fn finding(&self) -> String {
         let recovered = self.recovered.map_or_else(
             || "the model does not show the behaviour".to_owned(),
             |it| format!("adding recovers {:.0} % of the behaviour", 100.0 * it.mean),
@@ -147,5 +147,9 @@ impl VectorReport {
             "after layer {} times {}: {recovered}{left}",
             self.layer, self.strength
         )
+    }
+
+    fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Builder};
 use std::time::{Duration, Instant};
 
-use secateur::run::stop_writing;
+use secateur::output::stop_writing;
 use signal_hook::consts::{SIGINT, SIGTERM};
 
 use crate::terminal;

@@ -1,6 +1,6 @@
 //! Tokenizers in the metadata of GGUF files: byte-level BPE, and the scored pieces of `SentencePiece`.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
@@ -290,7 +290,7 @@ fn byte_pairs(header: &GgufHeader, warnings: &mut Vec<String>) -> Result<Tokeniz
 
 /// What to say of a token that is listed twice.
 fn repeated(tokens: &[String]) -> Option<String> {
-    let mut seen = HashMap::new();
+    let mut seen = BTreeMap::new();
     tokens.iter().enumerate().find_map(|(id, token)| {
         let before = seen.insert(token, id)?;
         Some(format!(

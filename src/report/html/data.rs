@@ -14,7 +14,7 @@ pub const MOST_PAGE_EDGES: usize = 10_000;
 
 /// The data of a page.
 #[derive(Serialize)]
-pub(super) struct PageData<'a> {
+pub(crate) struct PageData<'a> {
     nodes: Vec<NodeData>,
     edges: EdgeData,
     /// Edges of the full graph.
@@ -81,7 +81,7 @@ struct SizeData {
 
 impl<'a> PageData<'a> {
     /// The data of a circuit; `attention` is what there is of it.
-    pub(super) fn new(page: &CircuitPage<'_>, attention: &'a AttentionExamples) -> Self {
+    pub(crate) fn new(page: &CircuitPage<'_>, attention: &'a AttentionExamples) -> Self {
         let (graph, circuit) = (page.graph, page.circuit);
         let scores = circuit.scores.as_deref();
         let mut kept = circuit.kept.edges(graph);

@@ -7,7 +7,7 @@ use crate::report::text::markup;
 use crate::visible::is_hidden;
 
 /// Escapes text for HTML content and quoted attributes; line breaks stay, other hidden characters are replaced.
-pub(super) fn html(text: &str) -> String {
+pub(crate) fn html(text: &str) -> String {
     let shown = |character: char| match character {
         '\n' | '\t' => character,
         other if is_hidden(other) => '\u{fffd}',
@@ -21,7 +21,7 @@ pub(super) fn html(text: &str) -> String {
 ///
 /// # Errors
 /// Never for the types here; the serialiser's signature allows it.
-pub(super) fn json<V: Serialize>(value: &V) -> Result<String> {
+pub(crate) fn json<V: Serialize>(value: &V) -> Result<String> {
     let text = serde_json::to_string(value)
         .map_err(|error| Error::Bug(format!("the data of a page: {error}")))?;
     let mut out = String::with_capacity(text.len());

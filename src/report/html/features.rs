@@ -40,7 +40,7 @@ struct Context {
 }
 
 /// The panels with a field that searches them; none where the report describes nothing.
-pub(super) fn dashboards(report: &str) -> Option<String> {
+pub(crate) fn dashboards(report: &str) -> Option<String> {
     let described: Described = serde_json::from_str(report).ok()?;
     let units = described.described.iter().chain(&described.neurons);
     let units: Vec<&Unit> = units.filter(|unit| !unit.contexts.is_empty()).collect();

@@ -57,7 +57,7 @@ fn meaning(name: &str) -> &'static str {
 }
 
 /// All figures of an evaluation.
-pub(super) fn of_evaluation(evaluation: &Evaluation) -> String {
+pub(crate) fn of_evaluation(evaluation: &Evaluation) -> String {
     let (held_out, discovery) = (&evaluation.held_out, &evaluation.discovery);
     let row = |name: &str, values: [Option<String>; 2]| {
         let cells = values.map(|value| value.unwrap_or_else(|| "\u{2013}".into()));
@@ -136,7 +136,7 @@ pub(super) fn of_evaluation(evaluation: &Evaluation) -> String {
 }
 
 /// The figures that a circuit file names.
-pub(super) fn of_file(figures: &std::collections::BTreeMap<String, f64>) -> String {
+pub(crate) fn of_file(figures: &std::collections::BTreeMap<String, f64>) -> String {
     let rows = figures.iter().map(|(name, value)| {
         let plain = name.strip_prefix("discovery.").unwrap_or(name);
         vec![html(name), short(*value), html(meaning(plain))]

@@ -3,14 +3,14 @@
 use super::page::{Page, PageSection, picture, preformatted};
 
 /// A picture with what it is.
-pub(in crate::report) struct Section {
+pub(crate) struct Section {
     pub heading: String,
     /// An SVG.
     pub picture: String,
 }
 
 /// The file: a title, a text as it is, and the pictures.
-pub(in crate::report) fn heat_map_page(title: &str, text: &str, sections: &[Section]) -> String {
+pub(crate) fn heat_map_page(title: &str, text: &str, sections: &[Section]) -> String {
     let pictures = sections.iter().map(|section| {
         format!(
             "<h3>{}</h3>\n{}",

@@ -21,6 +21,6 @@ pub use attention::{AttentionExample, AttentionExamples, HeadAttention};
 pub use circuit::{CircuitPage, Html, RunDetails, circuit_html};
 pub use compare::compare_html;
 pub use data::MOST_PAGE_EDGES;
-pub(super) use heat_maps::{Section, heat_map_page};
-pub(super) use page::PAGE_START;
+pub(crate) use heat_maps::{Section, heat_map_page};
+pub(crate) use page::PAGE_START;
 pub use prompts::PromptText;

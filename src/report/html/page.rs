@@ -9,14 +9,14 @@ const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
 /// What all pages begin with. No request of any kind leaves the page, whatever stands in it.
-pub(in crate::report) const PAGE_START: &str = concat!(
+pub(crate) const PAGE_START: &str = concat!(
     "<!DOCTYPE html>\n",
     "<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n",
     "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">",
 );
 
 /// A page: a title, sections, where it comes from.
-pub(super) struct Page<'a> {
+pub(crate) struct Page<'a> {
     pub title: &'a str,
     /// One line below the title.
     pub subtitle: &'a str,
@@ -28,7 +28,7 @@ pub(super) struct Page<'a> {
 }
 
 /// A part of a page with its own heading.
-pub(super) struct PageSection {
+pub(crate) struct PageSection {
     /// What links name it by; letters only.
     pub id: &'static str,
     pub heading: String,
@@ -37,7 +37,7 @@ pub(super) struct PageSection {
 }
 
 /// A table: headings, rows of cells, which columns are numbers.
-pub(super) struct Grid<'a> {
+pub(crate) struct Grid<'a> {
     /// What it is, for those who do not see it.
     pub caption: &'a str,
     pub headings: &'a [&'a str],
@@ -48,7 +48,7 @@ pub(super) struct Grid<'a> {
 }
 
 impl PageSection {
-    pub(super) fn new(id: &'static str, heading: impl Into<String>, body: String) -> Self {
+    pub(crate) fn new(id: &'static str, heading: impl Into<String>, body: String) -> Self {
         Self {
             id,
             heading: heading.into(),
@@ -59,7 +59,7 @@ impl PageSection {
 
 impl Page<'_> {
     /// The whole file.
-    pub(super) fn html(&self) -> String {
+    pub(crate) fn html(&self) -> String {
         let mut out = Text::default();
         let title = html(self.title);
         out.line(format_args!("{PAGE_START}"));
@@ -121,7 +121,7 @@ impl Page<'_> {
 
 impl Grid<'_> {
     /// The table; a click on a heading, or Enter, sorts by the column.
-    pub(super) fn html(&self) -> String {
+    pub(crate) fn html(&self) -> String {
         let mut out = Text::default();
         out.line(format_args!(
             "<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{0}\"><table class=\"sortable\"><caption>{0}</caption>",
@@ -157,17 +157,17 @@ impl Grid<'_> {
 }
 
 /// A picture with its scroll bars.
-pub(super) fn picture(svg: &str) -> String {
+pub(crate) fn picture(svg: &str) -> String {
     format!("<div class=\"picture\">\n{svg}</div>\n")
 }
 
 /// A paragraph.
-pub(super) fn paragraph(text: &str) -> String {
+pub(crate) fn paragraph(text: &str) -> String {
     format!("<p>{}</p>\n", html(text))
 }
 
 /// Text as it is.
-pub(super) fn preformatted(text: &str) -> String {
+pub(crate) fn preformatted(text: &str) -> String {
     format!(
         "<pre tabindex=\"0\">{}</pre>\n",
         html(text.trim_end_matches('\n'))
@@ -175,7 +175,7 @@ pub(super) fn preformatted(text: &str) -> String {
 }
 
 /// Remarks that belong to a result.
-pub(super) fn warnings(warnings: &[String]) -> String {
+pub(crate) fn warnings(warnings: &[String]) -> String {
     let mut out = Text::default();
     if warnings.is_empty() {
         return out.0;

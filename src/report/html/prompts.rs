@@ -20,7 +20,7 @@ pub struct PromptText {
 }
 
 /// The table of prompts.
-pub(super) fn table(prompts: &[PromptText], figures: &[ExampleFigures]) -> String {
+pub(crate) fn table(prompts: &[PromptText], figures: &[ExampleFigures]) -> String {
     let verdict = |accuracy: f64| match accuracy {
         right if right >= 1.0 => "<span class=\"right\">right</span>".to_owned(),
         wrong if wrong <= 0.0 => "<span class=\"wrong\">wrong</span>".to_owned(),

@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use super::{Check, MAX_BASELINES};
-use crate::analyze::{Analysis, Lens, Neurons, Residual, Sae, Shared};
+use crate::analyze::{PromptSource, Shared};
 use crate::error::SpecMistake;
+use crate::spec::AnalysisSpec;
 use crate::spec::position::{KeyPath, has_key};
-use crate::spec::{AnalysisSpec, Precision};
 use crate::task::TaskSource;
 
 /// All mistakes of an analysis spec whose syntax and types are right, in the order of the text.
@@ -18,36 +18,12 @@ pub(in crate::spec) fn analysis_mistakes(
     let mut check = Check::new(text, file);
     check.format_and_name(spec.format, &spec.name);
     check.models(&spec.models);
-    match (&spec.task, &spec.analysis) {
-        (task, Analysis::Lens(Lens { texts, .. }) | Analysis::Residual(Residual { texts, .. })) => {
-            check.task_or_texts(task.as_ref(), texts);
-        }
-        (Some(_), Analysis::Neurons(Neurons { sets: Some(_), .. })) => {
-            check.require(false, "task", || {
-                "the prompts are those of `sets`, which needs no task; leave one of them out".into()
-            });
-        }
-        (Some(_), Analysis::Prompt(_)) => check.require(false, "task", || {
-            "the question is about one prompt and needs no task; leave it out".into()
-        }),
-        (Some(_), Analysis::Relation(_)) => check.require(false, "task", || {
-            "a relation has its prompts in `data` and needs no task; leave it out".into()
-        }),
+    match (&spec.task, spec.analysis.prompts()) {
+        (task, PromptSource::TaskOrTexts(texts)) => check.task_or_texts(task.as_ref(), texts),
+        (Some(_), PromptSource::Own(why)) => check.require(false, "task", || why.into()),
         (Some(task), _) => check.task(task),
-        (
-            None,
-            Analysis::Attention(_)
-            | Analysis::Patchscope(_)
-            | Analysis::Prompt(_)
-            | Analysis::Sae(_)
-            | Analysis::Neurons(Neurons { sets: Some(_), .. }),
-        ) => {}
-        (None, Analysis::Relation(_)) => {
-            check.require(spec.held_out > 0.0, "held_out", || {
-                "expected more than 0: a relation is judged on held-out subjects".into()
-            });
-        }
-        (None, _) => check.require(false, "task", || {
+        (None, PromptSource::OptionalTask | PromptSource::Own(_)) => {}
+        (None, PromptSource::Task) => check.require(false, "task", || {
             "missing: the clean prompts of a task show the behaviour, the corrupt ones do not"
                 .into()
         }),
@@ -67,52 +43,19 @@ pub(in crate::spec) fn analysis_mistakes(
             check.require(false, key.key(), || problem);
         }
     }
-    if let Some(task) = spec.analysis.other_task() {
-        check.task_at("analysis.Vector.add_to", task);
+    if let Some((key, task)) = spec.analysis.other_task() {
+        check.task_at(key, task);
     }
-    for (key, path) in spec.analysis.files() {
+    for (key, path) in spec.analysis.inputs() {
         check.data_file(key, &path);
     }
-    let owned = |found: Vec<(&'static str, String)>| -> Vec<(String, String)> {
-        let found = found.into_iter();
-        found
-            .map(|(key, problem)| (key.to_owned(), problem))
-            .collect()
-    };
-    let found = match &spec.analysis {
-        Analysis::Attention(attention) => owned(attention.mistakes(spec.task.is_some())),
-        Analysis::Edit(edit) => owned(edit.mistakes()),
-        Analysis::FeatureCircuit(features) => features.mistakes(spec.metric),
-        Analysis::Lens(lens) => owned(lens.mistakes(spec.held_out)),
-        Analysis::Neurons(neurons) => owned(neurons.mistakes(spec.metric)),
-        Analysis::Patchscope(patchscope) => owned(patchscope.mistakes(spec.task.is_some())),
-        Analysis::Prompt(prompt) => owned(prompt.mistakes()),
-        Analysis::Relation(relation) => owned(relation.mistakes()),
-        Analysis::Residual(residual) => owned(residual.mistakes()),
-        Analysis::Sae(sae) => {
-            check.autoencoder(spec, sae);
-            owned(sae.mistakes(spec.task.is_some().then_some(spec.metric)))
-        }
-        Analysis::Tracing(tracing) => owned(tracing.mistakes()),
-        Analysis::Vector(vector) => owned(vector.mistakes(spec.metric)),
-    };
-    for (key, problem) in found {
+    for (key, problem) in spec.analysis.mistakes(&spec.shared()) {
         check.add(&KeyPath::new(&key), problem);
     }
     check.in_order()
 }
 
 impl Check<'_> {
-    fn autoencoder(&mut self, spec: &AnalysisSpec, sae: &Sae) {
-        let trained = sae.load.is_none();
-        self.require(spec.held_out > 0.0 || !trained, "held_out", || {
-            "expected more than 0: figures of an autoencoder are of held-out text".into()
-        });
-        self.require(spec.precision == Precision::F32, "precision", || {
-            "expected F32: autoencoders are of single precision".into()
-        });
-    }
-
     /// Of what looks at the prompts of a task, or at texts.
     fn task_or_texts(&mut self, task: Option<&TaskSource>, texts: &[String]) {
         self.require(task.is_some() || !texts.is_empty(), "task", || {

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
+use secateur::analyze::lens::attribution_csv;
 use secateur::analyze::lens::{Attributed, Attribution, attribute};
 use secateur::engine::{Part, Transformer};
 use secateur::events::Silent;
 use secateur::graph::{ComputationGraph, Granularity, Node};
 use secateur::model::{Norm, Weights, load_model};
-use secateur::report::attribution_csv;
 
 use super::{assert_close, models, tokens};
 use crate::oracle::{self, Rows, add, dot};

@@ -2,12 +2,13 @@
 //! planted maps, files.
 
 use secateur::analyze::lens::{TunedFit, TunedLens, fit, judge_lens, train};
+use secateur::analyze::lens::{parse_tuned_lens, tuned_lens_safetensors};
 use secateur::analyze::sae::Corpus;
+use secateur::analyze::vector::VectorStamp;
 use secateur::engine::{Place, Transformer};
 use secateur::events::Silent;
 use secateur::graph::ComputationGraph;
 use secateur::model::{Block, Weights};
-use secateur::report::{VectorStamp, parse_tuned_lens, tuned_lens_safetensors};
 
 use super::{assert_close, models, tokens};
 use crate::oracle;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use secateur::graph::Granularity;
 use secateur::model::{Activation, Positions, load_model};
-use secateur::run::{Golden, Parity, parity};
+use secateur::parity::{Golden, Parity, parity};
 use secateur::{ComputationGraph, Transformer};
 use serde::Deserialize;
 use serde_json::{Value, json};

@@ -279,7 +279,7 @@ fn a_tokenizer_that_cannot_be_used_leaves_token_ids() {
         let error = model.require_tokenizer().unwrap_err();
         assert!(error.to_string().contains("tokenizer.json") && error.exit_code() == 3);
         assert_eq!(
-            secateur::run::last_logits(&model, &[vec![17, 4]])
+            secateur::setting::last_logits(&model, &[vec![17, 4]])
                 .unwrap()
                 .len(),
             1

@@ -225,7 +225,7 @@ fn the_relations_of_the_repository_are_large_enough_and_have_specs() {
             let spec: secateur::spec::AnalysisSpec = options
                 .from_str(&text)
                 .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            if let secateur::analyze::Analysis::Relation(question) = spec.analysis {
+            if let secateur::analyze::AnyAnalysis::Relation(question) = spec.analysis {
                 let data = path.parent().unwrap().join(&question.data);
                 let relation = Relation::read(&data).unwrap();
                 let count = relation.samples.len();

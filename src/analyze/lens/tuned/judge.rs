@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::maps::TunedLens;
-use crate::analyze::Effect;
 use crate::analyze::lens::seen::Reader;
 use crate::engine::{Looked, Place, Transformer};
 use crate::error::{Error, Result};
+use crate::evaluate::Effect;
 use crate::events::{Event, Observer, phase};
 use crate::metric::divergence;
 use crate::model::Real;

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
+use secateur::bench::{MatrixRate, Timing, Work, bandwidth, time};
 use secateur::events::Silent;
 use secateur::graph::KeyValue;
 use secateur::model::{ModelConfig, PrependBos, load_model};
 use secateur::report::{BenchRecord, SweepPart, table};
-use secateur::run::{MatrixRate, Timing, Work, bandwidth, time};
 use secateur::task::LoadRequest;
 use secateur::{Error, Result, TaskSource};
 

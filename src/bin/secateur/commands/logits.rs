@@ -6,7 +6,8 @@ use secateur::input;
 use secateur::model::load_model_within;
 use secateur::paths::place;
 use secateur::report::{OwnFile, logits_safetensors};
-use secateur::run::{AskedFiles, last_logits};
+use secateur::run::AskedFiles;
+use secateur::setting::last_logits;
 use secateur::{Error, Result};
 
 use crate::args::LogitsArgs;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use secateur::input;
 use secateur::model::load_model_within;
-use secateur::run::{Difference, Golden, Parity, parity as compare};
+use secateur::parity::{Difference, Golden, Parity, parity as compare};
 use secateur::{Error, Result};
 use serde_json::{Value, json};
 

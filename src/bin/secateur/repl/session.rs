@@ -3,10 +3,10 @@
 use std::path::Path;
 
 use secateur::analyze::Prompt;
+use secateur::analyze::prompt::prompt_text;
+use secateur::analyze::prompt::run_prompt;
 use secateur::analyze::prompt::{Ablated, PromptReport};
 use secateur::model::{LoadedModel, load_model_within};
-use secateur::report::prompt_text;
-use secateur::run::run_prompt;
 use secateur::spec::{AnalysisSpec, Spec, check_any_spec};
 use secateur::{Error, Result, visible};
 
@@ -198,7 +198,7 @@ impl Session {
     /// The spec of a question, checked.
     fn spec(&self, question: &Prompt) -> Result<String> {
         let question =
-            secateur::spec::ron_line(&secateur::analyze::Analysis::Prompt(question.clone()));
+            secateur::spec::ron_line(&secateur::analyze::AnyAnalysis::Prompt(question.clone()));
         let text = format!(
             "(format: 1, name: \"prompt\", models: [{:?}], analysis: {question})",
             self.state.reference
