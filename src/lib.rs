@@ -99,6 +99,8 @@ pub mod engine;
 pub mod error;
 pub mod evaluate;
 pub mod events;
+#[cfg(feature = "cli")]
+pub mod flags;
 pub mod graph;
 pub mod input;
 pub mod metric;

@@ -1,6 +1,7 @@
 //! Values as RON, as specs write them.
 
 use ron::Options;
+use ron::error::SpannedError;
 use ron::extensions::Extensions;
 
 /// A value in one line of RON, as a spec would write it.
@@ -16,4 +17,17 @@ pub fn ron_line(value: &impl serde::Serialize) -> String {
 pub(crate) fn options() -> Options {
     Options::default()
         .with_default_extension(Extensions::IMPLICIT_SOME | Extensions::UNWRAP_VARIANT_NEWTYPES)
+}
+
+/// What is wrong with a text in RON.
+pub(crate) fn problem(error: &SpannedError) -> String {
+    match &error.code {
+        ron::Error::MissingStructField { field, outer } => {
+            let place = outer
+                .as_ref()
+                .map_or_else(String::new, |outer| format!(" in `{outer}`"));
+            format!("missing key `{field}`{place}")
+        }
+        code => code.to_string(),
+    }
 }

@@ -7,6 +7,8 @@ pub mod attention;
 mod corpus;
 pub mod edit;
 pub mod feature_circuit;
+#[cfg(feature = "cli")]
+mod flags;
 pub mod lens;
 mod mistakes;
 pub mod neurons;
@@ -63,6 +65,12 @@ macro_rules! analyses {
         pub enum AnyAnalysis {
             $($(#[$doc])* $name($parameters),)*
         }
+
+        $(impl From<$parameters> for AnyAnalysis {
+            fn from(parameters: $parameters) -> Self {
+                Self::$name(parameters)
+            }
+        })*
 
         impl AnyAnalysis {
             /// Its name in specs.

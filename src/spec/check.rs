@@ -18,6 +18,7 @@ use crate::task::{InContext, Induction, MOST_SHOTS, TaskSource};
 use crate::visible::file_name_problem;
 
 pub(super) use analysis::analysis_mistakes;
+pub use analysis::check_analysis;
 
 /// Fewest and most pairs a generator is asked for.
 const PAIRS: std::ops::RangeInclusive<usize> = 2..=1_000_000;
@@ -158,12 +159,13 @@ impl<'a> Check<'a> {
     }
 
     fn task_at(&mut self, key: &str, task: &TaskSource) {
-        let (kind, pairs) = match task {
-            TaskSource::Ioi(task) => ("Ioi", task.pairs),
-            TaskSource::GreaterThan(task) => ("GreaterThan", task.pairs),
-            TaskSource::Induction(task) => ("Induction", task.pairs),
-            TaskSource::Agreement(task) => ("Agreement", task.pairs),
-            TaskSource::InContext(task) => ("InContext", task.pairs),
+        let kind = task.kind();
+        let pairs = match task {
+            TaskSource::Ioi(task) => task.pairs,
+            TaskSource::GreaterThan(task) => task.pairs,
+            TaskSource::Induction(task) => task.pairs,
+            TaskSource::Agreement(task) => task.pairs,
+            TaskSource::InContext(task) => task.pairs,
             TaskSource::File(path) => return self.data_file(&format!("{key}.File"), path),
             TaskSource::Tokens(path) => return self.data_file(&format!("{key}.Tokens"), path),
         };

@@ -7,7 +7,7 @@ use super::{AnalysisSpec, RunSpec, Spec, check, order};
 use crate::discover::{EdgeOrder, Method};
 use crate::error::{Error, Result, SpecMistake};
 use crate::input::without_bom;
-use crate::ron_line::{options, ron_line};
+use crate::ron_line::{options, problem, ron_line};
 
 /// Largest spec file read, in bytes.
 pub(super) const MAX_BYTES: usize = 1 << 20;
@@ -120,14 +120,6 @@ fn syntax_mistake(error: &ron::error::SpannedError, file: &Path) -> SpecMistake 
         line: error.span.start.line,
         column: error.span.start.col,
         key: String::new(),
-        problem: match &error.code {
-            ron::Error::MissingStructField { field, outer } => {
-                let place = outer
-                    .as_ref()
-                    .map_or_else(String::new, |outer| format!(" in `{outer}`"));
-                format!("missing key `{field}`{place}")
-            }
-            code => code.to_string(),
-        },
+        problem: problem(error),
     }
 }

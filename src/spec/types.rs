@@ -131,6 +131,23 @@ pub struct AnalysisSpec {
 }
 
 impl AnalysisSpec {
+    /// A question about a model, without a task and a name, everything else left as it is.
+    pub fn new(model: &str, analysis: AnyAnalysis) -> Self {
+        Self {
+            format: 1,
+            name: String::new(),
+            models: vec![model.to_owned()],
+            task: None,
+            metric: default_metric(),
+            analysis,
+            held_out: default_held_out(),
+            bootstrap: default_bootstrap(),
+            random_baselines: default_random_baselines(),
+            precision: Precision::default(),
+            prepend_bos: PrependBos::default(),
+        }
+    }
+
     /// The keys that specs of all analyses share.
     pub fn shared(&self) -> SharedKeys {
         SharedKeys {

@@ -7,22 +7,32 @@ use serde_json::{Map, Value};
 
 use super::{Dataset, LoadRequest, Prompts, rows};
 use crate::error::{Error, Result};
+#[cfg(feature = "cli")]
+use crate::flags::path;
 
 /// Files of two sets of prompts, of any number and length. A `.txt` file has a prompt per line, any other a JSON object per
 /// line: `{"prompt": .., "answer": [..], "wrong": [..], "at": [..]}`, all but the prompt may be left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(deny_unknown_fields)]
 pub struct PromptSets {
-    /// The prompts that show the behaviour.
+    /// Prompts that show a behaviour, instead of a task: one per line of a .txt file, or JSON objects with the key `prompt`.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE", value_parser = path(), required = false, requires = "other", conflicts_with = "task"))]
     pub behaviour: PathBuf,
-    /// The others.
+    /// Prompts that do not show it, likewise.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE", value_parser = path(), required = false, requires = "behaviour"))]
     pub other: PathBuf,
     /// The answers that the behaviour would give, for prompts of both sets that have none of their own. Prompts without
-    /// answers are scored by their own tokens.
+    /// answers are scored by their own tokens. The flag may be repeated.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "TEXT", requires = "behaviour")
+    )]
     pub answer: Vec<String>,
     /// Wrong answers, likewise.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "TEXT", requires = "answer"))]
     pub wrong: Vec<String>,
 }
 

@@ -131,6 +131,19 @@ impl TaskSource {
         }
     }
 
+    /// Its name in specs.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Ioi(_) => "Ioi",
+            Self::GreaterThan(_) => "GreaterThan",
+            Self::Induction(_) => "Induction",
+            Self::Agreement(_) => "Agreement",
+            Self::InContext(_) => "InContext",
+            Self::File(_) => "File",
+            Self::Tokens(_) => "Tokens",
+        }
+    }
+
     /// The source for reports: a generator with its parameters, or the file as the spec names it.
     pub fn label(&self) -> String {
         match self {

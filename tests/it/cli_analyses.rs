@@ -223,7 +223,7 @@ fn mistakes_about_vectors_and_autoencoders_have_their_place() {
     refused(
         &vector(&["--strengths", "2,1"]),
         2,
-        &["analysis.Vector.strengths", "ascending"],
+        &["--strengths: ", "ascending"],
     );
     refused(
         &vector(&["--metric", "Kl"]),
@@ -233,12 +233,12 @@ fn mistakes_about_vectors_and_autoencoders_have_their_place() {
     refused(
         &vector(&["--text", "none.txt"]),
         2,
-        &["analysis.Vector.text", "no such file"],
+        &["--text: ", "no such file"],
     );
     refused(
         &vector(&["--from", "Heads(count: 0)"]),
         2,
-        &["analysis.Vector.from.Heads.count"],
+        &["--from (Heads.count): "],
     );
     refused(&vector(&["--layers", "7"]), 2, &["there is no layer 7"]);
     refused(
@@ -260,12 +260,12 @@ fn mistakes_about_vectors_and_autoencoders_have_their_place() {
     refused(
         &sae(&["--kind", "TopK(k: 17)"]),
         2,
-        &["analysis.Sae.kind.TopK.k", "expected 1 to 16"],
+        &["--kind (TopK.k): ", "expected 1 to 16"],
     );
     refused(
         &sae(&["--kind", "Relu(l1: -1.0)"]),
         2,
-        &["analysis.Sae.kind.Relu.l1"],
+        &["--kind (Relu.l1): "],
     );
     refused(
         &sae(&["--layer", "3"]),
@@ -275,7 +275,7 @@ fn mistakes_about_vectors_and_autoencoders_have_their_place() {
     refused(
         &sae(&["--text", "none.txt"]),
         2,
-        &["analysis.Sae.text.Files", "no such file"],
+        &["--text (Files): ", "no such file"],
     );
     refused(
         &sae(&["--context", "65", "--kind", "TopK(k: 4)"]),

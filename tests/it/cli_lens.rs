@@ -277,10 +277,7 @@ fn heads_get_roles_and_drawings_show_them() {
     refused(
         &secateur(folder, &unread),
         2,
-        &[
-            "expected heads such as \"a5.h1\", got \"m1\"",
-            "analysis.Attention.length",
-        ],
+        &["expected heads such as \"a5.h1\", got \"m1\"", "--length: "],
     );
 }
 

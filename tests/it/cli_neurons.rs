@@ -154,7 +154,7 @@ fn mistakes_in_sets_are_named() {
         (
             &[&SETS[..], &["nothing.txt"]].concat(),
             2,
-            &["analysis.Neurons.sets.other", "no such file"],
+            &["--other: ", "no such file"],
         ),
         (
             &[&SETS[..], &["singular.txt", "--answer", " fly away"]].concat(),

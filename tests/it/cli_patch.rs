@@ -78,7 +78,7 @@ fn patchscopes_from_the_command_line() {
     fs_err::write(folder.path().join("maps.txt"), maps).expect("a file");
     let ridge = [
         &arguments[..14],
-        &["--ridge", "maps.txt", "--name", "ridge"],
+        &["--mapping", "Ridge(text: \"maps.txt\")", "--name", "ridge"],
     ]
     .concat();
     let (text, _) = twice(folder.path(), &ridge, ("ridge", &files[..2]));
@@ -93,8 +93,8 @@ fn patchscopes_from_the_command_line() {
     ];
     let small = ["--sampled", "900", "--context", "9", "--name", "fit"];
     done(&secateur(folder.path(), &[fit.as_slice(), &small].concat()));
-    let lens = "results/fit/toy-llama/tuned_lens.safetensors";
-    let tuned = [&arguments[..14], &["--tuned", lens, "--name", "tuned"]].concat();
+    let lens = "Lens(\"results/fit/toy-llama/tuned_lens.safetensors\")";
+    let tuned = [&arguments[..14], &["--mapping", lens, "--name", "tuned"]].concat();
     let (text, _) = twice(folder.path(), &tuned, ("tuned", &files[..2]));
     assert!(
         text.contains("tuned lens") && !text.contains("warning"),
@@ -206,28 +206,43 @@ fn mistakes_have_their_place() {
         &["none of its tokens is the placeholder \"x\""],
     );
     refused(
-        &with(&["--placeholder", "dogs", "--at-layer", "9"]),
+        &with(&["--placeholder", "dogs", "--placed", "Layer(9)"]),
         2,
         &["there is no layer 9"],
     );
     refused(
         &with(&["--placeholder", "dogs", "--source-layers", "2,1"]),
         2,
-        &["analysis.Patchscope.source_layers", "ascending"],
+        &["--source-layers: ", "ascending"],
     );
     refused(
-        &with(&["--placeholder", "dogs", "--ridge", "none.txt"]),
+        &with(&[
+            "--placeholder",
+            "dogs",
+            "--mapping",
+            "Ridge(text: \"none.txt\")",
+        ]),
         2,
-        &["analysis.Patchscope.mapping.Ridge.text", "no such file"],
+        &["--mapping (Ridge.text): ", "no such file"],
     );
     refused(
-        &with(&["--placeholder", "dogs", "--tuned", "none.safetensors"]),
+        &with(&[
+            "--placeholder",
+            "dogs",
+            "--mapping",
+            "Lens(\"none.safetensors\")",
+        ]),
         2,
-        &["analysis.Patchscope.mapping", "no such file"],
+        &["--mapping: ", "no such file"],
     );
     fs_err::write(folder.join("text.safetensors"), "no tensors").expect("a file");
     refused(
-        &with(&["--placeholder", "dogs", "--tuned", "text.safetensors"]),
+        &with(&[
+            "--placeholder",
+            "dogs",
+            "--mapping",
+            "Lens(\"text.safetensors\")",
+        ]),
         3,
         &["not a whole safetensors file"],
     );
@@ -243,7 +258,7 @@ fn mistakes_have_their_place() {
     refused(
         &ask("edit", &["--strengths", "2,1"]),
         2,
-        &["analysis.Edit.strengths", "ascending"],
+        &["--strengths: ", "ascending"],
     );
     refused(
         &ask("edit", &["--layers", "5"]),
@@ -253,7 +268,7 @@ fn mistakes_have_their_place() {
     refused(
         &ask("trace", &["--samples", "0", "--noise", "0"]),
         2,
-        &["analysis.Tracing.samples", "analysis.Tracing.noise"],
+        &["--samples: ", "--noise: "],
     );
     let row = |token: u32| {
         format!("{{\"clean\": [1, {token}, 3], \"corrupt\": [1, {token}, 4], \"answer\": [6]}}\n")

@@ -41,6 +41,7 @@ mod nodes;
 mod oracle;
 mod order;
 mod pages;
+mod parameters;
 mod patchscope;
 mod program;
 mod relation;

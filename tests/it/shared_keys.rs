@@ -171,7 +171,7 @@ fn flags_that_would_not_be_read_are_refused() {
         "--held-out",
         "0.2",
     ];
-    refused(&run(&lens), 2, &["--tune"]);
+    refused(&run(&lens), 2, &["--held-out: ", "tuned: Fitted(..)"]);
     let scope = [
         "patchscope",
         "builtin:toy-gpt2",
@@ -180,5 +180,5 @@ fn flags_that_would_not_be_read_are_refused() {
         "--held-out",
         "0.2",
     ];
-    refused(&run(&scope), 2, &["--task"]);
+    refused(&run(&scope), 2, &["--held-out: ", "a task"]);
 }

@@ -1,5 +1,7 @@
 //! What can be asked about attention.
 
+#[cfg(feature = "cli")]
+use crate::flags::{shown, value};
 use serde::{Deserialize, Serialize};
 
 /// Most random sequences.
@@ -11,27 +13,41 @@ const MOST_TOKENS: usize = 4096;
 /// Most heads that are drawn.
 const MOST_DRAWN: usize = 100;
 
-/// What heads look at, and which roles that gives them.
+/// What heads attend to, and which roles that gives them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(default, deny_unknown_fields)]
 pub struct AttentionRoles {
-    /// Sequences of random tokens, each repeated once, that heads are scored on.
+    /// Number of random sequences, each repeated once, on which heads are scored.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = AttentionRoles::default().sequences))]
     pub sequences: usize,
-    /// Random tokens of a sequence, before they are repeated; fewer where the model reads fewer.
+    /// Tokens of a random sequence before it is repeated; fewer if the model's context is shorter.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = AttentionRoles::default().length))]
     pub length: usize,
-    /// What these tokens are drawn among.
+    /// What random tokens are drawn from: `Vocabulary`, or `Prompts` (the tokens of the task's clean prompts, for models with a
+    /// small vocabulary in use).
+    #[cfg_attr(feature = "cli", arg(long, value_name = "WHICH", value_parser = value::<RandomTokens>(), default_value = shown(&AttentionRoles::default().tokens)))]
     pub tokens: RandomTokens,
-    /// Seed of these tokens.
+    /// Seed of the random tokens.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = AttentionRoles::default().seed))]
     pub seed: u64,
-    /// Tokens on which copying is scored.
+    /// Number of tokens on which copying is scored.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = AttentionRoles::default().copied))]
     pub copied: usize,
-    /// A token counts as copied when it is among so many most likely ones.
+    /// A token counts as copied if it is among so many top tokens.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = AttentionRoles::default().top))]
     pub top: usize,
-    /// A score from here on gives a head its role.
+    /// The lowest score that gives a head its role.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X", default_value_t = AttentionRoles::default().threshold, allow_negative_numbers = true))]
     pub threshold: f64,
-    /// Heads whose attention on the first prompt is drawn, such as `a5.h1`; by default those with the largest scores.
+    /// Heads whose attention on the first prompt is drawn, such as `a5.h1` [default: those with the highest scores].
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "HEAD,..", value_delimiter = ',')
+    )]
     pub draw: Vec<String>,
-    /// Heads that are drawn where none is named.
+    /// Number of heads that are drawn if `draw` names none.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = AttentionRoles::default().drawn))]
     pub drawn: usize,
 }
 

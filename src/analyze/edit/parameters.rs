@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::engine::TokenVector;
+#[cfg(feature = "cli")]
+use crate::flags::{path, shown, value};
 
 /// Most strengths of a sweep: as many as a plot has colours.
 const MOST_STRENGTHS: usize = 7;
@@ -15,27 +17,38 @@ const MOST_LISTED: usize = 10_000;
 /// Most tokens that are listed of a prediction.
 const MOST_TOP: usize = 100;
 
-/// What prompts say with a token's direction exchanged for another's.
+/// What a model predicts when one token's direction in the stream is replaced by another's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(default, deny_unknown_fields)]
 pub struct Edit {
-    /// Which vectors stand for tokens.
+    /// The vector of a token: `Unembedding` (its row of the unembedding times the gain of the final norm) or `Embedding`.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "WHICH", value_parser = value::<TokenVector>(), default_value = shown(&Edit::default().vector)))]
     pub vector: TokenVector,
-    /// What strengths are multiples of.
+    /// What strengths are multiples of: `Removed` (the component that is removed) or `Stream` (the norm of the stream).
+    #[cfg_attr(feature = "cli", arg(long, value_name = "WHAT", value_parser = value::<EditScale>(), default_value = shown(&Edit::default().scale)))]
     pub scale: EditScale,
-    /// Where the stream is changed.
+    /// Where the stream is changed: `Read` (the last scored position), `Back(2)` (two positions before it), `Every` (up to it)
+    /// or `Differing` (where clean and corrupt prompt differ, with their tokens there).
+    #[cfg_attr(feature = "cli", arg(long, value_name = "WHERE", value_parser = value::<EditAt>(), default_value = shown(&Edit::default().at)))]
     pub at: EditAt,
-    /// Layers behind which it may be changed, one at a time; all where none is named.
+    /// Layers after which it may be changed, one at a time, ascending [default: all].
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N,..", value_delimiter = ','))]
     pub layers: Vec<usize>,
-    /// Whether it is changed behind all of these layers at once.
+    /// Change the stream after all of these layers in one run.
+    #[cfg_attr(feature = "cli", arg(long))]
     pub together: bool,
-    /// How strongly it may be changed.
+    /// Strengths to try, ascending, at most 7.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X,..", value_delimiter = ',', default_values_t = Edit::default().strengths, allow_hyphen_values = true))]
     pub strengths: Vec<f64>,
-    /// A text file on which the changes should change nothing: its perplexity is reported.
+    /// A text file whose perplexity should not change.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE", value_parser = path()))]
     pub text: Option<PathBuf>,
-    /// Held-out prompts that are listed with their predictions.
+    /// Number of held-out prompts that are listed.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Edit::default().listed))]
     pub listed: usize,
-    /// Most likely tokens that are listed of each.
+    /// Number of top tokens that are listed for each.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Edit::default().top))]
     pub top: usize,
 }
 

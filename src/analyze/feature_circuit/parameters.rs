@@ -8,6 +8,8 @@ use crate::analyze::Sae;
 use crate::analyze::sae::dictionary_files;
 use crate::discover::{Method, Search, Select, Target};
 use crate::engine::Ablation;
+#[cfg(feature = "cli")]
+use crate::flags::{shown, value, value_or_path};
 use crate::graph::{Dangling, Prune};
 use crate::metric::Metric;
 use crate::score::EapIgActivations;
@@ -27,30 +29,41 @@ const MOST_PAIRS: usize = 1_000_000;
 
 /// Which features a behaviour needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(deny_unknown_fields)]
 pub struct FeatureCircuit {
-    /// The autoencoders whose features are nodes, each of another representation.
+    /// The sparse autoencoders, each of a different representation: `Load("FOLDER")`, a folder as `secateur sae` writes it, or
+    /// `Train(layer: 1, features: 256, text: ..)` with the keys of `Sae`. The flag may be repeated, and takes a folder too.
+    #[cfg_attr(feature = "cli", arg(long = "dictionary", value_name = "DICTIONARY", required = true, value_parser = value_or_path(DictionarySource::Load, "(layer: 0, features: 256, text: ..)")))]
     pub dictionaries: Vec<DictionarySource>,
-    /// How nodes are scored, as edges of circuits are.
+    /// How features are scored: `EapIgActivations(steps: 10)`, `EapIg(steps: 5)`, `Eap()`, `CleanCorrupted()`, `Exact()` or
+    /// `Acdc(tau: 0.05)`.
     #[serde(default = "default_method")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "METHOD", value_parser = value::<Method>(), default_value = shown(&default_method())))]
     pub method: Method,
-    /// Which nodes are kept; with `Acdc` its threshold decides.
+    /// Which features are kept: `Faithfulness(0.9)`, `Top(20)` or `Threshold(0.1)`; not with `Acdc` [default: `Faithfulness(0.9)`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "KEEP", value_parser = value::<Keep>()))]
     pub keep: Option<Keep>,
-    /// What replaces a node that is not kept: `Patch`, `Mean` or `Zero`.
+    /// What replaces a feature that is not kept: `Patch` (the corrupt prompt), `Mean` or `Zero`.
     #[serde(default = "default_ablation")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "ABLATION", value_parser = value::<Ablation>(), default_value = shown(&default_ablation())))]
     pub ablation: Ablation,
-    /// Nodes of the circuit whose exact effect is measured and whose contexts are shown: those with the largest `|score|`.
+    /// Number of nodes whose exact effect is measured and whose contexts are shown: those with the largest `|score|`.
     #[serde(default = "default_described")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = default_described()))]
     pub described: usize,
-    /// Contexts shown of each of them: those of the prompts where it is most active.
+    /// Number of contexts shown for each: those of the prompts where it is most active.
     #[serde(default = "default_contexts")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = default_contexts()))]
     pub contexts: usize,
-    /// Edges reported: those with the largest `|score|`.
+    /// Number of edges reported: those with the largest `|score|`; 0 leaves edges out.
     #[serde(default = "default_edges")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = default_edges()))]
     pub edges: usize,
-    /// Discovery pairs that edges are scored on.
+    /// Number of discovery pairs on which edges are scored.
     #[serde(default = "default_edge_pairs")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = default_edge_pairs()))]
     pub edge_pairs: usize,
 }
 

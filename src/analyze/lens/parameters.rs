@@ -1,5 +1,13 @@
 //! What can be asked of a lens.
 
+#![cfg_attr(
+    feature = "cli",
+    expect(
+        let_underscore_drop,
+        reason = "clap derives it for an optional group of flags"
+    )
+)]
+
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -15,21 +23,29 @@ const MOST_STEPS: usize = 1_000_000;
 
 /// What a model would say after each layer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(default, deny_unknown_fields)]
 pub struct Lens {
-    /// Texts to look at instead of a task's prompts; logits are read at the last token.
+    /// Texts to look at instead of a task; their last token is the scored position. The flag may be repeated.
+    #[cfg_attr(feature = "cli", arg(long = "prompt", value_name = "TEXT"))]
     pub texts: Vec<String>,
-    /// The token whose rank and probability are followed; by default the task's answer, of texts what the model says.
+    /// The token that is tracked, with its space [default: the task's correct answers; of texts the model's top token].
+    #[cfg_attr(feature = "cli", arg(long, value_name = "TOKEN"))]
     pub token: Option<String>,
-    /// Whether to look between attention and MLP too.
+    /// Look between attention and MLP too; not with parallel blocks.
+    #[cfg_attr(feature = "cli", arg(long))]
     pub after_attention: bool,
-    /// Prompts that are drawn as heat maps over all positions, the first ones.
+    /// Number of prompts drawn as heat maps, the first ones.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Lens::default().drawn))]
     pub drawn: usize,
-    /// Most likely tokens that a cell shows.
+    /// Number of top tokens that a cell shows.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Lens::default().top))]
     pub top: usize,
-    /// Whether to attribute the logit to what every part wrote.
+    /// Whether to attribute the logit to what every part wrote; the flag turns it off.
+    #[cfg_attr(feature = "cli", arg(long = "no-attribution", action = clap::ArgAction::SetFalse))]
     pub attribution: bool,
-    /// A map of each layer's stream onto the final one, through which to look as well.
+    /// A tuned lens to look through too: `Fitted(..)`, which `--tune` does, or `Saved("FILE.safetensors")`.
+    #[cfg_attr(feature = "cli", command(flatten))]
     pub tuned: Option<Tuned>,
 }
 
@@ -58,33 +74,43 @@ pub enum Tuned {
 
 /// How the maps are fitted.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(deny_unknown_fields)]
 pub struct TunedFit {
-    /// The text; a share `held_out` of it only judges.
+    /// The text; the share `held_out` of it only judges.
+    #[cfg_attr(feature = "cli", command(flatten))]
     pub text: Corpus,
     /// Tokens of a context.
     #[serde(default = "default_context")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = default_context()))]
     pub context: usize,
     /// What keeps the maps near the logit lens, relative to the mean square of the stream.
     #[serde(default = "default_ridge")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X", default_value_t = default_ridge(), allow_negative_numbers = true))]
     pub ridge: f64,
-    /// Layers whose map is then trained on the KL divergence.
+    /// Layers whose map is then trained on the KL divergence, ascending [default: none].
     #[serde(default)]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N,..", value_delimiter = ','))]
     pub train: Vec<usize>,
     /// Steps of that training.
     #[serde(default = "default_steps")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = default_steps()))]
     pub steps: usize,
     /// Positions of a step.
     #[serde(default = "default_batch")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = default_batch()))]
     pub batch: usize,
     /// Adam's learning rate, for numbers of mean square 1.
     #[serde(default = "default_learning_rate")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X", default_value_t = default_learning_rate(), allow_negative_numbers = true))]
     pub learning_rate: f64,
     /// Seed of the order of positions.
     #[serde(default)]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 0))]
     pub seed: u64,
-    /// Held-out positions that judge, at most.
+    /// Largest number of held-out positions that judge, evenly spaced.
     #[serde(default = "default_judged")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = default_judged()))]
     pub judged: usize,
 }
 

@@ -1,9 +1,19 @@
 //! What can be asked about neurons.
 
+#![cfg_attr(
+    feature = "cli",
+    expect(
+        let_underscore_drop,
+        reason = "clap derives it for an optional group of flags"
+    )
+)]
+
 use serde::{Deserialize, Serialize};
 
 use crate::analyze::Mistakes;
 use crate::engine::Ablation;
+#[cfg(feature = "cli")]
+use crate::flags::{shown, value};
 use crate::metric::Metric;
 use crate::task::PromptSets;
 
@@ -18,27 +28,35 @@ const MOST_CONTEXTS: usize = 100;
 /// Largest factor of a dose.
 const LARGEST_DOSE: f64 = 100.0;
 
-/// Which neurons' activation goes with a behaviour, and which neurons the behaviour needs.
+/// Which neurons' activation correlates with a behaviour, and which neurons the behaviour needs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(default, deny_unknown_fields)]
 pub struct Neurons {
-    /// Two sets of prompts that are no pairs, instead of a task.
+    /// Two sets of prompts that are no pairs, instead of a task: `(behaviour: FILE, other: FILE, answer: [..], wrong: [..])`.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", command(flatten))]
     pub sets: Option<PromptSets>,
-    /// Neurons whose effect is measured exactly: so many with the largest `|attribution|`, and so many with the largest
-    /// `|correlation|`.
+    /// Number of neurons whose effect is measured: so many by `|attribution|`, and so many by `|correlation|`.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Neurons::default().top))]
     pub top: usize,
-    /// How a prompt's activations become one number, for the statistics.
+    /// How a neuron's activations on a prompt become one number: `Read` (the last scored position), `Max` or `Mean`.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "POOL", value_parser = value::<Pool>(), default_value = shown(&Neurons::default().pool)))]
     pub pool: Pool,
-    /// What a neuron is replaced by. Zero is always shown next to it.
+    /// What replaces a neuron's activation: `Mean`, `MeanPositional`, `Zero` or `Resample(seed: 0)`. `Zero` is always shown too.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "ABLATION", value_parser = value::<Ablation>(), default_value = shown(&Neurons::default().ablation)))]
     pub ablation: Ablation,
-    /// Factors of the dose-response curves.
+    /// Factors of the dose-response curves, ascending.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X,..", value_delimiter = ',', default_values_t = Neurons::default().doses, allow_hyphen_values = true))]
     pub doses: Vec<f64>,
-    /// Neurons that get a dose-response curve: those with the largest `|effect|` on the discovery prompts.
+    /// Number of neurons with a dose-response curve, at most 7: those with the largest `|effect|` on the discovery prompts.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Neurons::default().dosed))]
     pub dosed: usize,
-    /// Share of the behaviour that may be left for a group of neurons to count as removing it.
+    /// Share of the behaviour that may remain for a set of neurons to count as removing it.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X", default_value_t = Neurons::default().remaining, allow_negative_numbers = true))]
     pub remaining: f64,
-    /// Contexts shown of each neuron that is measured: those where it is most active.
+    /// Number of contexts shown for each neuron that is measured: those where its activation is farthest from zero.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Neurons::default().contexts))]
     pub contexts: usize,
 }
 

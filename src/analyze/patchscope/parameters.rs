@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::prompts::TargetPrompt;
+#[cfg(feature = "cli")]
+use crate::flags::{shown, value};
 
 /// Most texts whose representation is read out.
 const MOST_TEXTS: usize = 100;
@@ -17,31 +19,46 @@ const MOST_FITTED: usize = 1 << 16;
 /// Largest penalty of a fit.
 const LARGEST_PENALTY: f64 = 1e6;
 
-/// What a representation says in another prompt.
+/// What a representation says when it is patched into another prompt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(default, deny_unknown_fields)]
 pub struct Patchscope {
-    /// The prompt that representations are put into.
+    /// The target prompt: `Identity`, `Description`, `Feature(Capital)` (or `Continent`, `Currency`, `Language`, `Opposite`) or
+    /// `Text("The capital of x is")`.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "PROMPT", value_parser = value::<TargetPrompt>(), default_value = shown(&TargetPrompt::default())))]
     pub prompt: TargetPrompt,
-    /// The word of it in whose place they are put, at its last occurrence; by default `?` of `Identity`, `x` of others.
+    /// The word of the target prompt at whose last occurrence representations are patched in [default: `?` of `Identity`, `x` of
+    /// others].
+    #[cfg_attr(feature = "cli", arg(long, value_name = "WORD"))]
     pub placeholder: Option<String>,
-    /// How far before the position read representations of the task's prompts are taken.
+    /// How many positions before the scored one the representations of a task's prompts are taken.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Patchscope::default().back))]
     pub back: usize,
-    /// Layers behind which they are taken; all where none is named.
+    /// Layers after which representations are taken, ascending [default: all].
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N,..", value_delimiter = ','))]
     pub source_layers: Vec<usize>,
-    /// Layers behind which they are put; all where none is named.
+    /// Layers after which they are patched in, ascending [default: all].
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N,..", value_delimiter = ','))]
     pub target_layers: Vec<usize>,
-    /// What is made of a representation on the way.
+    /// What representations go through: `Identity`, `Ridge(text: "FILE")` (affine maps fitted on a text) or
+    /// `Lens("FILE.safetensors")` (the maps of a tuned lens that `lens --tune` saved).
+    #[cfg_attr(feature = "cli", arg(long, value_name = "MAPPING", value_parser = value::<Mapping>(), default_value = shown(&Mapping::default())))]
     pub mapping: Mapping,
-    /// What the prompts of the task are expected to say.
+    /// What the prompts of the task should say: `Next` (the model's own next token) or `Answer` (the task's).
+    #[cfg_attr(feature = "cli", arg(long, value_name = "WHAT", value_parser = value::<Wanted>(), default_value = shown(&Wanted::default())))]
     pub wanted: Wanted,
-    /// Texts of whose last token the representations are read out.
+    /// Texts whose last token is decoded. The flag may be repeated.
+    #[cfg_attr(feature = "cli", arg(long = "text", value_name = "TEXT"))]
     pub texts: Vec<String>,
-    /// Held-out prompts of the task that are read out besides.
+    /// Number of held-out prompts of the task that are decoded besides.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Patchscope::default().samples))]
     pub samples: usize,
-    /// Behind which layer representations are put to be read out.
+    /// The target layer for decoding: `Same` as the source layer, or `Layer(5)`.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "LAYER", value_parser = value::<Placed>(), default_value = shown(&Placed::default())))]
     pub placed: Placed,
-    /// Tokens that are written.
+    /// Number of tokens generated.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Patchscope::default().tokens))]
     pub tokens: usize,
 }
 

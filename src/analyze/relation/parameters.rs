@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+#[cfg(feature = "cli")]
+use crate::flags::path;
 use serde::{Deserialize, Serialize};
 
 /// Most examples in a prompt.
@@ -15,30 +17,39 @@ const LARGEST_BETA: f64 = 1000.0;
 
 /// Whether a relation is a linear map inside the model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(deny_unknown_fields)]
 pub struct Relation {
-    /// The file with the relation's templates, subjects and objects.
+    /// The relation: a JSON file with `prompt_templates` and `samples` of `subject` and `object`.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE.json", value_parser = path()))]
     pub data: PathBuf,
-    /// Number of the template, from 0; where it is left out, the one by which the model knows most discovery subjects.
+    /// Number of the template, from 0 [default: the one with which the model answers most discovery subjects].
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub template: Option<usize>,
-    /// Subjects that are shown with their objects in front of every prompt, and are for nothing else.
+    /// Number of few-shot examples in front of every prompt; their subjects serve nothing else.
     #[serde(default = "default_shots")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = default_shots()))]
     pub shots: usize,
-    /// Most subjects that Jacobians are taken of; at most half of those that the model knows.
+    /// Largest number of subjects used to fit the map; at most half of those that the model answers.
     #[serde(default = "default_train")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = default_train()))]
     pub train: usize,
-    /// Layers after which subjects are taken; all but the last where none is named.
+    /// Layers after which subjects are taken [default: all but the last].
     #[serde(default)]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N,..", value_delimiter = ','))]
     pub layers: Vec<usize>,
-    /// Factors of `W s` that may be chosen.
+    /// Candidate factors of `W s`.
     #[serde(default = "default_betas")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X,..", value_delimiter = ',', default_values_t = default_betas(), allow_hyphen_values = true))]
     pub betas: Vec<f64>,
-    /// Ranks of the inverse that may be chosen; one above `d_model` is `d_model`.
+    /// Candidate ranks of the inverse; one above `d_model` is `d_model`.
     #[serde(default = "default_ranks")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N,..", value_delimiter = ',', default_values_t = default_ranks()))]
     pub ranks: Vec<usize>,
-    /// Seed of which subjects are shown, trained on, and exchanged.
+    /// Seed of which subjects are examples, which fit the map, and which are swapped.
     #[serde(default)]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 0))]
     pub seed: u64,
 }
 

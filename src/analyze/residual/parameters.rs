@@ -2,20 +2,27 @@
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "cli")]
+use crate::flags::{shown, value};
 use serde::{Deserialize, Serialize};
 
 /// Most directions.
 const MOST_DIRECTIONS: usize = 20;
 
-/// How the stream grows, and who writes what to it.
+/// How the stream grows, and which parts write what into it.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(default, deny_unknown_fields)]
 pub struct Residual {
-    /// Texts to look at instead of a task's prompts.
+    /// Texts to look at instead of a task; their last token is the scored position. The flag may be repeated.
+    #[cfg_attr(feature = "cli", arg(long = "prompt", value_name = "TEXT"))]
     pub texts: Vec<String>,
-    /// At which positions.
+    /// At which positions: `Read` (the scored position) or `Every` (the mean over all but the first).
+    #[cfg_attr(feature = "cli", arg(long, value_name = "WHERE", value_parser = value::<Over>(), default_value = shown(&Over::default())))]
     pub over: Over,
-    /// Directions into which parts may write.
+    /// Directions into which parts may write: `Token(" Paris")`, `Difference(" Paris", " Rome")` or
+    /// `Vector("vector.safetensors")`. The flag may be repeated.
+    #[cfg_attr(feature = "cli", arg(long = "direction", value_name = "DIRECTION", value_parser = value::<Direction>()))]
     pub directions: Vec<Direction>,
 }
 

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::dictionary::Dictionary;
 use crate::analyze::Mistakes;
 use crate::engine::{AddAt, Representation, Rewriting};
+#[cfg(feature = "cli")]
+use crate::flags::{shown, value};
 use crate::metric::Metric;
 use crate::model::Real;
 
@@ -35,21 +37,29 @@ pub enum FeatureChange {
 
 /// What is done to features on a task.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(default, deny_unknown_fields)]
 pub struct FeatureEffects {
-    /// Features measured: those of the largest attribution.
+    /// Number of features whose effect on a task is measured: those with the largest attribution.
+    #[cfg_attr(feature = "cli", arg(long, requires = "task", value_name = "N", default_value_t = FeatureEffects::default().top))]
     pub top: usize,
-    /// What is done to each of them.
+    /// What is done to each: `Zero`, `Mean`, `Scale(2.0)`, `Add(4.0)` (so many times its mean activation).
+    #[cfg_attr(feature = "cli", arg(long, requires = "task", value_name = "CHANGE,..", value_delimiter = ',', value_parser = value::<FeatureChange>(), default_values = FeatureEffects::default().changes.iter().map(shown)))]
     pub changes: Vec<FeatureChange>,
-    /// Where.
+    /// Where: `Read` (the scored positions) or `Every`.
+    #[cfg_attr(feature = "cli", arg(long, requires = "task", value_name = "WHERE", value_parser = value::<AddAt>(), default_value = shown(&FeatureEffects::default().at)))]
     pub at: AddAt,
-    /// Features that text is written with, the largest effect first.
+    /// Number of features with which text is generated, the largest effect first.
+    #[cfg_attr(feature = "cli", arg(long, requires = "task", value_name = "N", default_value_t = FeatureEffects::default().written))]
     pub written: usize,
-    /// What is added when text is written, as for `Add`.
+    /// What is added of a feature in generated text, as for `Add`.
+    #[cfg_attr(feature = "cli", arg(long, requires = "task", value_name = "X", default_value_t = FeatureEffects::default().strength, allow_negative_numbers = true))]
     pub strength: f64,
-    /// Samples of text for each, of held-out prompts.
+    /// Number of samples of text for each, after held-out prompts.
+    #[cfg_attr(feature = "cli", arg(long, requires = "task", value_name = "N", default_value_t = FeatureEffects::default().samples))]
     pub samples: usize,
     /// Tokens of a sample.
+    #[cfg_attr(feature = "cli", arg(id = "effects.tokens", long = "sample-tokens", requires = "task", value_name = "N", default_value_t = FeatureEffects::default().tokens))]
     pub tokens: usize,
 }
 

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::change::FeatureEffects;
 use crate::analyze::Mistakes;
 use crate::engine::Representation;
+#[cfg(feature = "cli")]
+use crate::flags::{path, value};
 use crate::metric::Metric;
 
 /// Most features.
@@ -18,59 +20,82 @@ const MOST_TOKENS: usize = 10_000_000_000;
 
 /// Which features a layer holds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(deny_unknown_fields)]
 pub struct Sae {
-    /// A folder with a dictionary, which is then not trained.
+    /// A folder with a sparse autoencoder (`cfg.json` and `sae_weights.safetensors`), which is then not trained.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "DIR", value_parser = path()))]
     pub load: Option<PathBuf>,
-    /// The layer.
+    /// The layer. Training needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub layer: Option<usize>,
-    /// What of it.
+    /// What of the layer: `Stream` (the stream that leaves it), `Mlp` (what its MLP writes) or `Heads` (the results of its heads
+    /// before `W_O`) [default: `Stream`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "WHAT", value_parser = value::<Representation>()))]
     pub of: Option<Representation>,
-    /// The kind of autoencoder.
+    /// The kind: `Relu(l1: 0.1)`, `TopK(k: 32)`, `BatchTopK(k: 32)`, `JumpRelu(l0: 0.5, bandwidth: 0.1)` or `Gated(l1: 0.1)`
+    /// [default: `TopK(k: 32)`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "KIND", value_parser = value::<SaeKind>()))]
     pub kind: Option<SaeKind>,
-    /// Number of features.
+    /// Number of features. Training needs it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub features: Option<usize>,
-    /// The text to train on, read again from the start as often as needed, and to measure on.
+    /// The text to train on, repeated as often as needed, and to measure on.
+    #[cfg_attr(feature = "cli", command(flatten))]
     pub text: Corpus,
-    /// Tokens trained on.
+    /// Number of activation vectors to train on. Training needs it [default of the flag: 500000].
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub tokens: Option<usize>,
-    /// Tokens of a context; by default what a loaded dictionary's files say, else 128.
+    /// Tokens of a context [default: 128; with `load` what its files say].
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub context: Option<usize>,
-    /// Positions at the start of each context, and of each prompt, that are neither trained on nor measured nor changed. At
-    /// the first one the streams of many models have a hundred times the norm of others. By default what a loaded
-    /// dictionary's files say, else 1.
+    /// Positions at the start of each context and prompt that are neither trained on nor measured nor changed: at the first one
+    /// the streams of many models have a hundred times the norm of others [default: 1; with `load` what its files say].
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub skip_first: Option<usize>,
-    /// Rows of a training step.
+    /// Activation vectors of a training step [default: 1024].
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub batch: Option<usize>,
-    /// Adam's learning rate.
+    /// Adam's learning rate [default: 0.001].
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "cli",
+        arg(long, value_name = "X", allow_negative_numbers = true)
+    )]
     pub learning_rate: Option<f64>,
-    /// Seed of the weights, of the order of rows, and of random features.
+    /// Seed of the weights, of the order of training, and of random features; with the flags also of text sampled from the
+    /// model, which with `load` takes the next seed.
     #[serde(default)]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = 0))]
     pub seed: u64,
-    /// Features that are described.
+    /// Number of features described.
     #[serde(default = "default_described")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = default_described()))]
     pub described: usize,
-    /// Contexts shown of each of them: those where it is most active.
+    /// Number of contexts shown for each: those where it is most active.
     #[serde(default = "default_contexts")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = default_contexts()))]
     pub contexts: usize,
-    /// Prompts that are decomposed into features and error.
+    /// Prompts to decompose into features and error, token by token. The flag may be repeated.
     #[serde(default)]
+    #[cfg_attr(feature = "cli", arg(long = "prompt", value_name = "TEXT"))]
     pub prompts: Vec<String>,
-    /// Features shown of each of their tokens.
+    /// Number of features shown for each of their tokens.
     #[serde(default = "default_shown")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = default_shown()))]
     pub shown: usize,
     /// What is done to features on a task.
     #[serde(default)]
+    #[cfg_attr(feature = "cli", command(flatten))]
     pub effects: FeatureEffects,
 }
 

@@ -11,18 +11,24 @@ const LARGEST_NOISE: f64 = 1000.0;
 
 /// Where the stream has what a prompt's subject gives. The subject is where clean and corrupt prompt differ.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(default, deny_unknown_fields)]
 pub struct Tracing {
     /// Standard deviation of the noise on the subject's embeddings, as a multiple of that of all numbers in the embeddings of
     /// the subjects' tokens.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X", default_value_t = Tracing::default().noise, allow_negative_numbers = true))]
     pub noise: f64,
-    /// Samples of noise for each prompt.
+    /// Number of draws of the noise for each prompt.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Tracing::default().samples))]
     pub samples: usize,
     /// Seed of the noise.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Tracing::default().seed))]
     pub seed: u64,
-    /// Layers behind which the stream is put back; all where none is named.
+    /// Layers after which the stream is restored, ascending [default: all].
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N,..", value_delimiter = ','))]
     pub layers: Vec<usize>,
-    /// Layers around each of these whose attentions, or MLPs, are put back together; 0 leaves that out.
+    /// Number of layers whose attentions, or MLPs, are restored together; 0 leaves these out.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Tracing::default().window))]
     pub window: usize,
 }
 

@@ -76,12 +76,13 @@ pub fn trace<T: Real>(
         .iter()
         .partition(|(index, ..)| *index < task.discovery.len());
     if choosing.is_empty() || judging.is_empty() {
-        let warning = "the model answers prompts of one split only: places are chosen and judged on the same prompts";
-        // Without any held out, the job says so.
-        if !task.held_out.is_empty() {
-            observer.event(Event::Warning(warning.into()));
-            warnings.push(warning.into());
-        }
+        let warning = if task.held_out.is_empty() {
+            "held_out is 0: the effects are on the prompts by which the places were chosen"
+        } else {
+            "the model answers prompts of one split only: places are chosen and judged on the same prompts"
+        };
+        observer.event(Event::Warning(warning.into()));
+        warnings.push(warning.into());
         choosing = known.iter().collect();
         judging.clone_from(&choosing);
     }

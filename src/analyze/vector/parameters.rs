@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::analyze::Mistakes;
 use crate::engine::AddAt;
+#[cfg(feature = "cli")]
+use crate::flags::{path, shown, value, value_or_path};
 use crate::metric::Metric;
 use crate::task::TaskSource;
 
@@ -24,26 +26,37 @@ const MOST_TOKENS: usize = 1000;
 
 /// Which direction of the stream carries a behaviour.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(default, deny_unknown_fields)]
 pub struct Vector {
-    /// How the vector is made.
+    /// How the vector is made: `Means(positions: 1)` (the mean stream of the clean prompts minus that of the corrupt ones) or
+    /// `Heads(count: 10)` (the sum of what the heads that matter most write on clean prompts).
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FROM", value_parser = value::<VectorFrom>(), default_value = shown(&Vector::default().from)))]
     pub from: VectorFrom,
-    /// Layers after which it may be added; all where none is named.
+    /// Layers after which it may be added, ascending [default: all].
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N,..", value_delimiter = ','))]
     pub layers: Vec<usize>,
-    /// Multiples of the vector that may be added.
+    /// Multiples of the vector to try, ascending, at most 7.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X,..", value_delimiter = ',', default_values_t = Vector::default().strengths, allow_hyphen_values = true))]
     pub strengths: Vec<f64>,
-    /// Where it is added.
+    /// Where it is added: `Read` (the scored positions; in generated text each new token) or `Every`.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "WHERE", value_parser = value::<AddAt>(), default_value = shown(&Vector::default().add_at)))]
     pub add_at: AddAt,
-    /// Prompts that the vector is added to, with the answers that the behaviour would give; of pairs the corrupt ones. By
-    /// default the corrupt prompts of the task.
+    /// A task to whose corrupt prompts the vector is added; their answers are those that show the behaviour [default: the task
+    /// itself].
+    #[cfg_attr(feature = "cli", arg(long, value_name = "TASK", value_parser = value_or_path(TaskSource::File, "(pairs: 64, seed: 0)")))]
     pub add_to: Option<TaskSource>,
-    /// A text file on which the vector should change nothing: its perplexity is reported.
+    /// A text file whose perplexity should not change.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "FILE", value_parser = path()))]
     pub text: Option<PathBuf>,
-    /// What generated text says when it shows the behaviour; the share of samples that do is reported.
+    /// Texts that samples contain if they show the behaviour; the share of samples that do is reported. The flag may be repeated.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "TEXT"))]
     pub says: Vec<String>,
-    /// Samples of generated text, of held-out prompts.
+    /// Number of samples of text generated after held-out prompts.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Vector::default().samples))]
     pub samples: usize,
     /// Tokens of a sample.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Vector::default().tokens))]
     pub tokens: usize,
 }
 

@@ -1,34 +1,26 @@
 //! The command line.
 
-mod edit;
-mod feature_circuit;
+mod asked;
 mod figures;
-mod lens;
-mod neurons;
-mod patchscope;
-mod relation;
 mod repl;
-mod sae;
-mod trace;
+mod superposition;
 
 use std::path::PathBuf;
 
 use clap::builder::{OsStringValueParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use secateur::paths::{written, written_in_ron};
+use secateur::analyze::{
+    AttentionRoles, Edit, FeatureCircuit, Lens, Neurons, Patchscope, Relation, Residual, Sae,
+    Tracing, Vector,
+};
+use secateur::paths::written;
 
-pub(crate) use self::relation::RelationArgs;
-pub(crate) use edit::EditArgs;
-pub(crate) use feature_circuit::FeatureCircuitArgs;
+pub(crate) use asked::Asked;
 pub(crate) use figures::{
     DetailArg, DirectionArg, FigureArgs, PictureArg, RenderArgs, ShowArgs, style,
 };
-pub(crate) use lens::{AttentionArgs, LensArgs, ResidualArgs};
-pub(crate) use neurons::NeuronsArgs;
-pub(crate) use patchscope::PatchscopeArgs;
 pub(crate) use repl::ReplArgs;
-pub(crate) use sae::{SaeArgs, SuperpositionArgs};
-pub(crate) use trace::TraceArgs;
+pub(crate) use superposition::SuperpositionArgs;
 
 /// Finds the circuit inside a transformer language model that does a task.
 ///
@@ -84,29 +76,29 @@ pub(crate) enum Command {
     #[command(after_help = PARITY)]
     Parity(ParityArgs),
     /// Show what a model would say after each layer, and what every part adds to the logit.
-    Lens(LensArgs),
+    Lens(Box<Asked<Lens>>),
     /// Score heads by what they look at and copy, and give them roles.
-    Attention(AttentionArgs),
+    Attention(Box<Asked<AttentionRoles>>),
     /// Show how the residual stream grows, and which parts write into a direction.
-    Residual(ResidualArgs),
+    Residual(Box<Asked<Residual>>),
     /// Find the MLP neurons whose activation goes with a behaviour, and those it needs.
-    Neurons(NeuronsArgs),
+    Neurons(Box<Asked<Neurons>>),
     /// Take one token's direction out of the stream and put another's in.
-    Edit(EditArgs),
+    Edit(Box<Asked<Edit>>),
     /// Put a representation of one prompt into another prompt, to see what it says.
-    Patchscope(PatchscopeArgs),
+    Patchscope(Box<Asked<Patchscope>>),
     /// See whether a relation, such as that of countries to capitals, is a linear map inside the model.
-    Relation(RelationArgs),
+    Relation(Box<Asked<Relation>>),
     /// Train or load a sparse autoencoder of what a layer represents; describe its features and what they do.
-    Sae(SaeArgs),
+    Sae(Box<Asked<Sae>>),
     /// See whether sparse autoencoders of every kind recover known features in superposition, without a model.
     Superposition(SuperpositionArgs),
     /// Find where in the model a prompt's subject is turned into its answer, by noise on it and places put back.
-    Trace(TraceArgs),
+    Trace(Box<Asked<Tracing>>),
     /// Find the direction of the residual stream that carries a behaviour; add it and take it out.
-    Vector(VectorArgs),
+    Vector(Box<Asked<Vector>>),
     /// Find the features of sparse autoencoders that a task needs, and how they act on each other.
-    FeatureCircuit(FeatureCircuitArgs),
+    FeatureCircuit(Box<Asked<FeatureCircuit>>),
     /// Try prompts, replace parts of the model and add vectors, line by line; `help` shows the commands.
     Repl(ReplArgs),
     /// Time the engine's work on a model and prompts, and compare it with the limits of this machine.
@@ -244,73 +236,6 @@ pub(crate) struct ParityArgs {
     pub(crate) json: bool,
 }
 
-/// What every question about a model names.
-#[derive(Debug, Args)]
-pub(crate) struct AskedArgs {
-    /// The model.
-    #[arg(value_parser = reference())]
-    pub(crate) model: String,
-    /// The task, as a spec file names it, such as 'Ioi(pairs: 64, seed: 0)' or 'File("rows.jsonl")'.
-    #[arg(long, value_name = "TASK", value_parser = task())]
-    pub(crate) task: String,
-    /// Share of the prompts that only judge.
-    #[arg(
-        long,
-        value_name = "X",
-        default_value_t = 0.5,
-        allow_negative_numbers = true
-    )]
-    pub(crate) held_out: f64,
-    /// Name of the spec [default: the command, the task, and a hash of the question].
-    #[arg(long, value_name = "NAME")]
-    pub(crate) name: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct VectorArgs {
-    #[command(flatten)]
-    pub(crate) asked: AskedArgs,
-    /// The measure of the behaviour.
-    #[arg(long, value_name = "METRIC", default_value = "LogitDiff")]
-    pub(crate) metric: String,
-    /// How the vector is made: 'Means(positions: 1)', the clean prompts' mean stream minus the corrupt ones', or
-    /// 'Heads(count: 10)', the sum of what the heads that matter most write on clean prompts.
-    #[arg(long, value_name = "FROM", default_value = "Means(positions: 1)")]
-    pub(crate) from: String,
-    /// Layers after which it may be added, separated by commas [default: all].
-    #[arg(long, value_name = "N,..", value_delimiter = ',')]
-    pub(crate) layers: Vec<usize>,
-    /// Multiples of it that may be added.
-    #[arg(
-        long,
-        value_name = "X,..",
-        value_delimiter = ',',
-        default_value = "0.5,1,2,4",
-        allow_hyphen_values = true
-    )]
-    pub(crate) strengths: Vec<f64>,
-    /// Where it is added: `Read` (positions whose logits are read) or `Every`.
-    #[arg(long, value_name = "WHERE", default_value = "Read")]
-    pub(crate) add_at: String,
-    /// Prompts that it is added to: the corrupt ones of this task [default: of the task itself].
-    #[arg(long, value_name = "TASK", value_parser = task())]
-    pub(crate) add_to: Option<String>,
-    /// A text file on which it should change nothing, for perplexities.
-    #[arg(long, value_name = "FILE")]
-    pub(crate) text: Option<PathBuf>,
-    /// A text that samples contain when they show the behaviour; may be given several times.
-    #[arg(long, value_name = "TEXT")]
-    pub(crate) says: Vec<String>,
-    /// Samples of generated text.
-    #[arg(long, value_name = "N", default_value_t = 4)]
-    pub(crate) samples: usize,
-    /// Tokens of a sample.
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    pub(crate) tokens: usize,
-    #[command(flatten)]
-    pub(crate) batch: BatchArgs,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct BenchArgs {
     /// The model.
@@ -438,11 +363,6 @@ impl Memory {
 /// The reference of a model, or of a vector, of which a path may be any bytes.
 fn reference() -> impl TypedValueParser<Value = String> {
     OsStringValueParser::new().map(written)
-}
-
-/// A task in RON, which may hold the path of a file.
-fn task() -> impl TypedValueParser<Value = String> {
-    OsStringValueParser::new().map(|text| written_in_ron(&text))
 }
 
 fn gigabytes(text: &str) -> Result<u64, String> {

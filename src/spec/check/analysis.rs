@@ -15,7 +15,22 @@ pub(in crate::spec) fn analysis_mistakes(
     text: &str,
     file: &Path,
 ) -> Vec<SpecMistake> {
-    let mut check = Check::new(text, file);
+    let given = Shared::ALL.into_iter();
+    let given: Vec<Shared> = given.filter(|key| has_key(text, key.key())).collect();
+    mistakes(spec, &given, Check::new(text, file))
+}
+
+/// All mistakes of an analysis spec that has no text, without places in it; `given` are the shared keys that somebody asked for,
+/// and paths are relative to the folder of `file`.
+pub fn check_analysis(spec: &AnalysisSpec, given: &[Shared], file: &Path) -> Vec<SpecMistake> {
+    let mut found = mistakes(spec, given, Check::new("", file));
+    for mistake in &mut found {
+        (mistake.line, mistake.column) = (0, 0);
+    }
+    found
+}
+
+fn mistakes(spec: &AnalysisSpec, given: &[Shared], mut check: Check<'_>) -> Vec<SpecMistake> {
     check.format_and_name(spec.format, &spec.name);
     check.models(&spec.models);
     match (&spec.task, spec.analysis.prompts()) {
@@ -36,10 +51,8 @@ pub(in crate::spec) fn analysis_mistakes(
     });
     check.at_most("random_baselines", spec.random_baselines, MAX_BASELINES);
     check.bootstrap("bootstrap", spec.bootstrap);
-    for key in Shared::ALL {
-        if has_key(text, key.key())
-            && let Some(problem) = spec.analysis.ignores(key, spec.task.is_some())
-        {
+    for &key in given {
+        if let Some(problem) = spec.analysis.ignores(key, spec.task.is_some()) {
             check.require(false, key.key(), || problem);
         }
     }

@@ -168,13 +168,9 @@ fn dictionaries_that_cannot_be_used_are_refused() {
         &["metric", "no gradient"],
     );
     refused(
-        &load(
-            folder,
-            "used",
-            &["--task", TASK, "--changes", "[Scale(1e9)]"],
-        ),
+        &load(folder, "used", &["--task", TASK, "--changes", "Scale(1e9)"]),
         2,
-        &["analysis.Sae.effects.changes"],
+        &["--changes: "],
     );
     let spec = |rest: &str| {
         let text = format!(

@@ -141,11 +141,11 @@ fn mistakes_about_relations_have_their_place() {
         "--held-out",
         "0",
     ]);
-    let keys = ["betas", "ranks", "train"].map(|key| format!("analysis.Relation.{key}"));
+    let keys = ["betas", "ranks", "train"].map(|key| format!("--{key}: "));
     let keys: Vec<&str> = keys
         .iter()
         .map(String::as_str)
-        .chain(["held_out"])
+        .chain(["--held-out: "])
         .collect();
     refused(&several, 2, &keys);
     let spec = "(format: 1, name: \"x\", models: [\"builtin:toy-llama\"], task: Ioi(pairs: 8), analysis: Relation(data: \

@@ -4,20 +4,17 @@ mod analysis;
 mod bench;
 mod compare;
 mod completions;
-mod edit;
 mod eval;
 mod figure;
 mod inspect;
 mod logits;
 mod models;
 mod parity;
-mod patchscope;
 mod render;
 mod repl;
 mod run;
 mod show;
 mod superposition;
-mod trace;
 
 use clap::Parser;
 use secateur::Result;
@@ -52,18 +49,18 @@ fn dispatch(cli: &Cli) -> Result<u8> {
         Command::Inspect(args) => inspect::inspect(args),
         Command::Logits(args) => in_pool(|| logits::logits(args)),
         Command::Parity(args) => in_pool(|| parity::parity(args)),
-        Command::Lens(args) => analysis::lens(args, cli.quiet),
-        Command::Attention(args) => analysis::attention(args, cli.quiet),
-        Command::Residual(args) => analysis::residual(args, cli.quiet),
-        Command::Neurons(args) => analysis::neurons(args, cli.quiet),
-        Command::Edit(args) => edit::edit(args, cli.quiet),
-        Command::Patchscope(args) => patchscope::patchscope(args, cli.quiet),
-        Command::Relation(args) => analysis::relation(args, cli.quiet),
-        Command::Sae(args) => analysis::sae(args, cli.quiet),
+        Command::Lens(asked) => analysis::ask("lens", asked, cli.quiet),
+        Command::Attention(asked) => analysis::ask("attention", asked, cli.quiet),
+        Command::Residual(asked) => analysis::ask("residual", asked, cli.quiet),
+        Command::Neurons(asked) => analysis::ask("neurons", asked, cli.quiet),
+        Command::Edit(asked) => analysis::ask("edit", asked, cli.quiet),
+        Command::Patchscope(asked) => analysis::ask("patchscope", asked, cli.quiet),
+        Command::Relation(asked) => analysis::ask("relation", asked, cli.quiet),
+        Command::Sae(asked) => analysis::ask("sae", asked, cli.quiet),
         Command::Superposition(args) => in_pool(|| superposition::superposition(args, cli.quiet)),
-        Command::Trace(args) => trace::trace(args, cli.quiet),
-        Command::Vector(args) => analysis::vector(args, cli.quiet),
-        Command::FeatureCircuit(args) => analysis::feature_circuit(args, cli.quiet),
+        Command::Trace(asked) => analysis::ask("trace", asked, cli.quiet),
+        Command::Vector(asked) => analysis::ask("vector", asked, cli.quiet),
+        Command::FeatureCircuit(asked) => analysis::ask("feature-circuit", asked, cli.quiet),
         Command::Repl(args) => in_pool(|| repl::repl(args, cli.quiet)),
         Command::Bench(args) => bench::bench(args),
         Command::Models => models::models(),
