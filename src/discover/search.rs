@@ -47,6 +47,46 @@ pub struct Discovery {
 ///
 /// # Errors
 /// When a number is not finite, full and empty do not differ, or the observer interrupts.
+///
+/// # Example
+/// ```
+/// # use std::path::Path;
+/// # use secateur::engine::AblationValues;
+/// # use secateur::events::Silent;
+/// # use secateur::graph::{Granularity, NeuronNodes};
+/// # use secateur::model::PrependBos;
+/// # use secateur::task::{Agreement, LoadRequest, Prompts};
+/// # use secateur::{Ablation, ComputationGraph, Metric, TaskSource, Transformer, load_model};
+/// # let model = load_model("builtin:toy-llama", Path::new("."))?;
+/// # let task = TaskSource::Agreement(Agreement { pairs: 16, seed: 0 });
+/// # let request = LoadRequest {
+/// #     prompts: Prompts::Pairs,
+/// #     tokenizer: model.tokenizer.as_ref(),
+/// #     config: model.config(),
+/// #     prepend_bos: PrependBos::Auto,
+/// #     base: Path::new("."),
+/// #     observer: &Silent,
+/// # };
+/// # let examples = task.load(&request)?.examples;
+/// # let graph = ComputationGraph::new(model.config(), &Granularity::default(), &NeuronNodes::new())?;
+/// # let transformer = Transformer::new(&model.weights, &graph);
+/// # let (metric, ablation) = (Metric::LogitDiff, Ablation::Patch);
+/// # let ablated = AblationValues::new(&transformer, &examples, ablation, &Silent)?;
+/// use secateur::graph::{Dangling, Prune};
+/// use secateur::{Method, ModelEvaluator, Search, discover};
+///
+/// let mut evaluator = ModelEvaluator::new(&transformer, &examples, metric, ablation, &ablated)?;
+/// let search = Search {
+///     method: Method::Eap(secateur::score::Eap {}),
+///     select: Some(secateur::discover::Select::Greedy { edges: 10 }),
+///     target: None,
+///     prune: Prune::Edges,
+///     dangling: Dangling::NoPathEitherWay,
+/// };
+/// let found = discover(&mut evaluator, &search, &Silent)?;
+/// assert!(found.kept.len() <= 10);
+/// # Ok::<(), secateur::Error>(())
+/// ```
 pub fn discover(
     evaluator: &mut dyn Evaluator,
     search: &Search,

@@ -39,6 +39,39 @@ impl<'a, T: Real> ModelEvaluator<'a, T> {
     ///
     /// # Complexity
     /// Two to three forward passes.
+    ///
+    /// # Example
+    /// ```
+    /// # use std::path::Path;
+    /// # use secateur::engine::AblationValues;
+    /// # use secateur::events::Silent;
+    /// # use secateur::graph::{Granularity, NeuronNodes};
+    /// # use secateur::model::PrependBos;
+    /// # use secateur::task::{Agreement, LoadRequest, Prompts};
+    /// # use secateur::{Ablation, ComputationGraph, Metric, TaskSource, Transformer, load_model};
+    /// # let model = load_model("builtin:toy-llama", Path::new("."))?;
+    /// # let task = TaskSource::Agreement(Agreement { pairs: 16, seed: 0 });
+    /// # let request = LoadRequest {
+    /// #     prompts: Prompts::Pairs,
+    /// #     tokenizer: model.tokenizer.as_ref(),
+    /// #     config: model.config(),
+    /// #     prepend_bos: PrependBos::Auto,
+    /// #     base: Path::new("."),
+    /// #     observer: &Silent,
+    /// # };
+    /// # let examples = task.load(&request)?.examples;
+    /// # let graph = ComputationGraph::new(model.config(), &Granularity::default(), &NeuronNodes::new())?;
+    /// # let transformer = Transformer::new(&model.weights, &graph);
+    /// # let (metric, ablation) = (Metric::LogitDiff, Ablation::Patch);
+    /// # let ablated = AblationValues::new(&transformer, &examples, ablation, &Silent)?;
+    /// use secateur::{EdgeMask, Evaluator, ModelEvaluator};
+    ///
+    /// let mut evaluator = ModelEvaluator::new(&transformer, &examples, metric, ablation, &ablated)?;
+    /// let metrics = evaluator.measure(&[EdgeMask::full(&graph), EdgeMask::empty(&graph)])?;
+    /// let [full, empty] = [&metrics[0], &metrics[1]].map(|each| each.iter().sum::<f64>());
+    /// assert!(full > empty, "the model prefers the verb that agrees with its subject");
+    /// # Ok::<(), secateur::Error>(())
+    /// ```
     pub fn new(
         transformer: &'a Transformer<'a, T>,
         examples: &[Example],

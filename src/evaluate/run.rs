@@ -27,7 +27,7 @@ pub struct EvaluationPlan {
     pub bootstrap: usize,
 }
 
-/// Evaluates a circuit on the examples of an evaluator.
+/// Evaluates a circuit on the examples of an evaluator, as in the [example of the crate](crate).
 ///
 /// # Errors
 /// When a number is not finite, or the observer interrupts.

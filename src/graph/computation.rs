@@ -58,6 +58,18 @@ impl ComputationGraph {
     ///
     /// # Errors
     /// When a neuron node does not exist in the model.
+    ///
+    /// # Example
+    /// ```
+    /// use secateur::ComputationGraph;
+    /// use secateur::graph::{Granularity, NeuronNodes};
+    ///
+    /// let model = secateur::load_model("builtin:toy-llama", std::path::Path::new("."))?;
+    /// let graph = ComputationGraph::new(model.config(), &Granularity::default(), &NeuronNodes::new())?;
+    /// let edge = graph.find_edge("a0.h0->m1")?;
+    /// assert_eq!(graph.edge_name(edge), "a0.h0->m1");
+    /// # Ok::<(), secateur::Error>(())
+    /// ```
     pub fn new(
         config: &ModelConfig,
         granularity: &Granularity,

@@ -3,6 +3,21 @@
 use super::ComputationGraph;
 
 /// The edges kept. Rows are readers, columns writers.
+///
+/// # Example
+/// ```
+/// use secateur::graph::{Granularity, NeuronNodes};
+/// use secateur::{ComputationGraph, EdgeMask};
+///
+/// # let model = secateur::load_model("builtin:toy-llama", std::path::Path::new("."))?;
+/// let graph = ComputationGraph::new(model.config(), &Granularity::default(), &NeuronNodes::new())?;
+/// let (writer, reader) = graph.ends(graph.find_edge("a0.h0->m1")?);
+/// let mut kept = EdgeMask::full(&graph);
+/// kept.remove(writer, reader);
+/// assert!(!kept.contains(writer, reader));
+/// assert_eq!(kept.len(), graph.edge_count() - 1);
+/// # Ok::<(), secateur::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct EdgeMask {
     words: Vec<u64>,

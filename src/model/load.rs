@@ -40,6 +40,13 @@ pub struct ModelHeader {
 ///
 /// # Errors
 /// `Error::Model`, naming the file and the tensor or key, when there is no such model or its files cannot be used.
+///
+/// # Example
+/// ```
+/// let model = secateur::load_model("builtin:toy-llama", std::path::Path::new("."))?;
+/// assert_eq!((model.config().n_layers, model.config().n_heads), (2, 4));
+/// # Ok::<(), secateur::Error>(())
+/// ```
 pub fn load_model(reference: &str, base: &Path) -> Result<LoadedModel> {
     load_model_within(reference, base, None)
 }

@@ -27,6 +27,20 @@ pub fn parse_spec(bytes: &[u8], file: &Path) -> Result<RunSpec> {
 ///
 /// # Errors
 /// As [`check_spec`].
+///
+/// # Example
+/// ```
+/// use std::path::Path;
+///
+/// use secateur::spec::check_any_spec;
+///
+/// let text = b"(format: 1, name: \"facts\", models: [\"builtin:toy-llama\"], task: Agreement(pairs: 1), analysis: Tracing())";
+/// let mistakes = check_any_spec(text, Path::new("facts.ron")).unwrap_err();
+/// assert_eq!(
+///     mistakes.to_string(),
+///     "facts.ron:1:86: task.Agreement.pairs: expected 2 to 1000000, got 1"
+/// );
+/// ```
 pub fn check_any_spec(bytes: &[u8], file: &Path) -> Result<Spec> {
     let text = text_of(bytes, file).map_err(|mistake| Error::Spec(vec![mistake]))?;
     if !has_key(text, "analysis") {

@@ -13,6 +13,31 @@ use crate::model::{ModelConfig, PrependBos, Tokenizer};
 const FEW: usize = 32;
 
 /// Where a task's examples come from.
+///
+/// # Example
+/// ```
+/// use std::path::Path;
+///
+/// use secateur::TaskSource;
+/// use secateur::events::Silent;
+/// use secateur::model::PrependBos;
+/// use secateur::task::{Agreement, LoadRequest, Prompts};
+///
+/// let model = secateur::load_model("builtin:toy-llama", Path::new("."))?;
+/// let task = TaskSource::Agreement(Agreement { pairs: 16, seed: 0 });
+/// let dataset = task.load(&LoadRequest {
+///     prompts: Prompts::Pairs,
+///     tokenizer: model.tokenizer.as_ref(),
+///     config: model.config(),
+///     prepend_bos: PrependBos::Auto,
+///     base: Path::new("."),
+///     observer: &Silent,
+/// })?;
+/// let (discovery, held_out) = dataset.split(0.25);
+/// assert_eq!((discovery.len(), held_out.len()), (12, 4));
+/// assert_eq!(discovery[0].clean.len(), discovery[0].corrupt.len());
+/// # Ok::<(), secateur::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum TaskSource {
     /// Indirect object identification, generated.

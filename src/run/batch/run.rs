@@ -62,6 +62,33 @@ pub struct JobReport {
 ///
 /// # Errors
 /// When no threads can be had; mistakes of jobs are in their reports.
+///
+/// # Example
+/// ```
+/// use std::path::Path;
+///
+/// use secateur::events::Event;
+/// use secateur::run::{BatchObserver, BatchOptions, Job, JobReport, plan, run_batch};
+/// use secateur::spec::{SpecFile, check_any_spec};
+///
+/// struct Nobody;
+///
+/// impl BatchObserver for Nobody {
+///     fn started(&self, _: usize, _: &Job) {}
+///     fn event(&self, _: usize, _: Event) {}
+///     fn finished(&self, _: usize, _: &JobReport) {}
+/// }
+///
+/// let text = r#"(format: 1, name: "facts", models: ["builtin:toy-llama"], task: Agreement(pairs: 8), analysis: Tracing(samples: 1))"#;
+/// let path = Path::new("facts.ron");
+/// let spec = SpecFile { spec: check_any_spec(text.as_bytes(), path)?, path: path.to_owned() };
+/// let out = tempfile::tempdir()?;
+/// let options = BatchOptions { jobs: 1, threads: 0, memory: None, force: false, command: Vec::new() };
+/// let reports = run_batch(&plan(&[spec], out.path())?, &options, &Nobody)?;
+/// assert!(reports[0].result.is_ok());
+/// assert!(out.path().join("facts/toy-llama/report.json").is_file());
+/// # Ok::<(), secateur::Error>(())
+/// ```
 pub fn run_batch(
     jobs: &[Job],
     options: &BatchOptions,
