@@ -3,6 +3,7 @@
 use ron::Options;
 use ron::error::SpannedError;
 use ron::extensions::Extensions;
+use ron::ser::PrettyConfig;
 
 /// A value in one line of RON, as a spec would write it.
 ///
@@ -11,6 +12,16 @@ use ron::extensions::Extensions;
 pub fn ron_line(value: &impl serde::Serialize) -> String {
     let line = options().to_string(value);
     line.expect("the types of a spec have a RON form")
+}
+
+/// The same with spaces, for people to read and to paste into a file.
+///
+/// # Panics
+/// As [`ron_line`].
+pub fn ron_text(value: &impl serde::Serialize) -> String {
+    let style = PrettyConfig::new().depth_limit(0).separator(" ");
+    let text = options().to_string_pretty(value, style);
+    text.expect("the types of a spec have a RON form")
 }
 
 /// What specs of RON leave out.

@@ -8,9 +8,10 @@ use serde::{Deserialize, Serialize};
 use super::forecast::Forecast;
 use super::sweep::{Removal, Rule, sweep};
 use super::units::Units;
-use super::{Decision, EdgeOrder};
+use super::walk::Walk;
+use super::{Decision, EdgeOrder, Watcher};
 use crate::engine::{Evaluator, mean};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::events::{Observer, phase};
 use crate::graph::{ComputationGraph, Dangling, EdgeMask};
 use crate::score::EapIg;
@@ -59,9 +60,15 @@ impl Acdc {
         start: &EdgeMask,
         observer: &dyn Observer,
     ) -> Result<AcdcResult> {
-        let graph = evaluator.graph().clone();
-        let order = self.order.edges(&graph, start)?;
-        self.run(evaluator, start, Units::Edges(order), observer)
+        let mut walk = Walk::new(evaluator, Watcher::unlimited(observer));
+        let result = self.walk_edges(&mut walk, start)?;
+        whole(&walk, result)
+    }
+
+    /// As [`Acdc::edges`]; where the search stops, edges that were not tested are kept.
+    pub(super) fn walk_edges(&self, walk: &mut Walk<'_>, start: &EdgeMask) -> Result<AcdcResult> {
+        let order = self.order.edges(&walk.graph(), start)?;
+        self.run(walk, start, Units::Edges(order))
     }
 
     /// Removes whole nodes, one at a time, latest first, whatever the order of edges.
@@ -76,30 +83,31 @@ impl Acdc {
         evaluator: &mut dyn Evaluator,
         observer: &dyn Observer,
     ) -> Result<AcdcResult> {
-        let graph = evaluator.graph().clone();
+        let mut walk = Walk::new(evaluator, Watcher::unlimited(observer));
+        let result = self.walk_nodes(&mut walk)?;
+        whole(&walk, result)
+    }
+
+    /// As [`Acdc::nodes`]; where the search stops, nodes that were not tested are kept.
+    pub(super) fn walk_nodes(&self, walk: &mut Walk<'_>) -> Result<AcdcResult> {
+        let graph = walk.graph();
         let Units::Nodes(mut order) = Units::nodes(&graph) else {
-            return Err(crate::Error::Bug("nodes are nodes".into()));
+            return Err(Error::Bug("nodes are nodes".into()));
         };
         order.reverse();
         let full = EdgeMask::full(&graph);
-        let mut result = self.run(evaluator, &full, Units::Nodes(order.clone()), observer)?;
+        let mut result = self.run(walk, &full, Units::Nodes(order.clone()))?;
         result.decisions = spread(&graph, &order, &result);
         Ok(result)
     }
 
-    fn run(
-        &self,
-        evaluator: &mut dyn Evaluator,
-        start: &EdgeMask,
-        units: Units,
-        observer: &dyn Observer,
-    ) -> Result<AcdcResult> {
-        let graph = evaluator.graph().clone();
-        let ends = evaluator.measure(&[EdgeMask::full(&graph), EdgeMask::empty(&graph)])?;
+    fn run(&self, walk: &mut Walk<'_>, start: &EdgeMask, units: Units) -> Result<AcdcResult> {
+        let graph = walk.graph();
+        let ends = walk.measure(&[EdgeMask::full(&graph), EdgeMask::empty(&graph)])?;
         let range = (mean(&ends[0]) - mean(&ends[1])).abs();
-        phase(observer, "attribution", 0);
-        let scores = EapIg::default().score(evaluator)?;
-        phase(observer, "ACDC", units.len() as u64);
+        phase(walk.observer(), "attribution", 0);
+        let scores = EapIg::default().score(walk.evaluator)?;
+        walk.begin("ACDC", units.len());
         let scores = units.scores(&graph, &scores);
         let kinds = scores.iter().map(|&score| Forecast::kind(score, self.tau));
         let mut rule = AcdcRule {
@@ -111,13 +119,22 @@ impl Acdc {
             decisions: Vec::new(),
             near_ties: 0,
         };
-        let (kept, _) = sweep(evaluator, &mut rule, start, observer)?;
+        let (kept, values) = sweep(walk, &mut rule, start)?;
+        walk.end(&kept, Some(&values));
         Ok(AcdcResult {
             kept: graph.drop_dangling(&kept, Dangling::NoPathToLogits),
             decisions: rule.decisions,
             near_ties: rule.near_ties,
         })
     }
+}
+
+/// What a search without a limit found, unless it was interrupted.
+fn whole(walk: &Walk<'_>, result: AcdcResult) -> Result<AcdcResult> {
+    if walk.has_stopped() {
+        return Err(Error::Interrupted);
+    }
+    Ok(result)
 }
 
 /// Decisions about nodes as decisions about their outgoing edges.

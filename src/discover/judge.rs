@@ -3,7 +3,8 @@
 
 use std::ops::Range;
 
-use crate::engine::{Evaluator, mean};
+use super::walk::Walk;
+use crate::engine::mean;
 use crate::error::{Error, Result};
 use crate::graph::EdgeMask;
 
@@ -62,11 +63,11 @@ impl Judge {
     ///
     /// # Errors
     /// When full and empty do not differ on all examples together, or a number is not finite.
-    pub(super) fn new(evaluator: &mut dyn Evaluator, target: f64) -> Result<Self> {
-        let graph = evaluator.graph();
-        let ends = [EdgeMask::full(graph), EdgeMask::empty(graph)];
-        let ends = evaluator.measure(&ends)?;
-        let count = evaluator.examples();
+    pub(super) fn new(walk: &mut Walk<'_>, target: f64) -> Result<Self> {
+        let graph = walk.graph();
+        let ends = [EdgeMask::full(&graph), EdgeMask::empty(&graph)];
+        let ends = walk.measure(&ends)?;
+        let count = walk.evaluator.examples();
         let whole = Part::new(&ends, 0..count);
         let range = whole.range();
         if range.abs() < LEAST_RANGE {

@@ -3,11 +3,15 @@
 use super::select::{Selected, select};
 use super::target;
 use super::units::Units;
-use super::{Acdc, AcdcResult, Decision, Method, Select, Target};
+use super::walk::{Walk, Watcher};
+use super::{Acdc, AcdcResult, Decision, Method, SearchRecord, Select, Target};
 use crate::engine::Evaluator;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::events::{Observer, phase};
 use crate::graph::{ComputationGraph, Dangling, EdgeMask, EdgeScores, Prune};
+
+/// Fewest circuits with which a stage of a search can do anything: the full model, the empty circuit, and another one.
+const STAGE: u64 = 3;
 
 /// What is searched for, and how.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,9 +45,11 @@ pub struct Discovery {
     pub near_ties: usize,
     /// Remarks that belong to the result.
     pub warnings: Vec<String>,
+    /// How the search went.
+    pub record: SearchRecord,
 }
 
-/// Runs a search.
+/// Runs a search to its end.
 ///
 /// # Errors
 /// When a number is not finite, full and empty do not differ, or the observer interrupts.
@@ -92,27 +98,37 @@ pub fn discover(
     search: &Search,
     observer: &dyn Observer,
 ) -> Result<Discovery> {
-    let scores = match &search.method {
-        Method::Acdc(acdc) => return by_acdc(evaluator, acdc, search.prune, observer),
-        Method::Exact(exact) => exact.score(evaluator, observer)?,
-        Method::Eap(eap) => {
-            phase(observer, "attribution", 0);
-            eap.score(evaluator)?
-        }
-        Method::EapIg(eap_ig) => {
-            phase(observer, "attribution", 0);
-            eap_ig.score(evaluator)?
-        }
-        Method::CleanCorrupted(both) => {
-            phase(observer, "attribution", 0);
-            both.score(evaluator)?
-        }
-        Method::EapIgActivations(eap_ig) => {
-            phase(observer, "attribution", 0);
-            eap_ig.score(evaluator)?
-        }
+    let found = discover_within(evaluator, search, Watcher::unlimited(observer))?;
+    if found.record.stop.is_finished() {
+        Ok(found)
+    } else {
+        Err(Error::Interrupted)
+    }
+}
+
+/// Runs a search until it is done, reaches a limit, or is interrupted. What it returns is the best circuit until then; why it
+/// stopped is in [`SearchRecord::stop`].
+///
+/// # Errors
+/// As [`discover`], and when the limit is too small for exact patching, which has no circuit before every edge is scored, so that
+/// an interruption of it is an error too.
+pub fn discover_within(
+    evaluator: &mut dyn Evaluator,
+    search: &Search,
+    watcher: Watcher<'_>,
+) -> Result<Discovery> {
+    let mut walk = Walk::new(evaluator, watcher);
+    let mut found = match &search.method {
+        Method::Acdc(acdc) => by_acdc(&mut walk, acdc, search.prune)?,
+        _ => by_scores(&mut walk, search)?,
     };
-    let graph = evaluator.graph().clone();
+    found.record = walk.into_record();
+    Ok(found)
+}
+
+fn by_scores(walk: &mut Walk<'_>, search: &Search) -> Result<Discovery> {
+    let scores = scores(walk, &search.method)?;
+    let graph = walk.graph();
     let mut found = Discovery {
         kept: EdgeMask::full(&graph),
         scores,
@@ -121,36 +137,53 @@ pub fn discover(
         selected: Vec::new(),
         near_ties: 0,
         warnings: Vec::new(),
+        record: SearchRecord::default(),
     };
     if search.prune != Prune::Edges {
-        step(
-            evaluator,
-            search,
-            &graph,
-            &Units::nodes(&graph),
-            &mut found,
-            observer,
-        )?;
+        step(walk, search, &graph, &Units::nodes(&graph), &mut found)?;
     }
-    if search.prune != Prune::Nodes {
+    if search.prune != Prune::Nodes && walk.goes_on_for(STAGE) {
         let units = Units::edges(&graph, &found.kept);
-        step(evaluator, search, &graph, &units, &mut found, observer)?;
+        step(walk, search, &graph, &units, &mut found)?;
     }
     Ok(found)
 }
 
+/// The scores of all edges.
+fn scores(walk: &mut Walk<'_>, method: &Method) -> Result<EdgeScores> {
+    if let Method::Exact(exact) = method {
+        let edges = walk.graph().edge_count();
+        walk.allow(edges)?;
+        walk.begin("exact patching", edges);
+        let observer = walk.observer();
+        let scores = exact.score(walk.evaluator, observer)?;
+        walk.count(edges);
+        let full = EdgeMask::full(&walk.graph());
+        walk.end(&full, None);
+        return Ok(scores);
+    }
+    phase(walk.observer(), "attribution", 0);
+    let evaluator = &mut *walk.evaluator;
+    match method {
+        Method::Eap(eap) => eap.score(evaluator),
+        Method::EapIg(eap_ig) => eap_ig.score(evaluator),
+        Method::CleanCorrupted(both) => both.score(evaluator),
+        Method::EapIgActivations(eap_ig) => eap_ig.score(evaluator),
+        Method::Exact(_) | Method::Acdc(_) => Err(Error::Bug("not an attribution".into())),
+    }
+}
+
 /// Selects among units, or searches the smallest set that reaches the target.
 fn step(
-    evaluator: &mut dyn Evaluator,
+    walk: &mut Walk<'_>,
     search: &Search,
     graph: &ComputationGraph,
     units: &Units,
     found: &mut Discovery,
-    observer: &dyn Observer,
 ) -> Result<()> {
     let scores = units.scores(graph, &found.scores);
     if let Some(target) = search.target {
-        let result = target::search(evaluator, units, &scores, target, search.dangling, observer)?;
+        let result = target::search(walk, units, &scores, target, search.dangling)?;
         found.kept = result.kept;
         // Of nodes and then edges, what the edges leave is the circuit.
         found.target_reached = result.reached;
@@ -168,21 +201,20 @@ fn step(
     Ok(())
 }
 
-fn by_acdc(
-    evaluator: &mut dyn Evaluator,
-    acdc: &Acdc,
-    prune: Prune,
-    observer: &dyn Observer,
-) -> Result<Discovery> {
-    let graph = evaluator.graph().clone();
+fn by_acdc(walk: &mut Walk<'_>, acdc: &Acdc, prune: Prune) -> Result<Discovery> {
+    let graph = walk.graph();
     let full = EdgeMask::full(&graph);
     let result = match prune {
-        Prune::Edges => acdc.edges(evaluator, &full, observer)?,
-        Prune::Nodes => acdc.nodes(evaluator, observer)?,
+        Prune::Edges => acdc.walk_edges(walk, &full)?,
+        Prune::Nodes => acdc.walk_nodes(walk)?,
         Prune::NodesThenEdges => {
-            let nodes = acdc.nodes(evaluator, observer)?;
-            let edges = acdc.edges(evaluator, &nodes.kept, observer)?;
-            both(&nodes, edges)
+            let nodes = acdc.walk_nodes(walk)?;
+            if walk.goes_on_for(STAGE) {
+                let edges = acdc.walk_edges(walk, &nodes.kept)?;
+                both(&nodes, edges)
+            } else {
+                nodes
+            }
         }
     };
     let mut scores = vec![0.0; graph.edge_count()];
@@ -197,6 +229,7 @@ fn by_acdc(
         selected: Vec::new(),
         near_ties: result.near_ties,
         warnings: Vec::new(),
+        record: SearchRecord::default(),
     })
 }
 

@@ -4,9 +4,8 @@
 //! and its own. Results count while the predictions hold; at the first wrong one the sweep starts again behind it.
 //! The decisions are those of the sequential algorithm, whatever the predictions are.
 
-use crate::engine::Evaluator;
-use crate::error::{Error, Result};
-use crate::events::{Event, Observer};
+use super::walk::Walk;
+use crate::error::Result;
 use crate::graph::{ComputationGraph, EdgeMask};
 
 /// A candidate is measured together with earlier ones while its result counts with at least this chance: that all
@@ -46,36 +45,32 @@ struct Step {
     predicted: bool,
 }
 
-/// Tries every candidate in order. Returns the circuit left and its metric per example.
+/// Tries every candidate in order, unless the search stops first. Returns the circuit left and its metric per example.
 ///
 /// # Errors
-/// When a number is not finite, or the observer interrupts.
+/// When a number is not finite.
 pub(crate) fn sweep(
-    evaluator: &mut dyn Evaluator,
+    walk: &mut Walk<'_>,
     rule: &mut dyn Rule,
     start: &EdgeMask,
-    observer: &dyn Observer,
 ) -> Result<(EdgeMask, Vec<f64>)> {
-    let window = evaluator.batch();
+    let graph = walk.graph();
     let mut circuit = start.clone();
-    let mut before = evaluator.rebase(&circuit)?;
+    let mut before = walk.evaluator.rebase(&circuit)?;
     let mut next = 0;
     let mut stale = false;
-    while next < rule.len() {
-        if observer.interrupted() {
-            return Err(Error::Interrupted);
-        }
+    while next < rule.len() && walk.goes_on() {
         if stale {
-            before = evaluator.rebase(&circuit)?;
+            before = walk.evaluator.rebase(&circuit)?;
             stale = false;
         }
-        let steps = plan(evaluator.graph(), rule, &circuit, next, window);
+        let steps = plan(&graph, rule, &circuit, next, walk.room());
         let circuits: Vec<EdgeMask> = steps
             .iter()
             .filter(|step| step.measured.is_some())
             .map(|step| step.circuit.clone())
             .collect();
-        let values = evaluator.measure_near(&circuits, true)?;
+        let values = walk.measure_near(&circuits)?;
         for step in steps {
             next = step.candidate + 1;
             let Some(index) = step.measured else {
@@ -96,14 +91,11 @@ pub(crate) fn sweep(
         if circuits.is_empty() {
             next = rule.len();
         }
-        let note = format!("{} edges left", circuit.len());
-        observer.event(Event::Step {
-            done: next as u64,
-            note,
-        });
+        walk.step(next, format!("{} edges left", circuit.len()));
+        walk.best(&circuit);
     }
-    if stale {
-        before = evaluator.rebase(&circuit)?;
+    if stale && !walk.has_stopped() {
+        before = walk.evaluator.rebase(&circuit)?;
     }
     Ok((circuit, before))
 }

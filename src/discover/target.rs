@@ -12,9 +12,8 @@ use super::forecast::Forecast;
 use super::judge::Judge;
 use super::sweep::{Removal, Rule, sweep};
 use super::units::Units;
-use crate::engine::Evaluator;
-use crate::error::{Error, Result};
-use crate::events::{Event, Observer, phase};
+use super::walk::Walk;
+use crate::error::Result;
 use crate::graph::{ComputationGraph, Dangling, EdgeMask, ranking};
 
 /// Smallest size on the grid.
@@ -40,29 +39,28 @@ pub(crate) struct TargetResult {
 /// Searches the smallest circuit of `units` that reaches the target.
 ///
 /// # Errors
-/// When full and empty do not differ, a number is not finite, or the observer interrupts.
+/// When full and empty do not differ, or a number is not finite.
 pub(crate) fn search(
-    evaluator: &mut dyn Evaluator,
+    walk: &mut Walk<'_>,
     units: &Units,
     scores: &[f64],
     target: Target,
     dangling: Dangling,
-    observer: &dyn Observer,
 ) -> Result<TargetResult> {
-    let graph = evaluator.graph().clone();
-    let mut judge = Judge::new(evaluator, target.faithfulness)?;
+    let graph = walk.graph();
+    let mut judge = Judge::new(walk, target.faithfulness)?;
     let order = ranking(scores, true);
     let prefix = |count: usize| {
         let mask = units.mask(&graph, order.iter().copied().take(count));
         graph.drop_dangling(&mask, dangling)
     };
-    let mut start = smallest_prefix(evaluator, &judge, &prefix, units.len(), observer)?;
-    if start.is_none() && judge.validates() {
+    let mut start = smallest_prefix(walk, &judge, &prefix, units.len())?;
+    if start.is_none() && judge.validates() && !walk.has_stopped() {
         judge = judge.on_all();
-        start = smallest_prefix(evaluator, &judge, &prefix, units.len(), observer)?;
+        start = smallest_prefix(walk, &judge, &prefix, units.len())?;
     }
-    if start.is_none() {
-        start = any_prefix(evaluator, &judge, &prefix, units.len(), observer)?;
+    if start.is_none() && !walk.has_stopped() {
+        start = any_prefix(walk, &judge, &prefix, units.len())?;
     }
     let mut result = TargetResult {
         kept: prefix(units.len()),
@@ -79,7 +77,7 @@ pub(crate) fn search(
             judge: &judge,
             dangling,
         };
-        eliminate(evaluator, &what, &mut result, observer)?;
+        eliminate(walk, &what, &mut result)?;
     }
     Ok(result)
 }
@@ -94,16 +92,11 @@ struct What<'w> {
 }
 
 /// Takes units from a circuit that reaches, until none can go.
-fn eliminate(
-    evaluator: &mut dyn Evaluator,
-    what: &What<'_>,
-    result: &mut TargetResult,
-    observer: &dyn Observer,
-) -> Result<()> {
-    let graph = evaluator.graph().clone();
+fn eliminate(walk: &mut Walk<'_>, what: &What<'_>, result: &mut TargetResult) -> Result<()> {
+    let graph = walk.graph();
     let mut block = None;
     let mut least_margin = 0.0;
-    loop {
+    while walk.goes_on() {
         let ascending: Vec<usize> = what
             .order
             .iter()
@@ -113,11 +106,9 @@ fn eliminate(
             .collect();
         let len = block.unwrap_or(ascending.len() / FIRST_BLOCKS).max(1);
         let blocks: Vec<&[usize]> = ascending.chunks(len).collect();
-        phase(
-            observer,
-            format!("elimination in blocks of {len}"),
-            blocks.len() as u64,
-        );
+        walk.begin(format!("elimination in blocks of {len}"), blocks.len());
+        // What is left is measured by itself before it counts.
+        walk.reserve(true);
         let mut rule = Elimination {
             units: what.units,
             blocks,
@@ -128,74 +119,75 @@ fn eliminate(
             forecast: Forecast::default(),
             near_ties: 0,
         };
-        let (left, _) = sweep(evaluator, &mut rule, &result.kept, observer)?;
+        let (left, _) = sweep(walk, &mut rule, &result.kept)?;
+        walk.reserve(false);
         result.near_ties += rule.near_ties;
-        if left == result.kept && len == 1 {
+        if left == result.kept && (len == 1 || walk.has_stopped()) {
+            walk.end(&left, None);
+            return Ok(());
+        }
+        if walk.was_interrupted() {
+            result.kept = left;
             return Ok(());
         }
         // A sweep computes what differs from other runs only, which rounds otherwise than a run of the circuit alone.
-        if what
-            .judge
-            .reaches(&evaluator.measure(std::slice::from_ref(&left))?[0])
-        {
+        let values = &walk.measure(std::slice::from_ref(&left))?[0];
+        if what.judge.reaches(values) {
+            walk.end(&left, Some(values));
             result.kept = left;
             block = Some(len / 2);
         } else {
+            walk.end(&result.kept, None);
             least_margin = f64::max(2.0 * least_margin, TIE);
             block = Some(len);
         }
     }
+    Ok(())
 }
 
 /// The smallest prefix of the ranking that reaches the target, as far as a grid of sizes tells.
 fn smallest_prefix(
-    evaluator: &mut dyn Evaluator,
+    walk: &mut Walk<'_>,
     judge: &Judge,
     prefix: &dyn Fn(usize) -> EdgeMask,
     total: usize,
-    observer: &dyn Observer,
 ) -> Result<Option<usize>> {
-    phase(observer, "size search", 0);
-    let reaches = |evaluator: &mut dyn Evaluator, size: usize| -> Result<bool> {
-        if observer.interrupted() {
-            return Err(Error::Interrupted);
-        }
-        let values = evaluator.measure(&[prefix(size)])?;
-        let faithfulness = judge.faithfulness(&values[0]);
-        let note = format!("{size} in the ranking: {faithfulness:.3}");
-        observer.event(Event::Step { done: 0, note });
-        Ok(judge.reaches(&values[0]))
-    };
+    walk.begin("size search", 0);
+    let mut found: Option<(usize, Vec<f64>)> = None;
     let mut misses = 0;
     let mut size = FIRST_SIZE.min(total);
-    while !reaches(evaluator, size)? {
-        if size == total {
-            return Ok(None);
-        }
-        misses = size;
-        size = ((size as f64 * RATIO).ceil() as usize).min(total);
-    }
-    while size - misses > 1 + misses / 50 {
-        let middle = usize::midpoint(size, misses);
-        if reaches(evaluator, middle)? {
-            size = middle;
+    while walk.goes_on() {
+        let values = walk.measure(&[prefix(size)])?.swap_remove(0);
+        let faithfulness = judge.faithfulness(&values);
+        walk.step(0, format!("{size} in the ranking: {faithfulness:.3}"));
+        if judge.reaches(&values) {
+            walk.best(&prefix(size));
+            found = Some((size, values));
         } else {
-            misses = middle;
+            misses = size;
         }
+        size = match &found {
+            Some((reaches, _)) if reaches - misses <= 1 + misses / 50 => break,
+            Some((reaches, _)) => usize::midpoint(*reaches, misses),
+            None if size == total => break,
+            None => ((size as f64 * RATIO).ceil() as usize).min(total),
+        };
     }
-    Ok(Some(size))
+    let size = found.as_ref().map(|(size, _)| *size);
+    let values = found.as_ref().map(|(_, values)| &values[..]);
+    walk.end(&prefix(size.unwrap_or(total)), values);
+    Ok(size)
 }
 
 /// The first of all prefixes that reaches the target. Faithfulness does not rise with every edge, so above that of the whole
 /// graph the sizes between those of a grid must be looked at too.
 fn any_prefix(
-    evaluator: &mut dyn Evaluator,
+    walk: &mut Walk<'_>,
     judge: &Judge,
     prefix: &dyn Fn(usize) -> EdgeMask,
     total: usize,
-    observer: &dyn Observer,
 ) -> Result<Option<usize>> {
-    phase(observer, "every size", total as u64);
+    walk.begin("every size", total);
     let mut sizes = Vec::new();
     let mut circuits: Vec<EdgeMask> = Vec::new();
     let mut last = None;
@@ -206,23 +198,22 @@ fn any_prefix(
             sizes.push(size);
             circuits.push(circuit);
         }
-        if circuits.is_empty() || (circuits.len() < evaluator.batch() && size < total) {
+        if circuits.is_empty() || (circuits.len() < walk.room() && size < total) {
             continue;
         }
-        if observer.interrupted() {
-            return Err(Error::Interrupted);
+        if !walk.goes_on() {
+            break;
         }
-        let values = evaluator.measure(&circuits)?;
+        let values = walk.measure(&circuits)?;
         if let Some(first) = values.iter().position(|values| judge.reaches(values)) {
+            walk.end(&circuits[first], Some(&values[first]));
             return Ok(Some(sizes[first]));
         }
-        observer.event(Event::Step {
-            done: size as u64,
-            note: String::new(),
-        });
+        walk.step(size, String::new());
         sizes.clear();
         circuits.clear();
     }
+    walk.end(&prefix(total), None);
     Ok(None)
 }
 

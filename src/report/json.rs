@@ -3,7 +3,7 @@
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use super::Rows;
-use crate::discover::{Decision, TraceLine};
+use crate::discover::{Decision, SearchRecord, TraceLine};
 use crate::error::{Error, Result};
 use crate::evaluate::{Evaluation, Figures, figure_doubts};
 use crate::graph::ComputationGraph;
@@ -50,7 +50,8 @@ pub struct Provenance {
 /// The text of `report.json`: held-out figures at the top, the same keys under `discovery`, then `split` and `provenance`.
 /// Undefined figures are `null`.
 ///
-/// `warnings` are the run's own; those that follow from the figures of a split are added.
+/// `warnings` are the run's own; those that follow from the figures of a split are added. `search` is how the search for the
+/// circuit went, where there was one.
 ///
 /// # Errors
 /// Never for values of these types; the serialiser's signature allows it.
@@ -59,6 +60,7 @@ pub fn report_json(
     rows: &Rows,
     provenance: &Provenance,
     warnings: &[String],
+    search: Option<&SearchRecord>,
 ) -> Result<String> {
     let split = |figures, warnings| Split {
         figures,
@@ -68,7 +70,12 @@ pub fn report_json(
     };
     let discovery = split(&evaluation.discovery, &[]);
     let report = Split {
-        rest: Some((&discovery, rows, provenance)),
+        rest: Some(Rest {
+            discovery: &discovery,
+            search,
+            rows,
+            provenance,
+        }),
         ..split(&evaluation.held_out, warnings)
     };
     let mut text = serde_json::to_string_pretty(&report)
@@ -105,7 +112,17 @@ struct Split<'a> {
     figures: &'a Figures,
     evaluation: &'a Evaluation,
     warnings: &'a [String],
-    rest: Option<(&'a Self, &'a Rows, &'a Provenance)>,
+    rest: Option<Rest<'a>>,
+}
+
+/// What comes after the keys of the held-out split.
+#[derive(Clone, Copy)]
+struct Rest<'a> {
+    discovery: &'a Split<'a>,
+    /// How the search went, where there was one.
+    search: Option<&'a SearchRecord>,
+    rows: &'a Rows,
+    provenance: &'a Provenance,
 }
 
 impl Serialize for Split<'_> {
@@ -143,10 +160,13 @@ impl Serialize for Split<'_> {
         map.serialize_entry("permuted", &figures.permuted)?;
         map.serialize_entry("near_ties", &evaluation.near_ties)?;
         map.serialize_entry("warnings", &warnings)?;
-        if let Some((discovery, rows, provenance)) = self.rest {
-            map.serialize_entry("discovery", discovery)?;
-            map.serialize_entry("split", rows)?;
-            map.serialize_entry("provenance", provenance)?;
+        if let Some(rest) = self.rest {
+            map.serialize_entry("discovery", rest.discovery)?;
+            if let Some(search) = rest.search {
+                map.serialize_entry("search", search)?;
+            }
+            map.serialize_entry("split", rest.rows)?;
+            map.serialize_entry("provenance", rest.provenance)?;
         }
         map.end()
     }

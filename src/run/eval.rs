@@ -49,6 +49,7 @@ impl Reevaluation {
             &self.rows,
             &report_provenance(&self.file),
             &self.warnings,
+            None,
         )
     }
 
@@ -297,6 +298,7 @@ fn stamped(
         data_hash: String::new(),
         figures: std::collections::BTreeMap::new(),
         spans: graph.spans().to_vec(),
+        stop: crate::discover::StopReason::Finished,
         edges_total: graph.edge_count(),
         edges: CircuitFile::entries(graph, circuit),
     }

@@ -2,6 +2,7 @@
 
 mod bound;
 mod clock;
+mod deadline;
 mod examples;
 mod listening;
 mod logits;
@@ -11,6 +12,7 @@ pub(crate) mod slips;
 
 pub(crate) use bound::{Bound, bytes_of_tokens, cast};
 pub(crate) use clock::Stopwatch;
+pub(crate) use deadline::Deadline;
 pub(crate) use examples::{check_rows, load_examples, misfit};
 pub(crate) use listening::Listening;
 pub use logits::last_logits;

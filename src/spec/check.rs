@@ -31,6 +31,8 @@ const MAX_NEURONS: usize = 10_000_000;
 const MAX_LENGTH: usize = 1 << 16;
 /// Most training steps of optimal ablation.
 const MAX_TRAINING: usize = 1_000_000;
+/// Longest time limit, in minutes: a year.
+const MAX_MINUTES: f64 = 525_600.0;
 /// Largest faithfulness a target can ask for.
 const MAX_TARGET: f64 = 1.5;
 /// Most random circuits to compare with.
@@ -50,6 +52,7 @@ pub(super) fn mistakes(spec: &RunSpec, text: &str, file: &Path) -> Vec<SpecMista
     check.ablation(spec.ablation);
     check.method(&spec.method);
     check.selection(spec);
+    check.limit(spec);
     check.evaluation(&spec.evaluate);
     check.neurons(&spec.granularity.mlps);
     check.outputs(spec);
@@ -278,6 +281,30 @@ impl<'a> Check<'a> {
             });
         }
         self.select(select);
+    }
+
+    /// A limit that can be kept, of a search that measures circuits.
+    fn limit(&mut self, spec: &RunSpec) {
+        let limit = spec.limit;
+        if let Some(minutes) = limit.minutes {
+            let fits = minutes > 0.0 && minutes <= MAX_MINUTES;
+            self.require(fits, "limit.minutes", || {
+                format!("expected more than 0 and at most {MAX_MINUTES}, got {minutes:?}")
+            });
+        }
+        if let Some(circuits) = limit.circuits {
+            let least = 3;
+            self.require(circuits >= least, "limit.circuits", || {
+                format!(
+                    "expected at least {least} (the full model, the empty circuit and another one), got {circuits}"
+                )
+            });
+        }
+        let measures = matches!(spec.method, Method::Exact(_) | Method::Acdc(_));
+        let searches = measures || spec.target.is_some();
+        self.require(limit.is_none() || searches, "limit", || {
+            "the search measures no circuits, so it has nothing to limit: only Exact, Acdc and `target` do; remove it".into()
+        });
     }
 
     fn select(&mut self, select: Select) {

@@ -7,7 +7,7 @@ mod parse;
 mod position;
 mod types;
 
-pub use crate::ron_line::ron_line;
+pub use crate::ron_line::{ron_line, ron_text};
 pub(crate) use check::model_key;
 pub use check::{check_analysis, check_models};
 pub use files::{SpecFile, SpecSet, read_specs, spec_files};

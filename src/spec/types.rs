@@ -6,7 +6,7 @@ use serde::ser::{SerializeStruct, Serializer};
 use serde::{Deserialize, Serialize};
 
 use crate::analyze::{AnyAnalysis, Shared, SharedKeys};
-use crate::discover::{Method, Select, Target};
+use crate::discover::{Limit, Method, Select, Target};
 use crate::engine::Ablation;
 use crate::engine::Precision;
 use crate::graph::Granularity;
@@ -236,6 +236,9 @@ pub struct RunSpec {
     /// The smallest circuit found that reaches this; excludes `select`.
     #[serde(default)]
     pub target: Option<Target>,
+    /// When the search stops before it is done.
+    #[serde(default, skip_serializing_if = "Limit::is_none")]
+    pub limit: Limit,
     /// The evaluation.
     #[serde(default)]
     pub evaluate: Evaluate,

@@ -53,6 +53,7 @@ mod rows;
 mod sae;
 mod sae_files;
 mod sae_use;
+mod search_limits;
 mod selection;
 mod shapes;
 mod shared_keys;

@@ -19,6 +19,7 @@ mod xml;
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use secateur::discover::StopReason;
 use secateur::graph::{
     Circuit, ComputationGraph, Dangling, EdgeMask, Granularity, KeyValue, NeuronNodes,
 };
@@ -72,6 +73,7 @@ fn file(config: &ModelConfig, graph: &ComputationGraph, circuit: &Circuit) -> Ci
         data_hash: "2d".into(),
         figures: BTreeMap::from([("faithfulness".into(), 0.875)]),
         spans: Vec::new(),
+        stop: StopReason::Finished,
         edges_total: graph.edge_count(),
         edges: CircuitFile::entries(graph, circuit),
     }

@@ -6,6 +6,7 @@ use ron::extensions::Extensions;
 use serde::{Deserialize, Serialize};
 
 use super::limits::{EdgeIndex, check_number, check_shape};
+use crate::discover::StopReason;
 use crate::error::{Error, Result};
 use crate::graph::{Circuit, ComputationGraph, EdgeMask, Granularity, PositionSplit};
 use crate::model::{ModelConfig, ModelIdentity};
@@ -44,6 +45,9 @@ pub struct CircuitFile {
     pub data_hash: String,
     /// Named figures: metrics and faithfulness on both splits.
     pub figures: BTreeMap<String, f64>,
+    /// Why the search for it stopped; of circuits of a search that was not done, not the best one.
+    #[serde(default, skip_serializing_if = "StopReason::is_finished")]
+    pub stop: StopReason,
     /// Edges of the full graph.
     pub edges_total: usize,
     /// The kept edges in the graph's order.

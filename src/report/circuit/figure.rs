@@ -343,5 +343,8 @@ fn caption(file: &CircuitFile) -> String {
     if let Some(faithfulness) = file.figures.get("faithfulness") {
         caption = format!("{caption} · faithfulness\u{a0}{faithfulness:.2}");
     }
+    if let Some(why) = file.stop.in_words() {
+        caption = format!("{caption} · the search {why}");
+    }
     caption
 }

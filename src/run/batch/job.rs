@@ -23,6 +23,7 @@ use crate::output::writing;
 use crate::paths::{place, written};
 use crate::run::analysis;
 use crate::run::circuit;
+use crate::run::circuit::unfinished;
 use crate::setting::Listening;
 use crate::setting::Stopwatch;
 use crate::spec::{Spec, ron_line};
@@ -164,6 +165,7 @@ pub(crate) fn run_job(
     };
     commit(&job.folder, &before, &contents, &record)?;
     sae_checkpoint::remove(&job.folder)?;
+    unfinished::remove(&job.folder)?;
     Ok(Finish::Done(record.summary))
 }
 

@@ -12,6 +12,7 @@ use super::record::{Inputs, RECORD_FILE, RunRecord, Summary};
 use crate::analyze::sae::checkpoint as sae_checkpoint;
 use crate::error::{Error, Result};
 use crate::paths::{place, written};
+use crate::run::circuit::unfinished::UNFINISHED_FILE;
 use crate::spec::{Spec, model_key};
 
 /// Keys that are named, of those that differ.
@@ -122,7 +123,10 @@ pub(crate) fn refuse_unknown_files(folder: &Path, before: &Before) -> Result<()>
     let mut names: Vec<String> = fs::read_dir(folder)?
         .filter_map(|entry| Some(written(entry.ok()?.file_name())))
         .filter(|name| {
-            !(name.starts_with('.') || before.is_leftover(name) || sae_checkpoint::is_one(name))
+            !(name.starts_with('.')
+                || before.is_leftover(name)
+                || sae_checkpoint::is_one(name)
+                || name == UNFINISHED_FILE)
         })
         .collect();
     names.sort_unstable();

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::page;
-use super::pipeline::{Outcome, find_circuit, nodes_unknown_to_eap_ig};
+use super::pipeline::{Outcome, find_keeping, nodes_unknown_to_eap_ig};
+use super::unfinished::Unfinished;
+use crate::discover::StopReason;
 use crate::engine::Precision;
 use crate::error::Result;
 use crate::evaluate::{Evaluation, Figures, figure_doubts};
-use crate::graph::ComputationGraph;
+use crate::graph::{Circuit, ComputationGraph, EdgeMask};
 use crate::model::LoadedModel;
 use crate::report::{
     CIRCUIT_FORMAT, CircuitFile, FigureOptions, ModelStamp, Provenance, REPORT_FORMAT, Rows,
@@ -39,9 +41,18 @@ pub(crate) fn run(
         job.spec.base(),
         observer,
     )?;
-    let mut outcome = find_circuit(spec, model, &dataset, observer)?;
+    let file_of = |graph: &ComputationGraph, circuit: &Circuit| {
+        circuit_file(job, spec, model, &dataset, (graph, circuit))
+    };
+    let unfinished = Unfinished::new(&job.folder, observer, &file_of);
+    let keep = |graph: &ComputationGraph, kept: &EdgeMask, last| unfinished.keep(graph, kept, last);
+    let mut outcome = find_keeping(spec, model, &dataset, observer, &keep)?;
     observer.add_to(&mut outcome.warnings);
-    let file = circuit_file(job, spec, model, &dataset, &outcome);
+    let file = CircuitFile {
+        figures: named_figures(&outcome.evaluation),
+        stop: outcome.search.stop,
+        ..file_of(&outcome.graph, &outcome.circuit)
+    };
     let rows = Rows::split(dataset.split_rows(spec.evaluate.held_out));
     Ok(Contents {
         seconds: BTreeMap::new(),
@@ -50,12 +61,13 @@ pub(crate) fn run(
     })
 }
 
+/// The file of a circuit, without figures.
 fn circuit_file(
     job: &Job,
     spec: &RunSpec,
     model: &LoadedModel,
     dataset: &Dataset,
-    outcome: &Outcome,
+    (graph, circuit): (&ComputationGraph, &Circuit),
 ) -> CircuitFile {
     CircuitFile {
         format: CIRCUIT_FORMAT,
@@ -71,13 +83,14 @@ fn circuit_file(
         ablation: ron_line(&spec.ablation),
         method: ron_line(&spec.method),
         granularity: spec.granularity.clone(),
-        neurons: outcome.graph.neurons().clone(),
+        neurons: graph.neurons().clone(),
         spec_hash: spec.hash(),
-        data_hash: data_hash(dataset, &outcome.graph),
-        figures: named_figures(&outcome.evaluation),
-        spans: outcome.graph.spans().to_vec(),
-        edges_total: outcome.graph.edge_count(),
-        edges: CircuitFile::entries(&outcome.graph, &outcome.circuit),
+        data_hash: data_hash(dataset, graph),
+        figures: BTreeMap::new(),
+        spans: graph.spans().to_vec(),
+        stop: StopReason::Finished,
+        edges_total: graph.edge_count(),
+        edges: CircuitFile::entries(graph, circuit),
     }
 }
 
@@ -146,6 +159,7 @@ fn contents(
         rows,
         &report_provenance(file),
         &outcome.warnings,
+        Some(&outcome.search),
     )?;
     add("report.json", report.into_bytes());
     if let Some(trace) = &outcome.trace {

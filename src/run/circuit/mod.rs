@@ -4,3 +4,4 @@ pub(crate) mod job;
 pub(crate) mod page;
 pub(crate) mod pipeline;
 pub(crate) mod seen_by_heads;
+pub(crate) mod unfinished;

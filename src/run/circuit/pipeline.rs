@@ -3,20 +3,22 @@
 use std::collections::BTreeSet;
 
 use super::seen_by_heads::SeenByHeads;
-use crate::discover::{Decision, Method, Search, Selected, Target, discover};
-use crate::engine::{Ablation, AblationValues, Donors, ModelEvaluator, Transformer};
+use crate::discover::{
+    Decision, Discovery, Method, Search, SearchRecord, Selected, StopReason, Target, Watcher,
+    discover_within,
+};
+use crate::engine::{Ablation, AblationValues, Donors, Evaluator, ModelEvaluator, Transformer};
 use crate::error::{Error, Result};
 use crate::evaluate::{
     Asked, Evaluation, EvaluationPlan, Figures, circuit_doubts, evaluate, is_below, prompt_doubt,
 };
 use crate::events::{Event, Observer, phase};
 use crate::graph::{
-    Circuit, ComputationGraph, Dangling, Granularity, Mlps, NeuronNodes, Node, PositionSplit,
-    ranking,
+    Circuit, ComputationGraph, Dangling, EdgeMask, Granularity, Mlps, NeuronNodes, Node,
+    PositionSplit, ranking,
 };
 use crate::model::{LoadedModel, Real, Weights};
-use crate::setting::Bound;
-use crate::setting::{at_precision, misfit};
+use crate::setting::{Bound, Deadline, at_precision, misfit};
 use crate::spec::{Output, RunSpec};
 use crate::task::{Dataset, Example};
 
@@ -35,6 +37,8 @@ pub struct Outcome {
     pub attention: Option<SeenByHeads>,
     /// The decisions of a step-wise search, one per edge, in order.
     pub trace: Option<Vec<Decision>>,
+    /// How the search went.
+    pub search: SearchRecord,
     /// False when the spec has a target that the circuit does not reach on the discovery split.
     pub target_reached: bool,
     /// Whether the circuit reaches the target on the discovery split only.
@@ -53,10 +57,27 @@ pub fn find_circuit(
     dataset: &Dataset,
     observer: &dyn Observer,
 ) -> Result<Outcome> {
+    find_keeping(spec, model, dataset, observer, &|_, _, _| ())
+}
+
+/// Is given the best circuit so far, and whether the search ends with it.
+pub(super) type Keep<'a> = &'a dyn Fn(&ComputationGraph, &EdgeMask, bool);
+
+/// As [`find_circuit`], giving the best circuit so far to `keep` again and again.
+///
+/// # Errors
+/// As [`find_circuit`].
+pub(super) fn find_keeping(
+    spec: &RunSpec,
+    model: &LoadedModel,
+    dataset: &Dataset,
+    observer: &dyn Observer,
+    keep: Keep<'_>,
+) -> Result<Outcome> {
     at_precision!(
         spec.precision,
         (model, dataset.bytes()),
-        |weights, bound| find(spec, (weights, bound), dataset, observer)
+        |weights, bound| find(spec, (weights, bound), dataset, observer, keep)
     )
 }
 
@@ -89,6 +110,7 @@ fn find<T: Real>(
     (weights, bound): (&Weights<T>, Option<Bound>),
     dataset: &Dataset,
     observer: &dyn Observer,
+    keep: Keep<'_>,
 ) -> Result<Outcome> {
     let job = Job::new(spec, (weights, bound), dataset)?;
     let neurons = job.choose_neurons(observer)?;
@@ -114,7 +136,7 @@ fn find<T: Real>(
         prune: spec.granularity.prune,
         dangling: dropped(spec),
     };
-    let found = discover(&mut evaluator, &search, observer)?;
+    let found = search_for(&mut evaluator, &search, spec, observer, keep)?;
     drop(evaluator);
     let circuit = Circuit {
         kept: found.kept,
@@ -140,6 +162,7 @@ fn find<T: Real>(
     let asked = job.asked(target_reached, (&found.selected, spec.keeps_everything()));
     let mut warnings = job.warnings(&evaluation, &asked);
     warnings.extend(found.warnings);
+    warnings.extend(stop_warning(&found.record));
     if let Some(nodes) = nodes_unknown_to_eap_ig(&graph)
         && spec.outputs.contains(&Output::Json)
     {
@@ -157,10 +180,55 @@ fn find<T: Real>(
         judged: job.judged().to_vec(),
         attention,
         trace: found.decisions,
+        search: found.record,
         below_target,
         target_reached,
         warnings,
     })
+}
+
+/// Runs the search within the limit of the spec.
+fn search_for<T: Real>(
+    evaluator: &mut ModelEvaluator<'_, T>,
+    search: &Search,
+    spec: &RunSpec,
+    observer: &dyn Observer,
+    keep: Keep<'_>,
+) -> Result<Discovery> {
+    let graph = evaluator.graph().clone();
+    let deadline = Deadline::new(observer, spec.limit.minutes);
+    let watcher = Watcher {
+        observer: &deadline,
+        circuits: spec.limit.circuits,
+        best: &|circuit| keep(&graph, circuit, false),
+    };
+    match discover_within(evaluator, search, watcher) {
+        Err(Error::Interrupted) if deadline.has_passed() => Err(Error::Usage(format!(
+            "the time limit passed before all edges were scored, and until then there is no circuit\nhint: raise limit.minutes, \
+             or use method: EapIg(steps: 5) instead of {}",
+            spec.method.name()
+        ))),
+        Ok(mut found) if found.record.stop == StopReason::Interrupted => {
+            if deadline.has_passed() {
+                found.record.stop = StopReason::TimeLimit;
+                return Ok(found);
+            }
+            keep(&graph, &found.kept, true);
+            Err(Error::Interrupted)
+        }
+        found => found,
+    }
+}
+
+/// Says that a search was not done.
+fn stop_warning(record: &SearchRecord) -> Option<String> {
+    let why = record.stop.in_words()?;
+    let during = record.iterations.last();
+    let during = during.map_or_else(String::new, |it| format!(", in {}", it.name));
+    Some(format!(
+        "the search {why} after {} circuits{during}: this is the best circuit until then, and a smaller one may do as well",
+        record.circuits
+    ))
 }
 
 /// The parts that the circuit of a spec drops, and the random ones that it is compared with. Selections drop what is on no path

@@ -160,7 +160,7 @@ fn dictionaries_that_cannot_be_used_are_refused() {
     refused(
         &load(folder, "used", &["--layer", "1"]),
         2,
-        &["cannot be used with"],
+        &["--layer: a dictionary that is loaded is not trained"],
     );
     refused(
         &load(folder, "used", &["--task", TASK, "--metric", "Kl"]),

@@ -1,6 +1,6 @@
 //! Tables, `report.json` and `trace.jsonl`.
 
-use secateur::discover::Decision;
+use secateur::discover::{Decision, SearchRecord};
 use secateur::evaluate::{Baseline, CurvePoint, Evaluation, Figures};
 use secateur::graph::Circuit;
 use secateur::report::{
@@ -91,6 +91,7 @@ fn the_report_has_the_same_keys_for_both_splits() {
         &rows,
         &provenance,
         &[word("tied scores at the cut")],
+        Some(&SearchRecord::default()),
     )
     .unwrap();
     insta::assert_snapshot!(text);

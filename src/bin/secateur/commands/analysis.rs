@@ -7,7 +7,7 @@ use secateur::analyze::lens::Tuned;
 use secateur::analyze::{Analysis, AnyAnalysis, Shared};
 use secateur::metric::Metric;
 use secateur::run::exit_code;
-use secateur::spec::{AnalysisSpec, Spec, SpecFile, check_analysis, ron_line};
+use secateur::spec::{AnalysisSpec, Spec, SpecFile, check_analysis, ron_text};
 use secateur::task::TaskSource;
 use secateur::{Error, Result, visible};
 
@@ -42,7 +42,7 @@ where
         return Err(Error::Usage(lines.collect::<Vec<_>>().join("\n")));
     }
     if !quiet {
-        let text = ron_line(&spec);
+        let text = ron_text(&spec);
         output::message(&visible(&format!("as a spec file: {text}")));
     }
     let file = SpecFile {

@@ -223,6 +223,7 @@ impl EapGraph {
             data_hash: String::new(),
             figures: BTreeMap::new(),
             spans: Vec::new(),
+            stop: crate::discover::StopReason::Finished,
             edges_total: read.graph.edge_count(),
             edges: CircuitFile::entries(&read.graph, &read.circuit),
         };
