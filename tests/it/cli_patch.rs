@@ -215,34 +215,20 @@ fn mistakes_have_their_place() {
         2,
         &["--source-layers: ", "ascending"],
     );
+    let through = |mapping: &str| with(&["--placeholder", "dogs", "--mapping", mapping]);
     refused(
-        &with(&[
-            "--placeholder",
-            "dogs",
-            "--mapping",
-            "Ridge(text: \"none.txt\")",
-        ]),
+        &through("Ridge(text: \"none.txt\")"),
         2,
         &["--mapping (Ridge.text): ", "no such file"],
     );
     refused(
-        &with(&[
-            "--placeholder",
-            "dogs",
-            "--mapping",
-            "Lens(\"none.safetensors\")",
-        ]),
+        &through("Lens(\"none.safetensors\")"),
         2,
         &["--mapping: ", "no such file"],
     );
     fs_err::write(folder.join("text.safetensors"), "no tensors").expect("a file");
     refused(
-        &with(&[
-            "--placeholder",
-            "dogs",
-            "--mapping",
-            "Lens(\"text.safetensors\")",
-        ]),
+        &through("Lens(\"text.safetensors\")"),
         3,
         &["not a whole safetensors file"],
     );

@@ -100,7 +100,7 @@ impl Analysis for AttentionRoles {
         Ok(AnalysisOutput {
             report,
             rows: Rows::default(),
-            data_hash: data_hash,
+            data_hash,
             files,
             seconds: BTreeMap::new(),
         })

@@ -99,8 +99,8 @@ impl Analysis for FeatureCircuit {
         let rows = Rows::split(dataset.split_rows(keys.held_out));
         Ok(AnalysisOutput {
             report,
-            rows: rows,
-            data_hash: data_hash,
+            rows,
+            data_hash,
             files,
             seconds: profile.seconds(),
         })

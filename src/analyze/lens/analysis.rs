@@ -98,7 +98,7 @@ impl Analysis for Lens {
             let stamp = VectorStamp {
                 model: setting.model_name,
                 model_hash: &model.hash,
-                spec: &setting.spec_line,
+                spec: setting.spec_line,
                 data_hash: text_hash,
             };
             files.insert(
@@ -136,8 +136,8 @@ impl Analysis for Lens {
         }
         Ok(AnalysisOutput {
             report,
-            rows: rows,
-            data_hash: data_hash,
+            rows,
+            data_hash,
             files,
             seconds: BTreeMap::new(),
         })

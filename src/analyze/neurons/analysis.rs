@@ -86,7 +86,7 @@ impl Analysis for Neurons {
         let rows = rows(&prompts, keys);
         Ok(AnalysisOutput {
             report,
-            rows: rows,
+            rows,
             data_hash: hashes.join(" "),
             files,
             seconds: BTreeMap::new(),

@@ -126,7 +126,7 @@ impl Analysis for Patchscope {
         let rows = rows(dataset.as_ref(), keys.held_out);
         Ok(AnalysisOutput {
             report,
-            rows: rows,
+            rows,
             data_hash: hashes.join(" "),
             files,
             seconds: BTreeMap::new(),

@@ -138,7 +138,7 @@ impl Analysis for Relation {
             .with("unknown", report.rows.unknown.iter().copied());
         Ok(AnalysisOutput {
             report,
-            rows: rows,
+            rows,
             data_hash: asking.hash(),
             files,
             seconds: BTreeMap::new(),

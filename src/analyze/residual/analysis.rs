@@ -85,7 +85,7 @@ impl Analysis for Residual {
         Ok(AnalysisOutput {
             report,
             rows: Rows::default(),
-            data_hash: data_hash,
+            data_hash,
             files,
             seconds: BTreeMap::new(),
         })

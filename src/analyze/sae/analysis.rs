@@ -92,11 +92,8 @@ impl Analysis for Sae {
             (Some(held), _) => held.dictionary.features,
             (None, recipe) => recipe.map_or(0, |it| it.features),
         };
-        let task = keys
-            .task
-            .as_ref()
-            .map(|it| examples(setting, it))
-            .transpose()?;
+        let task = keys.task.as_ref();
+        let task = task.map(|it| examples(setting, it)).transpose()?;
         // Before the training, which may take long.
         let prompts = looked_at(setting, "analysis.Sae.prompts", &parameters.prompts)?;
         let size = (width, features);
@@ -169,8 +166,8 @@ impl Analysis for Sae {
         let rows = rows(contexts, task.as_ref(), keys.held_out);
         Ok(AnalysisOutput {
             report,
-            rows: rows,
-            data_hash: data_hash,
+            rows,
+            data_hash,
             files,
             seconds: profile.seconds(),
         })

@@ -81,7 +81,7 @@ impl Analysis for Tracing {
         let rows = Rows::split(rows).with("unanswered", unanswered);
         Ok(AnalysisOutput {
             report,
-            rows: rows,
+            rows,
             data_hash: dataset.hash(),
             files,
             seconds: BTreeMap::new(),

@@ -92,7 +92,7 @@ impl Analysis for Vector {
         let stamp = VectorStamp {
             model: setting.model_name,
             model_hash: &model.hash,
-            spec: &setting.spec_line,
+            spec: setting.spec_line,
             data_hash: &data_hash,
         };
         files.insert("vector.safetensors", vector_safetensors(&vector, &stamp)?);
@@ -105,8 +105,8 @@ impl Analysis for Vector {
         }
         Ok(AnalysisOutput {
             report,
-            rows: rows,
-            data_hash: data_hash,
+            rows,
+            data_hash,
             files,
             seconds: BTreeMap::new(),
         })

@@ -42,21 +42,7 @@ pub fn vector_text(report: &VectorReport, about: &str) -> String {
         "layer and strength are chosen on {} discovery pairs; all figures are of held-out prompts",
         report.examples_discovery
     ));
-    if !report.heads.is_empty() {
-        let heads = report.heads.iter().take(HEADS);
-        let heads = heads.map(|it| format!("{} ({})", it.head, short(it.effect)));
-        let more = report.heads.len().saturating_sub(HEADS);
-        let more = if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
-        out.line(format_args!(
-            "sum of {} heads: {}{more}",
-            report.heads.len(),
-            heads.collect::<Vec<_>>().join(" ")
-        ));
-    }
+    heads_line(&mut out, report);
     out.line(format_args!(""));
     let added = format!("{} prompts without the behaviour", report.examples_added_to);
     let mut rows = vec![
@@ -122,6 +108,26 @@ pub fn vector_text(report: &VectorReport, about: &str) -> String {
         shown(&mut out, sample, "added", SAMPLE);
     }
     out.0
+}
+
+/// Which heads the vector is the sum of.
+fn heads_line(out: &mut Text, report: &VectorReport) {
+    if report.heads.is_empty() {
+        return;
+    }
+    let heads = report.heads.iter().take(HEADS);
+    let heads = heads.map(|it| format!("{} ({})", it.head, short(it.effect)));
+    let more = report.heads.len().saturating_sub(HEADS);
+    let more = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    out.line(format_args!(
+        "sum of {} heads: {}{more}",
+        report.heads.len(),
+        heads.collect::<Vec<_>>().join(" ")
+    ));
 }
 
 /// All samples of generated text.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use clap::{Args, CommandFactory};
 use secateur::analyze::lens::Tuned;
-use secateur::analyze::{Analysis, AnyAnalysis, Shared};
+use secateur::analyze::{Analysis, AnyAnalysis, Lens, Shared};
 use secateur::metric::Metric;
 use secateur::run::exit_code;
 use secateur::spec::{AnalysisSpec, Spec, SpecFile, check_analysis, ron_text};
@@ -71,11 +71,10 @@ fn complete(spec: &mut AnalysisSpec, given: &[Shared]) {
                 spec.metric = Metric::Nll;
             }
         }
-        AnyAnalysis::Lens(lens) => {
-            if is_open(Shared::HeldOut) && matches!(lens.tuned, Some(Tuned::Fitted(_))) {
-                spec.held_out = 0.1;
-            }
-        }
+        AnyAnalysis::Lens(Lens {
+            tuned: Some(Tuned::Fitted(_)),
+            ..
+        }) if is_open(Shared::HeldOut) => spec.held_out = 0.1,
         AnyAnalysis::Sae(sae) if sae.load.is_none() => {
             sae.tokens.get_or_insert(TRAINED_ON);
             if is_open(Shared::HeldOut) {
