@@ -22,7 +22,7 @@ pub(crate) struct CircuitOperations<'g> {
 }
 
 /// A circuit whose run is there.
-pub(crate) struct Known {
+pub(crate) struct CachedCircuit {
     circuit: EdgeMask,
     /// Bits of the writers whose values are the corrupt run's.
     corrupt: Vec<u64>,
@@ -68,7 +68,7 @@ impl<'g> CircuitOperations<'g> {
     }
 
     /// A circuit whose run is there.
-    pub(crate) fn known(&self, circuit: &EdgeMask) -> Known {
+    pub(crate) fn known(&self, circuit: &EdgeMask) -> CachedCircuit {
         let mut corrupt = self.alike.clone();
         let mut of_readers = vec![false; self.graph.readers().len()];
         for reader in 0..of_readers.len() {
@@ -79,14 +79,14 @@ impl<'g> CircuitOperations<'g> {
                 }
             }
         }
-        Known {
+        CachedCircuit {
             circuit: circuit.clone(),
             corrupt,
         }
     }
 
     /// Operations of a circuit's run.
-    pub(crate) fn run(&self, circuit: &EdgeMask, known: &Known) -> f64 {
+    pub(crate) fn run(&self, circuit: &EdgeMask, known: &CachedCircuit) -> f64 {
         let live = self.graph.live_readers(circuit);
         let (mut corrupt, mut same) = (self.alike.clone(), self.sources.clone());
         let mut values = vec![Value::default(); live.len()];

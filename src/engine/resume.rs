@@ -43,7 +43,7 @@ impl<'t, 'a, T: Real> Resumable<'t, 'a, T> {
         let run = transformer.forward(&whole, &embedded, &Prefix::default(), false);
         check_finite(&run)?;
         let causal = !transformer.config().attention.bidirectional;
-        let (layout, prefix_rows) = if at == AddAt::Read && causal {
+        let (layout, prefix_rows) = if at == AddAt::Scored && causal {
             Layout::from_first_read(examples)
         } else {
             (whole, Vec::new())

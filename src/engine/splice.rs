@@ -37,7 +37,7 @@ impl RowPlaces {
         let behind = |row: &usize| self.positions[*row] >= skip_first;
         match at {
             AddAt::Every => (0..self.positions.len()).filter(behind).collect(),
-            AddAt::Read => self.reads.iter().copied().filter(behind).collect(),
+            AddAt::Scored => self.reads.iter().copied().filter(behind).collect(),
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::task::Example;
 pub enum AddAt {
     /// Where logits are read: of a prompt the positions that the metric reads, of generated text each new token.
     #[default]
-    Read,
+    Scored,
     /// At every position.
     Every,
 }
@@ -43,7 +43,7 @@ impl<T: Real> Steering<T> {
     pub fn none() -> Self {
         Self {
             add: Vec::new(),
-            at: AddAt::Read,
+            at: AddAt::Scored,
             project_out: Vec::new(),
             rewriting: None,
         }
@@ -65,7 +65,7 @@ impl<T: Real> Steering<T> {
         let unit = 1.0 / norm.max(f64::MIN_POSITIVE);
         Self {
             add: Vec::new(),
-            at: AddAt::Read,
+            at: AddAt::Scored,
             project_out: vec![scaled(vector, unit)],
             rewriting: None,
         }

@@ -2,7 +2,7 @@
 
 use super::bootstrap::FEWEST_EXAMPLES;
 use super::proportion::paired_difference;
-use super::{Evaluation, ExampleFigures, Figures, Gap};
+use super::{Evaluation, ExampleScores, SplitScores, Gap};
 use crate::discover::{Selected, can_judge};
 use crate::metric::Metric;
 
@@ -21,7 +21,7 @@ const MOST_DANGLING: f64 = 0.1;
 
 /// What a circuit was to be.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Asked<'a> {
+pub struct CircuitRequest<'a> {
     /// The measure of the behaviour.
     pub metric: Metric,
     /// The faithfulness to reach.
@@ -35,7 +35,7 @@ pub struct Asked<'a> {
 }
 
 /// Doubts about a circuit, from its held-out figures.
-pub fn circuit_doubts(evaluation: &Evaluation, asked: &Asked<'_>) -> Vec<String> {
+pub fn circuit_doubts(evaluation: &Evaluation, asked: &CircuitRequest<'_>) -> Vec<String> {
     let figures = &evaluation.held_out;
     let mut doubts = Vec::new();
     if asked.whole {
@@ -61,7 +61,7 @@ pub fn circuit_doubts(evaluation: &Evaluation, asked: &Asked<'_>) -> Vec<String>
             doubts.push(below_target(figures.faithfulness, interval, target));
         }
     }
-    let range = |figures: &Figures| figures.metric_full - figures.metric_empty;
+    let range = |figures: &SplitScores| figures.metric_full - figures.metric_empty;
     let (judged, found) = (range(figures), range(&evaluation.discovery));
     if figures.faithfulness.is_some() && !can_judge(judged, found) {
         doubts.push(format!(
@@ -138,7 +138,7 @@ pub fn selection_doubt(selected: &Selected) -> Option<String> {
 }
 
 /// Doubts about whether the full model does the task.
-fn task_doubts(metric: Metric, figures: &Figures) -> Vec<String> {
+fn task_doubts(metric: Metric, figures: &SplitScores) -> Vec<String> {
     let mut doubts = Vec::new();
     let of_answers = matches!(metric, Metric::LogitDiff | Metric::ProbDiff);
     if of_answers && figures.metric_full < 0.0 {
@@ -171,10 +171,10 @@ pub fn prompt_doubt(examples: usize, different: usize) -> Option<String> {
 }
 
 /// Doubts that follow from the figures of a split alone.
-pub fn figure_doubts(evaluation: &Evaluation, figures: &Figures) -> Vec<String> {
+pub fn figure_doubts(evaluation: &Evaluation, figures: &SplitScores) -> Vec<String> {
     let mut doubts = Vec::new();
     let (kept, total) = (evaluation.edges_kept, evaluation.edges_total);
-    let of_each = |metric: fn(&ExampleFigures) -> f64| -> Vec<f64> {
+    let of_each = |metric: fn(&ExampleScores) -> f64| -> Vec<f64> {
         figures.each.iter().map(metric).collect()
     };
     let gap = Gap {

@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-/// Figures of a circuit on the two splits of its task.
+/// SplitScores of a circuit on the two splits of its task.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Evaluation {
     /// On prompts that the search never saw; on the discovery prompts when `held_out` is 0.
-    pub held_out: Figures,
+    pub held_out: SplitScores,
     /// On the prompts of the search.
-    pub discovery: Figures,
+    pub discovery: SplitScores,
     /// Edges of the circuit.
     pub edges_kept: usize,
     /// Edges of the full graph.
@@ -21,9 +21,9 @@ pub struct Evaluation {
     pub near_ties: usize,
 }
 
-/// Figures on one split. Undefined figures are `None`, `null` in JSON.
+/// SplitScores on one split. Undefined figures are `None`, `null` in JSON.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
-pub struct Figures {
+pub struct SplitScores {
     /// Number of examples.
     pub examples: usize,
     /// Metric of the full model, mean over examples.
@@ -64,12 +64,12 @@ pub struct Figures {
     pub permuted: Option<Baseline>,
     /// What the means are of: one entry an example, in order.
     #[serde(skip)]
-    pub each: Vec<ExampleFigures>,
+    pub each: Vec<ExampleScores>,
 }
 
 /// The metric and the accuracy of one example, with every edge and with the circuit's alone.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct ExampleFigures {
+pub struct ExampleScores {
     /// Metric of the full model.
     pub metric_full: f64,
     /// Metric with every edge ablated.

@@ -16,12 +16,12 @@ pub use baselines::{permuted, random_connected};
 pub(crate) use bootstrap::{intervals, intervals_of_sets};
 pub use curve::circuits as curve_circuits;
 pub use doubts::{
-    Asked, accuracy_doubt, below_target, circuit_doubts, few_doubt, figure_doubts, is_below,
+    CircuitRequest, accuracy_doubt, below_target, circuit_doubts, few_doubt, figure_doubts, is_below,
     prompt_doubt, random_doubt, selection_doubt,
 };
 pub use effect::Effect;
 pub use faithfulness::{bootstrap, faithfulness};
-pub use figures::{Baseline, CurvePoint, Evaluation, ExampleFigures, Figures};
+pub use figures::{Baseline, CurvePoint, Evaluation, ExampleScores, SplitScores};
 pub use gap::Gap;
 pub(crate) use proportion::{paired_difference, share_interval, wilson};
 pub use run::{EvaluationPlan, evaluate};

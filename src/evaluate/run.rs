@@ -4,7 +4,7 @@ use super::baselines::{permuted, random_connected};
 use super::curve::{self, Curve, Ends, Measured};
 use super::faithfulness::{bootstrap, faithfulness};
 use super::proportion::share_interval;
-use super::{Baseline, ExampleFigures, Figures};
+use super::{Baseline, ExampleScores, SplitScores};
 use crate::engine::{ModelEvaluator, mean};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
@@ -40,7 +40,7 @@ pub fn evaluate<T: Real>(
     circuit: &Circuit,
     plan: &EvaluationPlan,
     observer: &dyn Observer,
-) -> Result<Figures> {
+) -> Result<SplitScores> {
     let ends = [
         EdgeMask::full(graph),
         EdgeMask::empty(graph),
@@ -61,7 +61,7 @@ pub fn evaluate<T: Real>(
         observer,
     };
     let edges = circuit.kept.len();
-    let mut figures = Figures {
+    let mut figures = SplitScores {
         examples: main[0].len(),
         metric_full: full,
         metric_empty: empty,
@@ -76,7 +76,7 @@ pub fn evaluate<T: Real>(
         random: work.baseline("random circuits", edges, random_connected)?,
         permuted: work.baseline("permuted scores", edges, permuted)?,
         each: (0..main[0].len())
-            .map(|example| ExampleFigures {
+            .map(|example| ExampleScores {
                 metric_full: main[0][example],
                 metric_empty: main[1][example],
                 metric_circuit: main[2][example],
@@ -84,7 +84,7 @@ pub fn evaluate<T: Real>(
                 accuracy_circuit: accuracy[2][example],
             })
             .collect(),
-        ..Figures::default()
+        ..SplitScores::default()
     };
     if let (true, Some(scores)) = (plan.curve, &circuit.scores) {
         let by_size = work.curve(&ranking(scores, true), |value| (1.0 - value).abs())?;

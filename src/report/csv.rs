@@ -2,7 +2,7 @@
 
 use super::json::{MAGNITUDE, SIGNED};
 use super::text::Text;
-use crate::evaluate::Figures;
+use crate::evaluate::SplitScores;
 use crate::graph::{Circuit, ComputationGraph, ranking};
 
 /// The edges as rows `edge,writer,reader,score,kept`, largest `|score|` first: the full graph when there are scores,
@@ -28,7 +28,7 @@ pub fn edges_csv(graph: &ComputationGraph, circuit: &Circuit) -> String {
 }
 
 /// Both curves as rows `ranking,share,edges,faithfulness,low,high,accuracy,kl,accuracy_low,accuracy_high`; what is undefined is empty.
-pub fn curve_csv(figures: &Figures) -> String {
+pub fn curve_csv(figures: &SplitScores) -> String {
     let mut out = Text::default();
     out.line(format_args!(
         "ranking,share,edges,faithfulness,low,high,accuracy,kl,accuracy_low,accuracy_high"

@@ -5,7 +5,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use super::Rows;
 use crate::discover::{Decision, SearchRecord, TraceLine};
 use crate::error::{Error, Result};
-use crate::evaluate::{Evaluation, Figures, figure_doubts};
+use crate::evaluate::{Evaluation, SplitScores, figure_doubts};
 use crate::graph::ComputationGraph;
 use crate::model::ModelIdentity;
 
@@ -109,7 +109,7 @@ pub fn trace_lines(graph: &ComputationGraph, decisions: &[Decision]) -> Result<S
 
 /// The keys of one split, and at the top level what comes after them.
 struct Split<'a> {
-    figures: &'a Figures,
+    figures: &'a SplitScores,
     evaluation: &'a Evaluation,
     warnings: &'a [String],
     rest: Option<Rest<'a>>,

@@ -611,7 +611,7 @@ fn mistakes_about_neurons_have_their_place_and_a_hint() {
             2,
             &[
                 "invalid value 'Median' for '--pool <POOL>'",
-                "`Read`, `Max`, or `Mean`",
+                "`Scored`, `Max`, or `Mean`",
             ],
         ),
         (

@@ -30,7 +30,7 @@ fn with_vector() -> (tempfile::TempDir, String) {
         "--name",
         "vector-greaterthan",
     ];
-    let more = ["--says", "9", "--samples", "3", "--tokens", "4"];
+    let more = ["--contains", "9", "--samples", "3", "--tokens", "4"];
     let output = secateur(folder.path(), &[&arguments[..], &more].concat());
     let spec = text(&output.stderr);
     let spec = spec

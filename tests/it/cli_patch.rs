@@ -47,7 +47,7 @@ fn patchscopes_from_the_command_line() {
         "Text(\"Today the dogs near the tree\")",
         "--placeholder",
         "tree",
-        "--wanted",
+        "--expected",
         "Answer",
         "--text",
         "The boats",
@@ -59,7 +59,7 @@ fn patchscopes_from_the_command_line() {
     let files = [
         "report.json",
         "report.txt",
-        "told.txt",
+        "decoded.txt",
         "grid.csv",
         "grid.svg",
         "precision.svg",
@@ -127,7 +127,7 @@ fn edits_from_the_command_line() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
-    let together = ["--layers", "0,1,2", "--together", "--name", "together"];
+    let together = ["--layers", "0,1,2", "--all-at-once", "--name", "together"];
     let (at_once, _) = twice(
         folder.path(),
         &[&arguments[..], &together].concat(),
@@ -206,7 +206,7 @@ fn mistakes_have_their_place() {
         &["none of its tokens is the placeholder \"x\""],
     );
     refused(
-        &with(&["--placeholder", "dogs", "--placed", "Layer(9)"]),
+        &with(&["--placeholder", "dogs", "--decode-layer", "Layer(9)"]),
         2,
         &["there is no layer 9"],
     );
@@ -233,9 +233,9 @@ fn mistakes_have_their_place() {
         &["not a whole safetensors file"],
     );
     refused(
-        &with(&["--placeholder", "dogs", "--task", AGREEMENT, "--back", "7"]),
+        &with(&["--placeholder", "dogs", "--task", AGREEMENT, "--positions-before", "7"]),
         3,
-        &["row 1", "back is 7"],
+        &["row 1", "positions_before is 7"],
     );
     let ask = |command: &str, more: &[&str]| {
         let first = [command, "builtin:toy-llama", "--task", AGREEMENT];

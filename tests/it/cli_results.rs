@@ -119,9 +119,9 @@ fn answers_of_specs_to_other_questions_stay_whatever_their_kind() {
         (
             "patchscope",
             true,
-            "Patchscope(prompt: Text(\"Today the dogs near the tree\"), placeholder: \"tree\", wanted: Answer, tokens: 2)".into(),
-            ("wanted: Answer", "wanted: Next"),
-            "analysis.Patchscope.wanted is",
+            "Patchscope(prompt: Text(\"Today the dogs near the tree\"), placeholder: \"tree\", expected: Answer, tokens: 2)".into(),
+            ("expected: Answer", "expected: Next"),
+            "analysis.Patchscope.expected is",
         ),
         (
             "relation",

@@ -5,7 +5,7 @@
 use std::path::Path;
 
 use secateur::engine::{Ablation, AblationValues, ModelEvaluator, Transformer, mean};
-use secateur::evaluate::{CurvePoint, EvaluationPlan, Figures, bootstrap, evaluate};
+use secateur::evaluate::{CurvePoint, EvaluationPlan, SplitScores, bootstrap, evaluate};
 use secateur::events::Silent;
 use secateur::graph::{Circuit, Dangling, EdgeMask, Granularity, KeyValue};
 use secateur::metric::Metric;
@@ -56,7 +56,7 @@ fn golden<R>(
     set: &str,
     scores: &str,
     work: impl FnOnce(&mut ModelEvaluator<'_, f64>, &Circuit) -> R,
-) -> (Figures, R) {
+) -> (SplitScores, R) {
     let golden = fixture("golden.json");
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/tiny-gpt2");
     let model = load_model(".", &folder).expect("the model");

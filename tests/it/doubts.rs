@@ -6,7 +6,7 @@ use std::path::Path;
 
 use secateur::discover::Selected;
 use secateur::evaluate::{
-    Asked, Baseline, Evaluation, ExampleFigures, Figures, circuit_doubts, few_doubt, figure_doubts,
+    CircuitRequest, Baseline, Evaluation, ExampleScores, SplitScores, circuit_doubts, few_doubt, figure_doubts,
     prompt_doubt, selection_doubt,
 };
 use secateur::metric::Metric;
@@ -17,7 +17,7 @@ use crate::program::{done, secateur, text};
 fn sound() -> Evaluation {
     let each = (0..32).map(|example| {
         let more = f64::from(example % 5) * 0.1;
-        ExampleFigures {
+        ExampleScores {
             metric_full: 3.0 + more,
             metric_empty: -1.0 - more,
             metric_circuit: 2.7,
@@ -25,7 +25,7 @@ fn sound() -> Evaluation {
             accuracy_circuit: f64::from(u8::from(example > 0)),
         }
     });
-    let held_out = Figures {
+    let held_out = SplitScores {
         examples: 32,
         metric_full: 3.2,
         metric_empty: -1.2,
@@ -40,7 +40,7 @@ fn sound() -> Evaluation {
             values: [vec![0.1; 19], vec![0.9]].concat(),
         }),
         each: each.collect(),
-        ..Figures::default()
+        ..SplitScores::default()
     };
     Evaluation {
         discovery: held_out.clone(),
@@ -63,8 +63,8 @@ const SELECTED: Selected = Selected {
 };
 
 /// All doubts about a circuit that was to reach 0.85.
-fn doubts(evaluation: &Evaluation, change: impl FnOnce(&mut Asked<'_>)) -> Vec<String> {
-    let mut asked = Asked {
+fn doubts(evaluation: &Evaluation, change: impl FnOnce(&mut CircuitRequest<'_>)) -> Vec<String> {
+    let mut asked = CircuitRequest {
         metric: Metric::LogitDiff,
         target: Some(0.85),
         target_reached: true,

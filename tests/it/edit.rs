@@ -1,7 +1,7 @@
 //! Edits of tokens' directions against plain passes from the changed stream, in double precision.
 
 use secateur::analyze::Edit;
-use secateur::analyze::edit::{EditAt, EditItem, EditReport, EditScale, EditTask, edit};
+use secateur::analyze::edit::{EditAt, SwapPrompt, EditReport, EditScale, EditTask, edit};
 use secateur::engine::{TokenVector, Transformer, mean};
 use secateur::events::Silent;
 use secateur::model::{ModelConfig, Weights};
@@ -9,11 +9,11 @@ use secateur::model::{ModelConfig, Weights};
 use crate::oracle::{self, dot, gpt2, llama};
 use crate::rerun::{assert_close, graph_of};
 
-fn items(config: &ModelConfig, at: EditAt) -> Vec<EditItem> {
+fn items(config: &ModelConfig, at: EditAt) -> Vec<SwapPrompt> {
     let examples = oracle::random_examples(config, 14, 31);
-    let items: Vec<EditItem> = examples
+    let items: Vec<SwapPrompt> = examples
         .iter()
-        .filter_map(|example| EditItem::new(example, at))
+        .filter_map(|example| SwapPrompt::new(example, at))
         .collect();
     assert!(items.len() > 8);
     items
@@ -21,7 +21,7 @@ fn items(config: &ModelConfig, at: EditAt) -> Vec<EditItem> {
 
 fn report(
     transformer: &Transformer<'_, f64>,
-    items: &[EditItem],
+    items: &[SwapPrompt],
     question: &Edit,
     text: &[Vec<u32>],
 ) -> EditReport {
@@ -40,7 +40,7 @@ fn report(
 /// size, that of places which nothing reads being 0.
 fn edited(
     weights: &Weights<f64>,
-    item: &EditItem,
+    item: &SwapPrompt,
     question: &Edit,
     (layers, strength): (&[usize], f64),
 ) -> (Vec<f64>, f64) {
@@ -57,7 +57,7 @@ fn edited(
     for &layer in layers {
         let mut stream = streams[layer].clone();
         for place in &item.places {
-            let (from, to) = (unit(place.from), unit(place.to));
+            let (from, to) = (unit(place.original), unit(place.replacement));
             let x = &mut stream[place.position];
             let along = match question.scale {
                 EditScale::Removed => dot(x, &from),
@@ -84,14 +84,14 @@ fn edited(
 
 /// Questions about one layer at a time, and about several at once.
 fn questions(last: usize) -> Vec<Edit> {
-    use EditAt::{Back, Differing, Every, Read};
+    use EditAt::{Back, Differing, Every, Scored};
     use EditScale::{Removed, Stream};
     use TokenVector::{Embedding, Unembedding};
     let asked = [
-        (Read, Removed, Unembedding, vec![]),
+        (Scored, Removed, Unembedding, vec![]),
         (Every, Stream, Unembedding, vec![]),
         (Differing, Stream, Embedding, vec![]),
-        (Read, Stream, Unembedding, vec![0, last]),
+        (Scored, Stream, Unembedding, vec![0, last]),
         (Every, Removed, Unembedding, vec![1, last]),
         (Back(1), Stream, Unembedding, vec![]),
         (Differing, Stream, Embedding, vec![0, 1, last]),
@@ -100,7 +100,7 @@ fn questions(last: usize) -> Vec<Edit> {
         vector,
         scale,
         at,
-        together: !layers.is_empty(),
+        all_at_once: !layers.is_empty(),
         layers,
         strengths: vec![0.5, 2.0],
         ..Edit::default()
@@ -117,7 +117,7 @@ fn every_layer_and_strength_equals_a_plain_run() {
             let at = question.at;
             let items = items(&config, at);
             let found = report(&transformer, &items, &question, &[]);
-            let sets = if question.together {
+            let sets = if question.all_at_once {
                 1
             } else {
                 config.n_layers
@@ -125,28 +125,28 @@ fn every_layer_and_strength_equals_a_plain_run() {
             assert_eq!(found.sweep.len(), 2 * sets);
             for point in &found.sweep {
                 let place = (&point.layers[..], point.strength);
-                let logs = |item: &EditItem| edited(&weights, item, &question, place);
-                let over = |items: &[EditItem], of: &dyn Fn(&EditItem, &[f64]) -> f64| {
+                let logs = |item: &SwapPrompt| edited(&weights, item, &question, place);
+                let over = |items: &[SwapPrompt], of: &dyn Fn(&SwapPrompt, &[f64]) -> f64| {
                     let values: Vec<f64> = items.iter().map(|it| of(it, &logs(it).0)).collect();
                     mean(&values)
                 };
                 let sizes: Vec<f64> = items[4..].iter().map(|it| logs(it).1).collect();
-                let success = |item: &EditItem, logs: &[f64]| {
+                let success = |item: &SwapPrompt, logs: &[f64]| {
                     let best = (0..logs.len()).max_by(|&a, &b| logs[a].total_cmp(&logs[b]));
-                    f64::from(u8::from(best == Some(item.to as usize)))
+                    f64::from(u8::from(best == Some(item.replacement as usize)))
                 };
                 let wanted = [
                     over(&items[..4], &success),
                     over(&items[4..], &success),
-                    over(&items[4..], &|item, logs| logs[item.from as usize]),
-                    over(&items[4..], &|item, logs| logs[item.to as usize]),
+                    over(&items[4..], &|item, logs| logs[item.original as usize]),
+                    over(&items[4..], &|item, logs| logs[item.replacement as usize]),
                     mean(&sizes),
                 ];
                 let found = [
                     point.discovery,
                     point.success.mean,
-                    point.from,
-                    point.to,
+                    point.original,
+                    point.replacement,
                     point.size,
                 ];
                 assert_close(&found, &wanted, &format!("{at:?} {place:?}"));
@@ -170,10 +170,10 @@ fn every_layer_and_strength_equals_a_plain_run() {
                 &question,
                 (&found.layers, found.strength),
             );
-            let wanted = logs[items[4].to as usize].exp();
-            assert_close(&[first.to.probability[1]], &[wanted], "the first prompt");
+            let wanted = logs[items[4].replacement as usize].exp();
+            assert_close(&[first.replacement.probability[1]], &[wanted], "the first prompt");
             let above = logs.iter().filter(|log| log.exp() > wanted).count();
-            assert_eq!(first.to.rank[1], above + 1);
+            assert_eq!(first.replacement.rank[1], above + 1);
             assert_eq!(found.random.len(), 2);
         }
     }
@@ -187,9 +187,9 @@ fn an_exchange_for_the_same_token_is_none() {
     let transformer = Transformer::new(&weights, &graph);
     let mut items = items(&config, EditAt::Every);
     for item in &mut items {
-        item.to = item.from;
+        item.replacement = item.original;
         for place in &mut item.places {
-            place.to = place.from;
+            place.replacement = place.original;
         }
     }
     let text = vec![vec![1, 2, 3, 4, 5, 6], vec![7, 8, 9]];
@@ -227,22 +227,22 @@ fn behind_the_last_layer_the_logits_change_as_asked() {
     let text = vec![vec![1, 2, 3, 4, 5, 6]];
     let found = report(
         &transformer,
-        &items(&config, EditAt::Read),
+        &items(&config, EditAt::Scored),
         &question,
         &text,
     );
     for item in &found.items {
-        assert!(item.to.probability[1] > item.to.probability[0]);
-        assert!(item.from.probability[1] < item.from.probability[0]);
-        assert!(item.to.rank[1] <= item.to.rank[0]);
+        assert!(item.replacement.probability[1] > item.replacement.probability[0]);
+        assert!(item.original.probability[1] < item.original.probability[0]);
+        assert!(item.replacement.rank[1] <= item.replacement.rank[0]);
         assert!(item.kl > 0.0);
     }
     let best_random = found
         .random
         .iter()
-        .map(|it| it.to.mean)
+        .map(|it| it.replacement.mean)
         .fold(f64::MIN, f64::max);
-    assert!(found.after.to.mean > best_random);
+    assert!(found.after.replacement.mean > best_random);
     let text = found.text.expect("text");
     assert!(text.after > text.before);
 }

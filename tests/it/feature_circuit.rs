@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use secateur::analyze::FeatureCircuit;
 use secateur::analyze::feature_circuit::{
-    FeatureEvaluator, FeatureTask, Keep, Placed, Placements, Replacement, feature_edges,
+    FeatureEvaluator, FeatureTask, Keep, SaeAtSite, SaeNodes, Replacement, feature_edges,
     find_features,
 };
 use secateur::analyze::sae::{Dictionary, SaeKind};
@@ -35,7 +35,7 @@ fn graph_of(config: &ModelConfig) -> ComputationGraph {
 }
 
 /// Dictionaries of all kinds with nothing at zero.
-fn dictionaries(config: &ModelConfig, features: usize) -> Placements<f64> {
+fn dictionaries(config: &ModelConfig, features: usize) -> SaeNodes<f64> {
     let kinds = [
         SaeKind::Relu { l1: 0.1 },
         SaeKind::TopK { k: 3 },
@@ -64,7 +64,7 @@ fn dictionaries(config: &ModelConfig, features: usize) -> Placements<f64> {
         shift(&mut dictionary.decoder_bias, 0.4);
         shift(&mut dictionary.sparsity, 0.4);
         dictionary.scale = 1.7;
-        Placed {
+        SaeAtSite {
             layer,
             of,
             dictionary,
@@ -74,7 +74,7 @@ fn dictionaries(config: &ModelConfig, features: usize) -> Placements<f64> {
     // Their order does not matter.
     let mut placed: Vec<_> = placed.collect();
     placed.reverse();
-    Placements::new(placed).expect("dictionaries")
+    SaeNodes::new(placed).expect("dictionaries")
 }
 
 /// What replaces the parts of a representation: features and error at each position.
@@ -83,7 +83,7 @@ type Replaced = Vec<(Vec<f64>, Vec<f64>)>;
 /// The replaced values of an example, by dictionary.
 fn replaced(
     weights: &Weights<f64>,
-    placements: &Placements<f64>,
+    placements: &SaeNodes<f64>,
     examples: &[Example],
     example: &Example,
     ablation: Ablation,
@@ -127,7 +127,7 @@ fn replaced(
 /// The metric of a circuit: every representation put together again from parts of the run and replaced ones.
 fn plain_metric(
     weights: &Weights<f64>,
-    placements: &Placements<f64>,
+    placements: &SaeNodes<f64>,
     example: &Example,
     replaced: &[Replaced],
     keeps: &dyn Fn(usize) -> bool,
@@ -203,7 +203,7 @@ fn replacing_all_of_a_stream_is_the_corrupt_run() {
     let (weights, graph) = (oracle::random_weights(&config, 3), graph_of(&config));
     let transformer = Transformer::new(&weights, &graph);
     let examples = oracle::random_examples(&config, 6, 4);
-    let placements = Placements::new(vec![Placed {
+    let placements = SaeNodes::new(vec![SaeAtSite {
         layer: 1,
         of: Representation::Stream,
         dictionary: Dictionary::random(SaeKind::TopK { k: 2 }, config.d_model, 20, 1),
@@ -248,7 +248,7 @@ fn with_rows(
 }
 
 /// The clean run's representations, by dictionary.
-fn clean_rows(weights: &Weights<f64>, placements: &Placements<f64>, tokens: &[u32]) -> Vec<Rows> {
+fn clean_rows(weights: &Weights<f64>, placements: &SaeNodes<f64>, tokens: &[u32]) -> Vec<Rows> {
     let mut found = vec![Vec::new(); placements.all().len()];
     plain::logits(weights, tokens, &mut |site, rows| {
         if let Some(index) = placements.sites().iter().position(|it| *it == site) {
@@ -259,7 +259,7 @@ fn clean_rows(weights: &Weights<f64>, placements: &Placements<f64>, tokens: &[u3
 }
 
 /// What a node adds to its representation in a run above what it adds replaced, at every position.
-fn node_difference(placements: &Placements<f64>, node: usize, own: &Rows, other: &Rows) -> Rows {
+fn node_difference(placements: &SaeNodes<f64>, node: usize, own: &Rows, other: &Rows) -> Rows {
     let (index, feature) = placements.place(node);
     let placed = &placements.all()[index];
     let width = placed.dictionary.width;
@@ -434,7 +434,7 @@ fn basis(width: usize) -> Vec<Vec<f64>> {
 
 /// A dictionary whose features are what a row has along a basis: `2 i` where that is positive, `2 i + 1` where negative.
 /// Nothing is left of any row, and replacing both features of a vector replaces a coordinate.
-fn coordinates(layer: usize, basis: &[Vec<f64>]) -> Placed<f64> {
+fn coordinates(layer: usize, basis: &[Vec<f64>]) -> SaeAtSite<f64> {
     let width = basis.len();
     let relu = SaeKind::Relu { l1: 1.0 };
     let mut dictionary = Dictionary::random(relu, width, 2 * width, 0);
@@ -446,7 +446,7 @@ fn coordinates(layer: usize, basis: &[Vec<f64>]) -> Placed<f64> {
             }
         }
     }
-    Placed {
+    SaeAtSite {
         layer,
         of: Representation::Stream,
         dictionary,
@@ -520,7 +520,7 @@ fn planted_features_are_found_by_every_method() {
     let weights = planted(&basis);
     let graph = graph_of(&weights.config);
     let transformer = Transformer::new(&weights, &graph);
-    let placements = Placements::new(vec![coordinates(2, &basis), coordinates(3, &basis)]);
+    let placements = SaeNodes::new(vec![coordinates(2, &basis), coordinates(3, &basis)]);
     let placements = placements.expect("dictionaries");
     let examples = oracle::random_examples(&weights.config, 40, 13);
     let task = FeatureTask {
@@ -656,19 +656,19 @@ fn dictionaries_that_do_not_fit_are_refused() {
         bootstrap: 0,
         random_baselines: 0,
     };
-    let placed = |layer, width| Placed {
+    let placed = |layer, width| SaeAtSite {
         layer,
         of: Representation::Stream,
         dictionary: Dictionary::<f64>::random(SaeKind::TopK { k: 2 }, width, 5, 1),
         skip_first: 0,
     };
     for (layer, width, part) in [(4, 12, "the model has 4 layers"), (1, 11, "of 11 numbers")] {
-        let placements = Placements::new(vec![placed(layer, width)]).expect("one dictionary");
+        let placements = SaeNodes::new(vec![placed(layer, width)]).expect("one dictionary");
         let found = find_features(&transformer, None, &placements, &task, &question(), &Silent);
         let error = found.expect_err("it does not fit").to_string();
         assert!(error.contains(part), "{error}");
     }
-    let twice = Placements::new(vec![placed(1, 12), placed(1, 12)]);
+    let twice = SaeNodes::new(vec![placed(1, 12), placed(1, 12)]);
     let error = twice.expect_err("the same place").to_string();
     assert!(error.contains("Stream of layer 1"), "{error}");
 }
@@ -696,13 +696,13 @@ fn figures_leave_out_the_positions_that_training_did() {
     let spliced = Spliced::new(&transformer, &examples, &sites, false).expect("a run");
     let mut seen = Vec::new();
     for skip_first in [0, 1, 3] {
-        let placed = Placed {
+        let placed = SaeAtSite {
             layer: 1,
             of: Representation::Stream,
             dictionary: dictionary.clone(),
             skip_first,
         };
-        let placements = Placements::new(vec![placed]).expect("one dictionary");
+        let placements = SaeNodes::new(vec![placed]).expect("one dictionary");
         let report = find_features(&transformer, None, &placements, &task, &question, &Silent);
         let found = &report.expect("a report").dictionaries[0];
         // The rows of the clean runs one after the other, each prompt without its first ones.

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use secateur::analyze::Edit;
-use secateur::analyze::edit::{EditAt, EditItem, EditScale, EditTask, edit};
+use secateur::analyze::edit::{EditAt, SwapPrompt, EditScale, EditTask, edit};
 use secateur::analyze::lens::{Lens, LensPrompt, LensTask, look};
 use secateur::engine::{Ablation, AblationValues, ModelEvaluator, Transformer};
 use secateur::evaluate::{EvaluationPlan, evaluate};
@@ -124,7 +124,7 @@ fn the_last_place_of_a_lens_says_what_the_model_says() {
         let prompts: Vec<LensPrompt> = prompts.collect();
         let task = LensTask {
             prompts: &prompts,
-            followed: "the answer",
+            tracked: "the answer",
             bootstrap: 0,
             random_baselines: 0,
             tokenizer: model.tokenizer.as_ref(),
@@ -162,18 +162,18 @@ fn an_edit_that_changes_nothing_changes_no_bit() {
         let transformer = Transformer::new(&model.weights, &graph);
         let examples = examples(&model, &tasks()[0]);
         for (at, scale) in [
-            (EditAt::Read, EditScale::Stream),
+            (EditAt::Scored, EditScale::Stream),
             (EditAt::Every, EditScale::Removed),
         ] {
-            let items = examples.iter().filter_map(|it| EditItem::new(it, at));
+            let items = examples.iter().filter_map(|it| SwapPrompt::new(it, at));
             let same = items.map(|mut item| {
-                item.to = item.from;
+                item.replacement = item.original;
                 for place in &mut item.places {
-                    place.to = place.from;
+                    place.replacement = place.original;
                 }
                 item
             });
-            let same: Vec<EditItem> = same.collect();
+            let same: Vec<SwapPrompt> = same.collect();
             let text = [examples[0].clean.clone()];
             let task = EditTask {
                 discovery: &same[..8],

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use secateur::analyze::AnalysisReport as _;
 use secateur::analyze::Neurons;
 use secateur::analyze::neurons::{
-    Compared, NeuronReport, NeuronTask, Sides, Verdict, find_neurons,
+    Contrast, NeuronReport, NeuronTask, ContrastSets, Verdict, find_neurons,
 };
 use secateur::engine::{Ablation, AddAt, Resumable, Transformer, mean};
 use secateur::events::Silent;
@@ -96,11 +96,11 @@ fn both(examples: &[Example]) -> Vec<Example> {
 }
 
 fn report(weights: &Weights<f64>, examples: &[Example], question: &Neurons) -> NeuronReport {
-    let sides = Sides::of_pairs(examples);
+    let sides = ContrastSets::of_pairs(examples);
     let task = NeuronTask {
         discovery: &sides,
         held_out: &sides,
-        compared: Compared::Pairs,
+        compared: Contrast::Pairs,
         metric: Metric::LogitDiff,
         bootstrap: 50,
         random_baselines: 3,
@@ -115,7 +115,7 @@ fn effects_are_those_of_the_plain_forward_pass() {
     let examples = oracle::random_examples(&config, 6, 9);
     let question = Neurons {
         top: 3,
-        dosed: 2,
+        dose_curves: 2,
         ..Neurons::default()
     };
     let report = report(&weights, &examples, &question);
@@ -345,12 +345,12 @@ fn the_report_does_not_depend_on_the_threads() {
     let weights = oracle::random_weights(&config, 30).cast::<f32>();
     let examples = oracle::random_examples(&config, 6, 31);
     let (discovery, held_out) = examples.split_at(3);
-    let [discovery, held_out] = [discovery, held_out].map(Sides::of_pairs);
+    let [discovery, held_out] = [discovery, held_out].map(ContrastSets::of_pairs);
     let run = |threads: usize, room: Option<usize>| {
         let task = NeuronTask {
             discovery: &discovery,
             held_out: &held_out,
-            compared: Compared::Pairs,
+            compared: Contrast::Pairs,
             metric: Metric::LogitDiff,
             bootstrap: 20,
             random_baselines: 2,
@@ -536,17 +536,17 @@ fn effects_on_sets_and_texts_are_those_of_the_plain_forward_pass() {
     let weights = oracle::random_weights(&config, 8);
     let prompts = oracle::random_examples(&config, 12, 9);
     for (compared, metric) in [
-        (Compared::Sets, Metric::LogitDiff),
-        (Compared::Texts, Metric::Nll),
+        (Contrast::Sets, Metric::LogitDiff),
+        (Contrast::Texts, Metric::Nll),
     ] {
         let prompts: Vec<Example> = prompts
             .iter()
             .map(|example| match compared {
-                Compared::Texts => own_text(&example.clean),
+                Contrast::Texts => own_text(&example.clean),
                 _ => alone(example),
             })
             .collect();
-        let part = |from: &[Example], split: usize| Sides {
+        let part = |from: &[Example], split: usize| ContrastSets {
             behaviour: from[..split].to_vec(),
             other: from[split..].to_vec(),
         };
@@ -561,7 +561,7 @@ fn effects_on_sets_and_texts_are_those_of_the_plain_forward_pass() {
         };
         let question = Neurons {
             top: 3,
-            dosed: 1,
+            dose_curves: 1,
             remaining: 0.5,
             ..Neurons::default()
         };
@@ -580,8 +580,8 @@ fn effects_on_sets_and_texts_are_those_of_the_plain_forward_pass() {
         let drop = |examples: &[Example], units: &[(usize, usize)], by: f64| {
             replaced(examples, &[], 0.0) - replaced(examples, units, by)
         };
-        let effect = |sides: &Sides, units: &[(usize, usize)], by: f64| match compared {
-            Compared::Texts => drop(&sides.behaviour, units, by) - drop(&sides.other, units, by),
+        let effect = |sides: &ContrastSets, units: &[(usize, usize)], by: f64| match compared {
+            Contrast::Texts => drop(&sides.behaviour, units, by) - drop(&sides.other, units, by),
             _ => drop(&sides.behaviour, units, by),
         };
         for figures in &report.neurons {
@@ -605,12 +605,12 @@ fn effects_on_sets_and_texts_are_those_of_the_plain_forward_pass() {
         }
         assert_undecided(&report);
         let Some(group) = &report.group else {
-            assert_eq!(compared, Compared::Sets);
+            assert_eq!(compared, Contrast::Sets);
             continue;
         };
         let units: Vec<_> = group.neurons.iter().map(|name| parse(name)).collect();
-        let without = |sides: &Sides| match compared {
-            Compared::Texts => {
+        let without = |sides: &ContrastSets| match compared {
+            Contrast::Texts => {
                 let needed: Vec<_> = report
                     .neurons
                     .iter()
@@ -621,7 +621,7 @@ fn effects_on_sets_and_texts_are_those_of_the_plain_forward_pass() {
             }
             _ => replaced(&sides.other, &[], 0.0),
         };
-        let left = |sides: &Sides| {
+        let left = |sides: &ContrastSets| {
             let low = without(sides);
             let full = replaced(&sides.behaviour, &[], 0.0);
             (replaced(&sides.behaviour, &units, 1.0) - low) / (full - low)
@@ -699,7 +699,7 @@ fn a_planted_neuron_is_found_by_sets_of_prompts() {
             clean,
         }
     };
-    let sides = |from: u32| Sides {
+    let sides = |from: u32| ContrastSets {
         behaviour: (from..from + 12)
             .map(|seed| prompt(word as u32, seed))
             .collect(),
@@ -711,7 +711,7 @@ fn a_planted_neuron_is_found_by_sets_of_prompts() {
     let task = NeuronTask {
         discovery: &discovery,
         held_out: &held_out,
-        compared: Compared::Sets,
+        compared: Contrast::Sets,
         metric: Metric::LogitDiff,
         bootstrap: 100,
         random_baselines: 4,

@@ -2,7 +2,7 @@
 
 use secateur::analyze::lens::TunedLens;
 use secateur::analyze::patchscope::{
-    Inspection, Mapping, PatchscopeReport, PatchscopeTask, Placed, Source, Wanted, look,
+    TargetTokens, Mapping, PatchscopeReport, PatchscopeTask, DecodeLayer, Source, Expected, look,
 };
 use secateur::analyze::{AffineMap, Patchscope};
 use secateur::engine::{Place, Transformer};
@@ -28,8 +28,8 @@ fn sources() -> Vec<Source> {
     prompts.iter().enumerate().map(source).collect()
 }
 
-fn inspection(position: usize) -> Inspection {
-    Inspection {
+fn target_tokens(position: usize) -> TargetTokens {
+    TargetTokens {
         tokens: vec![2, 7, 1, 8, 2],
         position,
     }
@@ -37,13 +37,13 @@ fn inspection(position: usize) -> Inspection {
 
 fn report(
     transformer: &Transformer<'_, f64>,
-    (sources, inspection): (&[Source], &Inspection),
+    (sources, target_tokens): (&[Source], &TargetTokens),
     question: &Patchscope,
     passages: &[Vec<u32>],
 ) -> secateur::Result<PatchscopeReport> {
     report_through(
         transformer,
-        (sources, inspection),
+        (sources, target_tokens),
         question,
         (passages, None),
     )
@@ -51,7 +51,7 @@ fn report(
 
 fn report_through(
     transformer: &Transformer<'_, f64>,
-    (sources, inspection): (&[Source], &Inspection),
+    (sources, target_tokens): (&[Source], &TargetTokens),
     question: &Patchscope,
     (passages, lens): (&[Vec<u32>], Option<&TunedLens<f64>>),
 ) -> secateur::Result<PatchscopeReport> {
@@ -59,7 +59,7 @@ fn report_through(
         discovery: &sources[..sources.len() / 2],
         held_out: &sources[sources.len() / 2..],
         texts: &sources[..1],
-        inspection,
+        target_tokens,
         passages,
         lens,
         bootstrap: 20,
@@ -73,15 +73,15 @@ fn report_through(
 fn said(
     weights: &Weights<f64>,
     (source, from): (&Source, usize),
-    (inspection, to): (&Inspection, usize),
+    (target_tokens, to): (&TargetTokens, usize),
 ) -> Vec<f64> {
     let graph = graph_of(&weights.config);
     let plain = |tokens: &[u32]| oracle::plain(weights, &graph, &oracle::embed(weights, tokens));
     let taken = plain(&source.tokens).1[from][source.tokens.len() - 1].clone();
-    let mut stream = plain(&inspection.tokens).1[to].clone();
-    stream[inspection.position] = taken;
+    let mut stream = plain(&target_tokens.tokens).1[to].clone();
+    stream[target_tokens.position] = taken;
     let logits = oracle::from_stream(weights, &graph, to, &stream);
-    log_softmax(&logits[inspection.tokens.len() - 1])
+    log_softmax(&logits[target_tokens.tokens.len() - 1])
 }
 
 fn log_softmax(logits: &[f64]) -> Vec<f64> {
@@ -104,15 +104,15 @@ fn own_next(weights: &Weights<f64>, source: &Source) -> u32 {
 fn figures(
     weights: &Weights<f64>,
     sources: &[Source],
-    (from, inspection, to): (usize, &Inspection, usize),
-    wanted: &dyn Fn(&Source) -> Vec<u32>,
+    (from, target_tokens, to): (usize, &TargetTokens, usize),
+    expected: &dyn Fn(&Source) -> Vec<u32>,
 ) -> [f64; 2] {
     let mut sums = [0.0; 2];
     for source in sources {
-        let logs = said(weights, (source, from), (inspection, to));
-        let wanted = wanted(source);
-        sums[0] += f64::from(u8::from(wanted.contains(&best(&logs))));
-        let sum: f64 = wanted.iter().map(|&token| logs[token as usize].exp()).sum();
+        let logs = said(weights, (source, from), (target_tokens, to));
+        let expected = expected(source);
+        sums[0] += f64::from(u8::from(expected.contains(&best(&logs))));
+        let sum: f64 = expected.iter().map(|&token| logs[token as usize].exp()).sum();
         sums[1] -= sum.ln();
     }
     sums.map(|sum| sum / sources.len() as f64)
@@ -129,28 +129,28 @@ fn every_source_and_target_layer_equals_a_plain_run() {
         let transformer = Transformer::new(&weights, &graph);
         let sources = sources();
         let (discovery, held_out) = sources.split_at(3);
-        for (position, wanted) in [(4, Wanted::Next), (2, Wanted::Next), (4, Wanted::Answer)] {
+        for (position, expected) in [(4, Expected::Next), (2, Expected::Next), (4, Expected::Answer)] {
             let question = Patchscope {
-                wanted,
+                expected,
                 samples: 1,
                 tokens: 2,
                 ..Patchscope::default()
             };
-            let inspection = inspection(position);
-            let report = report(&transformer, (&sources, &inspection), &question, &[]);
+            let target_tokens = target_tokens(position);
+            let report = report(&transformer, (&sources, &target_tokens), &question, &[]);
             let report = report.expect("a report");
-            let tokens = |source: &Source| match wanted {
-                Wanted::Next => vec![own_next(&weights, source)],
-                Wanted::Answer => source.answers.clone(),
+            let tokens = |source: &Source| match expected {
+                Expected::Next => vec![own_next(&weights, source)],
+                Expected::Answer => source.answers.clone(),
             };
             assert_eq!(report.grid.len(), config.n_layers * config.n_layers);
             for point in &report.grid {
-                let at = (point.source, &inspection, point.target);
+                let at = (point.source, &target_tokens, point.target);
                 let on = |sources: &[Source]| figures(&weights, sources, at, &tokens);
                 let found = [point.precision_discovery, point.precision, point.surprisal];
                 let [precision, surprisal] = on(held_out);
-                let wanted = [on(discovery)[0], precision, surprisal];
-                assert_close(&found, &wanted, &format!("{point:?}"));
+                let expected = [on(discovery)[0], precision, surprisal];
+                assert_close(&found, &expected, &format!("{point:?}"));
             }
             let last = config.n_layers - 1;
             for layer in &report.layers {
@@ -173,10 +173,10 @@ fn every_source_and_target_layer_equals_a_plain_run() {
                     assert!((end.precision - lens.precision.mean).abs() < 1e-12);
                 }
             }
-            assert_eq!(report.told.len(), 2);
+            assert_eq!(report.decoded.len(), 2);
             assert!(
                 report
-                    .told
+                    .decoded
                     .iter()
                     .all(|it| it.layers.len() == config.n_layers)
             );
@@ -190,20 +190,20 @@ fn a_prompt_s_own_representation_changes_nothing() {
     for config in configs() {
         let (weights, graph) = (oracle::random_weights(&config, 23), graph_of(&config));
         let transformer = Transformer::new(&weights, &graph);
-        let inspection = inspection(4);
+        let target_tokens = target_tokens(4);
         let mut sources = sources();
-        sources[0].tokens.clone_from(&inspection.tokens);
-        sources[3].tokens.clone_from(&inspection.tokens);
+        sources[0].tokens.clone_from(&target_tokens.tokens);
+        sources[3].tokens.clone_from(&target_tokens.tokens);
         let question = Patchscope {
             tokens: 4,
             samples: 0,
             ..Patchscope::default()
         };
-        let report = report(&transformer, (&sources, &inspection), &question, &[]);
+        let report = report(&transformer, (&sources, &target_tokens), &question, &[]);
         let report = report.expect("a report");
-        let told = &report.told[0];
-        assert!(told.layers.iter().all(|layer| layer.says == told.unpatched));
-        assert_eq!(told.unpatched.split(' ').count(), 4);
+        let decoded = &report.decoded[0];
+        assert!(decoded.layers.iter().all(|layer| layer.says == decoded.unpatched));
+        assert_eq!(decoded.unpatched.split(' ').count(), 4);
     }
 }
 
@@ -221,14 +221,14 @@ fn a_map_from_a_layer_to_itself_changes_nothing() {
         })
         .collect();
     let sources = sources();
-    let inspection = inspection(4);
+    let target_tokens = target_tokens(4);
     for layer in 0..config.n_layers {
         let question = |mapping| Patchscope {
             mapping,
             source_layers: vec![layer],
             target_layers: vec![layer],
             tokens: 3,
-            placed: Placed::Layer(layer),
+            decode_layer: DecodeLayer::Layer(layer),
             ..Patchscope::default()
         };
         let ridge = Mapping::Ridge {
@@ -236,11 +236,11 @@ fn a_map_from_a_layer_to_itself_changes_nothing() {
             tokens: 80,
             penalty: 1e-13,
         };
-        let on = (&sources[..], &inspection);
+        let on = (&sources[..], &target_tokens);
         let mapped = report(&transformer, on, &question(ridge), &passages).expect("a report");
         let plain = report(&transformer, on, &question(Mapping::Identity), &[]).expect("a report");
         assert!((mapped.grid[0].surprisal - plain.grid[0].surprisal).abs() < 1e-5);
-        assert_eq!(mapped.told, plain.told);
+        assert_eq!(mapped.decoded, plain.decoded);
         let lens = |report: &PatchscopeReport| report.layers[0].logit_lens;
         assert_eq!(lens(&mapped), lens(&plain));
         assert_eq!(plain.layers[0].mapped_lens, None);
@@ -271,12 +271,12 @@ fn maps_are_not_fitted_on_first_positions() {
         source_layers: vec![0],
         target_layers: vec![1],
         tokens: 0,
-        placed: Placed::Layer(1),
+        decode_layer: DecodeLayer::Layer(1),
         ..Patchscope::default()
     };
-    let (sources, inspection) = (sources(), inspection(4));
+    let (sources, target_tokens) = (sources(), target_tokens(4));
     let found =
-        |passages: &[Vec<u32>]| report(&transformer, (&sources, &inspection), &question, passages);
+        |passages: &[Vec<u32>]| report(&transformer, (&sources, &target_tokens), &question, passages);
     let with_more = |more: &[Vec<u32>]| [&passages[..], more].concat();
     let plain = found(&passages).expect("a report");
     let firsts: Vec<Vec<u32>> = (0..9).map(|token| vec![token]).collect();
@@ -314,14 +314,14 @@ fn through_a_tuned_lens_it_shows_the_same_at_the_target_layer() {
     let config = llama();
     let (weights, graph) = (oracle::random_weights(&config, 26), graph_of(&config));
     let transformer = Transformer::new(&weights, &graph);
-    let (sources, inspection, lens) = (sources(), inspection(4), lens(&config));
+    let (sources, target_tokens, lens) = (sources(), target_tokens(4), lens(&config));
     let question = Patchscope {
         mapping: Mapping::Lens("lens.safetensors".into()),
-        wanted: Wanted::Answer,
+        expected: Expected::Answer,
         tokens: 0,
         ..Patchscope::default()
     };
-    let on = (&sources[..], &inspection);
+    let on = (&sources[..], &target_tokens);
     let found = report_through(&transformer, on, &question, (&[], Some(&lens))).expect("a report");
     let held_out = &sources[sources.len() / 2..];
     let last = config.n_layers - 1;
@@ -331,18 +331,18 @@ fn through_a_tuned_lens_it_shows_the_same_at_the_target_layer() {
             let plain =
                 |tokens: &[u32]| oracle::plain(&weights, &graph, &oracle::embed(&weights, tokens));
             let taken = plain(&source.tokens).1[point.source][source.tokens.len() - 1].clone();
-            let wanted = seen(point.source, &taken);
-            let mut put = wanted.clone();
+            let expected = seen(point.source, &taken);
+            let mut put = expected.clone();
             for _ in 0..200 {
                 let reached = seen(point.target, &put);
-                for ((put, reached), wanted) in put.iter_mut().zip(reached).zip(&wanted) {
-                    *put += wanted - reached;
+                for ((put, reached), expected) in put.iter_mut().zip(reached).zip(&expected) {
+                    *put += expected - reached;
                 }
             }
-            let mut stream = plain(&inspection.tokens).1[point.target].clone();
-            stream[inspection.position] = put;
+            let mut stream = plain(&target_tokens.tokens).1[point.target].clone();
+            stream[target_tokens.position] = put;
             let logits = oracle::from_stream(&weights, &graph, point.target, &stream);
-            let said = log_softmax(&logits[inspection.tokens.len() - 1]);
+            let said = log_softmax(&logits[target_tokens.tokens.len() - 1]);
             let probability: f64 = source
                 .answers
                 .iter()
@@ -370,7 +370,7 @@ fn through_a_tuned_lens_it_shows_the_same_at_the_target_layer() {
 fn results_do_not_depend_on_the_room() {
     let config = gpt2(false);
     let (weights, graph) = (oracle::random_weights(&config, 27), graph_of(&config));
-    let on = (&sources()[..], &inspection(2));
+    let on = (&sources()[..], &target_tokens(2));
     let question = Patchscope::default();
     let whole = report(&Transformer::new(&weights, &graph), on, &question, &[]);
     let bounded = Transformer::new(&weights, &graph).within(Some(1));
@@ -383,17 +383,17 @@ fn layers_that_are_not_there_and_prompts_that_want_the_same_are_refused() {
     let config = llama();
     let (weights, graph) = (oracle::random_weights(&config, 29), graph_of(&config));
     let transformer = Transformer::new(&weights, &graph);
-    let inspection = inspection(4);
+    let target_tokens = target_tokens(4);
     let refused = |sources: &[Source], question: &Patchscope, part: &str| {
-        let error = report(&transformer, (sources, &inspection), question, &[]);
+        let error = report(&transformer, (sources, &target_tokens), question, &[]);
         let error = error.expect_err("a mistake").to_string();
         assert!(error.contains(part), "{error}");
     };
-    let placed = Patchscope {
-        placed: Placed::Layer(4),
+    let decode_layer = Patchscope {
+        decode_layer: DecodeLayer::Layer(4),
         ..Patchscope::default()
     };
-    refused(&sources(), &placed, "there is no layer 4");
+    refused(&sources(), &decode_layer, "there is no layer 4");
     let targets = Patchscope {
         target_layers: vec![1, 9],
         ..Patchscope::default()

@@ -6,7 +6,7 @@ mod jacobian;
 
 use secateur::analyze::Relation;
 use secateur::analyze::relation::{
-    LayerFigures, LowRankInverse, RelationReport, RelationTask, decode_relation,
+    LayerScores, LowRankInverse, RelationReport, RelationTask, decode_relation,
 };
 use secateur::engine::Transformer;
 use secateur::events::Silent;
@@ -29,7 +29,7 @@ fn prompt(tokens: &[u32], subject: usize) -> SubjectPrompt {
 }
 
 /// Subjects as tokens behind `begin` and in front of `end`; what the model says is the right answer.
-struct Asked {
+struct CircuitRequest {
     subjects: Vec<String>,
     prompts: RelationPrompts,
     split: RelationSplit,
@@ -40,7 +40,7 @@ fn asked<T: Real>(
     subjects: &[u32],
     begin: &[u32],
     end: &[u32],
-) -> Asked {
+) -> CircuitRequest {
     let prompts = subjects.iter().map(|&subject| {
         let tokens = [begin, &[subject], end].concat();
         prompt(&tokens, begin.len())
@@ -49,7 +49,7 @@ fn asked<T: Real>(
     let rows: Vec<&[u32]> = prompts.iter().map(|it| &it.tokens[..]).collect();
     let said = transformer.next_tokens(&rows, &Silent).expect("tokens");
     let half = subjects.len() / 2;
-    Asked {
+    CircuitRequest {
         subjects: subjects.iter().map(ToString::to_string).collect(),
         prompts: RelationPrompts {
             template: "{}".into(),
@@ -68,7 +68,7 @@ fn asked<T: Real>(
 
 fn report<T: Real>(
     transformer: &Transformer<'_, T>,
-    asked: &Asked,
+    asked: &CircuitRequest,
     question: &Relation,
 ) -> RelationReport {
     let task = RelationTask {
@@ -252,7 +252,7 @@ fn figures_equal_those_of_plain_loops() {
         assert!(figures.rank.expect("a rank") <= config.d_model);
     }
     // The layer with the largest share, of several that with the largest log-probability.
-    let by_share_and_log = |of: fn(&LayerFigures) -> (usize, f64)| {
+    let by_share_and_log = |of: fn(&LayerScores) -> (usize, f64)| {
         let layers = report.layers.iter();
         let best = layers.max_by(|a, b| {
             let (a, b) = (of(a), of(b));

@@ -9,7 +9,7 @@ use secateur::ComputationGraph;
 use secateur::analyze::Prompt;
 use secateur::analyze::edit::EditScale;
 use secateur::analyze::prompt::{
-    Ablated, Exchange, ExchangeAt, Instead, PromptLens, PromptTask, ask_prompt,
+    Ablated, DirectionSwap, SwapPosition, AblateWith, PromptLens, PromptTask, ask_prompt,
 };
 use secateur::engine::{TokenVector, Transformer};
 use secateur::events::Silent;
@@ -24,7 +24,7 @@ fn graph_with(config: &ModelConfig, neurons: &NeuronNodes) -> ComputationGraph {
     ComputationGraph::new(config, &Granularity::default(), neurons).expect("a graph")
 }
 
-fn ablated(node: &str, by: Instead) -> Ablated {
+fn ablated(node: &str, by: AblateWith) -> Ablated {
     Ablated {
         node: node.into(),
         by,
@@ -69,9 +69,9 @@ fn plainly(
         let node: Node = ablated.node.parse().expect("a node");
         let writer = graph.writer(node).expect("a writer");
         values[writer] = match ablated.by {
-            Instead::Zero => vec![vec![0.0; d_model]; tokens.len()],
-            Instead::Patch => others[writer].clone(),
-            Instead::Mean => {
+            AblateWith::Zero => vec![vec![0.0; d_model]; tokens.len()],
+            AblateWith::Patch => others[writer].clone(),
+            AblateWith::Mean => {
                 let rows = own[writer].iter().chain(&others[writer]);
                 let mut sum = vec![0.0; d_model];
                 for row in rows {
@@ -110,20 +110,20 @@ fn probabilities_with_parts_replaced_are_those_of_the_plain_forward_pass() {
         let head = format!("a{last}.h1");
         let mut sets = vec![
             vec![],
-            vec![ablated("a0.h2", Instead::Zero)],
-            vec![ablated(&head, Instead::Patch), ablated("m2", Instead::Mean)],
+            vec![ablated("a0.h2", AblateWith::Zero)],
+            vec![ablated(&head, AblateWith::Patch), ablated("m2", AblateWith::Mean)],
             vec![
-                ablated("a1.h0", Instead::Mean),
-                ablated("m3", Instead::Zero),
+                ablated("a1.h0", AblateWith::Mean),
+                ablated("m3", AblateWith::Zero),
             ],
-            vec![ablated("m0", Instead::Patch)],
+            vec![ablated("m0", AblateWith::Patch)],
         ];
         if !config.post_norms {
             sets.push(vec![
-                ablated("m1.n7", Instead::Mean),
-                ablated("a2.h3", Instead::Zero),
+                ablated("m1.n7", AblateWith::Mean),
+                ablated("a2.h3", AblateWith::Zero),
             ]);
-            sets.push(vec![ablated("m1.n7", Instead::Patch)]);
+            sets.push(vec![ablated("m1.n7", AblateWith::Patch)]);
         }
         let before = softmax(&plainly(&weights, &oracle_graph, (&tokens, &other), &[]));
         let after_other = softmax(&oracle::full_run(&weights, &oracle_graph, &other).0);
@@ -170,8 +170,8 @@ fn text_is_continued_with_the_parts_replaced() {
     let graph = graph_with(&config, &NeuronNodes::new());
     let transformer = Transformer::new(&weights, &graph);
     let set = [
-        ablated("a1.h0", Instead::Zero),
-        ablated("m2", Instead::Zero),
+        ablated("a1.h0", AblateWith::Zero),
+        ablated("m2", AblateWith::Zero),
     ];
     let question = Prompt {
         ablate: set.to_vec(),
@@ -194,8 +194,8 @@ fn text_is_continued_with_the_parts_replaced() {
     assert_eq!(report.expect("a report").written, Some(wanted.join(" ")));
 }
 
-fn exchange(layers: &[usize], at: ExchangeAt, scale: EditScale) -> Exchange {
-    Exchange {
+fn exchange(layers: &[usize], at: SwapPosition, scale: EditScale) -> DirectionSwap {
+    DirectionSwap {
         from: String::new(),
         to: String::new(),
         layers: layers.to_vec(),
@@ -210,7 +210,7 @@ fn exchange(layers: &[usize], at: ExchangeAt, scale: EditScale) -> Exchange {
 fn exchanged_plainly(
     weights: &Weights<f64>,
     (tokens, prompt): (&[u32], usize),
-    exchanges: &[(&Exchange, [u32; 2])],
+    exchanges: &[(&DirectionSwap, [u32; 2])],
 ) -> Rows {
     let graph = graph_with(&weights.config, &NeuronNodes::new());
     let transformer = Transformer::new(weights, &graph);
@@ -227,9 +227,9 @@ fn exchanged_plainly(
             }
             for (position, x) in streams[layer].iter_mut().enumerate() {
                 let here = match exchange.at {
-                    ExchangeAt::Last => position + 1 == prompt,
-                    ExchangeAt::Position(at) => position == at,
-                    ExchangeAt::Every => true,
+                    SwapPosition::Last => position + 1 == prompt,
+                    SwapPosition::Position(at) => position == at,
+                    SwapPosition::Every => true,
                 };
                 let along = match exchange.scale {
                     EditScale::Removed => oracle::dot(x, &unit(*from)),
@@ -250,7 +250,7 @@ fn exchanged_plainly(
 #[test]
 fn exchanges_and_lenses_are_those_of_plain_runs() {
     let tokens = [3, 9, 4, 11];
-    let (pairs, last) = ([[5, 7], [2, 6]], ExchangeAt::Last);
+    let (pairs, last) = ([[5, 7], [2, 6]], SwapPosition::Last);
     for config in [gpt2(false), gpt2(true), llama()] {
         let weights = oracle::random_weights(&config, 15);
         let graph = graph_with(&config, &NeuronNodes::new());
@@ -260,8 +260,8 @@ fn exchanges_and_lenses_are_those_of_plain_runs() {
             vec![exchange(&[0, 2], last, EditScale::Stream)],
             vec![exchange(&[end], last, EditScale::Removed)],
             vec![
-                exchange(&[1], ExchangeAt::Every, EditScale::Stream),
-                exchange(&[1, end], ExchangeAt::Position(2), EditScale::Removed),
+                exchange(&[1], SwapPosition::Every, EditScale::Stream),
+                exchange(&[1, end], SwapPosition::Position(2), EditScale::Removed),
             ],
         ] {
             let question = Prompt {
@@ -273,7 +273,7 @@ fn exchanges_and_lenses_are_those_of_plain_runs() {
             };
             let task = task(&tokens, None, &pairs[..edit.len()]);
             let report = ask_prompt(&transformer, &task, &question, &Silent).expect("a report");
-            let exchanges: Vec<(&Exchange, [u32; 2])> = edit.iter().zip(pairs).collect();
+            let exchanges: Vec<(&DirectionSwap, [u32; 2])> = edit.iter().zip(pairs).collect();
             let mut text = tokens.to_vec();
             for written in 0..4 {
                 let next = softmax(&exchanged_plainly(
@@ -308,8 +308,8 @@ fn exchanges_outside_the_model_or_the_prompt_are_refused() {
     let graph = graph_with(&config, &NeuronNodes::new());
     let transformer = Transformer::new(&weights, &graph);
     for (layer, at, part) in [
-        (config.n_layers, ExchangeAt::Last, "no layer"),
-        (0, ExchangeAt::Position(2), "no position 2"),
+        (config.n_layers, SwapPosition::Last, "no layer"),
+        (0, SwapPosition::Position(2), "no position 2"),
     ] {
         let question = Prompt {
             edit: vec![exchange(&[layer], at, EditScale::Stream)],
@@ -327,7 +327,7 @@ fn what_cannot_be_replaced_is_refused() {
     let weights = oracle::random_weights(&config, 6);
     let graph = graph_with(&config, &NeuronNodes::new());
     let transformer = Transformer::new(&weights, &graph);
-    let ask = |node: &str, by: Instead, other: Option<&[u32]>| {
+    let ask = |node: &str, by: AblateWith, other: Option<&[u32]>| {
         let question = Prompt {
             ablate: vec![ablated(node, by)],
             ..Prompt::new(String::new())
@@ -336,13 +336,13 @@ fn what_cannot_be_replaced_is_refused() {
         report.expect_err(node).to_string()
     };
     for node in ["a0.h6", "a4.h0", "m4", "m0.n20", "input", "logits"] {
-        let problem = ask(node, Instead::Zero, None);
+        let problem = ask(node, AblateWith::Zero, None);
         assert!(
             problem.contains(&format!("no head, MLP or neuron {node}")),
             "{problem}"
         );
     }
-    let unequal = ask("m0", Instead::Patch, Some(&[3, 9, 1]));
+    let unequal = ask("m0", AblateWith::Patch, Some(&[3, 9, 1]));
     assert!(
         unequal.contains("the prompt has 2 tokens and the other one 3"),
         "{unequal}"

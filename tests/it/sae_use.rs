@@ -77,7 +77,7 @@ fn unchanged<T: Real>(transformer: &Transformer<'_, T>, examples: &[Example]) {
     let plain = transformer
         .clean_metric(examples, METRIC, &Silent)
         .expect("metrics");
-    for at in [AddAt::Every, AddAt::Read] {
+    for at in [AddAt::Every, AddAt::Scored] {
         let ready = Resumable::new(transformer, examples, at).expect("a run");
         assert_eq!(ready.metric(METRIC).expect("metrics"), plain);
         for layer in 0..transformer.heads().n_layers {
@@ -184,7 +184,7 @@ fn asked(at: AddAt, changes: &[FeatureChange]) -> FeatureEffects {
 /// Effects equal those of whole runs with everything decomposed; means, densities and activations those of a plain count.
 #[test]
 fn effects_are_those_of_whole_runs() {
-    let places = [(AddAt::Every, 0), (AddAt::Read, 1), (AddAt::Every, 1)];
+    let places = [(AddAt::Every, 0), (AddAt::Scored, 1), (AddAt::Every, 1)];
     for (config, (at, skip)) in configs().into_iter().zip(places) {
         let (weights, graph) = (oracle::random_weights(&config, 7), graph_of(&config));
         let transformer = Transformer::new(&weights, &graph);
@@ -294,7 +294,7 @@ fn gradients_at_representations_are_finite_differences() {
             }
         }
         let dictionary = dictionary(&transformer, SaeKind::TopK { k: 4 }, PLACES[0]);
-        for at in [AddAt::Every, AddAt::Read] {
+        for at in [AddAt::Every, AddAt::Scored] {
             let step = 1e-5;
             let changes = [1.0 - step, 1.0 + step].map(FeatureChange::Scale);
             let placed = (&dictionary, (1, PLACES[0]));
@@ -381,7 +381,7 @@ fn a_planted_feature_has_the_effect() {
         }
     }
     let placed = (&dictionary, (last, PLACES[0]));
-    let question = asked(AddAt::Read, &[FeatureChange::Zero]);
+    let question = asked(AddAt::Scored, &[FeatureChange::Zero]);
     let report = report(&transformer, placed, [&examples, &examples], (&question, 1));
     assert_eq!(report.features[0].feature, 17);
     for other in report.features[1..].iter().chain(&report.random) {

@@ -103,15 +103,15 @@ fn resumed_runs_equal_whole_ones() {
         let transformer = Transformer::new(&weights, &graph);
         let examples = oracle::random_examples(&config, 6, 8);
         let vector = some_vector(config.d_model);
-        let ready = Resumable::new(&transformer, &examples, AddAt::Read).expect("a run");
+        let ready = Resumable::new(&transformer, &examples, AddAt::Scored).expect("a run");
         for layer in 0..config.n_layers {
             let strengths = [-2.0, 0.0, 0.5, 3.0];
-            let at = (layer, AddAt::Read);
+            let at = (layer, AddAt::Scored);
             let found = ready
                 .added(METRIC, at, &vector, &strengths)
                 .expect("metrics");
             for (&strength, found) in strengths.iter().zip(&found) {
-                let steering = Steering::adding(layer, &vector, strength, AddAt::Read);
+                let steering = Steering::adding(layer, &vector, strength, AddAt::Scored);
                 let wanted = transformer.steered_metric(&examples, METRIC, &steering, &Silent);
                 let what = format!("layer {layer} x {strength}");
                 assert_close(found, &wanted.expect("metrics"), &what);
@@ -212,7 +212,7 @@ fn heads_set_to_corrupt_results_are_heads_patched() {
             let corrupt = transformer
                 .mean_heads(&[example.swapped()], &Silent)
                 .expect("heads");
-            let ready = Resumable::new(&transformer, one, AddAt::Read).expect("a run");
+            let ready = Resumable::new(&transformer, one, AddAt::Scored).expect("a run");
             let set = |layer: usize, of: &[Vec<f64>]| {
                 let heads = of[layer].chunks_exact(config.d_head).map(<[f64]>::to_vec);
                 let heads: Vec<_> = heads.enumerate().collect();
@@ -516,7 +516,7 @@ fn layers_and_strengths_are_chosen_on_discovery_prompts_and_heads_by_their_effec
         panic!("{} is no head", report.heads[0].head);
     };
     let values = heads[layer][head * config.d_head..(head + 1) * config.d_head].to_vec();
-    let ready = Resumable::new(&transformer, &corrupt, AddAt::Read).expect("a run");
+    let ready = Resumable::new(&transformer, &corrupt, AddAt::Scored).expect("a run");
     let set = ready
         .heads_set(METRIC, layer, &[(head, values)])
         .expect("metrics");

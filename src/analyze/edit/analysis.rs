@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{EditAt, EditItem, EditReport, EditTask, edit};
+use super::{EditAt, SwapPrompt, EditReport, EditTask, edit};
 use super::{edit_csv, edit_svg, edit_text};
 use crate::analyze::Edit;
 use crate::analyze::corpus::passages;
@@ -48,7 +48,7 @@ impl Analysis for Edit {
         }
         let prompts = match self.at {
             EditAt::Differing => Prompts::Pairs,
-            EditAt::Read | EditAt::Back(_) | EditAt::Every => Prompts::Sets,
+            EditAt::Scored | EditAt::Back(_) | EditAt::Every => Prompts::Sets,
         };
         let dataset = setting.examples(setting.task()?, prompts)?;
         let text = match &self.text {
@@ -109,9 +109,9 @@ impl Analysis for Edit {
 }
 
 /// The prompts with their tokens to be exchanged.
-fn items(examples: &[Example], dataset: &Dataset, at: EditAt) -> Result<Vec<EditItem>> {
+fn items(examples: &[Example], dataset: &Dataset, at: EditAt) -> Result<Vec<SwapPrompt>> {
     let item = |example: &Example| {
-        EditItem::new(example, at).ok_or_else(|| {
+        SwapPrompt::new(example, at).ok_or_else(|| {
             let row = dataset.examples.iter().position(|it| it == example);
             let row = format!("{}, row {}", dataset.source, row.unwrap_or(0) + 1);
             let problem = match at {
@@ -119,7 +119,7 @@ fn items(examples: &[Example], dataset: &Dataset, at: EditAt) -> Result<Vec<Edit
                     "there is no `wrong` answer, which the prompt is to give instead of the right one"
                 }
                 EditAt::Back(_) => "there are not so many positions before the one read as `at` says",
-                _ => "clean and corrupt are the same up to the position read, so there is no token to exchange; use at: Read",
+                _ => "clean and corrupt are the same up to the position read, so there is no token to exchange; use at: Scored",
             };
             Error::data(row, problem)
         })

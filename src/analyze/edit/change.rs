@@ -11,37 +11,37 @@ use crate::task::Example;
 
 /// A prompt and what it is to say instead of what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EditItem {
+pub struct SwapPrompt {
     /// The tokens up to the position read.
     pub tokens: Vec<u32>,
     /// The token that it says.
-    pub from: u32,
+    pub original: u32,
     /// The token that it is to say.
-    pub to: u32,
+    pub replacement: u32,
     /// Where its stream is changed, ascending.
-    pub places: Vec<Place>,
+    pub places: Vec<SwapSite>,
 }
 
 /// A position with the tokens whose vectors are exchanged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct SwapSite {
     /// The position.
     pub position: usize,
     /// The token whose vector goes.
-    pub from: u32,
+    pub original: u32,
     /// The token whose vector comes.
-    pub to: u32,
+    pub replacement: u32,
 }
 
-impl EditItem {
+impl SwapPrompt {
     /// An example with its first answer and its first wrong answer; none without a wrong one or without such a position up to
     /// the one read.
     pub fn new(example: &Example, at: EditAt) -> Option<Self> {
         let read = *example.at.last()?;
-        let (from, to) = (*example.answer.first()?, *example.wrong.first()?);
-        let place = |position| Place { position, from, to };
-        let places: Vec<Place> = match at {
-            EditAt::Read => vec![place(read)],
+        let (original, replacement) = (*example.answer.first()?, *example.wrong.first()?);
+        let place = |position| SwapSite { position, original, replacement };
+        let places: Vec<SwapSite> = match at {
+            EditAt::Scored => vec![place(read)],
             EditAt::Back(back) => vec![place(read.checked_sub(back)?)],
             EditAt::Every => (0..=read).map(place).collect(),
             EditAt::Differing => {
@@ -49,14 +49,14 @@ impl EditItem {
                 pairs
                     .take(read + 1)
                     .filter(|(_, (clean, corrupt))| clean != corrupt)
-                    .map(|(position, (&from, &to))| Place { position, from, to })
+                    .map(|(position, (&original, &replacement))| SwapSite { position, original, replacement })
                     .collect()
             }
         };
         (!places.is_empty()).then(|| Self {
             tokens: example.clean[..=read].to_vec(),
-            from,
-            to,
+            original,
+            replacement,
             places,
         })
     }
@@ -67,7 +67,7 @@ impl EditItem {
         let places = self.places.iter().zip(theirs);
         Self {
             places: places
-                .map(|(own, theirs)| Place {
+                .map(|(own, theirs)| SwapSite {
                     position: own.position,
                     ..*theirs
                 })
@@ -115,10 +115,10 @@ pub(in crate::analyze) struct Change<'c> {
 
 impl Change<'_> {
     /// What is added to a stream.
-    pub(super) fn of<T: Real>(&self, stream: &[T], place: &Place) -> Vec<f64> {
+    pub(super) fn of<T: Real>(&self, stream: &[T], place: &SwapSite) -> Vec<f64> {
         let (Some(from), Some(to)) = (
-            self.directions.0.get(&place.from),
-            self.directions.0.get(&place.to),
+            self.directions.0.get(&place.original),
+            self.directions.0.get(&place.replacement),
         ) else {
             return vec![0.0; stream.len()];
         };
@@ -139,7 +139,7 @@ impl Change<'_> {
     }
 
     /// Changes a stream; the norm of the change, as a share of the stream's.
-    pub(in crate::analyze) fn apply<T: Real>(&self, stream: &mut [T], place: &Place) -> f64 {
+    pub(in crate::analyze) fn apply<T: Real>(&self, stream: &mut [T], place: &SwapSite) -> f64 {
         let change = self.of(stream, place);
         let norm = norm_of(&stream.iter().map(|x| x.to_f64()).collect::<Vec<_>>());
         for (x, &change) in stream.iter_mut().zip(&change) {
@@ -160,7 +160,7 @@ impl Change<'_> {
     pub(super) fn overwrite<T: Real>(
         &self,
         run: &Rerun<'_, '_, T>,
-        (prompt, item): (usize, &EditItem),
+        (prompt, item): (usize, &SwapPrompt),
         layer: usize,
     ) -> (Overwrite<T>, f64) {
         let first = item.places.first().map_or(0, |place| place.position);
@@ -213,18 +213,18 @@ mod tests {
 
     #[test]
     fn places_are_where_they_are_asked_for() {
-        let places = |at| EditItem::new(&example(), at).expect("an item").places;
-        let place = |position, from, to| Place { position, from, to };
-        assert_eq!(places(EditAt::Read), [place(2, 7, 9)]);
+        let places = |at| SwapPrompt::new(&example(), at).expect("an item").places;
+        let place = |position, original, replacement| SwapSite { position, original, replacement };
+        assert_eq!(places(EditAt::Scored), [place(2, 7, 9)]);
         assert_eq!(places(EditAt::Every).len(), 3);
         assert_eq!(places(EditAt::Back(2)), [place(0, 7, 9)]);
-        assert_eq!(EditItem::new(&example(), EditAt::Back(3)), None);
+        assert_eq!(SwapPrompt::new(&example(), EditAt::Back(3)), None);
         assert_eq!(places(EditAt::Differing), [place(1, 2, 5)]);
         let no_wrong = Example {
             wrong: Vec::new(),
             ..example()
         };
-        assert_eq!(EditItem::new(&no_wrong, EditAt::Read), None);
+        assert_eq!(SwapPrompt::new(&no_wrong, EditAt::Scored), None);
     }
 
     #[test]
@@ -237,10 +237,10 @@ mod tests {
             strength,
             instead,
         };
-        let place = |from, to| Place {
+        let place = |original, replacement| SwapSite {
             position: 0,
-            from,
-            to,
+            original,
+            replacement,
         };
         let stream = [3.0, 4.0];
         let removed = change(EditScale::Removed, 1.0, None);

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use super::change::{Change, EditItem};
+use super::change::{Change, SwapPrompt};
 use crate::engine::{Overwrite, Rerun, RowPlaces, Splice};
 use crate::error::Result;
 use crate::graph::Representation;
@@ -13,7 +13,7 @@ use crate::model::Real;
 pub(super) struct Changed<'c> {
     /// Its number.
     pub prompt: usize,
-    pub item: &'c EditItem,
+    pub item: &'c SwapPrompt,
     pub change: Change<'c>,
 }
 

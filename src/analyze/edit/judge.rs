@@ -1,8 +1,8 @@
 //! Held-out prompts as they are and changed, with their predictions.
 
-use super::change::{Change, EditItem};
+use super::change::{Change, SwapPrompt};
 use super::changed::{Changed, changed};
-use super::report::{EditedItem, Outcome, TokenChange};
+use super::report::{SwapResult, SwapScores, TokenChange};
 use super::sweep::{Answered, Changing};
 use crate::analyze::prediction::Prediction;
 use crate::analyze::text_of;
@@ -15,7 +15,7 @@ use crate::model::{Real, Tokenizer};
 const PROMPT: usize = 120;
 
 /// Predictions as prompts are and changed.
-pub(super) struct Compared {
+pub(super) struct SwapComparison {
     /// As they are.
     pub before: Vec<Answered>,
     /// KL(as they are, changed) of each.
@@ -23,19 +23,19 @@ pub(super) struct Compared {
     /// 1 where the most likely token stays.
     pub kept: Vec<f64>,
     /// Details of the first ones.
-    pub listed: Vec<EditedItem>,
+    pub listed: Vec<SwapResult>,
 }
 
 impl<T: Real> Changing<'_, '_, T> {
     /// Compares the predictions of items, as they are and changed, and lists the first ones.
     pub(super) fn compared(
         &self,
-        items: &[EditItem],
+        items: &[SwapPrompt],
         change: Change<'_>,
         (listed, top): (usize, usize),
         tokenizer: Option<&Tokenizer>,
-    ) -> Result<Compared> {
-        let mut found = Compared {
+    ) -> Result<SwapComparison> {
+        let mut found = SwapComparison {
             before: Vec::new(),
             kl: Vec::new(),
             kept: Vec::new(),
@@ -68,10 +68,10 @@ impl<T: Real> Changing<'_, '_, T> {
                         let tokens = of.first(top).into_iter();
                         tokens.map(|(token, share)| (text(token), share)).collect()
                     };
-                    found.listed.push(EditedItem {
+                    found.listed.push(SwapResult {
                         prompt: end_of(&text_of(tokenizer, &item.tokens)),
-                        from: token(item.from),
-                        to: token(item.to),
+                        original: token(item.original),
+                        replacement: token(item.replacement),
                         top_before: first(&before),
                         top_after: first(&after),
                         kl,
@@ -85,12 +85,12 @@ impl<T: Real> Changing<'_, '_, T> {
 }
 
 /// Means of what items say.
-pub(super) fn outcome(answers: &[Answered], bootstrap: usize) -> Outcome {
+pub(super) fn outcome(answers: &[Answered], bootstrap: usize) -> SwapScores {
     let effect = |of: fn(&Answered) -> f64| Effect::of(&values(answers, of), bootstrap);
-    Outcome {
+    SwapScores {
         success: Effect::share(&values(answers, |it| it.success)),
-        from: effect(|it| it.from),
-        to: effect(|it| it.to),
+        original: effect(|it| it.original),
+        replacement: effect(|it| it.replacement),
     }
 }
 

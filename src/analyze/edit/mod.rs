@@ -17,12 +17,12 @@ mod sweep;
 mod text;
 
 pub(in crate::analyze) use change::{Change, Directions};
-pub use change::{EditItem, Place};
+pub use change::{SwapPrompt, SwapSite};
 pub(in crate::analyze) use parameters::LARGEST_STRENGTH;
 pub use parameters::{Edit, EditAt, EditScale};
-pub(crate) use report::behind;
+pub(crate) use report::after_layers;
 pub use report::{
-    EditReport, EditSweepPoint, EditedItem, EditedText, OtherPrompts, Outcome, TokenChange,
+    EditReport, EditSweepPoint, SwapResult, EditedText, OtherPrompts, SwapScores, TokenChange,
 };
 pub use run::{EditTask, edit};
 pub use text::{edit_csv, edit_svg, edit_text};

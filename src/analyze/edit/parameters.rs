@@ -28,7 +28,7 @@ pub struct Edit {
     /// What strengths are multiples of: `Removed` (the component that is removed) or `Stream` (the norm of the stream).
     #[cfg_attr(feature = "cli", arg(long, value_name = "WHAT", value_parser = value::<EditScale>(), default_value = shown(&Edit::default().scale)))]
     pub scale: EditScale,
-    /// Where the stream is changed: `Read` (the last scored position), `Back(2)` (two positions before it), `Every` (up to it)
+    /// Where the stream is changed: `Scored` (the last scored position), `Back(2)` (two positions before it), `Every` (up to it)
     /// or `Differing` (where clean and corrupt prompt differ, with their tokens there).
     #[cfg_attr(feature = "cli", arg(long, value_name = "WHERE", value_parser = value::<EditAt>(), default_value = shown(&Edit::default().at)))]
     pub at: EditAt,
@@ -37,7 +37,7 @@ pub struct Edit {
     pub layers: Vec<usize>,
     /// Change the stream after all of these layers in one run.
     #[cfg_attr(feature = "cli", arg(long))]
-    pub together: bool,
+    pub all_at_once: bool,
     /// Strengths to try, ascending, at most 7.
     #[cfg_attr(feature = "cli", arg(long, value_name = "X,..", value_delimiter = ',', default_values_t = Edit::default().strengths, allow_hyphen_values = true))]
     pub strengths: Vec<f64>,
@@ -68,7 +68,7 @@ pub enum EditScale {
 pub enum EditAt {
     /// At the last position read: the answer's vector goes, the wrong answer's comes.
     #[default]
-    Read,
+    Scored,
     /// The same so many positions before that.
     Back(usize),
     /// The same at every position up to that.
@@ -84,7 +84,7 @@ impl Default for Edit {
             scale: EditScale::default(),
             at: EditAt::default(),
             layers: Vec::new(),
-            together: false,
+            all_at_once: false,
             strengths: vec![0.5, 1.0, 2.0, 4.0],
             text: None,
             listed: 20,

@@ -19,11 +19,11 @@ pub struct EditReport {
     /// Mean over prompts, places and layers of the change's norm, as a share of the stream's norm.
     pub size: Effect,
     /// Held-out prompts as they are.
-    pub before: Outcome,
+    pub before: SwapScores,
     /// Changed.
-    pub after: Outcome,
+    pub after: SwapScores,
     /// Changed along random directions by as much: one for each.
-    pub random: Vec<Outcome>,
+    pub random: Vec<SwapScores>,
     /// KL(as they are, changed) of held-out prompts, in nats.
     pub kl: Effect,
     /// The same along the first random direction.
@@ -35,20 +35,20 @@ pub struct EditReport {
     /// Every layer, or the layers together, and strength tried.
     pub sweep: Vec<EditSweepPoint>,
     /// Held-out prompts with their predictions.
-    pub items: Vec<EditedItem>,
+    pub items: Vec<SwapResult>,
     /// Remarks that belong to the result.
     pub warnings: Vec<String>,
 }
 
 /// What prompts say.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Outcome {
+pub struct SwapScores {
     /// Share of the prompts whose most likely token is the one that they are to say.
     pub success: Effect,
     /// Log-probability of the token that they say as they are, in nats.
-    pub from: Effect,
+    pub original: Effect,
     /// Log-probability of the token that they are to say.
-    pub to: Effect,
+    pub replacement: Effect,
 }
 
 /// What the exchange of other prompts' tokens does.
@@ -93,22 +93,22 @@ pub struct EditSweepPoint {
     /// Success on held-out prompts.
     pub success: Effect,
     /// Mean log-probability there of the token that is said unchanged, in nats.
-    pub from: f64,
+    pub original: f64,
     /// Of the one that is to be said.
-    pub to: f64,
+    pub replacement: f64,
     /// Mean size of the change there, as a share of the stream's norm.
     pub size: f64,
 }
 
 /// A held-out prompt.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct EditedItem {
+pub struct SwapResult {
     /// The end of the prompt.
     pub prompt: String,
     /// The token that goes.
-    pub from: TokenChange,
+    pub original: TokenChange,
     /// The token that comes.
-    pub to: TokenChange,
+    pub replacement: TokenChange,
     /// The most likely tokens with their probabilities, as the prompt is.
     pub top_before: Vec<(String, f64)>,
     /// Changed.
@@ -129,7 +129,7 @@ pub struct TokenChange {
 }
 
 /// Where the stream is changed, in words; layers are ascending.
-pub(crate) fn behind(layers: &[usize]) -> String {
+pub(crate) fn after_layers(layers: &[usize]) -> String {
     if let [first, .., last] = layers
         && layers.len() > 2
         && last.abs_diff(*first) + 1 == layers.len()
@@ -155,7 +155,7 @@ impl AnalysisReport for EditReport {
         };
         format!(
             "{} times {}: {} say the other token{random}",
-            behind(&self.layers),
+            after_layers(&self.layers),
             self.strength,
             percent(&self.after.success)
         )

@@ -1,9 +1,9 @@
 //! The analysis of edits from prompts to its report.
 
-use super::change::{Change, Directions, EditItem};
+use super::change::{Change, Directions, SwapPrompt};
 use super::judge::{mean_of, outcome, values};
 use super::parameters::Edit;
-use super::report::{EditReport, EditSweepPoint, Outcome};
+use super::report::{EditReport, EditSweepPoint, SwapScores};
 use super::sweep::{Answered, Changing};
 use crate::analyze::layers_asked;
 use crate::analyze::random::random_vectors;
@@ -20,9 +20,9 @@ const MOST_ANSWERS: usize = 10_000_000;
 #[derive(Clone, Copy)]
 pub struct EditTask<'t> {
     /// Items by which layer and strength are chosen.
-    pub discovery: &'t [EditItem],
+    pub discovery: &'t [SwapPrompt],
     /// Items that judge.
-    pub held_out: &'t [EditItem],
+    pub held_out: &'t [SwapPrompt],
     /// Resamples of the bootstrap intervals.
     pub bootstrap: usize,
     /// Random directions to compare with.
@@ -48,7 +48,7 @@ pub fn edit<T: Real>(
     observer: &dyn Observer,
 ) -> Result<EditReport> {
     let layers = layers_asked(transformer.heads().n_layers, &question.layers)?;
-    let sets: Vec<Vec<usize>> = if question.together {
+    let sets: Vec<Vec<usize>> = if question.all_at_once {
         vec![layers]
     } else {
         layers.into_iter().map(|layer| vec![layer]).collect()
@@ -63,7 +63,7 @@ pub fn edit<T: Real>(
     }
     let places = [task.discovery, task.held_out].into_iter().flatten();
     let places = places.flat_map(|it| &it.places);
-    let tokens = places.flat_map(|place| [place.from, place.to]);
+    let tokens = places.flat_map(|place| [place.original, place.replacement]);
     let directions = Directions::new(transformer, question.vector, tokens);
     let changing = Changing {
         transformer,
@@ -99,7 +99,7 @@ pub fn edit<T: Real>(
         .collect();
     let baselines = &instead[..task.random_baselines];
     let random = changing.answers(task.held_out, baselines, "random directions")?;
-    let random: Vec<Outcome> = random
+    let random: Vec<SwapScores> = random
         .iter()
         .map(|it| outcome(it, task.bootstrap))
         .collect();
@@ -110,7 +110,7 @@ pub fn edit<T: Real>(
     let effect = |values: &[f64]| Effect::of(values, task.bootstrap);
     let both = [change, instead[0]];
     let mut warnings = Vec::new();
-    let knows = mean_of(&compared.before, |it| f64::from(it.from > it.to));
+    let knows = mean_of(&compared.before, |it| f64::from(it.original > it.replacement));
     if knows < 0.5 {
         let warning = format!(
             "only {:.0} % of the held-out prompts say what is to be exchanged rather than what is to come",
@@ -140,8 +140,8 @@ pub fn edit<T: Real>(
                 strength: change.strength,
                 discovery: mean_of(discovery, |it| it.success),
                 success: Effect::share(&values(held_out, |it| it.success)),
-                from: mean_of(held_out, |it| it.from),
-                to: mean_of(held_out, |it| it.to),
+                original: mean_of(held_out, |it| it.original),
+                replacement: mean_of(held_out, |it| it.replacement),
                 size: mean_of(held_out, |it| it.size),
             })
             .collect(),
@@ -159,7 +159,7 @@ fn chosen(candidates: &[Change<'_>], answers: &[Vec<Answered>]) -> Result<usize>
         (
             mean_of(answers, |it| it.success),
             -strength,
-            mean_of(answers, |it| it.to),
+            mean_of(answers, |it| it.replacement),
         )
     };
     let order = |a: &usize, b: &usize| {

@@ -1,6 +1,6 @@
 //! What exchanges of tokens do where they have nothing to do.
 
-use super::change::{Change, EditItem, Place};
+use super::change::{Change, SwapPrompt, SwapSite};
 use super::changed::{Changed, changed};
 use super::report::{EditedText, OtherPrompts};
 use super::sweep::Changing;
@@ -18,17 +18,17 @@ impl<T: Real> Changing<'_, '_, T> {
     /// Each item with the tokens of the next one that has other tokens.
     pub(super) fn other_prompts(
         &self,
-        items: &[EditItem],
+        items: &[SwapPrompt],
         [change, random]: [Change<'_>; 2],
         bootstrap: usize,
     ) -> Result<Option<OtherPrompts>> {
         phase(self.observer, "other prompts", 0);
         let count = items.len();
-        let mixed: Vec<EditItem> = (0..count)
+        let mixed: Vec<SwapPrompt> = (0..count)
             .filter_map(|item| {
-                let own = [items[item].from, items[item].to];
+                let own = [items[item].original, items[item].replacement];
                 let mut behind = (1..count).map(|step| &items[(item + step) % count]);
-                let other = behind.find(|it| !own.contains(&it.from) && !own.contains(&it.to));
+                let other = behind.find(|it| !own.contains(&it.original) && !own.contains(&it.replacement));
                 Some(items[item].with_tokens_of(other?))
             })
             .collect();
@@ -51,11 +51,11 @@ impl<T: Real> Changing<'_, '_, T> {
     pub(super) fn text(
         &self,
         passages: &[Vec<u32>],
-        items: &[EditItem],
+        items: &[SwapPrompt],
         [change, random]: [Change<'_>; 2],
     ) -> Result<Option<EditedText>> {
         phase(self.observer, "text", passages.len() as u64);
-        let pairs: Vec<Place> = items
+        let pairs: Vec<SwapSite> = items
             .iter()
             .filter_map(|item| item.places.first().copied())
             .take(PAIRS)
@@ -84,11 +84,11 @@ impl<T: Real> Changing<'_, '_, T> {
             };
             before.extend(losses(&run.logits()?));
             for &pair in &pairs {
-                let places = every.iter().map(|&position| Place { position, ..pair });
-                let item = EditItem {
+                let places = every.iter().map(|&position| SwapSite { position, ..pair });
+                let item = SwapPrompt {
                     tokens: passage[..passage.len() - 1].to_vec(),
-                    from: pair.from,
-                    to: pair.to,
+                    original: pair.original,
+                    replacement: pair.replacement,
                     places: places.collect(),
                 };
                 let with = |change: Change<'_>| -> Result<Vec<f64>> {

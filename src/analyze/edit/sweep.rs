@@ -2,9 +2,9 @@
 
 use rayon::prelude::*;
 
-use super::change::{Change, EditItem};
+use super::change::{Change, SwapPrompt};
 use super::changed::{Changed, changed};
-use super::report::behind;
+use super::report::after_layers;
 use crate::analyze::prediction::Prediction;
 use crate::engine::{Prompt, Rerun, Transformer};
 use crate::error::{Error, Result};
@@ -22,19 +22,19 @@ pub(super) struct Answered {
     /// 1 where the most likely token is the one that it is to say.
     pub success: f64,
     /// The log-probability of the token that it says unchanged, in nats.
-    pub from: f64,
+    pub original: f64,
     /// Of the one that it is to say.
-    pub to: f64,
+    pub replacement: f64,
     /// Size of the change as a share of the stream's norm.
     pub size: f64,
 }
 
 impl Answered {
-    pub(super) fn new<T: Real>(prediction: &Prediction<'_, T>, item: &EditItem, size: f64) -> Self {
+    pub(super) fn new<T: Real>(prediction: &Prediction<'_, T>, item: &SwapPrompt, size: f64) -> Self {
         Self {
-            success: f64::from(prediction.top() == item.to),
-            from: prediction.log_probability(item.from),
-            to: prediction.log_probability(item.to),
+            success: f64::from(prediction.top() == item.replacement),
+            original: prediction.log_probability(item.original),
+            replacement: prediction.log_probability(item.replacement),
             size,
         }
     }
@@ -54,7 +54,7 @@ impl<T: Real> Changing<'_, '_, T> {
     /// One forward pass; for each change one of the positions from the first place on, from its first layer on.
     pub(super) fn answers(
         &self,
-        items: &[EditItem],
+        items: &[SwapPrompt],
         changes: &[Change<'_>],
         name: &str,
     ) -> Result<Vec<Vec<Answered>>> {
@@ -102,7 +102,7 @@ impl<T: Real> Changing<'_, '_, T> {
                     done += pairs.len() as u64;
                     self.observer.event(Event::Step {
                         done,
-                        note: behind(change.layers),
+                        note: after_layers(change.layers),
                     });
                 }
                 pending.clear();
@@ -115,8 +115,8 @@ impl<T: Real> Changing<'_, '_, T> {
     /// Runs items in groups, reading the last position of each.
     pub(super) fn groups(
         &self,
-        items: &[EditItem],
-        mut visit: impl FnMut(&Rerun<'_, '_, T>, &[EditItem]) -> Result<()>,
+        items: &[SwapPrompt],
+        mut visit: impl FnMut(&Rerun<'_, '_, T>, &[SwapPrompt]) -> Result<()>,
     ) -> Result<()> {
         let longest = items.iter().map(|item| item.tokens.len()).max();
         let together = self

@@ -1,6 +1,6 @@
 //! The result of an analysis of edits: text for people, tables, and the success over layers.
 
-use super::{EditReport, EditSweepPoint, EditedItem, Outcome, behind};
+use super::{EditReport, EditSweepPoint, SwapResult, SwapScores, after_layers};
 use crate::report::csv::number;
 use crate::report::effect::{percent, share_with_interval, with_interval};
 use crate::report::plots::plot::{Plot, PlotPoint, Series};
@@ -21,7 +21,7 @@ pub fn edit_text(report: &EditReport, about: &str) -> String {
     }
     out.line(format_args!(
         "{}, strength {}: the change has {} of the stream's norm",
-        behind(&report.layers),
+        after_layers(&report.layers),
         short(report.strength),
         share_with_interval(&report.size)
     ));
@@ -106,7 +106,7 @@ pub fn edit_text(report: &EditReport, about: &str) -> String {
     out.0
 }
 
-fn item(item: &EditedItem) -> Vec<String> {
+fn item(item: &SwapResult) -> Vec<String> {
     let prompt: Vec<char> = one_line(&item.prompt).chars().collect();
     let from = prompt.len().saturating_sub(PROMPT);
     let first = |top: &[(String, f64)]| {
@@ -116,30 +116,30 @@ fn item(item: &EditedItem) -> Vec<String> {
     let change = |[before, after]: [f64; 2]| format!("{} -> {}", short(before), short(after));
     vec![
         prompt[from..].iter().collect(),
-        clip(item.from.token.trim(), 16),
-        clip(item.to.token.trim(), 16),
+        clip(item.original.token.trim(), 16),
+        clip(item.replacement.token.trim(), 16),
         first(&item.top_before),
         first(&item.top_after),
-        change(item.from.probability),
-        change(item.to.probability),
-        format!("{} -> {}", item.to.rank[0], item.to.rank[1]),
+        change(item.original.probability),
+        change(item.replacement.probability),
+        format!("{} -> {}", item.replacement.rank[0], item.replacement.rank[1]),
         short(item.kl),
     ]
 }
 
-fn outcome(name: &str, outcome: &Outcome) -> Vec<String> {
+fn outcome(name: &str, outcome: &SwapScores) -> Vec<String> {
     vec![
         name.to_owned(),
         share_with_interval(&outcome.success),
-        with_interval(&outcome.to),
-        with_interval(&outcome.from),
+        with_interval(&outcome.replacement),
+        with_interval(&outcome.original),
     ]
 }
 
 /// The mean of the random directions with their range.
-fn random(outcomes: &[Outcome]) -> Option<Vec<String>> {
+fn random(outcomes: &[SwapScores]) -> Option<Vec<String>> {
     let count = outcomes.len();
-    let row = |of: fn(&Outcome) -> f64, write: fn(f64) -> String| {
+    let row = |of: fn(&SwapScores) -> f64, write: fn(f64) -> String| {
         let values: Vec<f64> = outcomes.iter().map(of).collect();
         let least = values.iter().copied().fold(f64::INFINITY, f64::min);
         let most = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -150,8 +150,8 @@ fn random(outcomes: &[Outcome]) -> Option<Vec<String>> {
         vec![
             format!("along {count} random directions"),
             row(|it| it.success.mean, percent),
-            row(|it| it.to.mean, short),
-            row(|it| it.from.mean, short),
+            row(|it| it.replacement.mean, short),
+            row(|it| it.original.mean, short),
         ]
     })
 }
@@ -160,7 +160,7 @@ fn random(outcomes: &[Outcome]) -> Option<Vec<String>> {
 pub fn edit_csv(report: &EditReport) -> String {
     let mut out = Text::default();
     out.line(format_args!(
-        "layers,strength,discovery,success,low,high,log_probability_comes,log_probability_goes,size"
+        "layers,strength,discovery,success,low,high,log_probability_replacement,log_probability_original,size"
     ));
     for point in &report.sweep {
         let [low, high] = point
@@ -174,8 +174,8 @@ pub fn edit_csv(report: &EditReport) -> String {
             number(point.strength),
             number(point.discovery),
             number(point.success.mean),
-            number(point.to),
-            number(point.from),
+            number(point.replacement),
+            number(point.original),
             number(point.size)
         ));
     }
@@ -208,7 +208,7 @@ pub fn edit_svg(report: &EditReport, title: &str) -> String {
     };
     let layer = |point: &EditSweepPoint| point.layers.first().copied().unwrap_or(0) as f64;
     let series = if together {
-        vec![line(behind(&report.layers), |point| point.strength, None)]
+        vec![line(after_layers(&report.layers), |point| point.strength, None)]
     } else {
         let lines = strengths.iter();
         lines

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::features_file;
 use super::{
-    DictionarySource, FeatureCircuitReport, FeatureTask, Placed, Placements, bytes_of,
+    DictionarySource, FeatureCircuitReport, FeatureTask, SaeAtSite, SaeNodes, bytes_of,
     find_features,
 };
 use super::{feature_circuit_text, feature_edges_csv, feature_nodes_csv, features_figure};
@@ -62,7 +62,7 @@ impl Analysis for FeatureCircuit {
             Precision::F64 => {
                 let weights = cast::<f64>(model);
                 let bound = Bound::new(model, Some(&weights), dataset.bytes());
-                let placed = placed.iter().map(Placed::cast).collect();
+                let placed = placed.iter().map(SaeAtSite::cast).collect();
                 features((&weights, bound), setting, self, (placed, &dataset))?
             }
         };
@@ -112,7 +112,7 @@ fn dictionaries(
     setting: &Setting<'_>,
     parameters: &FeatureCircuit,
     profile: &Profile,
-) -> Result<(Vec<Placed<f32>>, Vec<String>)> {
+) -> Result<(Vec<SaeAtSite<f32>>, Vec<String>)> {
     let mut placed = Vec::new();
     let mut hashes = Vec::new();
     for (number, source) in parameters.dictionaries.iter().enumerate() {
@@ -120,7 +120,7 @@ fn dictionaries(
             DictionarySource::Train(sae) => {
                 let (dictionary, (layer, of), hash) =
                     sae::trained(setting, (sae, number), profile)?;
-                placed.push(Placed {
+                placed.push(SaeAtSite {
                     layer,
                     of,
                     dictionary,
@@ -131,7 +131,7 @@ fn dictionaries(
             DictionarySource::Load(folder) => {
                 let loaded = load_dictionary(&place(setting.base, folder))?;
                 sae::warn_of_other_model(setting, folder, loaded.model.as_deref());
-                placed.push(Placed {
+                placed.push(SaeAtSite {
                     layer: loaded.layer,
                     of: loaded.of,
                     dictionary: loaded.dictionary,
@@ -148,10 +148,10 @@ fn features<T: Real>(
     (weights, bound): (&Weights<T>, Option<Bound>),
     setting: &Setting<'_>,
     parameters: &FeatureCircuit,
-    (placed, dataset): (Vec<Placed<T>>, &Dataset),
+    (placed, dataset): (Vec<SaeAtSite<T>>, &Dataset),
 ) -> Result<FeatureCircuitReport> {
     let (keys, model) = (setting.keys, setting.model);
-    let placements = Placements::new(placed)?;
+    let placements = SaeNodes::new(placed)?;
     let (discovery, held_out) = dataset.split(keys.held_out);
     dataset.some_discovery(discovery.len())?;
     let task = FeatureTask {

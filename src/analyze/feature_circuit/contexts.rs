@@ -1,6 +1,6 @@
 //! Where features are most active on the prompts of a task.
 
-use super::placed::Placements;
+use super::placed::SaeNodes;
 use crate::analyze::neurons::{Context, keep_most_active};
 use crate::analyze::text_of;
 use crate::engine::{BLOCK, Transformer};
@@ -19,7 +19,7 @@ use crate::task::Example;
 pub(super) fn most_active<T: Real>(
     transformer: &Transformer<'_, T>,
     tokenizer: Option<&Tokenizer>,
-    (placements, nodes): (&Placements<T>, &[usize]),
+    (placements, nodes): (&SaeNodes<T>, &[usize]),
     (examples, count): (&[Example], usize),
     observer: &dyn Observer,
 ) -> Result<Vec<Vec<Context>>> {

@@ -1,6 +1,6 @@
 //! A representation as features and what the autoencoder leaves, and put together again with some of them replaced.
 
-use super::placed::Placed;
+use super::placed::SaeAtSite;
 use crate::model::Real;
 
 /// Rows that are encoded at a time, so that wide dictionaries take little memory.
@@ -22,13 +22,13 @@ pub(super) struct Parts<T> {
 
 /// Which parts of a representation are kept.
 #[derive(Debug, Clone)]
-pub(super) struct Kept {
+pub(super) struct KeptNodes {
     /// By feature.
     pub features: Vec<bool>,
     pub error: bool,
 }
 
-impl<T: Real> Placed<T> {
+impl<T: Real> SaeAtSite<T> {
     /// The active features of rows.
     pub(super) fn active(&self, rows: &[T]) -> Vec<Active<T>> {
         let dictionary = &self.dictionary;
@@ -78,7 +78,7 @@ impl<T: Real> Placed<T> {
     }
 
     /// Replaces what is not kept in rows of a run. `replaced` has a row for each of them, or one for all.
-    pub(super) fn replace(&self, kept: &Kept, replaced: &Parts<T>, rows: &mut [T]) {
+    pub(super) fn replace(&self, kept: &KeptNodes, replaced: &Parts<T>, rows: &mut [T]) {
         let width = self.dictionary.width;
         let row_of = |row: usize| row % replaced.active.len();
         let at = |row: usize| row_of(row) * width..(row_of(row) + 1) * width;

@@ -9,7 +9,7 @@ use crate::report::FeatureEdge;
 
 use super::decomposition::merged;
 use super::evaluator::{FeatureEvaluator, Group, product};
-use super::placed::Placements;
+use super::placed::SaeNodes;
 use crate::engine::{Evaluator, Start};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
@@ -27,7 +27,7 @@ use crate::model::Real;
 /// One forward and two backward passes, and for each node one backward pass to the first autoencoder.
 pub fn feature_edges<T: Real>(
     evaluator: &FeatureEvaluator<'_, '_, T>,
-    placements: &Placements<T>,
+    placements: &SaeNodes<T>,
     metric: Metric,
     nodes: &[usize],
     observer: &dyn Observer,
@@ -95,7 +95,7 @@ pub fn feature_edges<T: Real>(
 
 /// The gradient, at the representation that a node is of, of the node times the metric's derivative along it.
 fn at_node<T: Real>(
-    placements: &Placements<T>,
+    placements: &SaeNodes<T>,
     group: &Group<'_, '_, T>,
     node: usize,
     at_metric: &[T],
@@ -129,7 +129,7 @@ fn at_node<T: Real>(
 
 /// Adds the nodes' differences times gradients at their representations.
 fn add_scores<T: Real>(
-    placements: &Placements<T>,
+    placements: &SaeNodes<T>,
     group: &Group<'_, '_, T>,
     nodes: &[usize],
     gradients: &[Vec<T>],

@@ -2,8 +2,8 @@
 
 use rayon::prelude::*;
 
-use super::decomposition::{Kept, Parts, merged};
-use super::placed::Placements;
+use super::decomposition::{KeptNodes, Parts, merged};
+use super::placed::SaeNodes;
 use super::replacement::Replacement;
 use crate::engine::{
     BLOCK, Evaluator, Representation, RowPlaces, Splice, Spliced, Start, Taped, Transformer,
@@ -31,7 +31,7 @@ pub(super) struct Group<'e, 'a, T> {
 /// Measures circuits whose nodes are features and errors. A node that is not kept has its replaced value at every position;
 /// one that is kept has the value that it has in the run of the circuit.
 pub struct FeatureEvaluator<'e, 'a, T> {
-    placements: &'e Placements<T>,
+    placements: &'e SaeNodes<T>,
     graph: ComputationGraph,
     metric: Metric,
     groups: Vec<Group<'e, 'a, T>>,
@@ -51,7 +51,7 @@ impl<'e, 'a, T: Real> FeatureEvaluator<'e, 'a, T> {
     /// Two to three forward passes.
     pub fn new(
         transformer: &'e Transformer<'a, T>,
-        placements: &'e Placements<T>,
+        placements: &'e SaeNodes<T>,
         examples: &'e [Example],
         metric: Metric,
         replacement: &Replacement<T>,
@@ -112,7 +112,7 @@ impl<'e, 'a, T: Real> FeatureEvaluator<'e, 'a, T> {
             .chunks(self.batch)
             .zip(values.chunks_mut(self.batch))
         {
-            let kept: Vec<Vec<Kept>> = circuits.iter().map(|it| self.kept(it)).collect();
+            let kept: Vec<Vec<KeptNodes>> = circuits.iter().map(|it| self.kept(it)).collect();
             for group in &self.groups {
                 let splice = Circuits {
                     placements: self.placements,
@@ -129,10 +129,10 @@ impl<'e, 'a, T: Real> FeatureEvaluator<'e, 'a, T> {
     }
 
     /// What a circuit keeps, by autoencoder.
-    fn kept(&self, circuit: &EdgeMask) -> Vec<Kept> {
+    fn kept(&self, circuit: &EdgeMask) -> Vec<KeptNodes> {
         let keeps = |node: usize| circuit.contains(node, 0);
         let each = 0..self.placements.all().len();
-        each.map(|index| Kept {
+        each.map(|index| KeptNodes {
             features: (self.placements.first(index)..self.placements.error(index))
                 .map(keeps)
                 .collect(),
@@ -209,7 +209,7 @@ pub(super) fn product<T: Real>(one: &[T], other: &[T]) -> f64 {
 }
 
 /// The nodes that are the same in clean runs and replaced.
-fn silent<T: Real>(placements: &Placements<T>, groups: &[Group<'_, '_, T>]) -> Vec<bool> {
+fn silent<T: Real>(placements: &SaeNodes<T>, groups: &[Group<'_, '_, T>]) -> Vec<bool> {
     let mut silent = vec![true; placements.nodes()];
     for group in groups {
         for (index, (clean, replaced)) in group.clean.iter().zip(&group.replaced).enumerate() {
@@ -230,10 +230,10 @@ fn silent<T: Real>(placements: &Placements<T>, groups: &[Group<'_, '_, T>]) -> V
 
 /// Runs of circuits side by side.
 struct Circuits<'c, T> {
-    placements: &'c Placements<T>,
+    placements: &'c SaeNodes<T>,
     replaced: &'c [Parts<T>],
     /// By circuit and autoencoder.
-    kept: &'c [Vec<Kept>],
+    kept: &'c [Vec<KeptNodes>],
 }
 
 impl<T: Real> Splice<T> for Circuits<'_, T> {

@@ -5,7 +5,7 @@ use rand::seq::index::sample;
 use rand_chacha::ChaCha8Rng;
 
 use super::evaluator::FeatureEvaluator;
-use super::placed::Placements;
+use super::placed::SaeNodes;
 use super::report::Share;
 use crate::engine::{Evaluator, mean};
 use crate::error::{Error, Result};
@@ -22,14 +22,14 @@ pub(super) type Nodes = Vec<bool>;
 /// Judges circuits on some pairs.
 pub(super) struct Judge<'j, 'e, 'a, T> {
     pub evaluator: &'j FeatureEvaluator<'e, 'a, T>,
-    pub placements: &'j Placements<T>,
+    pub placements: &'j SaeNodes<T>,
     pub metric: Metric,
     pub bootstrap: usize,
     pub observer: &'j dyn Observer,
 }
 
 /// The figures of a circuit.
-pub(super) struct Judged {
+pub(super) struct EvaluatedCircuit {
     /// Metric of the full model, with all nodes replaced, and of the circuit.
     pub metric: [f64; 3],
     /// That the first two are too close to take shares of their difference.
@@ -47,7 +47,7 @@ pub(super) struct Judged {
 
 impl<T: Real> Judge<'_, '_, '_, T> {
     /// The figures of a circuit; random features are drawn from those that are not `silent`.
-    pub(super) fn judge(&self, circuit: &Nodes, silent: &[bool], random: usize) -> Result<Judged> {
+    pub(super) fn judge(&self, circuit: &Nodes, silent: &[bool], random: usize) -> Result<EvaluatedCircuit> {
         let errors = self.errors();
         let both = |one: &Nodes, keep: &dyn Fn(usize) -> bool| -> Nodes {
             one.iter()
@@ -77,7 +77,7 @@ impl<T: Real> Judge<'_, '_, '_, T> {
             .filter_map(|values| faithfulness(mean(values), mean(ends[0]), mean(ends[1])));
         let whole = [circuits[0].clone(), circuits[2].clone()];
         let accuracy = self.measure("accuracy", Metric::Accuracy, &whole)?;
-        Ok(Judged {
+        Ok(EvaluatedCircuit {
             gap_doubt: Gap {
                 with: ("the full model", ends[0]),
                 without: ("the model with all nodes replaced", ends[1]),

@@ -7,7 +7,7 @@ use crate::model::Real;
 
 /// An autoencoder of a layer's representation.
 #[derive(Debug, Clone)]
-pub struct Placed<T> {
+pub struct SaeAtSite<T> {
     /// The layer.
     pub layer: usize,
     /// What of it.
@@ -21,19 +21,19 @@ pub struct Placed<T> {
 /// Autoencoders in the order in which a model computes what they are of. Of each, the features are nodes and what it
 /// leaves is one more.
 #[derive(Debug, Clone)]
-pub struct Placements<T> {
-    placed: Vec<Placed<T>>,
+pub struct SaeNodes<T> {
+    placed: Vec<SaeAtSite<T>>,
     sites: Vec<(usize, Representation)>,
     /// The first node of each; one more entry holds the total.
     first: Vec<usize>,
 }
 
-impl<T: Real> Placements<T> {
+impl<T: Real> SaeNodes<T> {
     /// Puts autoencoders in order.
     ///
     /// # Errors
     /// When two are of the same representation.
-    pub fn new(mut placed: Vec<Placed<T>>) -> Result<Self> {
+    pub fn new(mut placed: Vec<SaeAtSite<T>>) -> Result<Self> {
         placed.sort_by_key(|it| (it.layer, it.of));
         let sites: Vec<_> = placed.iter().map(|it| (it.layer, it.of)).collect();
         if let Some(same) = sites.windows(2).find(|pair| pair[0] == pair[1]) {
@@ -54,7 +54,7 @@ impl<T: Real> Placements<T> {
     }
 
     /// The autoencoders.
-    pub fn all(&self) -> &[Placed<T>] {
+    pub fn all(&self) -> &[SaeAtSite<T>] {
         &self.placed
     }
 
@@ -101,10 +101,10 @@ impl<T: Real> Placements<T> {
     }
 }
 
-impl<T: Real> Placed<T> {
+impl<T: Real> SaeAtSite<T> {
     /// The same in another precision.
-    pub fn cast<U: Real>(&self) -> Placed<U> {
-        Placed {
+    pub fn cast<U: Real>(&self) -> SaeAtSite<U> {
+        SaeAtSite {
             layer: self.layer,
             of: self.of,
             dictionary: self.dictionary.cast(),

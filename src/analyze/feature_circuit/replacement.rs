@@ -1,7 +1,7 @@
 //! What stands in for features and errors that a circuit does not keep.
 
 use super::decomposition::Parts;
-use super::placed::Placements;
+use super::placed::SaeNodes;
 use crate::engine::{Ablation, BLOCK, Transformer};
 use crate::error::{Error, Result};
 use crate::model::Real;
@@ -29,7 +29,7 @@ impl<T: Real> Replacement<T> {
     /// One forward pass for each autoencoder for `Mean`.
     pub fn new(
         transformer: &Transformer<'_, T>,
-        placements: &Placements<T>,
+        placements: &SaeNodes<T>,
         examples: &[Example],
         ablation: Ablation,
     ) -> Result<Self> {
@@ -65,7 +65,7 @@ impl<T: Real> Replacement<T> {
 /// Mean activations of features, and means of what is left.
 fn means<T: Real>(
     transformer: &Transformer<'_, T>,
-    placements: &Placements<T>,
+    placements: &SaeNodes<T>,
     examples: &[Example],
 ) -> Result<Vec<Parts<T>>> {
     let mut sums: Vec<(Vec<f64>, Vec<f64>, usize)> = placements

@@ -19,7 +19,7 @@ pub struct FeatureCircuitReport {
     /// Number of pairs that the figures are of.
     pub examples: usize,
     /// The autoencoders.
-    pub dictionaries: Vec<DictionaryFigures>,
+    pub dictionaries: Vec<SaeScores>,
     /// Nodes of all autoencoders: features and errors.
     pub nodes_total: usize,
     /// Nodes that differ from what replaces them on some discovery pair.
@@ -53,7 +53,7 @@ pub struct FeatureCircuitReport {
     /// Faithfulness of the circuit's errors with as many random active features of the same autoencoders.
     pub random: Vec<f64>,
     /// The circuit, largest `|score|` first.
-    pub nodes: Vec<NodeFigures>,
+    pub nodes: Vec<NodeScores>,
     /// Edges between its nodes, largest `|score|` first.
     pub edges: Vec<FeatureEdge>,
     /// Remarks that belong to the result.
@@ -62,7 +62,7 @@ pub struct FeatureCircuitReport {
 
 /// What is known of an autoencoder.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct DictionaryFigures {
+pub struct SaeScores {
     /// The layer.
     pub layer: usize,
     /// What of it.
@@ -86,7 +86,7 @@ pub struct DictionaryFigures {
 
 /// What is known of a node of the circuit.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct NodeFigures {
+pub struct NodeScores {
     /// Its name, such as `r3.f17` or `r3.error`.
     pub node: String,
     /// Its score on the discovery pairs.

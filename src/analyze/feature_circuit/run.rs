@@ -3,11 +3,11 @@
 use super::contexts::most_active;
 use super::edges::feature_edges;
 use super::evaluator::{BATCH_ROWS, FeatureEvaluator};
-use super::judge::{Judge, Judged};
+use super::judge::{Judge, EvaluatedCircuit};
 use super::parameters::FeatureCircuit;
-use super::placed::Placements;
+use super::placed::SaeNodes;
 use super::replacement::Replacement;
-use super::report::{DictionaryFigures, FeatureCircuitReport, NodeFigures};
+use super::report::{SaeScores, FeatureCircuitReport, NodeScores};
 use crate::analyze::variance::Variance;
 use crate::discover::{Selected, discover};
 use crate::engine::{AddAt, Evaluator, Transformer, mean};
@@ -55,7 +55,7 @@ pub struct FeatureTask<'t> {
 pub fn find_features<T: Real>(
     transformer: &Transformer<'_, T>,
     tokenizer: Option<&Tokenizer>,
-    placements: &Placements<T>,
+    placements: &SaeNodes<T>,
     task: &FeatureTask<'_>,
     question: &FeatureCircuit,
     observer: &dyn Observer,
@@ -103,7 +103,7 @@ pub fn find_features<T: Real>(
         observer,
     )?;
     let mut contexts = contexts.into_iter();
-    let nodes_of_report = nodes.iter().map(|&node| NodeFigures {
+    let nodes_of_report = nodes.iter().map(|&node| NodeScores {
         node: placements.node(node).to_string(),
         score: found.scores[node],
         effect: effects.next(),
@@ -150,7 +150,7 @@ pub fn find_features<T: Real>(
 /// Bytes that the analysis takes besides the model, about.
 pub(crate) fn bytes_of<T: Real>(
     transformer: &Transformer<'_, T>,
-    placements: &Placements<T>,
+    placements: &SaeNodes<T>,
     task: &FeatureTask<'_>,
 ) -> usize {
     // Each representation is kept clean and replaced, as it is and as what is left.
@@ -163,7 +163,7 @@ pub(crate) fn bytes_of<T: Real>(
 }
 
 /// Refuses autoencoders of representations that the model does not have.
-fn fits<T: Real>(transformer: &Transformer<'_, T>, placements: &Placements<T>) -> Result<()> {
+fn fits<T: Real>(transformer: &Transformer<'_, T>, placements: &SaeNodes<T>) -> Result<()> {
     for placed in placements.all() {
         let (layer, of) = (placed.layer, placed.of);
         let layers = transformer.heads().n_layers;
@@ -198,9 +198,9 @@ fn on_discovery<T: Real>(
 /// What is known of each autoencoder on the clean discovery prompts.
 fn dictionaries<T: Real>(
     evaluator: &FeatureEvaluator<'_, '_, T>,
-    placements: &Placements<T>,
+    placements: &SaeNodes<T>,
     circuit: &[bool],
-) -> Vec<DictionaryFigures> {
+) -> Vec<SaeScores> {
     let figures = placements.all().iter().enumerate().map(|(index, placed)| {
         let width = placed.dictionary.width;
         let (mut rows, mut active) = (0, 0);
@@ -222,7 +222,7 @@ fn dictionaries<T: Real>(
             let features = features.clone();
             features.filter(|&node| wanted(node)).count()
         };
-        DictionaryFigures {
+        SaeScores {
             layer: placed.layer,
             of: placed.of,
             kind: placed.dictionary.kind,
@@ -238,7 +238,7 @@ fn dictionaries<T: Real>(
 }
 
 /// Doubts that circuits of heads come with too.
-fn doubts(report: &FeatureCircuitReport, selected: &[Selected], judged: &Judged) -> Vec<String> {
+fn doubts(report: &FeatureCircuitReport, selected: &[Selected], judged: &EvaluatedCircuit) -> Vec<String> {
     let selections = selected.iter().map(|it| Selected {
         what: "nodes",
         ..*it

@@ -1,6 +1,6 @@
 //! The result of an analysis of features: text for people, tables, a file of the circuit, and its drawing.
 
-use super::{FeatureCircuitReport, NodeFigures, Share};
+use super::{FeatureCircuitReport, NodeScores, Share};
 use crate::error::{Error, Result};
 use crate::evaluate::Effect;
 use crate::report::circuit::features_file::{counted, draw};
@@ -117,7 +117,7 @@ fn share(what: &str, share: &Share) -> Vec<String> {
     vec![what.to_owned(), value]
 }
 
-fn node_row(node: &NodeFigures) -> Vec<String> {
+fn node_row(node: &NodeScores) -> Vec<String> {
     let effect = node.effect.map_or_else(String::new, |effect| {
         let interval = effect.interval.map_or_else(String::new, |[low, high]| {
             format!(" [{}, {}]", short(low), short(high))
@@ -128,7 +128,7 @@ fn node_row(node: &NodeFigures) -> Vec<String> {
 }
 
 /// Where a node is most active, in one line.
-fn contexts(node: &NodeFigures) -> String {
+fn contexts(node: &NodeScores) -> String {
     let contexts = node.contexts.iter().take(2).map(|context| {
         let before: Vec<char> = one_line(&context.before).chars().collect();
         let from = before.len().saturating_sub(CONTEXT / 2);

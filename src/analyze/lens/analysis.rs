@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{
-    LensPrompt, LensReport, LensTask, Place, Tuned, TunedFigures, TunedFit, TunedLens, fit,
+    LensPrompt, LensReport, LensTask, Place, Tuned, TunedLensScores, TunedFit, TunedLens, fit,
     judge_lens, look, room, train,
 };
 use super::{
@@ -35,8 +35,8 @@ const LARGEST_LENS: u64 = 16 * GIB;
 /// What is looked at.
 struct Prompted {
     prompts: Vec<LensPrompt>,
-    /// What is followed, in words.
-    followed: String,
+    /// What is tracked, in words.
+    tracked: String,
     /// What the prompts are, in words.
     source: String,
     hash: String,
@@ -201,7 +201,7 @@ fn prompted(setting: &Setting<'_>, parameters: &Lens) -> Result<Prompted> {
         };
         return Ok(Prompted {
             prompts: dataset.examples.iter().map(prompt).collect(),
-            followed: named_or(parameters, "the answer"),
+            tracked: named_or(parameters, "the answer"),
             source: dataset.source.clone(),
             hash: dataset.hash(),
         });
@@ -216,7 +216,7 @@ fn prompted(setting: &Setting<'_>, parameters: &Lens) -> Result<Prompted> {
     });
     Ok(Prompted {
         prompts: prompts.collect(),
-        followed: named_or(parameters, "what the model says"),
+        tracked: named_or(parameters, "what the model says"),
         source: format!("{} texts", parameters.texts.len()),
         hash,
     })
@@ -267,7 +267,7 @@ fn looked<T: Real>(
     let tuned: Option<TunedLens<T>> = tuned.map(|lens| lens.cast());
     let task = LensTask {
         prompts: &prompted.prompts,
-        followed: &prompted.followed,
+        tracked: &prompted.tracked,
         bootstrap: keys.bootstrap,
         random_baselines: keys.random_baselines,
         tokenizer: readable(model.tokenizer.as_ref(), &weights.config),
@@ -312,7 +312,7 @@ fn fitted<T: Real>(
     parameters: &TunedFit,
     transformer: &Transformer<'_, T>,
     places: &[Place],
-) -> Result<(TunedLens<f32>, TunedFigures, String)> {
+) -> Result<(TunedLens<f32>, TunedLensScores, String)> {
     let (keys, observer) = (setting.keys, setting.observer);
     // The maps are of all the text.
     let text = (&parameters.text, parameters.context);

@@ -24,7 +24,7 @@ pub struct Attribution {
     /// By how much the final norm scales the stream.
     pub scale: Effect,
     /// What every part contributes, in the order of the model.
-    pub parts: Vec<PartFigures>,
+    pub parts: Vec<ComponentScores>,
     /// What the final norm's bias adds.
     pub norm_bias: f64,
     /// What the unembedding's bias adds.
@@ -33,7 +33,7 @@ pub struct Attribution {
 
 /// The contribution of one part.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PartFigures {
+pub struct ComponentScores {
     /// The part.
     pub part: String,
     /// Its layer.
@@ -126,7 +126,7 @@ pub fn attribute<T: Real>(
             Part::Head { layer, head } => (Some(layer), Some(head)),
             Part::AttentionBias { layer } | Part::Mlp { layer } => (Some(layer), None),
         };
-        PartFigures {
+        ComponentScores {
             part: part.to_string(),
             layer,
             head,

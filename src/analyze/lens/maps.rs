@@ -1,6 +1,6 @@
 //! Heat maps of a lens: layers and tokens of a prompt, and what heads and MLPs add to a logit.
 
-use super::{Attribution, DrawnPrompt, LensReport, PartFigures, Seen};
+use super::{Attribution, DrawnPrompt, LensReport, ComponentScores, LensPrediction};
 use crate::report::html::{Section, heat_map_page};
 use crate::report::plots::heat_map::{Colours, HeatCell, HeatMap};
 use crate::report::text::{clip, short, visible};
@@ -39,7 +39,7 @@ pub fn lens_html(report: &LensReport, title: &str, text: &str) -> String {
         for (lens, seen) in lenses {
             for (shown, what) in [
                 (Shown::Likely, "most likely token".to_owned()),
-                (Shown::Rank, format!("rank of {}", followed(drawn))),
+                (Shown::Rank, format!("rank of {}", tracked(drawn))),
                 (Shown::Kl, "KL divergence of the output".to_owned()),
             ] {
                 sections.push(Section {
@@ -58,7 +58,7 @@ pub fn lens_html(report: &LensReport, title: &str, text: &str) -> String {
     heat_map_page(title, text, &sections)
 }
 
-fn map(drawn: &DrawnPrompt, seen: &[Vec<Seen>], shown: Shown, title: &str) -> HeatMap {
+fn map(drawn: &DrawnPrompt, seen: &[Vec<LensPrediction>], shown: Shown, title: &str) -> HeatMap {
     let rows = || drawn.places.iter().zip(seen).rev();
     let cells = rows().flat_map(|(place, seen)| {
         let positions = seen.iter().zip(&drawn.tokens);
@@ -81,7 +81,7 @@ fn map(drawn: &DrawnPrompt, seen: &[Vec<Seen>], shown: Shown, title: &str) -> He
     }
 }
 
-fn cell(drawn: &DrawnPrompt, (place, token): (&str, &str), seen: &Seen, shown: Shown) -> HeatCell {
+fn cell(drawn: &DrawnPrompt, (place, token): (&str, &str), seen: &LensPrediction, shown: Shown) -> HeatCell {
     let mut tooltip = vec![format!("{place}, at {}", visible(token))];
     for (index, likely) in seen.top.iter().enumerate() {
         let probability = short(likely.probability);
@@ -93,7 +93,7 @@ fn cell(drawn: &DrawnPrompt, (place, token): (&str, &str), seen: &Seen, shown: S
     }
     tooltip.push(format!(
         "{}: rank {}, probability {}",
-        followed(drawn),
+        tracked(drawn),
         seen.rank,
         short(seen.probability)
     ));
@@ -117,12 +117,12 @@ fn cell(drawn: &DrawnPrompt, (place, token): (&str, &str), seen: &Seen, shown: S
     }
 }
 
-/// What is followed in a prompt, in a few characters.
-fn followed(drawn: &DrawnPrompt) -> String {
-    match &drawn.followed[..] {
+/// What is tracked in a prompt, in a few characters.
+fn tracked(drawn: &DrawnPrompt) -> String {
+    match &drawn.tracked[..] {
         [] => "what the model says".into(),
         [one] => visible(one),
-        [one, ..] => format!("{} and {} more", visible(one), drawn.followed.len() - 1),
+        [one, ..] => format!("{} and {} more", visible(one), drawn.tracked.len() - 1),
     }
 }
 
@@ -137,8 +137,8 @@ pub fn attribution_svg(attribution: &Attribution, title: &str) -> String {
         .filter_map(|it| it.head)
         .max()
         .map_or(0, |it| it + 1);
-    let is_mlp = |part: &PartFigures| part.layer.is_some() && part.part.starts_with('m');
-    let is_bias = |part: &PartFigures| part.layer.is_some() && part.head.is_none() && !is_mlp(part);
+    let is_mlp = |part: &ComponentScores| part.layer.is_some() && part.part.starts_with('m');
+    let is_bias = |part: &ComponentScores| part.layer.is_some() && part.head.is_none() && !is_mlp(part);
     let (has_bias, has_mlp) = (parts().any(is_bias), parts().any(is_mlp));
     let mut columns: Vec<String> = (0..heads).map(|head| format!("h{head}")).collect();
     columns.extend(has_bias.then(|| "bias".to_owned()));

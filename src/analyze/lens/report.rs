@@ -4,8 +4,8 @@ use crate::analyze::AnalysisReport;
 use serde::Serialize;
 
 use super::attribution::Attribution;
-use super::seen::Seen;
-use super::tuned::TunedFigures;
+use super::seen::LensPrediction;
+use super::tuned::TunedLensScores;
 use crate::evaluate::{Effect, Share};
 
 /// The answer about what a model would say after each layer.
@@ -13,38 +13,38 @@ use crate::evaluate::{Effect, Share};
 pub struct LensReport {
     /// Number of prompts.
     pub prompts: usize,
-    /// What is followed: `the answer`, a token, or `what the model says`.
-    pub followed: String,
+    /// What is tracked: `the answer`, a token, or `what the model says`.
+    pub tracked: String,
     /// By place, first to last: means over prompts at the position read.
-    pub places: Vec<PlaceFigures>,
+    pub places: Vec<SiteScores>,
     /// Prompts at all positions.
     pub drawn: Vec<DrawnPrompt>,
     /// What every part of the model adds to the logit.
     pub attribution: Option<Attribution>,
     /// What the tuned lens is worth.
-    pub tuned: Option<TunedFigures>,
+    pub tuned: Option<TunedLensScores>,
     /// Remarks that belong to the result.
     pub warnings: Vec<String>,
 }
 
 /// What is seen at a place, means over prompts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct PlaceFigures {
+pub struct SiteScores {
     /// The place.
     pub place: String,
     /// Blocks that ran before it.
     pub blocks: f64,
     /// Through the logit lens.
-    pub logit_lens: SeenFigures,
+    pub logit_lens: LensScores,
     /// Mean probability of what another prompt follows.
-    pub others: Option<f64>,
+    pub other_prompt_probability: Option<f64>,
     /// Through the tuned lens.
-    pub tuned_lens: Option<SeenFigures>,
+    pub tuned_lens: Option<LensScores>,
 }
 
-/// What a lens says of the tokens followed.
+/// What a lens says of the tokens tracked.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SeenFigures {
+pub struct LensScores {
     /// KL divergence of the model's own output from it, in nats.
     pub kl: Effect,
     /// Probability of the tokens.
@@ -54,7 +54,7 @@ pub struct SeenFigures {
     /// Median rank of the first of them.
     pub median_rank: f64,
     /// Share of the prompts where one of them is the most likely token.
-    pub first: Share,
+    pub top1: Share,
 }
 
 /// A prompt at all places and positions.
@@ -64,14 +64,14 @@ pub struct DrawnPrompt {
     pub tokens: Vec<String>,
     /// The position read.
     pub read: usize,
-    /// The texts of what is followed; none where that is what the model says at each position.
-    pub followed: Vec<String>,
+    /// The texts of what is tracked; none where that is what the model says at each position.
+    pub tracked: Vec<String>,
     /// The places.
     pub places: Vec<String>,
     /// `[places][positions]`.
-    pub logit_lens: Vec<Vec<Seen>>,
+    pub logit_lens: Vec<Vec<LensPrediction>>,
     /// The same through the tuned lens, where there is one.
-    pub tuned_lens: Vec<Vec<Seen>>,
+    pub tuned_lens: Vec<Vec<LensPrediction>>,
 }
 
 impl LensReport {
@@ -90,11 +90,11 @@ impl AnalysisReport for LensReport {
             .iter()
             .find(|it| it.logit_lens.median_rank <= 1.0);
         let first = first.map_or_else(
-            || format!("{} is never first at half of the prompts", self.followed),
+            || format!("{} is never the top token at half of the prompts", self.tracked),
             |it| {
                 format!(
                     "{} is first from {} on at half of the prompts",
-                    self.followed, it.place
+                    self.tracked, it.place
                 )
             },
         );

@@ -2,8 +2,8 @@
 
 use super::attribution::{Attributed, attribute};
 use super::parameters::Lens;
-use super::report::{DrawnPrompt, LensReport, PlaceFigures, SeenFigures};
-use super::seen::{Followed, Looks, Reader, Seen};
+use super::report::{DrawnPrompt, LensReport, SiteScores, LensScores};
+use super::seen::{TrackedTokens, LensReadings, Reader, LensPrediction};
 use super::tuned::TunedLens;
 use crate::analyze::text_of;
 use crate::engine::{Looked, Place, Transformer, mean};
@@ -22,7 +22,7 @@ pub struct LensPrompt {
     pub tokens: Vec<u32>,
     /// The position read.
     pub at: usize,
-    /// The tokens followed; none follows what the model says.
+    /// The tokens tracked; none follows what the model says.
     pub follow: Vec<u32>,
     /// Tokens whose mean logit is subtracted where a logit is attributed.
     pub minus: Vec<u32>,
@@ -33,8 +33,8 @@ pub struct LensPrompt {
 pub struct LensTask<'t> {
     /// The prompts.
     pub prompts: &'t [LensPrompt],
-    /// What is followed, in words.
-    pub followed: &'t str,
+    /// What is tracked, in words.
+    pub tracked: &'t str,
     /// Resamples of intervals.
     pub bootstrap: usize,
     /// Number of random differences of tokens to compare attributions with.
@@ -43,7 +43,7 @@ pub struct LensTask<'t> {
     pub tokenizer: Option<&'t Tokenizer>,
 }
 
-/// Looks at the streams of prompts at every place: at the position read of all of them, and at every position of those
+/// Reads the streams of prompts at every place: at the position read of all of them, and at every position of those
 /// drawn.
 ///
 /// # Errors
@@ -71,15 +71,15 @@ pub fn look<T: Real>(
     let (looks, said) = at_read(&reader, task, &places, tuned, observer)?;
     let figures = places.iter().enumerate().map(|(at, place)| {
         let tuned = looks.tuned.get(at);
-        PlaceFigures {
+        SiteScores {
             place: place.to_string(),
             blocks: place.blocks(),
             logit_lens: figures(&looks.seen[at], task.bootstrap),
-            others: (!others(task.prompts, 0).is_empty()).then(|| mean(&looks.others[at])),
+            other_prompt_probability: (!others(task.prompts, 0).is_empty()).then(|| mean(&looks.others[at])),
             tuned_lens: tuned.map(|seen| figures(seen, task.bootstrap)),
         }
     });
-    let places_seen: Vec<PlaceFigures> = figures.collect();
+    let places_seen: Vec<SiteScores> = figures.collect();
     phase(observer, "drawn prompts", question.drawn as u64);
     let mut drawn = Vec::new();
     for prompt in task.prompts.iter().take(question.drawn) {
@@ -107,7 +107,7 @@ pub fn look<T: Real>(
     };
     Ok(LensReport {
         prompts: task.prompts.len(),
-        followed: task.followed.to_owned(),
+        tracked: task.tracked.to_owned(),
         places: places_seen,
         drawn,
         attribution,
@@ -123,7 +123,7 @@ fn at_read<T: Real>(
     places: &[Place],
     tuned: Option<&TunedLens<T>>,
     observer: &dyn Observer,
-) -> Result<(Looks, Vec<u32>)> {
+) -> Result<(LensReadings, Vec<u32>)> {
     phase(observer, "prompts", task.prompts.len() as u64);
     let mut streams = vec![Vec::new(); places.len()];
     let mut done = 0;
@@ -140,16 +140,16 @@ fn at_read<T: Real>(
         done += prompts.len();
         step(observer, done)?;
     }
-    let followed = task
+    let tracked = task
         .prompts
         .iter()
         .enumerate()
-        .map(|(index, prompt)| Followed {
+        .map(|(index, prompt)| TrackedTokens {
             tokens: prompt.follow.clone(),
             others: others(task.prompts, index).to_vec(),
         });
-    let followed: Vec<Followed> = followed.collect();
-    let looks = reader.look(&streams, &followed, (places, tuned))?;
+    let tracked: Vec<TrackedTokens> = tracked.collect();
+    let looks = reader.look(&streams, &tracked, (places, tuned))?;
     let finals = looks.seen.last().map_or(&[][..], Vec::as_slice);
     let said = finals.iter().map(|seen| seen.top[0].token).collect();
     Ok((looks, said))
@@ -175,11 +175,11 @@ fn draw<T: Real>(
     let streams = reader
         .transformer
         .streams(&[(&prompt.tokens, &every)], places)?;
-    let followed = Followed {
+    let tracked = TrackedTokens {
         tokens: prompt.follow.clone(),
         others: Vec::new(),
     };
-    let looks = reader.look(&streams, &vec![followed; every.len()], (places, tuned))?;
+    let looks = reader.look(&streams, &vec![tracked; every.len()], (places, tuned))?;
     let text = |tokens: &[u32]| -> Vec<String> {
         tokens
             .iter()
@@ -189,15 +189,15 @@ fn draw<T: Real>(
     Ok(DrawnPrompt {
         tokens: text(&prompt.tokens),
         read: prompt.at,
-        followed: text(&prompt.follow),
+        tracked: text(&prompt.follow),
         places: places.iter().map(ToString::to_string).collect(),
         logit_lens: looks.seen,
         tuned_lens: looks.tuned,
     })
 }
 
-fn figures(seen: &[Seen], bootstrap: usize) -> SeenFigures {
-    let effect = |of: &dyn Fn(&Seen) -> f64| {
+fn figures(seen: &[LensPrediction], bootstrap: usize) -> LensScores {
+    let effect = |of: &dyn Fn(&LensPrediction) -> f64| {
         let values: Vec<f64> = seen.iter().map(of).collect();
         Effect::of(&values, bootstrap)
     };
@@ -209,12 +209,12 @@ fn figures(seen: &[Seen], bootstrap: usize) -> SeenFigures {
     } else {
         ranks[middle] as f64
     };
-    SeenFigures {
+    LensScores {
         kl: effect(&|it| it.kl),
         probability: effect(&|it| it.probability),
         reciprocal_rank: effect(&|it| 1.0 / it.rank as f64),
         median_rank: median,
-        first: Share::of(ranks.iter().map(|&rank| rank == 1)),
+        top1: Share::of(ranks.iter().map(|&rank| rank == 1)),
     }
 }
 

@@ -14,10 +14,10 @@ pub(super) const LOGITS: usize = 1 << 23;
 
 /// What is seen at one place and position.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Seen {
+pub struct LensPrediction {
     /// The most likely tokens.
     pub top: Vec<Likely>,
-    /// Probability of the tokens followed, together.
+    /// Probability of the tokens tracked, together.
     pub probability: f64,
     /// Place of the first of them among all tokens by their probability, from 1.
     pub rank: usize,
@@ -36,9 +36,9 @@ pub struct Likely {
     pub probability: f64,
 }
 
-/// Tokens that are followed at a position, and some to compare with.
+/// Tokens that are tracked at a position, and some to compare with.
 #[derive(Debug, Clone, Default)]
-pub(in crate::analyze) struct Followed {
+pub(in crate::analyze) struct TrackedTokens {
     /// The tokens; none follows what the model itself says there.
     pub tokens: Vec<u32>,
     /// Those of another prompt.
@@ -46,11 +46,11 @@ pub(in crate::analyze) struct Followed {
 }
 
 /// What is seen at all places of some positions.
-pub(in crate::analyze) struct Looks {
+pub(in crate::analyze) struct LensReadings {
     /// `[places][positions]`.
-    pub seen: Vec<Vec<Seen>>,
+    pub seen: Vec<Vec<LensPrediction>>,
     /// The same through the maps of a tuned lens, where there is one.
-    pub tuned: Vec<Vec<Seen>>,
+    pub tuned: Vec<Vec<LensPrediction>>,
     /// Probability of the tokens to compare with, `[places][positions]`.
     pub others: Vec<Vec<f64>>,
 }
@@ -65,46 +65,46 @@ pub(in crate::analyze) struct Reader<'r, 'a, T> {
 }
 
 impl<T: Real> Reader<'_, '_, T> {
-    /// Looks at streams `[places][positions, d_model]`, the last of which is the final one.
+    /// Reads streams `[places][positions, d_model]`, the last of which is the final one.
     ///
     /// # Errors
     /// When a logit is not finite.
     pub(in crate::analyze) fn look(
         &self,
         streams: &[Vec<T>],
-        followed: &[Followed],
+        tracked: &[TrackedTokens],
         (places, tuned): (&[Place], Option<&TunedLens<T>>),
-    ) -> Result<Looks> {
+    ) -> Result<LensReadings> {
         let width = self.transformer.heads().d_model;
         let together = (LOGITS / self.transformer.d_out()).max(1);
-        let mut looks = Looks {
+        let mut looks = LensReadings {
             seen: vec![Vec::new(); streams.len()],
             tuned: vec![Vec::new(); tuned.map_or(0, |_| streams.len())],
             others: vec![Vec::new(); streams.len()],
         };
-        for first in (0..followed.len()).step_by(together) {
-            let last = (first + together).min(followed.len());
+        for first in (0..tracked.len()).step_by(together) {
+            let last = (first + together).min(tracked.len());
             let rows = |stream: &Vec<T>| stream[first * width..last * width].to_vec();
             let Some(finals) = streams.last().map(rows) else {
                 break;
             };
             let finals = self.log_probabilities(&finals)?;
-            let followed: Vec<Followed> = followed[first..last]
+            let tracked: Vec<TrackedTokens> = tracked[first..last]
                 .iter()
                 .zip(&finals)
-                .map(|(followed, finals)| followed.or_most_likely(finals))
+                .map(|(tracked, finals)| tracked.or_most_likely(finals))
                 .collect();
             for (place, stream) in streams.iter().enumerate() {
                 let stream = rows(stream);
                 let here = self.log_probabilities(&stream)?;
-                for ((here, finals), followed) in here.iter().zip(&finals).zip(&followed) {
-                    looks.seen[place].push(self.seen(here, finals, &followed.tokens));
-                    looks.others[place].push(probability(here, &followed.others));
+                for ((here, finals), tracked) in here.iter().zip(&finals).zip(&tracked) {
+                    looks.seen[place].push(self.seen(here, finals, &tracked.tokens));
+                    looks.others[place].push(probability(here, &tracked.others));
                 }
                 if let Some(lens) = tuned {
                     let here = self.log_probabilities(&lens.translate(places[place], &stream))?;
-                    for ((here, finals), followed) in here.iter().zip(&finals).zip(&followed) {
-                        looks.tuned[place].push(self.seen(here, finals, &followed.tokens));
+                    for ((here, finals), tracked) in here.iter().zip(&finals).zip(&tracked) {
+                        looks.tuned[place].push(self.seen(here, finals, &tracked.tokens));
                     }
                 }
             }
@@ -126,11 +126,11 @@ impl<T: Real> Reader<'_, '_, T> {
         Ok(rows.map(log_softmax).collect())
     }
 
-    fn seen(&self, here: &[f64], finals: &[f64], followed: &[u32]) -> Seen {
-        let best = followed.iter().map(|&token| here[token as usize]);
+    fn seen(&self, here: &[f64], finals: &[f64], tracked: &[u32]) -> LensPrediction {
+        let best = tracked.iter().map(|&token| here[token as usize]);
         let best = best.fold(f64::NEG_INFINITY, f64::max);
         let top = largest(here, self.top).into_iter();
-        Seen {
+        LensPrediction {
             top: top
                 .map(|token| Likely {
                     token,
@@ -138,20 +138,20 @@ impl<T: Real> Reader<'_, '_, T> {
                     probability: here[token as usize].exp(),
                 })
                 .collect(),
-            probability: probability(here, followed),
+            probability: probability(here, tracked),
             rank: 1 + here.iter().filter(|&&other| other > best).count(),
             kl: divergence(finals, here),
         }
     }
 }
 
-impl Followed {
+impl TrackedTokens {
     fn or_most_likely(&self, log_probabilities: &[f64]) -> Self {
-        let mut followed = self.clone();
-        if followed.tokens.is_empty() {
-            followed.tokens = largest(log_probabilities, 1);
+        let mut tracked = self.clone();
+        if tracked.tokens.is_empty() {
+            tracked.tokens = largest(log_probabilities, 1);
         }
-        followed
+        tracked
     }
 }
 

@@ -1,6 +1,6 @@
 //! The result of a lens: text for people, tables, and plots over layers.
 
-use super::{Attribution, LensReport, PlaceFigures, SeenFigures, TunedFigures};
+use super::{Attribution, LensReport, SiteScores, LensScores, TunedLensScores};
 use crate::evaluate::Effect;
 use crate::report::csv::{field, number};
 use crate::report::effect::{fields, shares, with_interval};
@@ -19,13 +19,13 @@ pub fn lens_text(report: &LensReport, about: &str) -> String {
         out.line(format_args!("warning: {warning}"));
     }
     out.line(format_args!(
-        "means over {} prompts, with 95 % intervals, at the position read; followed is {}",
+        "means over {} prompts, with 95 % intervals, at the position read; tracked is {}",
         thousands(report.prompts),
-        report.followed
+        report.tracked
     ));
     out.line(format_args!(""));
     let tuned = report.places.iter().any(|it| it.tuned_lens.is_some());
-    let compared = report.places.iter().any(|it| it.others.is_some());
+    let compared = report.places.iter().any(|it| it.other_prompt_probability.is_some());
     let mut header = vec![
         "place",
         "KL",
@@ -60,7 +60,7 @@ pub fn lens_text(report: &LensReport, about: &str) -> String {
     out.0
 }
 
-fn place_row(place: &PlaceFigures, tuned: bool) -> Vec<String> {
+fn place_row(place: &SiteScores, tuned: bool) -> Vec<String> {
     let seen = &place.logit_lens;
     let mut row = vec![
         place.place.clone(),
@@ -68,9 +68,9 @@ fn place_row(place: &PlaceFigures, tuned: bool) -> Vec<String> {
         with_interval(&seen.probability),
         with_interval(&seen.reciprocal_rank),
         rank(seen.median_rank),
-        shares(seen.first.share, seen.first.interval),
+        shares(seen.top1.share, seen.top1.interval),
     ];
-    row.extend(place.others.map(short));
+    row.extend(place.other_prompt_probability.map(short));
     if let Some(seen) = place.tuned_lens.as_ref().filter(|_| tuned) {
         row.extend([
             with_interval(&seen.kl),
@@ -89,7 +89,7 @@ fn rank(median: f64) -> String {
     text
 }
 
-fn tuned_text(out: &mut Text, figures: &TunedFigures) {
+fn tuned_text(out: &mut Text, figures: &TunedLensScores) {
     out.line(format_args!(""));
     let fitted = if figures.fitted > 0 {
         format!(
@@ -180,11 +180,11 @@ pub fn lens_csv(report: &LensReport) -> String {
     let mut out = Text::default();
     out.line(format_args!(
         "place,blocks,lens,kl,kl_low,kl_high,probability,probability_low,probability_high,reciprocal_rank,\
-         reciprocal_rank_low,reciprocal_rank_high,median_rank,first,first_low,first_high,others"
+         reciprocal_rank_low,reciprocal_rank_high,median_rank,top1,top1_low,top1_high,other_prompt_probability"
     ));
     for place in &report.places {
-        let others = place.others.map_or_else(String::new, number);
-        let mut line = |lens: &str, seen: &SeenFigures, others: &str| {
+        let others = place.other_prompt_probability.map_or_else(String::new, number);
+        let mut line = |lens: &str, seen: &LensScores, others: &str| {
             out.line(format_args!(
                 "{},{},{lens},{},{},{},{},{},{},{},{others}",
                 place.place,
@@ -193,9 +193,9 @@ pub fn lens_csv(report: &LensReport) -> String {
                 fields(&seen.probability),
                 fields(&seen.reciprocal_rank),
                 number(seen.median_rank),
-                number(seen.first.share),
-                number(seen.first.interval[0]),
-                number(seen.first.interval[1])
+                number(seen.top1.share),
+                number(seen.top1.interval[0]),
+                number(seen.top1.interval[1])
             ));
         };
         line("logit", &place.logit_lens, &others);
@@ -207,7 +207,7 @@ pub fn lens_csv(report: &LensReport) -> String {
 }
 
 /// The figures of a tuned lens by place as rows.
-pub fn tuned_csv(figures: &TunedFigures) -> String {
+pub fn tuned_csv(figures: &TunedLensScores) -> String {
     let mut out = Text::default();
     let columns = ["logit_lens", "fitted", "trained", "improvement"];
     let columns = columns.map(|name| format!("{name},{name}_low,{name}_high"));
@@ -264,9 +264,9 @@ pub fn lens_kl_svg(report: &LensReport, title: &str) -> String {
     )
 }
 
-/// The probability of what is followed over places as SVG.
+/// The probability of what is tracked over places as SVG.
 pub fn lens_probability_svg(report: &LensReport, title: &str) -> String {
-    let label = format!("probability of {}", report.followed);
+    let label = format!("probability of {}", report.tracked);
     over_places(report, title, &label, true, |seen| seen.probability)
 }
 
@@ -275,9 +275,9 @@ fn over_places(
     title: &str,
     label: &str,
     with_others: bool,
-    of: impl Fn(&SeenFigures) -> Effect,
+    of: impl Fn(&LensScores) -> Effect,
 ) -> String {
-    let point = |place: &PlaceFigures, effect: Effect| PlotPoint {
+    let point = |place: &SiteScores, effect: Effect| PlotPoint {
         x: place.blocks,
         y: effect.mean,
         interval: effect.interval,
@@ -296,7 +296,7 @@ fn over_places(
         });
     }
     let others = places().filter_map(|it| {
-        let mean = it.others?;
+        let mean = it.other_prompt_probability?;
         Some(point(
             it,
             Effect {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Compared, NeuronReport, NeuronTask, Sides, find_neurons, least_room, no_neurons};
+use super::{Contrast, NeuronReport, NeuronTask, ContrastSets, find_neurons, least_room, no_neurons};
 use super::{doses_svg, neurons_csv, neurons_text};
 use crate::analyze::Neurons;
 use crate::analyze::{Analysis, AnalysisOutput, PromptSource, Setting, Shared, SharedKeys, keyed};
@@ -20,9 +20,9 @@ use crate::task::{Dataset, Example, LoadRequest, Prompts};
 
 /// The prompts of a job, split.
 struct Prompted {
-    compared: Compared,
-    discovery: Sides,
-    held_out: Sides,
+    compared: Contrast,
+    discovery: ContrastSets,
+    held_out: ContrastSets,
     /// Where all of them come from, row by row.
     datasets: Vec<Dataset>,
     source: String,
@@ -103,9 +103,9 @@ fn prompted(setting: &Setting<'_>, parameters: &Neurons) -> Result<Prompted> {
         let (discovery, held_out) = dataset.split(held_out);
         dataset.some_discovery(discovery.len())?;
         return Ok(Prompted {
-            compared: Compared::Pairs,
-            discovery: Sides::of_pairs(&discovery),
-            held_out: Sides::of_pairs(&held_out),
+            compared: Contrast::Pairs,
+            discovery: ContrastSets::of_pairs(&discovery),
+            held_out: ContrastSets::of_pairs(&held_out),
             source: dataset.source.clone(),
             datasets: vec![dataset],
         });
@@ -139,15 +139,15 @@ fn prompted(setting: &Setting<'_>, parameters: &Neurons) -> Result<Prompted> {
     let [other_discovery, other_held_out] = split(&loaded.other)?;
     Ok(Prompted {
         compared: if loaded.texts {
-            Compared::Texts
+            Contrast::Texts
         } else {
-            Compared::Sets
+            Contrast::Sets
         },
-        discovery: Sides {
+        discovery: ContrastSets {
             behaviour: discovery,
             other: other_discovery,
         },
-        held_out: Sides {
+        held_out: ContrastSets {
             behaviour: held_out,
             other: other_held_out,
         },
@@ -159,8 +159,8 @@ fn prompted(setting: &Setting<'_>, parameters: &Neurons) -> Result<Prompted> {
 /// Which rows of the pairs, or of the two sets, are on which side.
 fn rows(prompts: &Prompted, keys: &SharedKeys) -> Rows {
     let split = |dataset: &Dataset| match prompts.compared {
-        Compared::Texts => dataset.split_texts_rows(keys.held_out),
-        Compared::Pairs | Compared::Sets => dataset.split_rows(keys.held_out),
+        Contrast::Texts => dataset.split_texts_rows(keys.held_out),
+        Contrast::Pairs | Contrast::Sets => dataset.split_rows(keys.held_out),
     };
     let mut sets = prompts.datasets.iter().map(split);
     let rows = sets.next().map(Rows::split).unwrap_or_default();
@@ -222,7 +222,7 @@ fn check(prompts: &Prompted, keys: &SharedKeys, parameters: &Neurons) -> Result<
     for dataset in &prompts.datasets {
         for (index, example) in dataset.examples.iter().enumerate() {
             let problem = match prompts.compared {
-                Compared::Texts if keys.metric.needs_wrong() => Some(format!(
+                Contrast::Texts if keys.metric.needs_wrong() => Some(format!(
                     "it has no answers, so that it is scored by its own tokens, which {:?} cannot; use metric: Nll, or \
                      give answers",
                     keys.metric

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::screen::Unit;
-use super::task::Sides;
+use super::task::ContrastSets;
 use crate::analyze::text_of;
 use crate::engine::Transformer;
 use crate::error::Result;
@@ -31,7 +31,7 @@ pub struct Context {
 pub(super) fn most_active<T: Real>(
     transformer: &Transformer<'_, T>,
     tokenizer: Option<&Tokenizer>,
-    sides: &Sides,
+    sides: &ContrastSets,
     (units, count): (&[Unit], usize),
     observer: &dyn Observer,
 ) -> Result<Vec<Vec<Context>>> {

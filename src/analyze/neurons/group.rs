@@ -16,7 +16,7 @@ use crate::task::Example;
 
 /// A group of neurons without which the behaviour is gone.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Group {
+pub struct NeuronSet {
     /// Its neurons. None of them can be left out on the discovery prompts.
     pub neurons: Vec<String>,
     /// Share of the behaviour that is left on the discovery prompts: (metric with the group replaced - metric without the
@@ -31,7 +31,7 @@ pub struct Group {
     pub random: Vec<f64>,
 }
 
-impl Group {
+impl NeuronSet {
     /// Says that the model without the group is worse than one that lacks the behaviour.
     pub(super) fn doubt(&self) -> Option<String> {
         let left = self.remaining.filter(|left| *left < LEAST_LEFT)?;
@@ -127,7 +127,7 @@ pub(super) fn judge<T: Real>(
     range: &Range<'_>,
     (group, remaining_discovery): (Vec<Unit>, f64),
     (random, bootstrap): (usize, usize),
-) -> Result<Group> {
+) -> Result<NeuronSet> {
     let d_mlp = replacement.transformer.config().d_mlp;
     let own = std::slice::from_ref(&group);
     let own = replacement.measure("the group on held-out prompts", examples, own)?;
@@ -155,7 +155,7 @@ pub(super) fn judge<T: Real>(
         .pop()
         .flatten();
     let name = |&(layer, neuron): &Unit| Node::Neuron { layer, neuron }.to_string();
-    Ok(Group {
+    Ok(NeuronSet {
         neurons: group.iter().map(name).collect(),
         remaining_discovery,
         remaining: range.remaining(own),

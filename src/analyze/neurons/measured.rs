@@ -2,7 +2,7 @@
 
 use super::effects::{By, Replacement};
 use super::screen::Unit;
-use super::task::{Compared, NeuronTask, Sides};
+use super::task::{Contrast, NeuronTask, ContrastSets};
 use crate::analyze::sign::{p_of_difference, p_of_mean};
 use crate::engine::{Transformer, mean};
 use crate::error::{Error, Result};
@@ -22,7 +22,7 @@ impl Measured {
     pub(super) fn new<T: Real>(
         transformer: &Transformer<'_, T>,
         task: &NeuronTask<'_>,
-        sides: &Sides,
+        sides: &ContrastSets,
         observer: &dyn Observer,
     ) -> Result<Self> {
         Ok(Self {
@@ -59,7 +59,7 @@ impl Effects {
     ) -> Result<Self> {
         let single: Vec<Vec<Unit>> = units.iter().map(|&unit| vec![unit]).collect();
         let drops =
-            |how: &Replacement<'_, '_, T>, what: &str, sides: &Sides, on: &Measured, both| {
+            |how: &Replacement<'_, '_, T>, what: &str, sides: &ContrastSets, on: &Measured, both| {
                 let behaviour = how.measure(what, &sides.behaviour, &single)?;
                 let other = if both {
                     how.measure(&format!("{what}, other prompts"), &sides.other, &single)?
@@ -71,7 +71,7 @@ impl Effects {
                     other: other.iter().map(|it| drop(&on.other, it)).collect(),
                 })
             };
-        let texts = task.compared == Compared::Texts;
+        let texts = task.compared == Contrast::Texts;
         let effects = |drops: &Drops| -> Vec<Effect> {
             let each = drops.behaviour.iter().enumerate();
             let effect = |(index, drop): (usize, &Vec<f64>)| match drops.other.get(index) {
@@ -82,7 +82,7 @@ impl Effects {
         };
         let what = "effects of neurons";
         let discovery = drops(replacement, what, task.discovery, on_discovery, texts)?;
-        let independent = task.compared != Compared::Pairs;
+        let independent = task.compared != Contrast::Pairs;
         let what = "effects, held out";
         let held_out = drops(replacement, what, task.held_out, on_held_out, independent)?;
         let zero = if is_zero {

@@ -40,7 +40,7 @@ pub struct Neurons {
     /// Number of neurons whose effect is measured: so many by `|attribution|`, and so many by `|correlation|`.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Neurons::default().top))]
     pub top: usize,
-    /// How a neuron's activations on a prompt become one number: `Read` (the last scored position), `Max` or `Mean`.
+    /// How a neuron's activations on a prompt become one number: `Scored` (the last scored position), `Max` or `Mean`.
     #[cfg_attr(feature = "cli", arg(long, value_name = "POOL", value_parser = value::<Pool>(), default_value = shown(&Neurons::default().pool)))]
     pub pool: Pool,
     /// What replaces a neuron's activation: `Mean`, `MeanPositional`, `Zero` or `Resample(seed: 0)`. `Zero` is always shown too.
@@ -50,8 +50,8 @@ pub struct Neurons {
     #[cfg_attr(feature = "cli", arg(long, value_name = "X,..", value_delimiter = ',', default_values_t = Neurons::default().doses, allow_hyphen_values = true))]
     pub doses: Vec<f64>,
     /// Number of neurons with a dose-response curve, at most 7: those with the largest `|effect|` on the discovery prompts.
-    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Neurons::default().dosed))]
-    pub dosed: usize,
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Neurons::default().dose_curves))]
+    pub dose_curves: usize,
     /// Share of the behaviour that may remain for a set of neurons to count as removing it.
     #[cfg_attr(feature = "cli", arg(long, value_name = "X", default_value_t = Neurons::default().remaining, allow_negative_numbers = true))]
     pub remaining: f64,
@@ -65,7 +65,7 @@ pub struct Neurons {
 pub enum Pool {
     /// The last position that the metric reads.
     #[default]
-    Read,
+    Scored,
     /// The largest.
     Max,
     /// The mean.
@@ -77,10 +77,10 @@ impl Default for Neurons {
         Self {
             sets: None,
             top: 20,
-            pool: Pool::Read,
+            pool: Pool::Scored,
             ablation: Ablation::Mean,
             doses: vec![0.0, 0.5, 1.0, 1.5, 2.0, 3.0],
-            dosed: 5,
+            dose_curves: 5,
             remaining: 0.1,
             contexts: 5,
         }
@@ -110,7 +110,7 @@ impl Neurons {
         found.require(ascending, "analysis.Neurons.doses", || {
             format!("expected ascending factors, got {:?}", self.doses)
         });
-        found.within("analysis.Neurons.dosed", 0..=MOST_CURVES, self.dosed);
+        found.within("analysis.Neurons.dose_curves", 0..=MOST_CURVES, self.dose_curves);
         found.within(
             "analysis.Neurons.contexts",
             0..=MOST_CONTEXTS,

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::analyze::sign::SURE;
 use crate::evaluate::Effect;
 
-use super::{Association, Compared, Context, DoseResponse, Group};
+use super::{Association, Contrast, Context, DoseResponse, NeuronSet};
 
 /// Share of the metric's size below which an effect is rounding.
 const ROUNDING: f64 = 1e-5;
@@ -15,7 +15,7 @@ const ROUNDING: f64 = 1e-5;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct NeuronReport {
     /// What the two kinds of prompts are to each other. Clean are those that show the behaviour, corrupt the others.
-    pub compared: Compared,
+    pub compared: Contrast,
     /// Number of clean discovery prompts.
     pub examples_discovery: usize,
     /// Number of clean prompts that the effects are measured on.
@@ -33,11 +33,11 @@ pub struct NeuronReport {
     /// Neurons of them whose correlation has a corrected p-value below 0.05.
     pub neurons_correlated: usize,
     /// The neurons measured, largest `|effect|` first.
-    pub neurons: Vec<NeuronFigures>,
+    pub neurons: Vec<NeuronScores>,
     /// Dose-response curves of those with the largest `|effect|` on the discovery prompts.
     pub doses: Vec<DoseResponse>,
     /// The smallest group found without which the behaviour is gone.
-    pub group: Option<Group>,
+    pub group: Option<NeuronSet>,
     /// Share of the behaviour that is left on the discovery prompts when all neurons measured are replaced; none where the
     /// metric on the clean prompts is not above that without the behaviour.
     pub remaining_without_all: Option<f64>,
@@ -47,7 +47,7 @@ pub struct NeuronReport {
 
 /// What is known of one neuron.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct NeuronFigures {
+pub struct NeuronScores {
     /// Its name, such as `m3.n17`.
     pub neuron: String,
     /// Its activation on clean and corrupt prompts of the discovery split.
@@ -127,8 +127,8 @@ impl NeuronReport {
     /// What a group takes away: what its shares are shares of.
     pub fn whole(&self) -> &'static str {
         match self.compared {
-            Compared::Pairs | Compared::Sets => "the behaviour",
-            Compared::Texts => "what all neurons measured do for the texts",
+            Contrast::Pairs | Contrast::Sets => "the behaviour",
+            Contrast::Texts => "what all neurons measured do for the texts",
         }
     }
 }
@@ -164,11 +164,11 @@ impl AnalysisReport for NeuronReport {
                 self.neurons.len(),
                 left(Some(share))
             ),
-            (None, None) if self.compared == Compared::Texts => String::new(),
+            (None, None) if self.compared == Contrast::Texts => String::new(),
             (None, None) => "; the model does not show the behaviour".into(),
         };
         let measured = self.neurons.len();
-        let decided = |it: &NeuronFigures| it.verdict != Verdict::Undecided;
+        let decided = |it: &NeuronScores| it.verdict != Verdict::Undecided;
         if measured > 0 && !self.neurons.iter().any(decided) {
             return format!(
                 "{measured} neurons are measured; too few prompts to call them causal or not{group}"

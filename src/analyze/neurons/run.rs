@@ -3,12 +3,12 @@
 use super::contexts::most_active;
 use super::dose::{DosePoint, DoseResponse};
 use super::effects::{By, Replacement};
-use super::group::{Group, Range, judge, smallest};
+use super::group::{NeuronSet, Range, judge, smallest};
 use super::measured::{Effects, Measured};
 use super::parameters::Neurons;
-use super::report::{NeuronFigures, NeuronReport, Verdict};
+use super::report::{NeuronScores, NeuronReport, Verdict};
 use super::screen::{self, Screen, Unit};
-use super::task::{Compared, NeuronTask};
+use super::task::{Contrast, NeuronTask};
 use crate::analyze::sign::FEWEST_SIGNED;
 use crate::engine::{Ablation, Donors, Transformer, mean};
 use crate::error::{Error, Result};
@@ -66,11 +66,11 @@ pub fn find_neurons<T: Real>(
     let splits = [&on_discovery, &on_held_out];
     let is_zero = question.ablation == Ablation::Zero;
     let effects = Effects::new(&replacement, (task, is_zero), &units, splits)?;
-    let mut figures: Vec<NeuronFigures> = Vec::with_capacity(units.len());
+    let mut figures: Vec<NeuronScores> = Vec::with_capacity(units.len());
     for ((index, &(layer, neuron)), contexts) in units.iter().enumerate().zip(contexts) {
         let association = screen.associations[layer][neuron];
         let effect = effects.held_out[index];
-        figures.push(NeuronFigures {
+        figures.push(NeuronScores {
             neuron: name((layer, neuron)),
             association,
             mean_activation: screen.means[layer][neuron],
@@ -137,11 +137,11 @@ fn find_group<T: Real>(
     (task, question): (&NeuronTask<'_>, &Neurons),
     helpful: &Helpful,
     [on_discovery, on_held_out]: [&Measured; 2],
-) -> Result<(Option<Group>, Option<f64>, Vec<String>)> {
+) -> Result<(Option<NeuronSet>, Option<f64>, Vec<String>)> {
     let mut warnings = Vec::new();
     // Nothing but the neurons themselves says how a model without the behaviour would score a text.
     let without = |examples: &[Example], measured: &Measured| -> Result<Vec<f64>> {
-        if task.compared != Compared::Texts {
+        if task.compared != Contrast::Texts {
             return Ok(measured.other.clone());
         }
         let needed = [helpful.order[..helpful.needed].to_vec()];
@@ -153,7 +153,7 @@ fn find_group<T: Real>(
         without(discovery, on_discovery)?,
         without(held_out, on_held_out)?,
     ];
-    let paired = task.compared != Compared::Sets;
+    let paired = task.compared != Contrast::Sets;
     let [on_discovery, on_held_out] =
         [(on_discovery, &lows[0]), (on_held_out, &lows[1])].map(|(measured, without)| Range {
             without,
@@ -246,7 +246,7 @@ fn dose_responses<T: Real>(
     question: &Neurons,
     order: &[Unit],
 ) -> Result<Vec<DoseResponse>> {
-    let dosed = &order[..question.dosed.min(order.len())];
+    let dosed = &order[..question.dose_curves.min(order.len())];
     phase(replacement.observer, "dose-response", dosed.len() as u64);
     let mut curves = Vec::with_capacity(dosed.len());
     for &unit in dosed {

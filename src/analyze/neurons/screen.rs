@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::parameters::{Neurons, Pool};
 use super::statistics::{Association, holm};
-use super::task::{Compared, NeuronTask, Sides};
+use super::task::{Contrast, NeuronTask, ContrastSets};
 use crate::engine::{Ablation, HiddenUnits, Transformer};
 use crate::error::Result;
 use crate::events::{Observer, phase};
@@ -52,7 +52,7 @@ impl Screen {
             transformer.hidden_attribution(examples, task.metric, &reference, observer)
         };
         let mut attributions = attribution(&sides.behaviour)?;
-        if task.compared == Compared::Texts {
+        if task.compared == Contrast::Texts {
             let other = attribution(&sides.other)?;
             let values = attributions.iter_mut().flatten();
             for (value, other) in values.zip(other.iter().flatten()) {
@@ -104,7 +104,7 @@ impl Screen {
 }
 
 /// Bytes that screening these prompts takes besides its runs.
-pub(super) fn bytes<T: Real>(config: &ModelConfig, sides: &Sides, question: &Neurons) -> usize {
+pub(super) fn bytes<T: Real>(config: &ModelConfig, sides: &ContrastSets, question: &Neurons) -> usize {
     let neurons = config.n_layers * config.d_mlp;
     let pooled = sides.all().count() * size_of::<T>();
     let sums = positions(sides, question) * size_of::<f64>();
@@ -112,7 +112,7 @@ pub(super) fn bytes<T: Real>(config: &ModelConfig, sides: &Sides, question: &Neu
 }
 
 /// Positions that means are told apart by.
-fn positions(sides: &Sides, question: &Neurons) -> usize {
+fn positions(sides: &ContrastSets, question: &Neurons) -> usize {
     match question.ablation {
         Ablation::MeanPositional => sides.longest().max(1),
         _ => 1,
@@ -123,7 +123,7 @@ fn positions(sides: &Sides, question: &Neurons) -> usize {
 struct Pooled<T> {
     pool: Pool,
     ablation: Ablation,
-    /// The position that is taken of each prompt under [`Pool::Read`].
+    /// The position that is taken of each prompt under [`Pool::Scored`].
     read: Vec<usize>,
     /// `[n_layers][prompts * d_mlp]`: of the prompts that show the behaviour, then of the others.
     values: Vec<Vec<T>>,
@@ -137,7 +137,7 @@ struct Pooled<T> {
 }
 
 impl<T: Real> Pooled<T> {
-    fn new(transformer: &Transformer<'_, T>, sides: &Sides, question: &Neurons) -> Self {
+    fn new(transformer: &Transformer<'_, T>, sides: &ContrastSets, question: &Neurons) -> Self {
         let config = transformer.config();
         let d_mlp = config.d_mlp;
         let positions = positions(sides, question);
@@ -178,7 +178,7 @@ impl<T: Real> Pooled<T> {
             let target = &mut self.values[shown.layer][sequence * d_mlp..(sequence + 1) * d_mlp];
             let read = self.read[sequence] * d_mlp;
             match self.pool {
-                Pool::Read => target.copy_from_slice(&units[read..read + d_mlp]),
+                Pool::Scored => target.copy_from_slice(&units[read..read + d_mlp]),
                 Pool::Max => {
                     target.copy_from_slice(&units[..d_mlp]);
                     for row in units.chunks_exact(d_mlp) {

@@ -7,7 +7,7 @@ use crate::task::Example;
 
 /// Prompts that show a behaviour, and prompts that do not. Of each example the clean prompt is the prompt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sides {
+pub struct ContrastSets {
     /// Those that show it.
     pub behaviour: Vec<Example>,
     /// Those that do not.
@@ -17,7 +17,7 @@ pub struct Sides {
 /// What the two kinds of prompts are to each other, and what is measured on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Compared {
+pub enum Contrast {
     /// Pairs, each of which has its answers.
     Pairs,
     /// Independent prompts, each with the answers that the behaviour would give.
@@ -26,7 +26,7 @@ pub enum Compared {
     Texts,
 }
 
-impl Compared {
+impl Contrast {
     /// What it means when the metric has no range.
     pub(super) fn no_behaviour(self) -> &'static str {
         match self {
@@ -58,11 +58,11 @@ impl Compared {
 #[derive(Debug, Clone, Copy)]
 pub struct NeuronTask<'t> {
     /// Prompts that neurons are found on.
-    pub discovery: &'t Sides,
+    pub discovery: &'t ContrastSets,
     /// Prompts that effects are measured on.
-    pub held_out: &'t Sides,
+    pub held_out: &'t ContrastSets,
     /// How they belong together.
-    pub compared: Compared,
+    pub compared: Contrast,
     /// The measure of the behaviour.
     pub metric: Metric,
     /// Resamples of the bootstrap intervals.
@@ -71,7 +71,7 @@ pub struct NeuronTask<'t> {
     pub random_baselines: usize,
 }
 
-impl Sides {
+impl ContrastSets {
     /// The clean prompts of pairs, and the corrupt ones with the answers of the clean ones.
     pub fn of_pairs(pairs: &[Example]) -> Self {
         Self {

@@ -1,6 +1,6 @@
 //! The result of an analysis of neurons: text for people, a table for other programs, dose-response curves.
 
-use super::{Compared, Context, NeuronReport};
+use super::{Contrast, Context, NeuronReport};
 use crate::evaluate::Effect;
 use crate::report::csv::{field, number};
 use crate::report::effect::{percent, with_interval};
@@ -21,11 +21,11 @@ pub fn neurons_text(report: &NeuronReport, about: &str) -> String {
         out.line(format_args!("warning: {warning}"));
     }
     let prompts = match report.compared {
-        Compared::Pairs => format!(
+        Contrast::Pairs => format!(
             "{} held-out pairs, {} for discovery",
             report.examples, report.examples_discovery
         ),
-        Compared::Sets | Compared::Texts => format!(
+        Contrast::Sets | Contrast::Texts => format!(
             "{} and {} held-out prompts, {} and {} for discovery",
             report.examples,
             report.examples_other,
@@ -81,7 +81,7 @@ pub fn neurons_text(report: &NeuronReport, about: &str) -> String {
         "AUROC",
         "most active at",
     ];
-    if report.compared != Compared::Pairs {
+    if report.compared != Contrast::Pairs {
         header.insert(OTHER, "effect on others");
     }
     out.0 += &table(&header, &rows, 2);
@@ -137,10 +137,10 @@ fn group_lines(out: &mut Text, report: &NeuronReport) {
             None => out.line(format_args!(
                 "no group was looked for: {}",
                 match report.compared {
-                    Compared::Texts => {
+                    Contrast::Texts => {
                         "replacing together the neurons that seemed needed does not lower the difference between the two sets"
                     }
-                    Compared::Pairs | Compared::Sets => "the model does not show the behaviour",
+                    Contrast::Pairs | Contrast::Sets => "the model does not show the behaviour",
                 }
             )),
         },

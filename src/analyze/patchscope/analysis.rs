@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Inspection, Mapping, PatchscopeReport, PatchscopeTask, Source, Wanted, look};
-use super::{grid_csv, grid_svg, patchscope_text, precision_svg, surprisal_svg, told_text};
+use super::{TargetTokens, Mapping, PatchscopeReport, PatchscopeTask, Source, Expected, look};
+use super::{grid_csv, grid_svg, patchscope_text, precision_svg, surprisal_svg, decoded_text};
 use crate::analyze::Patchscope;
 use crate::analyze::corpus::looked_at;
 use crate::analyze::corpus::passages;
@@ -58,12 +58,12 @@ impl Analysis for Patchscope {
             return Err(Error::model(&model.name, problem));
         }
         let tokenizer = model.require_tokenizer()?;
-        let inspection = inspection(setting, self)?;
+        let target_tokens = target_tokens(setting, self)?;
         let dataset = match &keys.task {
             Some(task) => Some(setting.examples(task, Prompts::Sets)?),
             None => None,
         };
-        let mut hashes = vec![hash_of(std::slice::from_ref(&inspection.tokens))];
+        let mut hashes = vec![hash_of(std::slice::from_ref(&target_tokens.tokens))];
         hashes.extend(dataset.iter().map(Dataset::hash));
         let [discovery, held_out] = match &dataset {
             Some(dataset) => split(dataset, setting, self)?,
@@ -88,7 +88,7 @@ impl Analysis for Patchscope {
             discovery: &discovery,
             held_out: &held_out,
             texts: &texts,
-            inspection: &inspection,
+            target_tokens: &target_tokens,
             passages: &fitted,
             lens: lens.as_ref(),
             bootstrap: keys.bootstrap,
@@ -114,8 +114,8 @@ impl Analysis for Patchscope {
             None => title.to_owned(),
         };
         add("report.txt", patchscope_text(&report, &about));
-        if !report.told.is_empty() {
-            add("told.txt", told_text(&report));
+        if !report.decoded.is_empty() {
+            add("decoded.txt", decoded_text(&report));
         }
         if report.overall.is_some() {
             add("grid.csv", grid_csv(&report));
@@ -134,16 +134,16 @@ impl Analysis for Patchscope {
     }
 }
 
-/// The prompt that representations are put into; what its writer may not mean is told.
-fn inspection(setting: &Setting<'_>, parameters: &Patchscope) -> Result<Inspection> {
+/// The prompt that representations are put into; what its writer may not mean is decoded.
+fn target_tokens(setting: &Setting<'_>, parameters: &Patchscope) -> Result<TargetTokens> {
     let (tokenizer, prepend_bos) = (setting.model.require_tokenizer()?, setting.keys.prepend_bos);
     let text = parameters.prompt.text();
     let named = (tokenizer, prepend_bos, setting.model.config());
-    let inspection = Inspection::new(text, parameters.placeholder(), named)?;
+    let target_tokens = TargetTokens::new(text, parameters.placeholder(), named)?;
     let named = ("analysis.Patchscope.prompt", text);
     let rule = (tokenizer, prepend_bos);
-    slips::tell_of_text(named, &inspection.tokens, rule, setting.observer);
-    Ok(inspection)
+    slips::tell_of_text(named, &target_tokens.tokens, rule, setting.observer);
+    Ok(target_tokens)
 }
 
 /// The sources of both splits: each prompt up to the position that its representation is taken at.
@@ -155,18 +155,18 @@ fn split(
     let mut problems = dataset.examples.iter().enumerate().filter_map(|(index, example)| {
         let row = format!("{}, row {}", dataset.source, index + 1);
         let read = example.at.last().copied().unwrap_or(0);
-        if read < parameters.back {
+        if read < parameters.positions_before {
             let problem = format!(
-                "back is {}, but the position read is number {}",
-                parameters.back,
+                "positions_before is {}, but the position read is number {}",
+                parameters.positions_before,
                 read + 1
             );
             return Some(Error::data(row, problem));
         }
-        let answers = parameters.wanted == Wanted::Answer && example.teacher_forced;
+        let answers = parameters.expected == Expected::Answer && example.teacher_forced;
         answers.then(|| {
             let problem = "an answer of several tokens is no token that could be said next; give answers of one token, or \
-                           wanted: Next";
+                           expected: Next";
             Error::data(row, problem)
         })
     });
@@ -183,7 +183,7 @@ fn split(
             .map(|example| {
                 let read = example.at.last().copied().unwrap_or(0);
                 Source {
-                    tokens: example.clean[..=read - parameters.back].to_vec(),
+                    tokens: example.clean[..=read - parameters.positions_before].to_vec(),
                     answers: example.answer.clone(),
                 }
             })
@@ -255,7 +255,7 @@ fn report<T: Real>(
             .flatten();
         let longest = all.map(|source| source.tokens.len());
         let longest = longest.chain(task.passages.iter().map(Vec::len)).max();
-        let target = task.inspection.tokens.len();
+        let target = task.target_tokens.tokens.len();
         let run = transformer.rerun_bytes(target + longest.unwrap_or(0), target, 1);
         bound.check(kept + run)?;
     }

@@ -1,33 +1,33 @@
 //! From judgements of single runs to figures with intervals.
 
-use super::grid::{Grid, Judgement};
-use super::report::{GridPoint, LayerFigures, Overall, Said};
+use super::grid::{Grid, TokenScore};
+use super::report::{GridPoint, LayerScores, Overall, DecodingScores};
 use crate::engine::mean;
 use crate::evaluate::Effect;
 
 /// All judgements of the held-out prompts, with the discovery prompts' grid by which target layers are chosen.
-pub(super) struct Judged<'j> {
+pub(super) struct ScoredRuns<'j> {
     pub source_layers: &'j [usize],
     pub target_layers: &'j [usize],
     pub discovery: &'j Grid,
     pub held_out: &'j Grid,
     /// `[sources][source layers]`.
-    pub logit_lens: &'j [Vec<Judgement>],
+    pub logit_lens: &'j [Vec<TokenScore>],
     /// The same with maps.
-    pub mapped_lens: Option<&'j [Vec<Judgement>]>,
+    pub mapped_lens: Option<&'j [Vec<TokenScore>]>,
     /// Of each source.
-    pub unpatched: &'j [Judgement],
+    pub unpatched: &'j [TokenScore],
     pub bootstrap: usize,
 }
 
-impl Judged<'_> {
-    /// Figures of every source layer.
-    pub(super) fn layers(&self) -> Vec<LayerFigures> {
+impl ScoredRuns<'_> {
+    /// SplitScores of every source layer.
+    pub(super) fn layers(&self) -> Vec<LayerScores> {
         let layers = self.source_layers.iter().enumerate();
         layers
             .map(|(from, &layer)| {
                 let to = self.chosen(from);
-                LayerFigures {
+                LayerScores {
                     layer,
                     target: self.target_layers[to],
                     patched: self.said(&column(&self.held_out.own[to], from)),
@@ -46,15 +46,15 @@ impl Judged<'_> {
     pub(super) fn overall(&self) -> Overall {
         let froms = 0..self.source_layers.len();
         let chosen: Vec<usize> = froms.clone().map(|from| self.chosen(from)).collect();
-        let over = |of: &dyn Fn(usize) -> Vec<Judgement>| -> Vec<Judgement> {
-            let columns: Vec<Vec<Judgement>> = froms.clone().map(of).collect();
+        let over = |of: &dyn Fn(usize) -> Vec<TokenScore>| -> Vec<TokenScore> {
+            let columns: Vec<Vec<TokenScore>> = froms.clone().map(of).collect();
             let sources = columns.first().map_or(0, Vec::len);
             let each = |source: usize| {
-                let of = |part: fn(&Judgement) -> f64| {
+                let of = |part: fn(&TokenScore) -> f64| {
                     let values: Vec<f64> = columns.iter().map(|it| part(&it[source])).collect();
                     mean(&values)
                 };
-                Judgement {
+                TokenScore {
                     hit: of(|it| it.hit),
                     surprisal: of(|it| it.surprisal),
                 }
@@ -137,9 +137,9 @@ impl Judged<'_> {
             .position(|&target| target == layer)
     }
 
-    fn said(&self, judged: &[Judgement]) -> Said {
-        let all = |of: fn(&Judgement) -> f64| judged.iter().map(of).collect::<Vec<f64>>();
-        Said {
+    fn said(&self, judged: &[TokenScore]) -> DecodingScores {
+        let all = |of: fn(&TokenScore) -> f64| judged.iter().map(of).collect::<Vec<f64>>();
+        DecodingScores {
             precision: Effect::share(&all(|it| it.hit)),
             surprisal: Effect::of(&all(|it| it.surprisal), self.bootstrap),
         }
@@ -147,11 +147,11 @@ impl Judged<'_> {
 }
 
 /// The judgements of one source layer.
-fn column(judged: &[Vec<Judgement>], from: usize) -> Vec<Judgement> {
+fn column(judged: &[Vec<TokenScore>], from: usize) -> Vec<TokenScore> {
     judged.iter().map(|of_source| of_source[from]).collect()
 }
 
-fn mean_of(judged: &[Judgement], of: fn(&Judgement) -> f64) -> f64 {
+fn mean_of(judged: &[TokenScore], of: fn(&TokenScore) -> f64) -> f64 {
     let values: Vec<f64> = judged.iter().map(of).collect();
     mean(&values)
 }

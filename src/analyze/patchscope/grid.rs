@@ -14,18 +14,18 @@ const TOGETHER: usize = 64;
 
 /// How one prediction was.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Judgement {
-    /// 1 where the most likely token is a wanted one, 0 elsewhere.
+pub(super) struct TokenScore {
+    /// 1 where the most likely token is an expected one, 0 elsewhere.
     pub hit: f64,
-    /// Minus the log of the wanted tokens' probability, in nats.
+    /// Minus the log of the expected tokens' probability, in nats.
     pub surprisal: f64,
 }
 
-impl Judgement {
-    pub(super) fn new<T: Real>(prediction: &Prediction<'_, T>, wanted: &[u32]) -> Self {
+impl TokenScore {
+    pub(super) fn new<T: Real>(prediction: &Prediction<'_, T>, expected: &[u32]) -> Self {
         Self {
-            hit: f64::from(wanted.contains(&prediction.top())),
-            surprisal: -prediction.log_probability_of(wanted),
+            hit: f64::from(expected.contains(&prediction.top())),
+            surprisal: -prediction.log_probability_of(expected),
         }
     }
 }
@@ -35,22 +35,22 @@ pub(super) struct Represented<T> {
     /// The stream that leaves every layer, `[sources][layers][d_model]`.
     pub streams: Vec<Vec<Vec<T>>>,
     /// The tokens that each should say.
-    pub wanted: Vec<Vec<u32>>,
+    pub expected: Vec<Vec<u32>>,
     /// Another source of each that should say another token, where there is one.
     pub others: Vec<Option<usize>>,
 }
 
 impl<T: Real> Represented<T> {
-    pub(super) fn new(streams: Vec<Vec<Vec<T>>>, wanted: Vec<Vec<u32>>) -> Self {
-        let count = wanted.len();
+    pub(super) fn new(streams: Vec<Vec<Vec<T>>>, expected: Vec<Vec<u32>>) -> Self {
+        let count = expected.len();
         let others = (0..count).map(|source| {
             let mut behind = (1..count).map(|step| (source + step) % count);
-            behind.find(|&other| wanted[other].iter().all(|it| !wanted[source].contains(it)))
+            behind.find(|&other| expected[other].iter().all(|it| !expected[source].contains(it)))
         });
         Self {
             others: others.collect(),
             streams,
-            wanted,
+            expected,
         }
     }
 }
@@ -58,9 +58,9 @@ impl<T: Real> Represented<T> {
 /// Judgements of all runs.
 pub(super) struct Grid {
     /// `[targets][sources][source layers]`.
-    pub own: Vec<Vec<Vec<Judgement>>>,
+    pub own: Vec<Vec<Vec<TokenScore>>>,
     /// The same by what the other source should have said; of the sources that have another.
-    pub shuffled: Vec<Vec<Vec<Judgement>>>,
+    pub shuffled: Vec<Vec<Vec<TokenScore>>>,
 }
 
 /// Puts every representation into the target prompt.
@@ -83,7 +83,7 @@ impl<T: Real> Sweep<'_, '_, '_, T> {
         layer: usize,
         represented: &Represented<T>,
         maps: Option<&[AffineMap<T>]>,
-    ) -> Result<[Vec<Vec<Judgement>>; 2]> {
+    ) -> Result<[Vec<Vec<TokenScore>>; 2]> {
         let positions = self.target.positions(0);
         let each = (positions - self.position, 1);
         let together = self.transformer.branches(positions, each, TOGETHER);
@@ -107,13 +107,13 @@ impl<T: Real> Sweep<'_, '_, '_, T> {
             };
             let changes: Vec<Overwrite<T>> = pairs.iter().map(change).collect();
             let logits = self.target.overwritten(layer, &changes)?;
-            let judged: Vec<(Judgement, Option<Judgement>)> = logits
+            let judged: Vec<(TokenScore, Option<TokenScore>)> = logits
                 .par_chunks_exact(logits.len() / pairs.len())
                 .zip(pairs)
                 .map(|(logits, &(source, _))| {
                     let prediction = Prediction::new(logits);
                     let judge =
-                        |source: usize| Judgement::new(&prediction, &represented.wanted[source]);
+                        |source: usize| TokenScore::new(&prediction, &represented.expected[source]);
                     (judge(source), represented.others[source].map(judge))
                 })
                 .collect();
@@ -160,10 +160,10 @@ pub(super) fn lens<T: Real>(
     source_layers: &[usize],
     represented: &Represented<T>,
     maps: Option<&[AffineMap<T>]>,
-) -> Vec<Vec<Judgement>> {
-    let sources = represented.streams.iter().zip(&represented.wanted);
+) -> Vec<Vec<TokenScore>> {
+    let sources = represented.streams.iter().zip(&represented.expected);
     sources
-        .map(|(streams, wanted)| {
+        .map(|(streams, expected)| {
             let mut finals = Vec::new();
             for (from, &layer) in source_layers.iter().enumerate() {
                 match maps {
@@ -173,7 +173,7 @@ pub(super) fn lens<T: Real>(
             }
             let logits = transformer.logits(&finals);
             let rows = logits.par_chunks_exact(logits.len() / source_layers.len());
-            rows.map(|logits| Judgement::new(&Prediction::new(logits), wanted))
+            rows.map(|logits| TokenScore::new(&Prediction::new(logits), expected))
                 .collect()
         })
         .collect()

@@ -33,8 +33,8 @@ pub struct Patchscope {
     #[cfg_attr(feature = "cli", arg(long, value_name = "WORD"))]
     pub placeholder: Option<String>,
     /// How many positions before the scored one the representations of a task's prompts are taken.
-    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Patchscope::default().back))]
-    pub back: usize,
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Patchscope::default().positions_before))]
+    pub positions_before: usize,
     /// Layers after which representations are taken, ascending [default: all].
     #[cfg_attr(feature = "cli", arg(long, value_name = "N,..", value_delimiter = ','))]
     pub source_layers: Vec<usize>,
@@ -46,8 +46,8 @@ pub struct Patchscope {
     #[cfg_attr(feature = "cli", arg(long, value_name = "MAPPING", value_parser = value::<Mapping>(), default_value = shown(&Mapping::default())))]
     pub mapping: Mapping,
     /// What the prompts of the task should say: `Next` (the model's own next token) or `Answer` (the task's).
-    #[cfg_attr(feature = "cli", arg(long, value_name = "WHAT", value_parser = value::<Wanted>(), default_value = shown(&Wanted::default())))]
-    pub wanted: Wanted,
+    #[cfg_attr(feature = "cli", arg(long, value_name = "WHAT", value_parser = value::<Expected>(), default_value = shown(&Expected::default())))]
+    pub expected: Expected,
     /// Texts whose last token is decoded. The flag may be repeated.
     #[cfg_attr(feature = "cli", arg(long = "text", value_name = "TEXT"))]
     pub texts: Vec<String>,
@@ -55,8 +55,8 @@ pub struct Patchscope {
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Patchscope::default().samples))]
     pub samples: usize,
     /// The target layer for decoding: `Same` as the source layer, or `Layer(5)`.
-    #[cfg_attr(feature = "cli", arg(long, value_name = "LAYER", value_parser = value::<Placed>(), default_value = shown(&Placed::default())))]
-    pub placed: Placed,
+    #[cfg_attr(feature = "cli", arg(long, value_name = "LAYER", value_parser = value::<DecodeLayer>(), default_value = shown(&DecodeLayer::default())))]
+    pub decode_layer: DecodeLayer,
     /// Number of tokens generated.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Patchscope::default().tokens))]
     pub tokens: usize,
@@ -105,7 +105,7 @@ fn default_penalty() -> f64 {
 
 /// What a prompt is expected to say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Wanted {
+pub enum Expected {
     /// The token that the model itself predicts at the position that the representation is taken from.
     #[default]
     Next,
@@ -115,7 +115,7 @@ pub enum Wanted {
 
 /// Behind which layer a representation is put to be read out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Placed {
+pub enum DecodeLayer {
     /// Behind the one that it was taken from.
     #[default]
     Same,
@@ -128,14 +128,14 @@ impl Default for Patchscope {
         Self {
             prompt: TargetPrompt::default(),
             placeholder: None,
-            back: 0,
+            positions_before: 0,
             source_layers: Vec::new(),
             target_layers: Vec::new(),
             mapping: Mapping::default(),
-            wanted: Wanted::default(),
+            expected: Expected::default(),
             texts: Vec::new(),
             samples: 2,
-            placed: Placed::default(),
+            decode_layer: DecodeLayer::default(),
             tokens: 10,
         }
     }

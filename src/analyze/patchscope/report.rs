@@ -23,21 +23,21 @@ pub struct PatchscopeReport {
     /// Means over the source layers, with the target layers that were chosen; none without prompts of a task.
     pub overall: Option<Overall>,
     /// Every source layer.
-    pub layers: Vec<LayerFigures>,
+    pub layers: Vec<LayerScores>,
     /// Every source and target layer.
     pub grid: Vec<GridPoint>,
     /// What representations say.
-    pub told: Vec<Told>,
+    pub decoded: Vec<DecodedText>,
     /// Remarks that belong to the result.
     pub warnings: Vec<String>,
 }
 
-/// Figures of held-out prompts.
+/// SplitScores of held-out prompts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Said {
-    /// Share of the prompts whose most likely token is a wanted one.
+pub struct DecodingScores {
+    /// Share of the prompts whose most likely token is an expected one.
     pub precision: Effect,
-    /// Minus the log of the wanted tokens' probability, in nats.
+    /// Minus the log of the expected tokens' probability, in nats.
     pub surprisal: Effect,
 }
 
@@ -45,40 +45,40 @@ pub struct Said {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Overall {
     /// The patchscope with the target layers chosen on discovery prompts.
-    pub patched: Said,
+    pub patched: DecodingScores,
     /// With the target layer that is the source layer, where all are among the targets.
-    pub same: Option<Said>,
+    pub same: Option<DecodingScores>,
     /// The logit lens.
-    pub logit_lens: Said,
+    pub logit_lens: DecodingScores,
     /// A lens by the maps to the last layer: of a tuned lens, the lens itself.
-    pub mapped_lens: Option<Said>,
+    pub mapped_lens: Option<DecodingScores>,
     /// Representations of other prompts.
-    pub shuffled: Said,
+    pub shuffled: DecodingScores,
     /// The target prompt as it is.
-    pub unpatched: Said,
+    pub unpatched: DecodingScores,
     /// The patchscope's precision minus the logit lens's.
     pub precision_gain: Effect,
     /// The logit lens's surprisal minus the patchscope's, in nats.
     pub surprisal_gain: Effect,
 }
 
-/// Figures of a source layer.
+/// SplitScores of a source layer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct LayerFigures {
+pub struct LayerScores {
     /// The layer whose leaving stream is taken.
     pub layer: usize,
     /// The layer behind which it is put: of the best precision on discovery prompts, of equal ones of the least surprisal.
     pub target: usize,
     /// With that target layer.
-    pub patched: Said,
+    pub patched: DecodingScores,
     /// Put behind the layer that it was taken from, where that is a target.
-    pub same: Option<Said>,
+    pub same: Option<DecodingScores>,
     /// The logit lens.
-    pub logit_lens: Said,
+    pub logit_lens: DecodingScores,
     /// A lens by the map to the last layer: of a tuned lens, the lens itself.
-    pub mapped_lens: Option<Said>,
+    pub mapped_lens: Option<DecodingScores>,
     /// Representations of other prompts, put behind the chosen layer.
-    pub shuffled: Said,
+    pub shuffled: DecodingScores,
 }
 
 /// Means of one source and target layer.
@@ -98,7 +98,7 @@ pub struct GridPoint {
 
 /// What the representations of a text say.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Told {
+pub struct DecodedText {
     /// The text.
     pub text: String,
     /// The token whose representations these are.
@@ -106,12 +106,12 @@ pub struct Told {
     /// What the target prompt goes on with as it is.
     pub unpatched: String,
     /// By source layer.
-    pub layers: Vec<SaidLayer>,
+    pub layers: Vec<DecodedLayer>,
 }
 
 /// What a representation says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SaidLayer {
+pub struct DecodedLayer {
     /// The layer whose leaving stream is taken.
     pub source: usize,
     /// The layer behind which it is put.
@@ -134,11 +134,11 @@ impl PatchscopeReport {
 impl AnalysisReport for PatchscopeReport {
     fn finding(&self) -> String {
         let Some(overall) = &self.overall else {
-            return format!("{} texts are read out", self.told.len());
+            return format!("{} texts are read out", self.decoded.len());
         };
-        let percent = |said: &Said| format!("{:.0} %", 100.0 * said.precision.mean);
+        let percent = |said: &DecodingScores| format!("{:.0} %", 100.0 * said.precision.mean);
         format!(
-            "over all layers {} say the token wanted (logit lens {}, other prompts' {})",
+            "over all layers {} say the token expected (logit lens {}, other prompts' {})",
             percent(&overall.patched),
             percent(&overall.logit_lens),
             percent(&overall.shuffled)

@@ -95,17 +95,17 @@ mod tests {
     fn an_affine_relation_is_found() {
         let (rows, width) = (60, 5);
         let from = numbers(rows * width, 0.3);
-        let wanted = AffineMap {
+        let expected = AffineMap {
             weight: numbers(width * width, 2.0),
             bias: numbers(width, 4.0),
         };
-        let to = wanted.apply(&from);
+        let to = expected.apply(&from);
         let found = Regression::new(&from, width, 1e-12).expect("a fit").to(&to);
-        for (found, wanted) in found.weight.iter().zip(&wanted.weight) {
-            assert!((found - wanted).abs() < 1e-7, "{found}, not {wanted}");
+        for (found, expected) in found.weight.iter().zip(&expected.weight) {
+            assert!((found - expected).abs() < 1e-7, "{found}, not {expected}");
         }
-        for (found, wanted) in found.bias.iter().zip(&wanted.bias) {
-            assert!((found - wanted).abs() < 1e-7, "{found}, not {wanted}");
+        for (found, expected) in found.bias.iter().zip(&expected.bias) {
+            assert!((found - expected).abs() < 1e-7, "{found}, not {expected}");
         }
     }
 

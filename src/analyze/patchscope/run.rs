@@ -1,10 +1,10 @@
 //! A patchscope from prompts to its report.
 
 use super::between::Between;
-use super::figures::Judged;
-use super::grid::{Judgement, Represented, Sweep, lens};
-use super::inspection::Inspection;
-use super::parameters::{Mapping, Patchscope, Placed, Wanted};
+use super::figures::ScoredRuns;
+use super::grid::{TokenScore, Represented, Sweep, lens};
+use super::target_tokens::TargetTokens;
+use super::parameters::{Mapping, Patchscope, DecodeLayer, Expected};
 use super::report::PatchscopeReport;
 use super::written::Writing;
 use crate::analyze::lens::TunedLens;
@@ -38,7 +38,7 @@ pub struct PatchscopeTask<'t> {
     /// Sources that are read out besides.
     pub texts: &'t [Source],
     /// The target prompt.
-    pub inspection: &'t Inspection,
+    pub target_tokens: &'t TargetTokens,
     /// Text on which maps between layers are fitted.
     pub passages: &'t [Vec<u32>],
     /// The lens through which maps between layers go, where they go through one.
@@ -68,7 +68,7 @@ pub fn look<T: Real>(
     let n_layers = transformer.heads().n_layers;
     let source_layers = layers_asked(n_layers, &question.source_layers)?;
     let target_layers = layers_asked(n_layers, &question.target_layers)?;
-    if let Placed::Layer(layer) = question.placed {
+    if let DecodeLayer::Layer(layer) = question.decode_layer {
         layers_asked(n_layers, &[layer])?;
     }
     let runs = (task.discovery.len() + task.held_out.len())
@@ -79,9 +79,9 @@ pub fn look<T: Real>(
              {MOST_RUNS}"
         )));
     }
-    let last = task.inspection.tokens.len() - 1;
+    let last = task.target_tokens.tokens.len() - 1;
     let prompt = Prompt {
-        tokens: &task.inspection.tokens,
+        tokens: &task.target_tokens.tokens,
         reads: &[last],
     };
     let target = Rerun::new(transformer, &[prompt], None)?;
@@ -95,25 +95,25 @@ pub fn look<T: Real>(
     let mut report = PatchscopeReport {
         prompt: question.prompt.text().to_owned(),
         prompt_tokens: task
-            .inspection
+            .target_tokens
             .tokens
             .iter()
             .map(|&token| text_of(task.tokenizer, &[token]))
             .collect(),
-        position: task.inspection.position,
+        position: task.target_tokens.position,
         mapping: question.mapping.name(),
         examples_discovery: task.discovery.len(),
         examples: task.held_out.len(),
         overall: None,
         layers: Vec::new(),
         grid: Vec::new(),
-        told: Vec::new(),
+        decoded: Vec::new(),
         warnings: Vec::new(),
     };
     let looking = Looking {
         transformer,
         task,
-        wanted: question.wanted,
+        expected: question.expected,
         target: &target,
         fit: fit.as_ref(),
         layers: [&source_layers, &target_layers],
@@ -128,9 +128,9 @@ pub fn look<T: Real>(
         phase(observer, "text", source_layers.len() as u64);
         let writing = Writing {
             target: &target,
-            position: task.inspection.position,
+            position: task.target_tokens.position,
             source_layers: &source_layers,
-            placed: question.placed,
+            decode_layer: question.decode_layer,
             continuation: Continuation {
                 tokens: question.tokens,
                 stop: task.stop,
@@ -141,7 +141,7 @@ pub fn look<T: Real>(
             observer,
         };
         let streams = streams(transformer, &sources, observer)?;
-        report.told = writing.told(&sources, &streams, |from, to| {
+        report.decoded = writing.decoded(&sources, &streams, |from, to| {
             fit.as_ref().map(|fit| fit.map(from, to))
         })?;
     }
@@ -173,7 +173,7 @@ fn between<T: Real>(
             if !task.held_out.is_empty() {
                 targets.extend_from_slice(target_layers);
             }
-            if let Placed::Layer(layer) = question.placed {
+            if let DecodeLayer::Layer(layer) = question.decode_layer {
                 targets.push(layer);
             }
             let width = transformer.heads().d_model;
@@ -186,7 +186,7 @@ fn between<T: Real>(
 struct Looking<'l, 't, 'a, T> {
     transformer: &'l Transformer<'a, T>,
     task: &'l PatchscopeTask<'l>,
-    wanted: Wanted,
+    expected: Expected,
     target: &'l Rerun<'t, 'a, T>,
     fit: Option<&'l Between>,
     /// Source and target layers.
@@ -202,13 +202,13 @@ impl<T: Real> Looking<'_, '_, '_, T> {
         let sweep = Sweep {
             transformer: self.transformer,
             target: self.target,
-            position: self.task.inspection.position,
+            position: self.task.target_tokens.position,
             source_layers,
             observer: self.observer,
         };
         let represented = |sources: &[Source], name: &str| {
             phase(self.observer, name, sources.len() as u64);
-            represented(self.transformer, sources, self.wanted, self.observer)
+            represented(self.transformer, sources, self.expected, self.observer)
         };
         let discovery = represented(self.task.discovery, "discovery prompts")?;
         let held_out = represented(self.task.held_out, "held-out prompts")?;
@@ -227,9 +227,9 @@ impl<T: Real> Looking<'_, '_, '_, T> {
             .map(|maps| lens(self.transformer, source_layers, &held_out, Some(maps)));
         let logits = self.target.logits()?;
         let as_is = Prediction::new(&logits);
-        let unpatched = held_out.wanted.iter();
-        let unpatched: Vec<Judgement> = unpatched.map(|it| Judgement::new(&as_is, it)).collect();
-        let judged = Judged {
+        let unpatched = held_out.expected.iter();
+        let unpatched: Vec<TokenScore> = unpatched.map(|it| TokenScore::new(&as_is, it)).collect();
+        let judged = ScoredRuns {
             source_layers,
             target_layers,
             discovery: &on_discovery,
@@ -250,13 +250,13 @@ impl<T: Real> Looking<'_, '_, '_, T> {
 fn represented<T: Real>(
     transformer: &Transformer<'_, T>,
     sources: &[Source],
-    wanted: Wanted,
+    expected: Expected,
     observer: &dyn Observer,
 ) -> Result<Represented<T>> {
     let streams = streams(transformer, sources, observer)?;
-    let wanted = match wanted {
-        Wanted::Answer => sources.iter().map(|it| it.answers.clone()).collect(),
-        Wanted::Next => {
+    let expected = match expected {
+        Expected::Answer => sources.iter().map(|it| it.answers.clone()).collect(),
+        Expected::Next => {
             let next = |streams: &Vec<Vec<T>>| {
                 let logits = transformer.logits(streams.last().map_or(&[][..], Vec::as_slice));
                 vec![Prediction::new(&logits).top()]
@@ -264,7 +264,7 @@ fn represented<T: Real>(
             streams.iter().map(next).collect()
         }
     };
-    Ok(Represented::new(streams, wanted))
+    Ok(Represented::new(streams, expected))
 }
 
 /// The stream that leaves every layer at the last position of each source, `[sources][layers][d_model]`.

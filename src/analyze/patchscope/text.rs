@@ -1,6 +1,6 @@
 //! The result of a patchscope: text for people, tables, line plots over layers, and a heat map of source and target layers.
 
-use super::{LayerFigures, Overall, PatchscopeReport, Said, Told};
+use super::{LayerScores, Overall, PatchscopeReport, DecodingScores, DecodedText};
 use crate::evaluate::Effect;
 use crate::report::csv::number;
 use crate::report::effect::{percent, share_with_interval, with_interval};
@@ -10,7 +10,7 @@ use crate::report::table::table;
 use crate::report::text::{Text, clip, one_line, short};
 
 /// Texts that the report shows.
-const TOLD: usize = 6;
+const DECODED: usize = 6;
 /// Characters of what is said that it shows.
 const SAYS: usize = 90;
 
@@ -38,15 +38,15 @@ pub fn patchscope_text(report: &PatchscopeReport, about: &str) -> String {
         out.line(format_args!(""));
         layers_table(&mut out, report);
     }
-    for told in report.told.iter().take(TOLD) {
+    for decoded in report.decoded.iter().take(DECODED) {
         out.line(format_args!(""));
-        shown(&mut out, told, SAYS);
+        shown(&mut out, decoded, SAYS);
     }
-    if report.told.len() > TOLD {
+    if report.decoded.len() > DECODED {
         out.line(format_args!(""));
         out.line(format_args!(
-            "{} more texts are in told.txt",
-            report.told.len() - TOLD
+            "{} more texts are in decoded.txt",
+            report.decoded.len() - DECODED
         ));
     }
     out.0
@@ -54,7 +54,7 @@ pub fn patchscope_text(report: &PatchscopeReport, about: &str) -> String {
 
 fn overall_table(out: &mut Text, overall: &Overall, mapped_name: &str) {
     let mut rows = Vec::new();
-    let mut row = |name: &str, said: Option<&Said>| {
+    let mut row = |name: &str, said: Option<&DecodingScores>| {
         rows.extend(said.map(|said| {
             vec![
                 name.to_owned(),
@@ -93,7 +93,7 @@ fn layers_table(out: &mut Text, report: &PatchscopeReport) {
     }
     header.extend(["others'", "surprisal", "logit lens"]);
     let rows = layers.iter().map(|it| {
-        let percent = |said: &Said| percent(said.precision.mean);
+        let percent = |said: &DecodingScores| percent(said.precision.mean);
         let mut row = vec![
             it.layer.to_string(),
             it.target.to_string(),
@@ -115,24 +115,24 @@ fn layers_table(out: &mut Text, report: &PatchscopeReport) {
 }
 
 /// All that was said.
-pub fn told_text(report: &PatchscopeReport) -> String {
+pub fn decoded_text(report: &PatchscopeReport) -> String {
     let mut out = Text::default();
     out.line(format_args!("put into {:?}", one_line(&report.prompt)));
-    for told in &report.told {
+    for decoded in &report.decoded {
         out.line(format_args!(""));
-        shown(&mut out, told, usize::MAX);
+        shown(&mut out, decoded, usize::MAX);
     }
     out.0
 }
 
-fn shown(out: &mut Text, told: &Told, longest: usize) {
+fn shown(out: &mut Text, decoded: &DecodedText, longest: usize) {
     out.line(format_args!(
         "{:?}, at {:?}; the prompt as it is goes on {:?}",
-        clip(&told.text, longest),
-        one_line(&told.token),
-        clip(&told.unpatched, longest)
+        clip(&decoded.text, longest),
+        one_line(&decoded.token),
+        clip(&decoded.unpatched, longest)
     ));
-    for layer in &told.layers {
+    for layer in &decoded.layers {
         out.line(format_args!(
             "  {:>3} -> {:<3} {}",
             layer.source,
@@ -175,9 +175,9 @@ fn over_layers(
     report: &PatchscopeReport,
     title: &str,
     y_label: &str,
-    figure: fn(&Said) -> Effect,
+    figure: fn(&DecodingScores) -> Effect,
 ) -> String {
-    let line = |name: &str, of: &dyn Fn(&LayerFigures) -> Option<Said>| Series {
+    let line = |name: &str, of: &dyn Fn(&LayerScores) -> Option<DecodingScores>| Series {
         name: name.to_owned(),
         points: report
             .layers

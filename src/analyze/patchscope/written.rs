@@ -1,7 +1,7 @@
 //! What the target prompt goes on with when it is given the representations of some texts.
 
-use super::parameters::Placed;
-use super::report::{SaidLayer, Told};
+use super::parameters::DecodeLayer;
+use super::report::{DecodedLayer, DecodedText};
 use super::run::Source;
 use crate::analyze::{AffineMap, text_of};
 use crate::engine::{Continuation, Overwrite, Rerun};
@@ -14,7 +14,7 @@ pub(super) struct Writing<'w, 't, 'a, T> {
     pub target: &'w Rerun<'t, 'a, T>,
     pub position: usize,
     pub source_layers: &'w [usize],
-    pub placed: Placed,
+    pub decode_layer: DecodeLayer,
     pub continuation: Continuation,
     pub tokenizer: Option<&'w Tokenizer>,
     pub observer: &'w dyn Observer,
@@ -25,12 +25,12 @@ impl<T: Real> Writing<'_, '_, '_, T> {
     ///
     /// # Complexity
     /// For each source and source layer a forward pass of the positions from the placeholder on, and of a row for each token.
-    pub(super) fn told(
+    pub(super) fn decoded(
         &self,
         sources: &[Source],
         streams: &[Vec<Vec<T>>],
         map: impl Fn(usize, usize) -> Option<AffineMap<T>>,
-    ) -> Result<Vec<Told>> {
+    ) -> Result<Vec<DecodedText>> {
         let text = |tokens: &[u32]| text_of(self.tokenizer, tokens);
         let last = self.target.positions(0) - 1;
         let layers = self.source_layers;
@@ -47,9 +47,9 @@ impl<T: Real> Writing<'_, '_, '_, T> {
             .target
             .generate(end, &as_is, self.continuation, self.observer)?;
         let unpatched = text(written.first().map_or(&[][..], Vec::as_slice));
-        let mut told: Vec<Told> = sources
+        let mut decoded: Vec<DecodedText> = sources
             .iter()
-            .map(|source| Told {
+            .map(|source| DecodedText {
                 text: text(&source.tokens),
                 token: text(&source.tokens[source.tokens.len().saturating_sub(1)..]),
                 unpatched: unpatched.clone(),
@@ -57,9 +57,9 @@ impl<T: Real> Writing<'_, '_, '_, T> {
             })
             .collect();
         for (done, &layer) in layers.iter().enumerate() {
-            let target = match self.placed {
-                Placed::Same => layer,
-                Placed::Layer(target) => target,
+            let target = match self.decode_layer {
+                DecodeLayer::Same => layer,
+                DecodeLayer::Layer(target) => target,
             };
             let map = map(layer, target);
             let changes: Vec<Overwrite<T>> = streams
@@ -75,8 +75,8 @@ impl<T: Real> Writing<'_, '_, '_, T> {
             let written =
                 self.target
                     .generate(target, &changes, self.continuation, self.observer)?;
-            for (told, written) in told.iter_mut().zip(&written) {
-                told.layers.push(SaidLayer {
+            for (decoded, written) in decoded.iter_mut().zip(&written) {
+                decoded.layers.push(DecodedLayer {
                     source: layer,
                     target,
                     says: text(written),
@@ -87,6 +87,6 @@ impl<T: Real> Writing<'_, '_, '_, T> {
                 note: format!("layer {layer}"),
             });
         }
-        Ok(told)
+        Ok(decoded)
     }
 }

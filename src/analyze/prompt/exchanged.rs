@@ -1,7 +1,7 @@
 //! Tokens' directions exchanged in the stream of a prompt while it is computed.
 
-use super::parameters::{Exchange, ExchangeAt};
-use crate::analyze::edit::{Change, Directions, Place};
+use super::parameters::{DirectionSwap, SwapPosition};
+use crate::analyze::edit::{Change, Directions, SwapSite};
 use crate::engine::{RowPlaces, Splice, Transformer};
 use crate::error::{Error, Result};
 use crate::graph::Representation;
@@ -9,7 +9,7 @@ use crate::model::Real;
 
 /// Exchanges with their tokens and these tokens' directions.
 pub(super) struct Exchanged<'q> {
-    exchanges: Vec<(&'q Exchange, [u32; 2], Directions)>,
+    exchanges: Vec<(&'q DirectionSwap, [u32; 2], Directions)>,
     /// The last position of the prompt.
     last: usize,
 }
@@ -21,7 +21,7 @@ impl<'q> Exchanged<'q> {
     /// When a layer or a position does not exist.
     pub(super) fn new<T: Real>(
         transformer: &Transformer<'_, T>,
-        (exchanges, tokens): (&'q [Exchange], &[[u32; 2]]),
+        (exchanges, tokens): (&'q [DirectionSwap], &[[u32; 2]]),
         positions: usize,
     ) -> Result<Self> {
         let n_layers = transformer.heads().n_layers;
@@ -32,7 +32,7 @@ impl<'q> Exchanged<'q> {
                     "there is no layer {layer}: the model has {n_layers}, counted from 0"
                 )));
             }
-            if let ExchangeAt::Position(position) = exchange.at
+            if let SwapPosition::Position(position) = exchange.at
                 && position >= positions
             {
                 return Err(Error::Usage(format!(
@@ -70,15 +70,15 @@ impl<T: Real> Splice<T> for Exchanged<'_> {
             };
             for (row, &position) in rows.chunks_exact_mut(width).zip(&places.positions) {
                 let here = match exchange.at {
-                    ExchangeAt::Last => position == self.last,
-                    ExchangeAt::Position(at) => position == at,
-                    ExchangeAt::Every => true,
+                    SwapPosition::Last => position == self.last,
+                    SwapPosition::Position(at) => position == at,
+                    SwapPosition::Every => true,
                 };
                 if here {
-                    let place = Place {
+                    let place = SwapSite {
                         position,
-                        from: *from,
-                        to: *to,
+                        original: *from,
+                        replacement: *to,
                     };
                     change.apply(row, &place);
                 }

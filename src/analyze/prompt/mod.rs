@@ -9,7 +9,7 @@ mod run;
 mod text;
 
 pub use analysis::run_prompt;
-pub use parameters::{Ablated, Exchange, ExchangeAt, Instead, Prompt, PromptLens};
-pub use report::{NextToken, PromptReport, SeenAt, TokenText};
+pub use parameters::{Ablated, DirectionSwap, SwapPosition, AblateWith, Prompt, PromptLens};
+pub use report::{NextToken, PromptReport, LensRow, TokenText};
 pub use run::{PromptTask, ask_prompt};
 pub use text::{prompt_csv, prompt_text};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use crate::analyze::Mistakes;
-use crate::analyze::edit::{EditScale, LARGEST_STRENGTH, behind};
+use crate::analyze::edit::{EditScale, LARGEST_STRENGTH, after_layers};
 use crate::engine::TokenVector;
 use crate::graph::Node;
 
@@ -28,7 +28,7 @@ pub struct Prompt {
     pub ablate: Vec<Ablated>,
     /// Tokens whose directions are exchanged in the stream, one after the other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub edit: Vec<Exchange>,
+    pub edit: Vec<DirectionSwap>,
     /// What the model would say after each layer, at the last position.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lens: Option<PromptLens>,
@@ -48,12 +48,12 @@ pub struct Ablated {
     pub node: String,
     /// By what.
     #[serde(default)]
-    pub by: Instead,
+    pub by: AblateWith,
 }
 
 /// What takes the place of a part's result.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Instead {
+pub enum AblateWith {
     /// Its mean over the positions of the prompt, and of the other prompt where there is one.
     #[default]
     Mean,
@@ -66,7 +66,7 @@ pub enum Instead {
 /// A token's direction in the stream, exchanged for another's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Exchange {
+pub struct DirectionSwap {
     /// The token that goes, with its space.
     pub from: String,
     /// The token that comes.
@@ -75,7 +75,7 @@ pub struct Exchange {
     pub layers: Vec<usize>,
     /// Where.
     #[serde(default)]
-    pub at: ExchangeAt,
+    pub at: SwapPosition,
     /// Which vectors stand for tokens.
     #[serde(default)]
     pub vector: TokenVector,
@@ -87,19 +87,19 @@ pub struct Exchange {
     pub strength: f64,
 }
 
-impl Exchange {
+impl DirectionSwap {
     /// What is done, in words.
     pub(super) fn in_words(&self) -> String {
         let at = match self.at {
-            ExchangeAt::Last => "the last position".into(),
-            ExchangeAt::Position(position) => format!("position {position}"),
-            ExchangeAt::Every => "every position".into(),
+            SwapPosition::Last => "the last position".into(),
+            SwapPosition::Position(position) => format!("position {position}"),
+            SwapPosition::Every => "every position".into(),
         };
         format!(
             "{:?} for {:?} {} at {at}, {} of {}",
             self.to,
             self.from,
-            behind(&self.layers),
+            after_layers(&self.layers),
             self.strength,
             match self.scale {
                 EditScale::Stream => "the stream's norm",
@@ -111,7 +111,7 @@ impl Exchange {
 
 /// Where tokens are exchanged.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ExchangeAt {
+pub enum SwapPosition {
     /// At the prompt's last position.
     #[default]
     Last,
@@ -180,7 +180,7 @@ impl Prompt {
             found.require(problem.is_none(), "analysis.Prompt.ablate", || {
                 problem.unwrap_or_default()
             });
-            let other = ablated.by != Instead::Patch || self.compare.is_some();
+            let other = ablated.by != AblateWith::Patch || self.compare.is_some();
             found.require(other, "analysis.Prompt.ablate", || {
                 format!(
                     "{} cannot be replaced by what it does on another prompt, for there is none; give `compare`",

@@ -3,7 +3,7 @@
 use crate::analyze::AnalysisReport;
 use serde::Serialize;
 
-use crate::analyze::lens::Seen;
+use crate::analyze::lens::LensPrediction;
 
 /// What the model says next.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -24,7 +24,7 @@ pub struct PromptReport {
     pub kl_compare: Option<f64>,
     /// What the model would say after each layer, at the last position, with what is changed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub lens: Vec<SeenAt>,
+    pub lens: Vec<LensRow>,
     /// The text written.
     pub written: Option<String>,
     /// Remarks that belong to the result.
@@ -33,14 +33,14 @@ pub struct PromptReport {
 
 /// What the final norm and the unembedding read at a place of the stream.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct SeenAt {
+pub struct LensRow {
     /// The place.
     pub place: String,
     /// As it is.
-    pub logit_lens: Seen,
+    pub logit_lens: LensPrediction,
     /// Through the map of a tuned lens.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub tuned_lens: Option<Seen>,
+    pub tuned_lens: Option<LensPrediction>,
 }
 
 /// A token.

@@ -1,9 +1,9 @@
 //! A prompt and its next tokens.
 
 use super::exchanged::Exchanged;
-use super::parameters::{Ablated, Exchange, Instead, Prompt};
-use super::report::{NextToken, PromptReport, SeenAt, TokenText};
-use crate::analyze::lens::{Followed, Reader, TunedLens};
+use super::parameters::{Ablated, DirectionSwap, AblateWith, Prompt};
+use super::report::{NextToken, PromptReport, LensRow, TokenText};
+use crate::analyze::lens::{TrackedTokens, Reader, TunedLens};
 use crate::analyze::{largest, text_of};
 use crate::engine::{Continuation, PromptRun, Replaced, Splice, Substitute, Transformer};
 use crate::error::{Error, Result};
@@ -105,7 +105,7 @@ pub fn ask_prompt<T: Real>(
         ablated: ablated
             .map(|ablated| format!("{} by {:?}", ablated.node, ablated.by))
             .collect(),
-        edited: question.edit.iter().map(Exchange::in_words).collect(),
+        edited: question.edit.iter().map(DirectionSwap::in_words).collect(),
         next,
         kl: changes.then(|| divergence(&before, &now)),
         kl_compare: after_other.map(|other| divergence(&before, &other)),
@@ -124,14 +124,14 @@ fn through_lens<T: Real>(
     task: &PromptTask<'_, T>,
     run: &PromptRun<'_, '_, T>,
     top: usize,
-) -> Result<Vec<SeenAt>> {
+) -> Result<Vec<LensRow>> {
     let places = transformer.places(false);
     let reader = Reader {
         transformer,
         tokenizer: task.tokenizer,
         top,
     };
-    let followed = Followed {
+    let followed = TrackedTokens {
         tokens: task.followed.into_iter().collect(),
         others: Vec::new(),
     };
@@ -139,7 +139,7 @@ fn through_lens<T: Real>(
     let looks = reader.look(&streams, &[followed], (&places, task.tuned))?;
     let mut tuned = looks.tuned.into_iter().flatten();
     let seen = places.iter().zip(looks.seen.into_iter().flatten());
-    let seen = seen.map(|(place, logit_lens)| SeenAt {
+    let seen = seen.map(|(place, logit_lens)| LensRow {
         place: place.to_string(),
         logit_lens,
         tuned_lens: tuned.next(),
@@ -157,8 +157,8 @@ fn replaced<T: Real>(
     let own = plain.result(node)?;
     let width = own.len() / plain.positions();
     let values = match ablated.by {
-        Instead::Zero => Substitute::Everywhere(vec![T::ZERO; width]),
-        Instead::Mean => {
+        AblateWith::Zero => Substitute::Everywhere(vec![T::ZERO; width]),
+        AblateWith::Mean => {
             let mut sum = vec![0.0; width];
             let other = other.map(|other| other.result(node)).transpose()?;
             let all = [own, other.unwrap_or_default()].concat();
@@ -170,7 +170,7 @@ fn replaced<T: Real>(
             let rows = (all.len() / width) as f64;
             Substitute::Everywhere(sum.iter().map(|sum| T::from_f64(sum / rows)).collect())
         }
-        Instead::Patch => {
+        AblateWith::Patch => {
             let other = other.ok_or_else(|| {
                 Error::Usage(format!("{node}: there is no other prompt to patch from"))
             })?;

@@ -1,7 +1,7 @@
 //! What a model says next to a prompt: text for people, a table for other programs.
 
-use super::{NextToken, PromptReport, SeenAt, TokenText};
-use crate::analyze::lens::Seen;
+use super::{NextToken, PromptReport, LensRow, TokenText};
+use crate::analyze::lens::LensPrediction;
 use crate::report::csv::{field, number};
 use crate::report::table::table;
 use crate::report::text::{Text, clip, short, thousands};
@@ -74,7 +74,7 @@ pub fn prompt_text(report: &PromptReport) -> String {
 }
 
 /// What a lens shows at each place, a row each, with the most likely tokens.
-fn lens_table(places: &[SeenAt]) -> String {
+fn lens_table(places: &[LensRow]) -> String {
     let tuned = places.iter().any(|it| it.tuned_lens.is_some());
     let mut header = vec!["place", "logit lens"];
     if tuned {
@@ -84,7 +84,7 @@ fn lens_table(places: &[SeenAt]) -> String {
     if tuned {
         header.extend(["tuned: KL", "probability", "rank"]);
     }
-    let likely = |seen: &Seen| {
+    let likely = |seen: &LensPrediction| {
         let likely = seen.top.iter().take(LIKELY);
         let likely =
             likely.map(|it| format!("{:?} {}", clip(&it.text, WIDEST), short(it.probability)));

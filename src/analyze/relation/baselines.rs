@@ -5,7 +5,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::edits::{Edited, Exchanged};
 use super::found::LinearMap;
-use super::known::Known;
+use super::known::SubjectRuns;
 use super::report::{CausalBaselines, FaithfulBaselines};
 use crate::analyze::random::{norm_of, random_vector};
 use crate::engine::{Dense, mean};
@@ -18,20 +18,20 @@ use crate::model::Real;
 pub(super) struct Otherwise<'p> {
     /// What the model says of discovery subjects.
     pub said_discovery: &'p [u32],
-    /// The prompts of held-out subjects that the model knows, without examples in front; empty where there are none.
+    /// The prompts of held-out subjects that the model answers_correctly, without examples in front; empty where there are none.
     pub zero_shot: Vec<Vec<u32>>,
     /// The prompt without a subject.
     pub without_subject: Option<&'p [u32]>,
 }
 
-/// Figures that a map's share of held-out subjects stands beside.
+/// SplitScores that a map's share of held-out subjects stands beside.
 ///
 /// # Complexity
 /// A forward pass over prompts without examples, and all logits of a row for each subject and baseline.
 pub(super) fn faithful<T: Real>(
     map: &LinearMap,
     beta: f64,
-    [training, judging]: [&Known<'_, '_, T>; 2],
+    [training, judging]: [&SubjectRuns<'_, '_, T>; 2],
     otherwise: &Otherwise<'_>,
     random: usize,
     observer: &dyn Observer,
@@ -104,7 +104,7 @@ pub(super) fn faithful<T: Real>(
     })
 }
 
-/// Figures that the share of held-out exchanges stands beside.
+/// SplitScores that the share of held-out exchanges stands beside.
 ///
 /// # Complexity
 /// A forward pass of the rows that prompts do not share, from the layer on, for each exchange and baseline.

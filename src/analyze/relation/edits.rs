@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::found::LinearMap;
 use super::inverse::LowRankInverse;
-use super::known::{Exchange, Judged, Known, best};
+use super::known::{SubjectPair, EvaluatedSubjects, SubjectRuns, best};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
 use crate::model::Real;
@@ -12,8 +12,8 @@ use crate::model::Real;
 /// Subjects with the exchanges that are tried.
 #[derive(Clone, Copy)]
 pub(super) struct Exchanged<'k, 't, 'a, T> {
-    pub known: &'k Known<'t, 'a, T>,
-    pub exchanges: &'k [Exchange],
+    pub known: &'k SubjectRuns<'t, 'a, T>,
+    pub exchanges: &'k [SubjectPair],
 }
 
 /// A layer with the best of some ranks.
@@ -23,9 +23,9 @@ pub(super) struct Edited {
     /// Shares of discovery subjects by rank.
     pub by_rank: Vec<f64>,
     /// By the discovery subjects that choose.
-    pub discovery: Judged,
+    pub discovery: EvaluatedSubjects,
     /// By the held-out ones.
-    pub held_out: Judged,
+    pub held_out: EvaluatedSubjects,
     /// What is added to each.
     pub changes: Vec<Vec<f64>>,
 }
@@ -107,7 +107,7 @@ impl<T: Real> Exchanged<'_, '_, '_, T> {
     }
 
     /// What the model says with each of some ways of changes added to the streams after a layer.
-    pub(super) fn with_added(&self, layer: usize, ways: &[Vec<Vec<f64>>]) -> Result<Vec<Judged>> {
+    pub(super) fn with_added(&self, layer: usize, ways: &[Vec<Vec<f64>>]) -> Result<Vec<EvaluatedSubjects>> {
         let streams = self.known.streams(layer);
         let d_model = streams.len() / self.known.len().max(1);
         let changed = |way: &Vec<Vec<f64>>| {

@@ -1,7 +1,7 @@
 //! How often maps decode to what the model says, by layer and factor.
 
 use super::found::LinearMap;
-use super::known::{Judged, Known, best};
+use super::known::{EvaluatedSubjects, SubjectRuns, best};
 use crate::error::Result;
 use crate::events::{Event, Observer, phase};
 use crate::model::Real;
@@ -13,9 +13,9 @@ pub(super) struct Decoded {
     /// Shares of discovery subjects by factor.
     pub by_beta: Vec<f64>,
     /// By the discovery subjects that choose.
-    pub discovery: Judged,
+    pub discovery: EvaluatedSubjects,
     /// By the held-out ones.
-    pub held_out: Judged,
+    pub held_out: EvaluatedSubjects,
 }
 
 /// The best factor of every map by the subjects that choose, and its share of those that judge.
@@ -24,7 +24,7 @@ pub(super) struct Decoded {
 /// All logits of a row for each layer, factor and subject.
 pub(super) fn sweep<T: Real>(
     maps: &[LinearMap],
-    [choosing, judging]: [&Known<'_, '_, T>; 2],
+    [choosing, judging]: [&SubjectRuns<'_, '_, T>; 2],
     betas: &[f64],
     observer: &dyn Observer,
 ) -> Result<Vec<Decoded>> {

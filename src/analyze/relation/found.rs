@@ -1,6 +1,6 @@
 //! The linear map of a relation: mean Jacobian and mean bias of some subjects, at every layer at once.
 
-use super::known::Known;
+use super::known::SubjectRuns;
 use crate::analyze::random::norm_of;
 use crate::engine::Dense;
 use crate::error::Result;
@@ -24,7 +24,7 @@ impl LinearMap {
     /// # Complexity
     /// A backward pass of `d_model` outputs for each subject.
     pub(super) fn all<T: Real>(
-        known: &Known<'_, '_, T>,
+        known: &SubjectRuns<'_, '_, T>,
         layers: &[usize],
         observer: &dyn Observer,
     ) -> Result<Vec<Self>> {

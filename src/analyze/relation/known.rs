@@ -1,4 +1,4 @@
-//! Subjects whose objects the model knows, with what it says of them.
+//! Subjects whose objects the model answers_correctly, with what it says of them.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -10,7 +10,7 @@ use crate::model::Real;
 use crate::task::SubjectPrompt;
 
 /// Subjects that were run.
-pub(super) struct Known<'t, 'a, T> {
+pub(super) struct SubjectRuns<'t, 'a, T> {
     pub transformer: &'t Transformer<'a, T>,
     pub runs: Rerun<'t, 'a, T>,
     /// The position of the last token of each subject.
@@ -21,7 +21,7 @@ pub(super) struct Known<'t, 'a, T> {
 
 /// What is said of some subjects, held against what is wanted.
 #[derive(Debug, Clone)]
-pub(super) struct Judged {
+pub(super) struct EvaluatedSubjects {
     /// The most likely tokens.
     pub said: Vec<u32>,
     /// How often they are what is wanted.
@@ -32,12 +32,12 @@ pub(super) struct Judged {
 
 /// A subject, and another one of which the model says something else; both by number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Exchange {
+pub(super) struct SubjectPair {
     pub of: usize,
     pub with: usize,
 }
 
-impl<'t, 'a, T: Real> Known<'t, 'a, T> {
+impl<'t, 'a, T: Real> SubjectRuns<'t, 'a, T> {
     pub(super) fn new(
         transformer: &'t Transformer<'a, T>,
         prompts: &'t [SubjectPrompt],
@@ -93,12 +93,12 @@ impl<'t, 'a, T: Real> Known<'t, 'a, T> {
     }
 
     /// What streams decode to, and how much it is what the model says; several rounds of all subjects one after the other.
-    pub(super) fn agreement(&self, finals: &[T]) -> Result<Vec<Judged>> {
+    pub(super) fn agreement(&self, finals: &[T]) -> Result<Vec<EvaluatedSubjects>> {
         self.judged(finals, &self.said)
     }
 
     /// Several rounds of streams, in each of which the same tokens are wanted.
-    fn judged(&self, finals: &[T], wanted: &[u32]) -> Result<Vec<Judged>> {
+    fn judged(&self, finals: &[T], wanted: &[u32]) -> Result<Vec<EvaluatedSubjects>> {
         let rounds = finals.len() / self.d_model() / wanted.len().max(1);
         let all = wanted.repeat(rounds);
         let tokens = self.transformer.judged_tokens(finals, &all)?;
@@ -106,7 +106,7 @@ impl<'t, 'a, T: Real> Known<'t, 'a, T> {
         let judged = rounds.map(|tokens| {
             let pairs = tokens.iter().zip(wanted);
             let log_probabilities: Vec<f64> = tokens.iter().map(|it| it.1).collect();
-            Judged {
+            EvaluatedSubjects {
                 said: tokens.iter().map(|it| it.0).collect(),
                 share: Share::of(pairs.map(|(token, wanted)| token.0 == *wanted)),
                 log_probability: mean(&log_probabilities),
@@ -120,7 +120,7 @@ impl<'t, 'a, T: Real> Known<'t, 'a, T> {
     }
 
     /// For each subject another one, drawn by lot among those of which the model says something else.
-    pub(super) fn exchanges(&self, seed: u64) -> Vec<Exchange> {
+    pub(super) fn exchanges(&self, seed: u64) -> Vec<SubjectPair> {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
         let mut found = Vec::new();
         for of in 0..self.len() {
@@ -128,7 +128,7 @@ impl<'t, 'a, T: Real> Known<'t, 'a, T> {
             let others: Vec<usize> = others.collect();
             if !others.is_empty() {
                 let with = others[rng.random_range(0..others.len())];
-                found.push(Exchange { of, with });
+                found.push(SubjectPair { of, with });
             }
         }
         found
@@ -139,9 +139,9 @@ impl<'t, 'a, T: Real> Known<'t, 'a, T> {
     pub(super) fn exchanged(
         &self,
         layer: usize,
-        exchanges: &[Exchange],
+        exchanges: &[SubjectPair],
         ways: &[Vec<Vec<f64>>],
-    ) -> Result<Vec<Judged>> {
+    ) -> Result<Vec<EvaluatedSubjects>> {
         let changes = ways.iter().flat_map(|way| exchanges.iter().zip(way));
         let changes = changes.map(|(exchange, values)| Overwrite {
             prompt: exchange.of,
@@ -155,8 +155,8 @@ impl<'t, 'a, T: Real> Known<'t, 'a, T> {
 }
 
 /// The place of the largest share, of several the one with the largest log-probability, of several the first; 0 of none.
-pub(super) fn best<'j>(judged: impl IntoIterator<Item = &'j Judged>) -> usize {
-    let mut found: Option<(usize, &Judged)> = None;
+pub(super) fn best<'j>(judged: impl IntoIterator<Item = &'j EvaluatedSubjects>) -> usize {
+    let mut found: Option<(usize, &EvaluatedSubjects)> = None;
     for (place, it) in judged.into_iter().enumerate() {
         let better = found.is_none_or(|(_, most)| {
             let by_share = it.share.count.cmp(&most.share.count);

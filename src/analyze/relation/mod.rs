@@ -1,7 +1,7 @@
 //! Whether a relation is a linear map inside the model: from what stands for a subject to what stands for its object.
 //!
 //! A prompt says something about a subject, "The capital of France is". The stream `s` after some layer at the subject's last
-//! token decides the stream `o` that the final norm reads at the prompt's end. Of some subjects that the model knows the
+//! token decides the stream `o` that the final norm reads at the prompt's end. Of some subjects that the model answers_correctly the
 //! objects of, the mean of the Jacobians `W` of `o` by `s` and of `b = o - W s` make a linear relational embedding: `beta W s +
 //! b` stands for the object of any subject. It is faithful as far as it decodes to what the model says, and causal as far as
 //! adding `W^+ (o' - o)` to `s` makes the model say the object of `o'`. Layer, `beta` and the rank of the inverse are chosen on
@@ -24,7 +24,7 @@ mod text;
 pub use inverse::LowRankInverse;
 pub use parameters::Relation;
 pub use report::{
-    Causal, CausalBaselines, Faithful, FaithfulBaselines, LayerFigures, RelationReport,
+    CausalityResult, CausalBaselines, FaithfulnessResult, FaithfulBaselines, LayerScores, RelationReport,
     RelationRows, SubjectRow,
 };
 pub use run::{RelationTask, decode_relation};

@@ -37,17 +37,17 @@ pub struct RelationReport {
     /// Discovery subjects by which layer, factor and rank were chosen.
     pub chosen_on: usize,
     /// Whether the map decodes to what the model says.
-    pub faithful: Faithful,
+    pub faithful: FaithfulnessResult,
     /// Whether the inverse of the map makes the model say another object; nothing where the model says the same of all
     /// held-out subjects.
-    pub causal: Option<Causal>,
+    pub causal: Option<CausalityResult>,
     /// The factors tried.
     pub betas: Vec<f64>,
     /// The ranks tried.
     pub ranks: Vec<usize>,
     /// Every layer, each with its own factor and rank.
-    pub layers: Vec<LayerFigures>,
-    /// The held-out subjects that the model knows.
+    pub layers: Vec<LayerScores>,
+    /// The held-out subjects that the model answers_correctly.
     pub subjects: Vec<SubjectRow>,
     /// Remarks that belong to the result.
     pub warnings: Vec<String>,
@@ -55,7 +55,7 @@ pub struct RelationReport {
 
 /// How often the map decodes to what the model says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Faithful {
+pub struct FaithfulnessResult {
     /// Layer after which subjects are taken.
     pub layer: usize,
     /// Factor of `W s`.
@@ -87,7 +87,7 @@ pub struct FaithfulBaselines {
 
 /// How often a change of the subject's stream makes the model say the object of another subject.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Causal {
+pub struct CausalityResult {
     /// Layer after which the stream is changed.
     pub layer: usize,
     /// Rank of the inverse.
@@ -113,7 +113,7 @@ pub struct CausalBaselines {
 
 /// The figures of a layer.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct LayerFigures {
+pub struct LayerScores {
     /// The layer.
     pub layer: usize,
     /// The factor with the largest share of discovery subjects, of several that with the largest log-probability.
@@ -138,7 +138,7 @@ pub struct LayerFigures {
     pub causal_by_rank: Vec<f64>,
 }
 
-/// A held-out subject that the model knows.
+/// A held-out subject that the model answers_correctly.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SubjectRow {
     /// The subject.
@@ -170,7 +170,7 @@ impl AnalysisReport for RelationReport {
             },
         );
         format!(
-            "knows {} of {}; faithfulness {} (layer {}, beta {}), {causal}",
+            "answers_correctly {} of {}; faithfulness {} (layer {}, beta {}), {causal}",
             self.known.count,
             self.known.of,
             percent(&self.faithful.held_out),

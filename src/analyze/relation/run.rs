@@ -4,10 +4,10 @@ use super::baselines::{self, Otherwise};
 use super::edits::{self, Edited, Exchanged};
 use super::faithful::{self, Decoded};
 use super::found::LinearMap;
-use super::known::{Exchange, Known, best};
+use super::known::{SubjectPair, SubjectRuns, best};
 use super::parameters::Relation;
-use super::report::{Causal, Faithful, LayerFigures, RelationReport, RelationRows, SubjectRow};
-use super::template::{Selected, enough, knows, template};
+use super::report::{CausalityResult, FaithfulnessResult, LayerScores, RelationReport, RelationRows, SubjectRow};
+use super::template::{Selected, enough, answers_correctly, template};
 use crate::analyze::text_of;
 use crate::engine::Transformer;
 use crate::error::{Error, Result};
@@ -39,7 +39,7 @@ pub struct RelationTask<'t> {
 /// Finds the linear map of a relation, chooses layer, factor and rank, and judges it on held-out subjects.
 ///
 /// # Errors
-/// When a layer does not exist, the model knows too few subjects, a number is not finite, or the observer interrupts.
+/// When a layer does not exist, the model answers_correctly too few subjects, a number is not finite, or the observer interrupts.
 ///
 /// # Complexity
 /// A forward pass for each template; a backward pass of `d_model` outputs for each subject trained on; a singular value
@@ -53,13 +53,13 @@ pub fn decode_relation<T: Real>(
 ) -> Result<RelationReport> {
     let layers = layers(transformer.heads().n_layers, &question.layers)?;
     let (template, known_discovery, said_discovery) = template(transformer, task, observer)?;
-    let held_out = knows(transformer, template, &task.split.held_out)?;
-    let known = Share::of(held_out.iter().map(|(_, knows)| *knows));
+    let held_out = answers_correctly(transformer, template, &task.split.held_out)?;
+    let known = Share::of(held_out.iter().map(|(_, answers_correctly)| *answers_correctly));
     let numbers = |of: &[(usize, bool)]| -> Vec<usize> {
         of.iter().filter(|it| it.1).map(|it| it.0).collect()
     };
     let (discovery, judging) = (numbers(&known_discovery), numbers(&held_out));
-    let known_discovery = Share::of(known_discovery.iter().map(|(_, knows)| *knows));
+    let known_discovery = Share::of(known_discovery.iter().map(|(_, answers_correctly)| *answers_correctly));
     enough(task.name, known_discovery, known)?;
     let (training, choosing) = discovery.split_at(question.train.min(discovery.len() / 2));
     let unknown = task.split.discovery.iter().chain(&task.split.held_out);
@@ -73,9 +73,9 @@ pub fn decode_relation<T: Real>(
     };
     let [training, choosing, judging] =
         [training, choosing, &judging[..]].map(|numbers| Selected::new(template, numbers));
-    let trained = Known::new(transformer, &training.prompts)?;
-    let chooses = Known::new(transformer, &choosing.prompts)?;
-    let judges = Known::new(transformer, &judging.prompts)?;
+    let trained = SubjectRuns::new(transformer, &training.prompts)?;
+    let chooses = SubjectRuns::new(transformer, &choosing.prompts)?;
+    let judges = SubjectRuns::new(transformer, &judging.prompts)?;
 
     let maps = LinearMap::all(&trained, &layers, observer)?;
     let decoded = faithful::sweep(&maps, [&chooses, &judges], &question.betas, observer)?;
@@ -104,7 +104,7 @@ pub fn decode_relation<T: Real>(
     };
     let both = [&trained, &judges];
     let random = task.random_baselines;
-    let faithful = Faithful {
+    let faithful = FaithfulnessResult {
         layer: map.layer,
         beta: found.beta,
         held_out: found.held_out.share,
@@ -113,7 +113,7 @@ pub fn decode_relation<T: Real>(
     let place = best(edited.iter().map(|it| &it.discovery));
     let causal = match edited.get(place) {
         None => None,
-        Some(edited) => Some(Causal {
+        Some(edited) => Some(CausalityResult {
             layer: maps[place].layer,
             rank: edited.rank,
             held_out: edited.held_out.share,
@@ -178,12 +178,12 @@ fn ranks(asked: &[usize], d_model: usize) -> Vec<usize> {
     ranks
 }
 
-fn by_layer(maps: &[LinearMap], decoded: &[Decoded], edited: &[Edited]) -> Vec<LayerFigures> {
+fn by_layer(maps: &[LinearMap], decoded: &[Decoded], edited: &[Edited]) -> Vec<LayerScores> {
     let figures = maps.iter().zip(decoded).enumerate();
     figures
         .map(|(index, (map, decoded))| {
             let edited = edited.get(index);
-            LayerFigures {
+            LayerScores {
                 layer: map.layer,
                 beta: decoded.beta,
                 faithful_discovery: decoded.discovery.share,
@@ -200,12 +200,12 @@ fn by_layer(maps: &[LinearMap], decoded: &[Decoded], edited: &[Edited]) -> Vec<L
         .collect()
 }
 
-/// What was said of every held-out subject that the model knows.
+/// What was said of every held-out subject that the model answers_correctly.
 fn rows<T: Real>(
     task: &RelationTask<'_>,
-    (selected, known): (&Selected, &Known<'_, '_, T>),
+    (selected, known): (&Selected, &SubjectRuns<'_, '_, T>),
     decoded: &[u32],
-    (exchanges, edited): (&[Exchange], Option<&Edited>),
+    (exchanges, edited): (&[SubjectPair], Option<&Edited>),
 ) -> Vec<SubjectRow> {
     let text = |token: u32| text_of(task.tokenizer, &[token]);
     let name = |index: usize| task.subjects[selected.numbers[index]].clone();
@@ -230,7 +230,7 @@ fn warnings(known: Share, can_exchange: bool, observer: &dyn Observer) -> Vec<St
     let mut warnings = Vec::new();
     if known.count < FEW {
         warnings.push(format!(
-            "the model knows {} held-out subjects: the intervals are wide",
+            "the model answers_correctly {} held-out subjects: the intervals are wide",
             known.count
         ));
     }

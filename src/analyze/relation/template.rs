@@ -1,6 +1,6 @@
-//! Which template is taken, and which subjects the model knows.
+//! Which template is taken, and which subjects the model answers_correctly.
 
-use super::known::Known;
+use super::known::SubjectRuns;
 use super::run::RelationTask;
 use crate::engine::Transformer;
 use crate::error::{Error, Result};
@@ -28,23 +28,23 @@ impl Selected {
 }
 
 /// Whether the model says the object of each of some subjects, by number.
-pub(super) fn knows<T: Real>(
+pub(super) fn answers_correctly<T: Real>(
     transformer: &Transformer<'_, T>,
     prompts: &RelationPrompts,
     numbers: &[usize],
 ) -> Result<Vec<(usize, bool)>> {
     let selected = Selected::new(prompts, numbers);
-    let said = Known::new(transformer, &selected.prompts)?.said;
+    let said = SubjectRuns::new(transformer, &selected.prompts)?.said;
     let pairs = numbers.iter().zip(said);
     Ok(pairs
         .map(|(&number, said)| (number, prompts.answers[number].contains(&said)))
         .collect())
 }
 
-/// A template with the discovery subjects that the model knows, and what it says of them all.
+/// A template with the discovery subjects that the model answers_correctly, and what it says of them all.
 pub(super) type Chosen<'t> = (&'t RelationPrompts, Vec<(usize, bool)>, Vec<u32>);
 
-/// The template by which the model knows most discovery subjects; the first of several.
+/// The template by which the model answers_correctly most discovery subjects; the first of several.
 pub(super) fn template<'t, T: Real>(
     transformer: &Transformer<'_, T>,
     task: &RelationTask<'t>,
@@ -52,7 +52,7 @@ pub(super) fn template<'t, T: Real>(
 ) -> Result<Chosen<'t>> {
     phase(
         observer,
-        "what the model knows",
+        "what the model answers_correctly",
         task.templates.len() as u64,
     );
     let mut best: Option<(usize, Chosen<'t>)> = None;
@@ -62,13 +62,13 @@ pub(super) fn template<'t, T: Real>(
         }
         let numbers = &task.split.discovery;
         let selected = Selected::new(prompts, numbers);
-        let said = Known::new(transformer, &selected.prompts)?.said;
-        let knows = numbers.iter().zip(&said);
-        let knows = knows.map(|(&it, said)| (it, prompts.answers[it].contains(said)));
-        let knows: Vec<(usize, bool)> = knows.collect();
-        let count = knows.iter().filter(|it| it.1).count();
+        let said = SubjectRuns::new(transformer, &selected.prompts)?.said;
+        let answers_correctly = numbers.iter().zip(&said);
+        let answers_correctly = answers_correctly.map(|(&it, said)| (it, prompts.answers[it].contains(said)));
+        let answers_correctly: Vec<(usize, bool)> = answers_correctly.collect();
+        let count = answers_correctly.iter().filter(|it| it.1).count();
         if best.as_ref().is_none_or(|(most, _)| count > *most) {
-            best = Some((count, (prompts, knows, said)));
+            best = Some((count, (prompts, answers_correctly, said)));
         }
         observer.event(Event::Step {
             done: index as u64 + 1,
@@ -79,7 +79,7 @@ pub(super) fn template<'t, T: Real>(
     best.ok_or_else(|| Error::Bug("a relation without templates".into()))
 }
 
-/// Refuses a relation of which the model knows too little.
+/// Refuses a relation of which the model answers_correctly too little.
 pub(super) fn enough(name: &str, discovery: Share, held_out: Share) -> Result<()> {
     if discovery.count >= 2 && held_out.count >= 1 {
         return Ok(());
@@ -88,7 +88,7 @@ pub(super) fn enough(name: &str, discovery: Share, held_out: Share) -> Result<()
         name,
         format!(
             "the model says the object of {} of {} discovery subjects and of {} of {} held-out ones; at least 2 and 1 are \
-             needed: try another template, more subjects, other `shots`, or a model that knows the relation",
+             needed: try another template, more subjects, other `shots`, or a model that answers_correctly the relation",
             discovery.count, discovery.of, held_out.count, held_out.of
         ),
     ))

@@ -1,6 +1,6 @@
 //! The result of an analysis of a relation: text for people, layers and subjects as tables, a plot over layers.
 
-use super::{LayerFigures, RelationReport};
+use super::{LayerScores, RelationReport};
 use crate::evaluate::Share;
 use crate::report::csv::{field, number};
 use crate::report::effect::{percent, shares};
@@ -22,7 +22,7 @@ pub fn relation_text(report: &RelationReport, about: &str) -> String {
     };
     out.line(format_args!("\"{}\" {shown}", one_line(&report.template)));
     out.line(format_args!(
-        "the model knows {} of {} discovery subjects ({} make the map, {} choose) and {} of {} held-out ones, of which all \
+        "the model answers_correctly {} of {} discovery subjects ({} make the map, {} choose) and {} of {} held-out ones, of which all \
          figures are",
         report.known_discovery.count,
         report.known_discovery.of,
@@ -150,7 +150,7 @@ pub fn relation_csv(report: &RelationReport) -> String {
     out.0
 }
 
-/// The held-out subjects that the model knows as rows.
+/// The held-out subjects that the model answers_correctly as rows.
 pub fn subjects_csv(report: &RelationReport) -> String {
     let mut out = Text::default();
     out.line(format_args!("subject,said,decoded,other,wanted,edited"));
@@ -198,13 +198,13 @@ struct Tried {
     /// What was tried, the smallest first.
     names: Vec<String>,
     /// The share of the discovery subjects that choose, of each.
-    shares: fn(&LayerFigures) -> &[f64],
+    shares: fn(&LayerScores) -> &[f64],
     figure: &'static str,
 }
 
 impl Tried {
     fn svg(&self, report: &RelationReport, title: &str) -> String {
-        let cell = |place: usize, layer: &LayerFigures| {
+        let cell = |place: usize, layer: &LayerScores| {
             let share = (self.shares)(layer).get(place).copied();
             HeatCell {
                 value: share,
@@ -236,7 +236,7 @@ impl Tried {
 
 /// Faithfulness and causality of held-out subjects over layers as SVG.
 pub fn relation_svg(report: &RelationReport, title: &str) -> String {
-    let series = |name: &str, of: fn(&LayerFigures) -> Option<Share>| Series {
+    let series = |name: &str, of: fn(&LayerScores) -> Option<Share>| Series {
         name: name.to_owned(),
         points: report
             .layers

@@ -8,7 +8,7 @@ mod seen;
 mod text;
 
 pub use parameters::{Direction, Over, Residual};
-pub use report::{DirectionFigures, PartAlong, PlaceNorm, ResidualReport, WriterFigures};
+pub use report::{DirectionScores, PartAlong, PlaceNorm, ResidualReport, WriterScores};
 pub use run::{ResidualTask, residual};
 pub use text::{
     cosines_svg, directions_csv, residual_csv, residual_html, residual_norm_svg, residual_text,

@@ -17,7 +17,7 @@ pub struct Residual {
     /// Texts to look at instead of a task; their last token is the scored position. The flag may be repeated.
     #[cfg_attr(feature = "cli", arg(long = "prompt", value_name = "TEXT"))]
     pub texts: Vec<String>,
-    /// At which positions: `Read` (the scored position) or `Every` (the mean over all but the first).
+    /// At which positions: `Scored` (the scored position) or `Every` (the mean over all but the first).
     #[cfg_attr(feature = "cli", arg(long, value_name = "WHERE", value_parser = value::<Over>(), default_value = shown(&Over::default())))]
     pub over: Over,
     /// Directions into which parts may write: `Token(" Paris")`, `Difference(" Paris", " Rome")` or
@@ -31,7 +31,7 @@ pub struct Residual {
 pub enum Over {
     /// The position read; of a text the last one.
     #[default]
-    Read,
+    Scored,
     /// The mean over all positions but the first, where streams are often of another size.
     Every,
 }

@@ -15,11 +15,11 @@ pub struct ResidualReport {
     /// The stream at every place.
     pub places: Vec<PlaceNorm>,
     /// What is written between places, in the order of the model.
-    pub writers: Vec<WriterFigures>,
+    pub writers: Vec<WriterScores>,
     /// Mean cosine of what two of these write, `[writers][writers]`.
     pub cosines: Vec<Vec<f64>>,
     /// What every part writes into directions.
-    pub directions: Vec<DirectionFigures>,
+    pub directions: Vec<DirectionScores>,
     /// Remarks that belong to the result.
     pub warnings: Vec<String>,
 }
@@ -37,7 +37,7 @@ pub struct PlaceNorm {
 
 /// What the embedding, an attention or an MLP writes.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct WriterFigures {
+pub struct WriterScores {
     /// Its name.
     pub writer: String,
     /// Its layer.
@@ -52,7 +52,7 @@ pub struct WriterFigures {
 
 /// What parts write into a direction.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct DirectionFigures {
+pub struct DirectionScores {
     /// The direction.
     pub direction: String,
     /// Every part, the largest in size first.

@@ -1,6 +1,6 @@
 //! Sums over prompts: norms, what every part writes along directions, what writers add to the stream.
 
-use super::report::{DirectionFigures, PartAlong, PlaceNorm, ResidualReport, WriterFigures};
+use super::report::{DirectionScores, PartAlong, PlaceNorm, ResidualReport, WriterScores};
 use super::run::ResidualTask;
 use crate::analyze::random::random_vectors;
 use crate::engine::{Looked, Part, Place, Transformer, mean};
@@ -174,7 +174,7 @@ impl<'t> Seen<'t> {
             writers: self
                 .writers
                 .iter()
-                .map(|it| WriterFigures {
+                .map(|it| WriterScores {
                     writer: it.name.clone(),
                     layer: it.layer,
                     norm: effect(&it.norm),
@@ -183,7 +183,7 @@ impl<'t> Seen<'t> {
                 })
                 .collect(),
             directions: directions
-                .map(|(at, (name, _))| DirectionFigures {
+                .map(|(at, (name, _))| DirectionScores {
                     direction: name.clone(),
                     parts: self.parts_along(at),
                 })

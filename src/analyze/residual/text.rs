@@ -1,6 +1,6 @@
 //! The result of looking at the residual stream: text for people, tables, plots and a heat map.
 
-use super::{ResidualReport, WriterFigures};
+use super::{ResidualReport, WriterScores};
 use crate::evaluate::Effect;
 use crate::report::csv::{field, number};
 use crate::report::effect::{fields, with_interval};
@@ -153,7 +153,7 @@ pub fn residual_writes_svg(report: &ResidualReport, title: &str) -> String {
             .iter()
             .filter(|it| it.writer.starts_with(kind));
         let points = writers
-            .filter_map(|it: &WriterFigures| Some(point(it.layer? as f64, it.share.as_ref()?)));
+            .filter_map(|it: &WriterScores| Some(point(it.layer? as f64, it.share.as_ref()?)));
         points.collect()
     };
     let series = ["attention", "MLP"].map(|kind| Series {

@@ -46,7 +46,7 @@ pub struct FeatureEffects {
     /// What is done to each: `Zero`, `Mean`, `Scale(2.0)`, `Add(4.0)` (so many times its mean activation).
     #[cfg_attr(feature = "cli", arg(long, requires = "task", value_name = "CHANGE,..", value_delimiter = ',', value_parser = value::<FeatureChange>(), default_values = FeatureEffects::default().changes.iter().map(shown)))]
     pub changes: Vec<FeatureChange>,
-    /// Where: `Read` (the scored positions) or `Every`.
+    /// Where: `Scored` (the scored positions) or `Every`.
     #[cfg_attr(feature = "cli", arg(long, requires = "task", value_name = "WHERE", value_parser = value::<AddAt>(), default_value = shown(&FeatureEffects::default().at)))]
     pub at: AddAt,
     /// Number of features with which text is generated, the largest effect first.

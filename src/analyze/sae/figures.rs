@@ -50,11 +50,11 @@ pub struct SaeReport {
     /// apart.
     pub density: Vec<usize>,
     /// The model's loss with the representation replaced.
-    pub splice: SpliceFigures,
+    pub splice: SpliceScores,
     /// The rounds of training.
     pub rounds: Vec<Round>,
     /// Some features, those active on most rows first.
-    pub described: Vec<FeatureFigures>,
+    pub described: Vec<FeatureScores>,
     /// Where it was loaded from, unless it was trained.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub loaded: Option<LoadedFrom>,
@@ -79,7 +79,7 @@ pub struct LoadedFrom {
 
 /// Losses of the model on held-out text, in nats a token.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct SpliceFigures {
+pub struct SpliceScores {
     /// As it is.
     pub clean: f64,
     /// With the reconstruction in place of the representation.
@@ -92,7 +92,7 @@ pub struct SpliceFigures {
 
 /// What is known of one feature.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct FeatureFigures {
+pub struct FeatureScores {
     /// Its number.
     pub feature: usize,
     /// Share of the rows on which it is active.
@@ -188,7 +188,7 @@ pub fn measure<T: Real>(
     }
     let count = rows as f64;
     let [clean, reconstructed, zero] = spliced.map(|losses| mean(&losses));
-    let splice = SpliceFigures::new(clean, reconstructed, zero);
+    let splice = SpliceScores::new(clean, reconstructed, zero);
     let dead = active.iter().filter(|&&rows| rows == 0).count();
     let mut order: Vec<usize> = (0..features)
         .filter(|&feature| active[feature] > 0)
@@ -196,7 +196,7 @@ pub fn measure<T: Real>(
     order.sort_by_key(|&feature| std::cmp::Reverse(active[feature]));
     let described = order.iter().take(question.described).map(|&feature| {
         let places = places[feature].iter();
-        FeatureFigures {
+        FeatureScores {
             feature,
             density: active[feature] as f64 / count,
             mean: totals[feature] / active[feature] as f64,
@@ -250,7 +250,7 @@ fn losses<T: Real>(
     ])
 }
 
-impl SpliceFigures {
+impl SpliceScores {
     fn new(clean: f64, reconstructed: f64, zero: f64) -> Self {
         Self {
             clean,

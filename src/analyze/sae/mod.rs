@@ -31,7 +31,7 @@ pub use dictionary::Dictionary;
 pub use effects::{FeatureTask, feature_effects};
 pub use effects_report::{ChangeEffect, EffectsReport, FeatureEffect, SteeredSamples};
 pub use effects_text::{decomposed_csv, effects_csv, effects_svg, written_text};
-pub use figures::{FeatureFigures, LoadedFrom, SaeReport, SpliceFigures, measure};
+pub use figures::{FeatureScores, LoadedFrom, SaeReport, SpliceScores, measure};
 pub use gradient::{Gradient, Loss, gradient};
 pub(super) use load::dictionary_files;
 pub use load::{LoadedDictionary, load_dictionary};

@@ -51,7 +51,7 @@ pub(super) struct Runs<'t, 'a, T> {
 
 impl<'c, 'a, T: Real> Tracer<'c, 'a, T> {
     /// Whether the model's most likely token is an answer.
-    pub(super) fn knows(&self, item: &TraceItem) -> Result<bool> {
+    pub(super) fn answers_correctly(&self, item: &TraceItem) -> Result<bool> {
         let logits = self.clean(item)?.logits()?;
         Ok(item.answers.contains(&Prediction::new(&logits).top()))
     }

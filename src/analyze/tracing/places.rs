@@ -10,16 +10,16 @@ use crate::evaluate::Effect;
 use crate::model::Real;
 
 /// A prompt that the model answers, with its number.
-pub(super) type Known<'t> = (usize, &'t TraceItem, ItemEffects);
+pub(super) type TracedPrompt<'t> = (usize, &'t TraceItem, ItemEffects);
 
 /// The effects of all prompts.
 pub(super) struct Places<'p, 't> {
     /// All prompts that the model answers.
-    pub known: &'p [Known<'t>],
+    pub known: &'p [TracedPrompt<'t>],
     /// Those by which places are chosen.
-    pub choosing: &'p [&'p Known<'t>],
+    pub choosing: &'p [&'p TracedPrompt<'t>],
     /// Those that judge them.
-    pub judging: &'p [&'p Known<'t>],
+    pub judging: &'p [&'p TracedPrompt<'t>],
     pub layers: &'p [usize],
     pub bootstrap: usize,
     /// Number of random directions to compare with.
@@ -116,7 +116,7 @@ impl Places<'_, '_> {
 
 /// The effects of a part at a layer and role, of the prompts that have such a position.
 fn effects<'k, 't: 'k>(
-    known: impl Iterator<Item = &'k Known<'t>>,
+    known: impl Iterator<Item = &'k TracedPrompt<'t>>,
     (part, place, role): (usize, usize, Role),
 ) -> Vec<f64> {
     known

@@ -3,7 +3,7 @@
 use super::effects::{ItemEffects, Tracer};
 use super::item::TraceItem;
 use super::parameters::Tracing;
-use super::places::{Known, Places};
+use super::places::{TracedPrompt, Places};
 use super::report::{TracePart, TracedItem, TracingReport};
 use crate::analyze::{layers_asked, text_of};
 use crate::engine::{Transformer, mean};
@@ -57,9 +57,9 @@ pub fn trace<T: Real>(
         observer,
     };
     phase(observer, "prompts traced", all.len() as u64);
-    let mut known: Vec<Known<'_>> = Vec::new();
+    let mut known: Vec<TracedPrompt<'_>> = Vec::new();
     for (index, item) in all.iter().enumerate() {
-        if tracer.knows(item)? {
+        if tracer.answers_correctly(item)? {
             known.push((index, item, tracer.effects(index, item)?));
         }
         observer.event(Event::Step {
@@ -72,7 +72,7 @@ pub fn trace<T: Real>(
         let problem = "the model answers none of them, so there is nothing to trace";
         return Err(Error::data("the prompts", problem));
     }
-    let (mut choosing, mut judging): (Vec<&Known<'_>>, Vec<&Known<'_>>) = known
+    let (mut choosing, mut judging): (Vec<&TracedPrompt<'_>>, Vec<&TracedPrompt<'_>>) = known
         .iter()
         .partition(|(index, ..)| *index < task.discovery.len());
     if choosing.is_empty() || judging.is_empty() {

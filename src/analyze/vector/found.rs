@@ -118,7 +118,7 @@ impl HeadSum {
         phase(observer, "effects of heads", corrupt.len() as u64);
         let mut done = 0;
         for group in transformer.groups(corrupt) {
-            let ready = Resumable::new(transformer, group, AddAt::Read)?;
+            let ready = Resumable::new(transformer, group, AddAt::Scored)?;
             for (layer, totals) in totals.iter_mut().enumerate() {
                 if observer.interrupted() {
                     return Err(Error::Interrupted);

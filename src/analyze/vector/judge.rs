@@ -1,6 +1,6 @@
 //! A vector on held-out prompts, next to random and shuffled ones.
 
-use super::report::{Left, Rated};
+use super::report::{RemainingBehaviour, MetricAndAccuracy};
 use crate::engine::{AddAt, Resumable, Steering, Transformer, mean};
 use crate::error::Result;
 use crate::evaluate::Effect;
@@ -28,14 +28,14 @@ impl<T: Real> Judge<'_, '_, T> {
         &self,
         examples: &[Example],
         steering: &Steering<T>,
-    ) -> Result<(Vec<f64>, Rated)> {
+    ) -> Result<(Vec<f64>, MetricAndAccuracy)> {
         let run = |metric| {
             self.transformer
                 .steered_metric(examples, metric, steering, self.observer)
         };
         let values = run(self.metric)?;
         let accuracy = Effect::share(&run(Metric::Accuracy)?);
-        let rated = Rated {
+        let rated = MetricAndAccuracy {
             metric: self.estimate(&values),
             accuracy: accuracy.mean,
             accuracy_interval: accuracy.interval,
@@ -127,9 +127,9 @@ pub(super) fn recovered(
 }
 
 /// What is left of the behaviour.
-pub(super) fn left(clean: f64, corrupt: f64, projected: f64, random: &[f64]) -> Option<Left> {
+pub(super) fn left(clean: f64, corrupt: f64, projected: f64, random: &[f64]) -> Option<RemainingBehaviour> {
     let share = |metric: f64| (metric - corrupt) / (clean - corrupt);
-    (clean - corrupt >= LEAST_RANGE).then(|| Left {
+    (clean - corrupt >= LEAST_RANGE).then(|| RemainingBehaviour {
         share: share(projected),
         random: (!random.is_empty()).then(|| share(mean(random))),
     })

@@ -17,7 +17,7 @@ mod unrelated;
 
 pub use parameters::{Vector, VectorFrom};
 pub use report::{
-    HeadEffect, Left, Passage, Rated, Sample, SweepPoint, UnrelatedText, VectorReport,
+    HeadEffect, RemainingBehaviour, Passage, MetricAndAccuracy, Sample, SweepPoint, UnrelatedText, VectorReport,
 };
 pub use run::{FoundVector, VectorTask, find_vector};
 pub use text::{

@@ -39,7 +39,7 @@ pub struct Vector {
     /// Multiples of the vector to try, ascending, at most 7.
     #[cfg_attr(feature = "cli", arg(long, value_name = "X,..", value_delimiter = ',', default_values_t = Vector::default().strengths, allow_hyphen_values = true))]
     pub strengths: Vec<f64>,
-    /// Where it is added: `Read` (the scored positions; in generated text each new token) or `Every`.
+    /// Where it is added: `Scored` (the scored positions; in generated text each new token) or `Every`.
     #[cfg_attr(feature = "cli", arg(long, value_name = "WHERE", value_parser = value::<AddAt>(), default_value = shown(&Vector::default().add_at)))]
     pub add_at: AddAt,
     /// A task to whose corrupt prompts the vector is added; their answers are those that show the behaviour [default: the task
@@ -51,7 +51,7 @@ pub struct Vector {
     pub text: Option<PathBuf>,
     /// Texts that samples contain if they show the behaviour; the share of samples that do is reported. The flag may be repeated.
     #[cfg_attr(feature = "cli", arg(long, value_name = "TEXT"))]
-    pub says: Vec<String>,
+    pub contains: Vec<String>,
     /// Number of samples of text generated after held-out prompts.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Vector::default().samples))]
     pub samples: usize,
@@ -83,10 +83,10 @@ impl Default for Vector {
             from: VectorFrom::Means { positions: 1 },
             layers: Vec::new(),
             strengths: vec![0.5, 1.0, 2.0, 4.0],
-            add_at: AddAt::Read,
+            add_at: AddAt::Scored,
             add_to: None,
             text: None,
-            says: Vec::new(),
+            contains: Vec::new(),
             samples: 4,
             tokens: 20,
         }
@@ -128,12 +128,12 @@ impl Vector {
         });
         found.within("analysis.Vector.samples", 0..=MOST_SAMPLES, self.samples);
         found.within("analysis.Vector.tokens", 0..=MOST_TOKENS, self.tokens);
-        let key = "analysis.Vector.says";
-        let say_something = self.says.iter().all(|text| !text.trim().is_empty());
+        let key = "analysis.Vector.contains";
+        let say_something = self.contains.iter().all(|text| !text.trim().is_empty());
         found.require(say_something, key, || {
             "an empty text is in every sample; remove it".into()
         });
-        let are_said = self.says.is_empty() || (self.samples > 0 && self.tokens > 0);
+        let are_said = self.contains.is_empty() || (self.samples > 0 && self.tokens > 0);
         found.require(are_said, key, || {
             "samples or tokens is 0, so that nothing is said".into()
         });

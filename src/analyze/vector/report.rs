@@ -25,11 +25,11 @@ pub struct VectorReport {
     /// Mean norm of the stream that it is added to.
     pub stream_norm: f64,
     /// Metric and accuracy on held-out clean prompts.
-    pub clean: Rated,
+    pub clean: MetricAndAccuracy,
     /// The same on the prompts that the vector is added to, as they are.
-    pub before: Rated,
+    pub before: MetricAndAccuracy,
     /// The same with the vector added.
-    pub added: Rated,
+    pub added: MetricAndAccuracy,
     /// (metric with the vector - metric before) / (metric on the clean prompts - metric before); none where the clean
     /// prompts are not above.
     pub recovered: Option<Effect>,
@@ -38,9 +38,9 @@ pub struct VectorReport {
     /// Metrics with vectors of the same norm made from shuffled labels.
     pub added_shuffled: Vec<f64>,
     /// The vector's direction taken out of the clean prompts' streams.
-    pub projected_out: Rated,
+    pub projected_out: MetricAndAccuracy,
     /// The share of the behaviour that is left then.
-    pub left: Option<Left>,
+    pub left: Option<RemainingBehaviour>,
     /// Metrics with random directions taken out.
     pub projected_out_random: Vec<f64>,
     /// What the vector does to text that has nothing to do with it.
@@ -54,14 +54,14 @@ pub struct VectorReport {
     /// Generated text from clean prompts, with the direction taken out and without.
     pub samples_clean: Vec<Sample>,
     /// Shares of samples that say what was to be said: before, added, clean, projected out.
-    pub says: Option<[Share; 4]>,
+    pub contains: Option<[Share; 4]>,
     /// Remarks that belong to the result.
     pub warnings: Vec<String>,
 }
 
 /// The metric with its interval, and how often the most likely token is an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Rated {
+pub struct MetricAndAccuracy {
     /// The metric.
     pub metric: Effect,
     /// Share of the examples whose most likely token is an answer.
@@ -72,7 +72,7 @@ pub struct Rated {
 
 /// What is left of the behaviour: (metric - metric of the prompts without it) / (metric of the clean prompts - that).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Left {
+pub struct RemainingBehaviour {
     /// With the vector's direction taken out.
     pub share: f64,
     /// With random directions taken out, on average.

@@ -160,7 +160,7 @@ pub fn find_vector<T: Real>(
         text: unrelated_text(transformer, task.text, what, observer)?,
         heads: head_sum.map_or_else(Vec::new, |sum| sum.heads),
         sweep: points,
-        says: says(&question.says, &written.added, &written.clean),
+        contains: says(&question.contains, &written.added, &written.clean),
         samples: written.added,
         samples_clean: written.clean,
         warnings,

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{FoundVector, Rated, Sample, SweepPoint, VectorReport};
+use super::{FoundVector, MetricAndAccuracy, Sample, SweepPoint, VectorReport};
 use crate::error::Result;
 use crate::evaluate::{Effect, Share};
 use crate::report::csv::number;
@@ -92,7 +92,7 @@ pub fn vector_text(report: &VectorReport, about: &str) -> String {
             short(text.projected_out_random)
         ));
     }
-    if let Some([before, added, clean, out_of]) = report.says {
+    if let Some([before, added, clean, out_of]) = report.contains {
         let said = |it: Share| shares(it.share, it.interval);
         out.line(format_args!(
             "samples that say it: {} without the behaviour, {} with the vector; {} of clean prompts, {} with the direction \
@@ -161,7 +161,7 @@ fn shown(out: &mut Text, sample: &Sample, how: &str, longest: usize) {
     out.line(format_args!("  {how:<8} {}", line(&sample.after)));
 }
 
-fn rated(what: &str, rated: &Rated) -> Vec<String> {
+fn rated(what: &str, rated: &MetricAndAccuracy) -> Vec<String> {
     vec![
         what.to_owned(),
         with_interval(&rated.metric),

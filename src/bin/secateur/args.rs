@@ -1,6 +1,6 @@
 //! The command line.
 
-mod asked;
+mod analysis;
 mod figures;
 mod repl;
 mod superposition;
@@ -15,7 +15,7 @@ use secateur::analyze::{
 };
 use secateur::paths::written;
 
-pub(crate) use asked::Asked;
+pub(crate) use analysis::AnalysisArgs;
 pub(crate) use figures::{
     DetailArg, DirectionArg, FigureArgs, PictureArg, RenderArgs, ShowArgs, style,
 };
@@ -76,29 +76,29 @@ pub(crate) enum Command {
     #[command(after_help = PARITY)]
     Parity(ParityArgs),
     /// Show what a model would say after each layer, and what every part adds to the logit.
-    Lens(Box<Asked<Lens>>),
+    Lens(Box<AnalysisArgs<Lens>>),
     /// Score heads by what they look at and copy, and give them roles.
-    Attention(Box<Asked<AttentionRoles>>),
+    Attention(Box<AnalysisArgs<AttentionRoles>>),
     /// Show how the residual stream grows, and which parts write into a direction.
-    Residual(Box<Asked<Residual>>),
+    Residual(Box<AnalysisArgs<Residual>>),
     /// Find the MLP neurons whose activation goes with a behaviour, and those it needs.
-    Neurons(Box<Asked<Neurons>>),
+    Neurons(Box<AnalysisArgs<Neurons>>),
     /// Take one token's direction out of the stream and put another's in.
-    Edit(Box<Asked<Edit>>),
+    Edit(Box<AnalysisArgs<Edit>>),
     /// Put a representation of one prompt into another prompt, to see what it says.
-    Patchscope(Box<Asked<Patchscope>>),
+    Patchscope(Box<AnalysisArgs<Patchscope>>),
     /// See whether a relation, such as that of countries to capitals, is a linear map inside the model.
-    Relation(Box<Asked<Relation>>),
+    Relation(Box<AnalysisArgs<Relation>>),
     /// Train or load a sparse autoencoder of what a layer represents; describe its features and what they do.
-    Sae(Box<Asked<Sae>>),
+    Sae(Box<AnalysisArgs<Sae>>),
     /// See whether sparse autoencoders of every kind recover known features in superposition, without a model.
     Superposition(SuperpositionArgs),
     /// Find where in the model a prompt's subject is turned into its answer, by noise on it and places put back.
-    Trace(Box<Asked<Tracing>>),
+    Trace(Box<AnalysisArgs<Tracing>>),
     /// Find the direction of the residual stream that carries a behaviour; add it and take it out.
-    Vector(Box<Asked<Vector>>),
+    Vector(Box<AnalysisArgs<Vector>>),
     /// Find the features of sparse autoencoders that a task needs, and how they act on each other.
-    FeatureCircuit(Box<Asked<FeatureCircuit>>),
+    FeatureCircuit(Box<AnalysisArgs<FeatureCircuit>>),
     /// Try prompts, replace parts of the model and add vectors, line by line; `help` shows the commands.
     Repl(ReplArgs),
     /// Time the engine's work on a model and prompts, and compare it with the limits of this machine.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use secateur::Error;
-use secateur::run::{Finish, Job, JobReport, Summary};
+use secateur::run::{JobCompletion, Job, JobReport, Summary};
 use secateur::spec::Spec;
 
 /// A job that ended.
@@ -49,8 +49,8 @@ fn status(report: &JobReport) -> &'static str {
     match &report.result {
         Ok(finish) if !finish.summary().target_reached() => "target missed",
         Ok(finish) if finish.summary().below_target() => "below target",
-        Ok(Finish::Done(_)) => "done",
-        Ok(Finish::Skipped(_)) => "already done",
+        Ok(JobCompletion::Done(_)) => "done",
+        Ok(JobCompletion::Skipped(_)) => "already done",
         Err(Error::Interrupted) => "interrupted",
         Err(_) => "failed",
     }

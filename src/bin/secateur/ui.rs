@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use secateur::events::{Event, Observer, StopFlag};
 use secateur::report::thousands;
-use secateur::run::{BatchObserver, Finish, Job, JobReport, Summary};
+use secateur::run::{BatchObserver, JobCompletion, Job, JobReport, Summary};
 
 use crate::ended::Ended;
 use crate::output;
@@ -166,8 +166,8 @@ impl BatchObserver for BatchUi {
             Ok(finish) => {
                 let summary = finish.summary();
                 let how = match finish {
-                    Finish::Done(_) => format!("done in {}", duration(report.seconds)),
-                    Finish::Skipped(_) => "already done".into(),
+                    JobCompletion::Done(_) => format!("done in {}", duration(report.seconds)),
+                    JobCompletion::Skipped(_) => "already done".into(),
                 };
                 let found = match summary {
                     Summary::Circuit(summary) => format!(

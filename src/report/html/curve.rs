@@ -1,10 +1,10 @@
 //! Faithfulness against size as a plot.
 
-use crate::evaluate::{CurvePoint, Figures};
+use crate::evaluate::{CurvePoint, SplitScores};
 use crate::report::plots::plot::{Look, Plot, PlotPoint, Series};
 
 /// The curves of both rankings, and the circuit itself; none without curves.
-pub(crate) fn svg(figures: &Figures, edges_kept: usize) -> Option<String> {
+pub(crate) fn svg(figures: &SplitScores, edges_kept: usize) -> Option<String> {
     let by_magnitude = series("by |score|", figures.curve.as_ref()?);
     let mut series_all = vec![by_magnitude];
     series_all.extend(figures.curve_signed.iter().map(|it| series("by score", it)));

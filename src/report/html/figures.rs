@@ -2,7 +2,7 @@
 
 use super::escape::html;
 use super::page::Grid;
-use crate::evaluate::{Baseline, Evaluation, Figures};
+use crate::evaluate::{Baseline, Evaluation, SplitScores};
 use crate::report::text::{short, thousands};
 
 /// Names and meanings of the figures, in the order of the page.
@@ -65,8 +65,8 @@ pub(crate) fn of_evaluation(evaluation: &Evaluation) -> String {
         vec![html(name), first, second, html(meaning(name))]
     };
     let number =
-        |of: fn(&Figures) -> Option<f64>| [held_out, discovery].map(|it| of(it).map(short));
-    let ranged = |of: fn(&Figures) -> Ranged| {
+        |of: fn(&SplitScores) -> Option<f64>| [held_out, discovery].map(|it| of(it).map(short));
+    let ranged = |of: fn(&SplitScores) -> Ranged| {
         [held_out, discovery].map(|it| {
             let (value, interval) = of(it);
             value.map(|value| match interval {
@@ -75,7 +75,7 @@ pub(crate) fn of_evaluation(evaluation: &Evaluation) -> String {
             })
         })
     };
-    let baseline = |of: fn(&Figures) -> &Option<Baseline>| {
+    let baseline = |of: fn(&SplitScores) -> &Option<Baseline>| {
         [held_out, discovery].map(|it| {
             let baseline = of(it).as_ref();
             baseline.map(|it| format!("{} (largest {})", short(it.mean), short(it.max)))
@@ -127,7 +127,7 @@ pub(crate) fn of_evaluation(evaluation: &Evaluation) -> String {
     rows[1][3] = "Edges of the circuit, and of the full graph.".into();
     rows[2][3] = "Writers with an edge in the circuit, and in the full graph.".into();
     Grid {
-        caption: "Figures on held-out prompts, and on those for discovery",
+        caption: "SplitScores on held-out prompts, and on those for discovery",
         headings: &["figure", "held-out", "discovery", "meaning"],
         rows,
         numbers: 1..3,
@@ -142,7 +142,7 @@ pub(crate) fn of_file(figures: &std::collections::BTreeMap<String, f64>) -> Stri
         vec![html(name), short(*value), html(meaning(plain))]
     });
     Grid {
-        caption: "Figures of the circuit file",
+        caption: "SplitScores of the circuit file",
         headings: &["figure", "value", "meaning"],
         rows: rows.collect(),
         numbers: 1..2,

@@ -2,7 +2,7 @@
 
 use super::escape::html;
 use super::page::{Grid, paragraph};
-use crate::evaluate::ExampleFigures;
+use crate::evaluate::ExampleScores;
 use crate::report::text::{short, thousands};
 
 /// A page shows this many prompts at most.
@@ -20,7 +20,7 @@ pub struct PromptText {
 }
 
 /// The table of prompts.
-pub(crate) fn table(prompts: &[PromptText], figures: &[ExampleFigures]) -> String {
+pub(crate) fn table(prompts: &[PromptText], figures: &[ExampleScores]) -> String {
     let verdict = |accuracy: f64| match accuracy {
         right if right >= 1.0 => "<span class=\"right\">right</span>".to_owned(),
         wrong if wrong <= 0.0 => "<span class=\"wrong\">wrong</span>".to_owned(),

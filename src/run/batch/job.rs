@@ -12,7 +12,7 @@ use super::provenance;
 use super::question::{
     Places, refuse_blocked, refuse_other_question, refuse_unknown_files, why_again,
 };
-use super::record::{Circumstances, Inputs, RunRecord, Summary, content_hash};
+use super::record::{RunEnvironment, Inputs, RunRecord, Summary, content_hash};
 use super::unchanged::DataFiles;
 use crate::analyze::sae::checkpoint as sae_checkpoint;
 use crate::contain::panic_message;
@@ -30,14 +30,14 @@ use crate::spec::{Spec, ron_line};
 
 /// How a job that did not fail ended.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Finish {
+pub enum JobCompletion {
     /// It ran.
     Done(Summary),
     /// Its results were there already, from the same inputs.
     Skipped(Summary),
 }
 
-impl Finish {
+impl JobCompletion {
     /// The figures, old or new.
     pub fn summary(&self) -> &Summary {
         match self {
@@ -80,7 +80,7 @@ pub(crate) fn run_job(
     model: &LoadedModel,
     options: &JobOptions<'_>,
     observer: &dyn Observer,
-) -> Result<Finish> {
+) -> Result<JobCompletion> {
     let clock = Stopwatch::start();
     let data_files = DataFiles::read(job)?;
     let inputs = inputs(job, model, &data_files);
@@ -92,7 +92,7 @@ pub(crate) fn run_job(
         let record = RunRecord::read(&job.folder).filter(|_| !options.force)?;
         record
             .is_current(&inputs, &job.folder)
-            .then_some(Finish::Skipped(record.summary))
+            .then_some(JobCompletion::Skipped(record.summary))
     };
     // Without a lock, as such a folder may be read-only.
     if let Some(finish) = current() {
@@ -146,7 +146,7 @@ pub(crate) fn run_job(
             .map(|(name, bytes)| (name.clone(), content_hash(bytes)))
             .collect(),
         summary,
-        circumstances: Circumstances {
+        circumstances: RunEnvironment {
             wall_seconds: clock.seconds(),
             seconds,
             peak_memory_bytes: provenance::peak_memory_bytes(),
@@ -166,7 +166,7 @@ pub(crate) fn run_job(
     commit(&job.folder, &before, &contents, &record)?;
     sae_checkpoint::remove(&job.folder)?;
     unfinished::remove(&job.folder)?;
-    Ok(Finish::Done(record.summary))
+    Ok(JobCompletion::Done(record.summary))
 }
 
 /// Refuses to replace the folder that a job reads from, such as that of the dictionary that it loads.

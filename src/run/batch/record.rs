@@ -31,7 +31,7 @@ pub struct RunRecord {
     /// The figures of the table at the end of a batch.
     pub summary: Summary,
     /// What varies between runs.
-    pub circumstances: Circumstances,
+    pub circumstances: RunEnvironment,
 }
 
 /// Everything that decides the bytes of a result.
@@ -63,7 +63,7 @@ pub struct Inputs {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Summary {
-    /// Figures of a circuit.
+    /// SplitScores of a circuit.
     Circuit(CircuitSummary),
     /// The answer of an analysis.
     Analysis(AnalysisSummary),
@@ -110,7 +110,7 @@ pub struct AnalysisSummary {
     pub warnings: Vec<String>,
 }
 
-/// Figures of a circuit.
+/// SplitScores of a circuit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CircuitSummary {
     /// Edges of the circuit.
@@ -140,7 +140,7 @@ pub struct CircuitSummary {
 
 /// What varies between runs of the same inputs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Circumstances {
+pub struct RunEnvironment {
     /// Wall time, in seconds.
     pub wall_seconds: f64,
     /// Parts of it, where they were measured, in seconds.

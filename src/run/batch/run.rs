@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::job::{Finish, JobOptions, run_job, without_panic};
+use super::job::{JobCompletion, JobOptions, run_job, without_panic};
 use super::memory::Watch;
 use super::models::SharedModel;
 use super::plan::Job;
@@ -52,7 +52,7 @@ pub struct JobReport {
     /// The job.
     pub job: Job,
     /// Its figures, or why there are none.
-    pub result: Result<Finish>,
+    pub result: Result<JobCompletion>,
     /// Wall time, in seconds.
     pub seconds: f64,
 }
@@ -211,7 +211,7 @@ impl Worker<'_> {
         job: &Job,
         shared: &Arc<SharedModel>,
         observer: &dyn BatchObserver,
-    ) -> Result<Finish> {
+    ) -> Result<JobCompletion> {
         let one = OneJob { index, observer };
         // The last job's model goes before another is loaded, so that memory never holds both.
         let model = match self.held.take() {

@@ -8,7 +8,7 @@ use super::unfinished::Unfinished;
 use crate::discover::StopReason;
 use crate::engine::Precision;
 use crate::error::Result;
-use crate::evaluate::{Evaluation, Figures, figure_doubts};
+use crate::evaluate::{Evaluation, SplitScores, figure_doubts};
 use crate::graph::{Circuit, ComputationGraph, EdgeMask};
 use crate::model::LoadedModel;
 use crate::report::{
@@ -123,7 +123,7 @@ pub(crate) fn report_provenance(file: &CircuitFile) -> Provenance {
 
 /// The figures of both splits by name, those of the discovery split with `discovery.` in front.
 pub(crate) fn named_figures(evaluation: &Evaluation) -> BTreeMap<String, f64> {
-    let named = |prefix: &str, figures: &Figures| {
+    let named = |prefix: &str, figures: &SplitScores| {
         [
             ("metric_full", Some(figures.metric_full)),
             ("metric_empty", Some(figures.metric_empty)),

@@ -3,5 +3,5 @@
 pub(crate) mod job;
 pub(crate) mod page;
 pub(crate) mod pipeline;
-pub(crate) mod seen_by_heads;
+pub(crate) mod attention_patterns;
 pub(crate) mod unfinished;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::seen_by_heads::SeenByHeads;
+use super::attention_patterns::AttentionPatterns;
 use crate::discover::{
     Decision, Discovery, Method, Search, SearchRecord, Selected, StopReason, Target, Watcher,
     discover_within,
@@ -10,7 +10,7 @@ use crate::discover::{
 use crate::engine::{Ablation, AblationValues, Donors, Evaluator, ModelEvaluator, Transformer};
 use crate::error::{Error, Result};
 use crate::evaluate::{
-    Asked, Evaluation, EvaluationPlan, Figures, circuit_doubts, evaluate, is_below, prompt_doubt,
+    CircuitRequest, Evaluation, EvaluationPlan, SplitScores, circuit_doubts, evaluate, is_below, prompt_doubt,
 };
 use crate::events::{Event, Observer, phase};
 use crate::graph::{
@@ -29,12 +29,12 @@ pub struct Outcome {
     pub graph: ComputationGraph,
     /// The circuit, with the scores of all edges where the method gives them.
     pub circuit: Circuit,
-    /// Figures on both splits.
+    /// SplitScores on both splits.
     pub evaluation: Evaluation,
     /// The examples that the held-out figures are of.
     pub judged: Vec<Example>,
     /// Where heads of the circuit look on a few of these, where the page of the circuit is asked for.
-    pub attention: Option<SeenByHeads>,
+    pub attention: Option<AttentionPatterns>,
     /// The decisions of a step-wise search, one per edge, in order.
     pub trace: Option<Vec<Decision>>,
     /// How the search went.
@@ -150,7 +150,7 @@ fn find<T: Real>(
     };
     let target_reached = spec.target.is_none_or(reaches);
     let attention = if spec.outputs.contains(&Output::Html) {
-        Some(SeenByHeads::new(&transformer, job.judged(), &circuit)?)
+        Some(AttentionPatterns::new(&transformer, job.judged(), &circuit)?)
     } else {
         None
     };
@@ -409,7 +409,7 @@ impl<'j, T: Real> Job<'j, T> {
         observer: &dyn Observer,
     ) -> Result<Evaluation> {
         let graph = transformer.graph;
-        let figures = |examples: &[Example], whole: bool| -> Result<Figures> {
+        let figures = |examples: &[Example], whole: bool| -> Result<SplitScores> {
             let mut evaluator = ModelEvaluator::new(
                 transformer,
                 examples,
@@ -447,8 +447,8 @@ impl<'j, T: Real> Job<'j, T> {
         &self,
         target_reached: bool,
         (selected, whole): (&'a [Selected], bool),
-    ) -> Asked<'a> {
-        Asked {
+    ) -> CircuitRequest<'a> {
+        CircuitRequest {
             target_reached,
             metric: self.spec.metric,
             target: self.spec.target.map(|target| target.faithfulness),
@@ -458,7 +458,7 @@ impl<'j, T: Real> Job<'j, T> {
     }
 
     /// What a reader of the result should know.
-    fn warnings(&self, evaluation: &Evaluation, asked: &Asked<'_>) -> Vec<String> {
+    fn warnings(&self, evaluation: &Evaluation, asked: &CircuitRequest<'_>) -> Vec<String> {
         let mut warnings = Vec::new();
         if self.held_out.is_empty() {
             warnings.push(

@@ -1,7 +1,7 @@
 //! A plain forward pass, one prompt at a time and number by number, in which representations can be changed; dictionaries
 //! likewise.
 
-use secateur::analyze::feature_circuit::Placed;
+use secateur::analyze::feature_circuit::SaeAtSite;
 use secateur::analyze::sae::SaeKind;
 use secateur::engine::Representation;
 use secateur::model::Weights;
@@ -138,7 +138,7 @@ pub(super) fn logit_diff(example: &Example, logits: &Rows) -> f64 {
 }
 
 /// The activations of all features on a row, in units of the row.
-pub(super) fn features(placed: &Placed<f64>, row: &[f64]) -> Vec<f64> {
+pub(super) fn features(placed: &SaeAtSite<f64>, row: &[f64]) -> Vec<f64> {
     let it = &placed.dictionary;
     let mut codes: Vec<f64> = (0..it.features)
         .map(|feature| {
@@ -170,7 +170,7 @@ pub(super) fn features(placed: &Placed<f64>, row: &[f64]) -> Vec<f64> {
 }
 
 /// What features make of a row, with the decoder's bias.
-pub(super) fn made_of(placed: &Placed<f64>, features: &[f64]) -> Vec<f64> {
+pub(super) fn made_of(placed: &SaeAtSite<f64>, features: &[f64]) -> Vec<f64> {
     let it = &placed.dictionary;
     (0..it.width)
         .map(|column| {
@@ -182,7 +182,7 @@ pub(super) fn made_of(placed: &Placed<f64>, features: &[f64]) -> Vec<f64> {
 }
 
 /// What a dictionary leaves of a row.
-pub(super) fn error(placed: &Placed<f64>, row: &[f64]) -> Vec<f64> {
+pub(super) fn error(placed: &SaeAtSite<f64>, row: &[f64]) -> Vec<f64> {
     let made = made_of(placed, &features(placed, row));
     row.iter()
         .zip(made)

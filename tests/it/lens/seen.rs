@@ -1,7 +1,7 @@
 //! What is seen at each place, against logits and ranks computed plainly.
 
 use secateur::analyze::Lens;
-use secateur::analyze::lens::{LensPrompt, LensReport, LensTask, Seen, look};
+use secateur::analyze::lens::{LensPrompt, LensReport, LensTask, LensPrediction, look};
 use secateur::engine::Transformer;
 use secateur::events::Silent;
 use secateur::graph::ComputationGraph;
@@ -19,7 +19,7 @@ fn looked(
     let transformer = Transformer::new(weights, graph);
     let task = LensTask {
         prompts,
-        followed: "the answer",
+        tracked: "the answer",
         bootstrap: 50,
         random_baselines: 3,
         tokenizer: None,
@@ -82,7 +82,7 @@ fn plainly(logits: &[f64], own: &[f64], followed: &[u32]) -> (f64, usize, f64) {
     (probability, ranks.min().expect("followed"), kl)
 }
 
-fn assert_seen(seen: &Seen, logits: &[f64], own: &[f64], followed: &[u32], what: &str) {
+fn assert_seen(seen: &LensPrediction, logits: &[f64], own: &[f64], followed: &[u32], what: &str) {
     let (probability, rank, kl) = plainly(logits, own, followed);
     assert_close(
         &[seen.probability, seen.kl],
@@ -162,7 +162,7 @@ fn every_cell_is_what_the_plain_readout_says() {
                 &format!("{name}, means at {}", figures.place),
             );
             // Three prompts are too few for an interval.
-            assert!(seen.kl.interval.is_none() && figures.others.is_none());
+            assert!(seen.kl.interval.is_none() && figures.other_prompt_probability.is_none());
         }
     }
 }
@@ -184,7 +184,7 @@ fn texts_follow_what_the_model_says() {
     }
     let last = report.places.last().expect("places");
     assert!(
-        (last.logit_lens.first.share - 1.0).abs() < 1e-12 && last.logit_lens.median_rank <= 1.0
+        (last.logit_lens.top1.share - 1.0).abs() < 1e-12 && last.logit_lens.median_rank <= 1.0
     );
     let attribution = report.attribution.expect("an attribution");
     assert!(attribution.of.contains("the logit") && attribution.rounding < 1e-9);
@@ -208,6 +208,6 @@ fn prompts_are_compared_with_what_others_follow() {
     let other = looked(&weights, &graph, &swapped, &Lens::default());
     for (place, other) in report.places.iter().zip(&other.places) {
         let wanted = other.logit_lens.probability.mean;
-        assert_close(&[place.others.expect("others")], &[wanted], &place.place);
+        assert_close(&[place.other_prompt_probability.expect("others")], &[wanted], &place.place);
     }
 }

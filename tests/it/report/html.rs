@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use secateur::discover::Decision;
-use secateur::evaluate::{Evaluation, ExampleFigures, Figures};
+use secateur::evaluate::{Evaluation, ExampleScores, SplitScores};
 use secateur::graph::{Circuit, EdgeMask};
 use secateur::report::{
     AttentionExample, AttentionExamples, CircuitPage, Comparison, Figure, FigureOptions,
@@ -56,7 +56,7 @@ fn hostile_page() -> String {
         *text = HOSTILE.into();
     }
     circuit_file.figures.insert(HOSTILE.into(), 1.0);
-    let each = ExampleFigures {
+    let each = ExampleScores {
         metric_full: 2.0,
         metric_empty: -2.0,
         metric_circuit: -1.0,
@@ -64,12 +64,12 @@ fn hostile_page() -> String {
         accuracy_circuit: 0.0,
     };
     let evaluation = Evaluation {
-        held_out: Figures {
+        held_out: SplitScores {
             examples: 1,
             each: vec![each],
-            ..Figures::default()
+            ..SplitScores::default()
         },
-        discovery: Figures::default(),
+        discovery: SplitScores::default(),
         edges_kept: circuit.kept.len(),
         edges_total: graph.edge_count(),
         nodes_kept: 1,

@@ -1,7 +1,7 @@
 //! Tables, `report.json` and `trace.jsonl`.
 
 use secateur::discover::{Decision, SearchRecord};
-use secateur::evaluate::{Baseline, CurvePoint, Evaluation, Figures};
+use secateur::evaluate::{Baseline, CurvePoint, Evaluation, SplitScores};
 use secateur::graph::Circuit;
 use secateur::report::{
     Comparison, Provenance, REPORT_FORMAT, Rows, compare_csv, compare_latex, compare_markdown,
@@ -10,8 +10,8 @@ use secateur::report::{
 
 use super::small;
 
-fn figures() -> Figures {
-    Figures {
+fn figures() -> SplitScores {
+    SplitScores {
         examples: 4,
         metric_full: 3.5,
         metric_empty: -0.1,
@@ -60,9 +60,9 @@ fn curve() -> Vec<CurvePoint> {
 fn the_report_has_the_same_keys_for_both_splits() {
     let evaluation = Evaluation {
         held_out: figures(),
-        discovery: Figures {
+        discovery: SplitScores {
             metric_full: f64::NAN,
-            ..Figures::default()
+            ..SplitScores::default()
         },
         edges_kept: 5,
         edges_total: 20,

@@ -11,9 +11,9 @@ use crate::events::{Event, Observer, phase};
 use crate::metric::divergence;
 use crate::model::Real;
 
-/// Figures of a tuned lens on held-out text: KL divergences of the model's output, in nats a token, means over contexts.
+/// SplitScores of a tuned lens on held-out text: KL divergences of the model's output, in nats a token, means over contexts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct TunedFigures {
+pub struct TunedLensScores {
     /// Positions that it was fitted on; 0 where it comes from a file.
     pub fitted: usize,
     /// Contexts that these are in.
@@ -27,7 +27,7 @@ pub struct TunedFigures {
     pub places: Vec<TunedPlace>,
 }
 
-/// Figures of one place.
+/// SplitScores of one place.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TunedPlace {
     /// The place.
@@ -58,7 +58,7 @@ pub fn judge_lens<T: Real>(
     (lens, before): (&TunedLens<T>, &TunedLens<T>),
     (positions, bootstrap): (usize, usize),
     observer: &dyn Observer,
-) -> Result<TunedFigures> {
+) -> Result<TunedLensScores> {
     let reader = Reader {
         transformer,
         tokenizer: None,
@@ -121,7 +121,7 @@ pub fn judge_lens<T: Real>(
                 improvement: Effect::of(&differences, bootstrap),
             }
         });
-    Ok(TunedFigures {
+    Ok(TunedLensScores {
         fitted: 0,
         contexts_fitted: 0,
         judged,

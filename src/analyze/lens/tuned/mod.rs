@@ -7,6 +7,6 @@ mod maps;
 mod train;
 
 pub use fit::fit;
-pub use judge::{TunedFigures, TunedPlace, judge_lens};
+pub use judge::{TunedLensScores, TunedPlace, judge_lens};
 pub use maps::TunedLens;
 pub use train::train;

@@ -12,7 +12,7 @@ use secateur::task::TaskSource;
 use secateur::{Error, Result, visible};
 
 use super::run::run_jobs;
-use crate::args::{Asked, Cli};
+use crate::args::{AnalysisArgs, Cli};
 use crate::output;
 
 /// What stands for a file in messages.
@@ -25,7 +25,7 @@ const LONGEST: usize = 60;
 const TRAINED_ON: usize = 500_000;
 
 /// Answers a question and prints the report.
-pub(super) fn ask<A>(command: &str, asked: &Asked<A>, quiet: bool) -> Result<u8>
+pub(super) fn ask<A>(command: &str, asked: &AnalysisArgs<A>, quiet: bool) -> Result<u8>
 where
     A: Analysis + Args + Clone + Into<AnyAnalysis>,
 {

@@ -2,7 +2,7 @@
 
 use std::slice;
 
-use secateur::evaluate::Figures;
+use secateur::evaluate::SplitScores;
 use secateur::report::{table, table_within, thousands};
 use secateur::run::{Reevaluation, reevaluate};
 use secateur::spec::read_specs;
@@ -45,7 +45,7 @@ fn describe(result: &Reevaluation) -> String {
     let evaluation = &result.evaluation;
     let (held_out, discovery) = (&evaluation.held_out, &evaluation.discovery);
     let row =
-        |name: &str, of: fn(&Figures) -> String| vec![name.to_owned(), of(held_out), of(discovery)];
+        |name: &str, of: fn(&SplitScores) -> String| vec![name.to_owned(), of(held_out), of(discovery)];
     let rows = [
         row("examples", |split| split.examples.to_string()),
         row("metric, full model", |split| {

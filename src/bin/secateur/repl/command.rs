@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use secateur::analyze::edit::EditScale;
-use secateur::analyze::prompt::{Exchange, ExchangeAt, Instead, PromptLens};
+use secateur::analyze::prompt::{DirectionSwap, SwapPosition, AblateWith, PromptLens};
 use secateur::engine::TokenVector;
 
 /// A line, understood.
@@ -16,9 +16,9 @@ pub(crate) enum Command {
     /// Shows so many next tokens from now on.
     Top(Option<usize>),
     /// Replaces a part.
-    Ablate(Option<(String, Instead)>),
+    Ablate(Option<(String, AblateWith)>),
     /// Exchanges a token's direction in the stream for another's; without, shows what is exchanged.
-    Edit(Option<Exchange>),
+    Edit(Option<DirectionSwap>),
     /// Shows what the model would say after each layer.
     Lens(PromptLens),
     /// Adds a vector to the model.
@@ -92,7 +92,7 @@ impl Command {
             ("top", []) => Ok(Self::Top(None)),
             ("top", [count]) => Ok(Self::Top(Some(number(count)?))),
             ("ablate", []) => Ok(Self::Ablate(None)),
-            ("ablate", [node]) => Ok(Self::Ablate(Some(((*node).into(), Instead::Mean)))),
+            ("ablate", [node]) => Ok(Self::Ablate(Some(((*node).into(), AblateWith::Mean)))),
             ("ablate", [node, by]) => Ok(Self::Ablate(Some(((*node).into(), instead(by)?)))),
             ("edit", []) => Ok(Self::Edit(None)),
             ("edit", _) => Ok(Self::Edit(Some(edit(rest)?))),
@@ -151,17 +151,17 @@ fn tokens(rest: &str) -> Result<Vec<String>, String> {
 }
 
 /// What `edit` is asked to do.
-fn edit(rest: &str) -> Result<Exchange, String> {
+fn edit(rest: &str) -> Result<DirectionSwap, String> {
     let words = tokens(rest)?;
     let [from, to, layers, more @ ..] = &words[..] else {
         return Err("expected two tokens and a layer, such as: edit Paris Rome 25".into());
     };
     let layers: Result<Vec<usize>, String> = layers.trim().split(',').map(number).collect();
-    let mut found = Exchange {
+    let mut found = DirectionSwap {
         from: from.clone(),
         to: to.clone(),
         layers: layers?,
-        at: ExchangeAt::Last,
+        at: SwapPosition::Last,
         vector: TokenVector::Unembedding,
         scale: EditScale::Stream,
         strength: STRENGTH,
@@ -174,8 +174,8 @@ fn edit(rest: &str) -> Result<Exchange, String> {
     }
     if let Some(at) = more.get(1) {
         found.at = match at.trim() {
-            "every" => ExchangeAt::Every,
-            at => ExchangeAt::Position(number(at)?),
+            "every" => SwapPosition::Every,
+            at => SwapPosition::Position(number(at)?),
         };
     }
     match more.get(2) {
@@ -210,11 +210,11 @@ fn number(word: &str) -> Result<usize, String> {
         .map_err(|_| format!("expected a number, got {word:?}"))
 }
 
-fn instead(word: &str) -> Result<Instead, String> {
+fn instead(word: &str) -> Result<AblateWith, String> {
     match word {
-        "mean" => Ok(Instead::Mean),
-        "zero" => Ok(Instead::Zero),
-        "patch" => Ok(Instead::Patch),
+        "mean" => Ok(AblateWith::Mean),
+        "zero" => Ok(AblateWith::Zero),
+        "patch" => Ok(AblateWith::Patch),
         other => Err(format!("expected {}, got {other:?}", BY.join(", "))),
     }
 }
@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(parsed("  top 3\r"), Ok(Command::Top(Some(3))));
         assert_eq!(
             parsed("ablate m5.n120 zero"),
-            Ok(Command::Ablate(Some(("m5.n120".into(), Instead::Zero))))
+            Ok(Command::Ablate(Some(("m5.n120".into(), AblateWith::Zero))))
         );
         let Ok(Command::Edit(Some(edit))) = parsed(r#"edit Paris "\"" 3,5 0.2 every"#) else {
             panic!("an edit");
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!((&edit.from[..], &edit.to[..]), (" Paris", "\""));
         assert_eq!(
             (&edit.layers[..], edit.at),
-            (&[3, 5][..], ExchangeAt::Every)
+            (&[3, 5][..], SwapPosition::Every)
         );
         assert!((edit.strength - 0.2).abs() < 1e-12);
         assert_eq!(parsed("edit"), Ok(Command::Edit(None)));

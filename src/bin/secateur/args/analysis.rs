@@ -15,7 +15,7 @@ use super::{BatchArgs, reference};
 
 /// A question about a model; the parameters of the analysis are flags.
 #[derive(Debug, Args)]
-pub(crate) struct Asked<A: Analysis + Args> {
+pub(crate) struct AnalysisArgs<A: Analysis + Args> {
     /// The model.
     #[arg(value_parser = reference())]
     pub(crate) model: String,
@@ -102,7 +102,7 @@ impl<A: Analysis> FromArgMatches for SharedFlags<A> {
     }
 }
 
-impl<A: Analysis + Args + Clone + Into<AnyAnalysis>> Asked<A> {
+impl<A: Analysis + Args + Clone + Into<AnyAnalysis>> AnalysisArgs<A> {
     /// The spec that asks the same, and the shared keys that were given.
     pub(crate) fn spec(&self) -> (AnalysisSpec, Vec<Shared>) {
         /// Puts a value where one was given.

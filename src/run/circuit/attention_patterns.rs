@@ -18,13 +18,13 @@ const MOST_CHARACTERS: usize = 1_500_000;
 
 /// Attention of heads on prompts.
 #[derive(Debug, Clone, PartialEq)]
-pub struct SeenByHeads {
+pub struct AttentionPatterns {
     /// The prompts' tokens.
     prompts: Vec<Vec<u32>>,
     heads: Vec<HeadAttention>,
 }
 
-impl SeenByHeads {
+impl AttentionPatterns {
     /// Runs the full model on the first different prompts of at most 64 tokens, and keeps what the circuit's heads look at.
     ///
     /// # Errors

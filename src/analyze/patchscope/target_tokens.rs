@@ -5,14 +5,14 @@ use crate::model::{ModelConfig, PrependBos, Tokenizer};
 
 /// A target prompt as tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inspection {
+pub struct TargetTokens {
     /// The tokens.
     pub tokens: Vec<u32>,
     /// The position that a representation is put at.
     pub position: usize,
 }
 
-impl Inspection {
+impl TargetTokens {
     /// Finds the last token of `text` that is `placeholder`, apart from space around it.
     ///
     /// # Errors
