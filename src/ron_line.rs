@@ -30,6 +30,17 @@ pub(crate) fn options() -> Options {
         .with_default_extension(Extensions::IMPLICIT_SOME | Extensions::UNWRAP_VARIANT_NEWTYPES)
 }
 
+/// Names that keys and values had in earlier versions, with those that they have now.
+const RENAMED: &[(&str, &str)] = &[
+    ("back", "positions_before"),
+    ("dosed", "dose_curves"),
+    ("placed", "decode_layer"),
+    ("says", "contains"),
+    ("together", "all_at_once"),
+    ("wanted", "expected"),
+    ("Read", "Scored"),
+];
+
 /// What is wrong with a text in RON.
 pub(crate) fn problem(error: &SpannedError) -> String {
     match &error.code {
@@ -38,6 +49,19 @@ pub(crate) fn problem(error: &SpannedError) -> String {
                 .as_ref()
                 .map_or_else(String::new, |outer| format!(" in `{outer}`"));
             format!("missing key `{field}`{place}")
+        }
+        code @ (ron::Error::NoSuchStructField {
+            expected, found, ..
+        }
+        | ron::Error::NoSuchEnumVariant {
+            expected, found, ..
+        }) => {
+            let mut renamed = RENAMED.iter();
+            let new = renamed.find(|(old, new)| old == found && expected.contains(new));
+            match new {
+                Some((_, new)) => format!("{code}\nhint: `{found}` is now `{new}`"),
+                None => code.to_string(),
+            }
         }
         code => code.to_string(),
     }

@@ -83,7 +83,7 @@ pub(super) fn bytes_of(contexts: &[Vec<u32>]) -> usize {
     size_of::<u32>() * tokens + size_of_val(contexts)
 }
 
-/// The tokens of files, one after the other, in contexts of a length, each behind `bos`. After each piece of a file it is
+/// The tokens of files, one after the other, in contexts of a length, each after `bos`. After each piece of a file it is
 /// looked whether there is enough.
 fn from_files(
     setting: &Setting<'_>,

@@ -100,7 +100,7 @@ impl<'o> Operations<'o> {
         2.0 * products as f64
     }
 
-    /// What a head does behind its readers, on the rows that are run again.
+    /// What a head does after its readers, on the rows that are run again.
     pub(crate) fn head(&self, writer: Node) -> Option<HeadOperations> {
         let Node::Head { layer, .. } = writer else {
             return None;
@@ -141,7 +141,7 @@ impl<'o> Operations<'o> {
         if self.config.gated_mlp { 3 } else { 2 }
     }
 
-    /// Every writer expanded to the stream, and its inner product with every reader behind it.
+    /// Every writer expanded to the stream, and its inner product with every reader after it.
     fn scores(&self, graph: &ComputationGraph) -> f64 {
         let config = self.config;
         let last = config.n_layers - 1;
@@ -183,7 +183,7 @@ impl<'o> Operations<'o> {
             })
     }
 
-    /// All blocks' products; queries and all behind them only at the positions read in the last.
+    /// All blocks' products; queries and all after them only at the scored positions in the last.
     fn blocks(&self, span: Span) -> f64 {
         let config = self.config;
         let heads = config.n_heads * config.d_head;
@@ -255,7 +255,7 @@ pub(crate) mod tests {
         let graph =
             ComputationGraph::new(&config, &granularity, &std::collections::BTreeMap::new())
                 .expect("a graph");
-        // Two rows, but one for queries and what is behind them in the last layer: writers before each reader, two of them
+        // Two rows, but one for queries and what is after them in the last layer: writers before each reader, two of them
         // queries, and then what the four numbers of both heads write, over the three of the stream.
         let first = 2 * (2 + 1 + 1) + 2 * 3;
         let second = 2 * 4 + 2 * (4 + 4) + 6 + 7;

@@ -104,7 +104,7 @@ pub fn time(
         examples,
         observer,
     };
-    // A gradient at the heads of the first layer has come back through everything behind them.
+    // A gradient at the heads of the first layer has come back through everything after them.
     let sites = [(0, Representation::Heads)];
     let clean = match work {
         Work::Vjp => Some(Spliced::new(&bench.transformer, examples, &sites, false)?),

@@ -1,7 +1,7 @@
 //! Greedy removal, one candidate after the other, measured in batches.
 //!
 //! Consecutive candidates go to the evaluator together: each circuit lacks the earlier candidates predicted to go
-//! and its own. Results count while the predictions hold; at the first wrong one the sweep starts again behind it.
+//! and its own. Results count while the predictions hold; at the first wrong one the sweep starts again after it.
 //! The decisions are those of the sequential algorithm, whatever the predictions are.
 
 use super::walk::Walk;

@@ -233,7 +233,7 @@ struct Elimination<'u> {
 }
 
 impl Elimination<'_> {
-    /// What is alike: blocks behind one that went, and blocks behind one that stayed.
+    /// What is alike: blocks after one that went, and blocks after one that stayed.
     fn kind(&self) -> i32 {
         if self.last_went { 3 } else { -3 }
     }

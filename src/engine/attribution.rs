@@ -36,7 +36,7 @@ pub(crate) struct GradientRuns<'r, T> {
     pub source: RunSource<'r, T>,
     /// Values that are set in the runs, by row of all runs.
     pub interventions: Vec<Intervention<T>>,
-    /// What the metric compares with, at the positions read.
+    /// What the metric compares with, at the scored positions.
     pub reference: &'r [T],
 }
 

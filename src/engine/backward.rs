@@ -38,7 +38,7 @@ pub(crate) enum Wanted {
 pub(crate) struct SummedGradients<'p, T> {
     /// `[readers, rows, d_model]`.
     pub gradients: &'p [T],
-    /// The rows, in the layout of one run; positions read where the readers have only those.
+    /// The rows, in the layout of one run; scored positions where the readers have only those.
     pub rows: Range<usize>,
     /// The examples.
     pub segments: &'p [Segment],
@@ -126,7 +126,7 @@ impl<T: Real> Transformer<'_, T> {
         }
     }
 
-    /// Pulls the gradient at the stream that leaves some blocks back to the stream that enters them.
+    /// Pulls the gradient at the stream after some blocks back to the stream that enters them.
     pub(crate) fn backward_blocks(
         &self,
         tape: &Tape<'_, T>,
@@ -207,7 +207,7 @@ impl<T: Real> Transformer<'_, T> {
         Some(gradient)
     }
 
-    /// Gradients at the values set in the parts of a split MLP, and none behind them at the hidden units.
+    /// Gradients at the values set in the parts of a split MLP, and none after them at the hidden units.
     fn split_mlp_backward(
         &self,
         tape: &Tape<'_, T>,

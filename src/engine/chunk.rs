@@ -46,7 +46,7 @@ pub(crate) struct Chunk<'a, T> {
     /// Token embeddings of the clean and the corrupt prompts at the frame's rows.
     pub clean: Vec<T>,
     pub corrupt: Vec<T>,
-    /// Logits of the full model at the positions read, once a metric needed them.
+    /// Logits of the full model at the scored positions, once a metric needed them.
     pub(super) full_logits: Vec<T>,
 }
 

@@ -85,7 +85,7 @@ impl<T: Real> Transformer<'_, T> {
     }
 }
 
-/// A direction that is read behind a norm, as one that is read in front of it; up to the norm's scale.
+/// A direction that is read after a norm, as one that is read in front of it; up to the norm's scale.
 fn reads_through<T: Real>(norm: Norm, weights: &NormWeights<T>, direction: &mut [f64]) {
     if norm == Norm::None {
         return;
@@ -96,7 +96,7 @@ fn reads_through<T: Real>(norm: Norm, weights: &NormWeights<T>, direction: &mut 
     without_mean(norm, direction);
 }
 
-/// What is written in front of a norm, as it is behind it; up to the norm's scale.
+/// What is written in front of a norm, as it is after it; up to the norm's scale.
 fn writes_through<T: Real>(norm: Norm, weights: &NormWeights<T>, written: &mut [f64]) {
     if norm == Norm::None {
         return;

@@ -16,7 +16,7 @@ use crate::events::Observer;
 use crate::model::Real;
 
 impl<T: Real> Rerun<'_, '_, T> {
-    /// The Jacobians of the stream that the final norm reads at a prompt's last position read, by the streams that leave some
+    /// The Jacobians of the stream that the final norm reads at a prompt's last scored position, by the streams that leave some
     /// layers, but the last, at a position. Rows are shown as they are made: `visit(layer, first, rows)`, `rows` being
     /// `[outputs, d_model]`, the gradients of the outputs from `first` on.
     ///
@@ -87,7 +87,7 @@ impl<T: Real> Rerun<'_, '_, T> {
         Ok(())
     }
 
-    /// Pulls gradients at the stream that leaves a layer, `[outputs, query rows, d_model]`, back to the stream that enters
+    /// Pulls gradients at the stream after a layer, `[outputs, query rows, d_model]`, back to the stream that enters
     /// it, `[outputs, rows, d_model]`; `part` of them at a time.
     fn pulled_through(
         &self,

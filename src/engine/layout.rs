@@ -52,7 +52,7 @@ impl Layout {
         layout
     }
 
-    /// The positions from the first difference of clean and corrupt on, or from the first position read if that
+    /// The positions from the first difference of clean and corrupt on, or from the first scored position if that
     /// comes earlier. Returns the layout and the rows of the whole layout that form the shared prefixes.
     pub(crate) fn after_shared_prefix(examples: &[Example]) -> (Self, Vec<usize>) {
         let mut layout = Self::default();
@@ -103,9 +103,9 @@ impl Layout {
         layout
     }
 
-    /// The positions of some sequences behind a prefix that all of them share: how many there are, and the positions whose
+    /// The positions of some sequences after a prefix that all of them share: how many there are, and the positions whose
     /// logits are read, none of them in the prefix.
-    pub(crate) fn behind<'a>(
+    pub(crate) fn after_prefix<'a>(
         shared: usize,
         sequences: impl IntoIterator<Item = (usize, &'a [usize])>,
     ) -> Self {
@@ -116,7 +116,7 @@ impl Layout {
         layout
     }
 
-    /// The position behind each of some sequences, given with the row at which its positions so far, the prefix, begin.
+    /// The position after each of some sequences, given with the row at which its positions so far, the prefix, begin.
     pub(crate) fn next(&self, sequences: impl Iterator<Item = (usize, usize)>) -> Self {
         let mut layout = Self::default();
         for (index, prefix_row) in sequences {

@@ -300,7 +300,7 @@ impl<T: Real> Transformer<'_, T> {
         let Some(room) = self.room else {
             return (d_model, wanted);
         };
-        // The stream's gradients before and behind a layer and the rows shown, beside each thread's part of a layer.
+        // The stream's gradients before and after a layer and the rows shown, beside each thread's part of a layer.
         let side_by_side = with_gaps(3 * rows * d_model * w.number).max(1);
         let layer = 2 * (w.streams + w.layers + w.inner) / config.n_layers + 2 * w.work;
         let at_work = with_gaps(rayon::current_num_threads() * rows * layer * w.number).max(1);
@@ -321,7 +321,7 @@ impl<T: Real> Transformer<'_, T> {
         with_gaps((rows * kept + at_work + w.logits) * w.number)
     }
 
-    /// How many texts of a length have room to be run together with every position read and `beside` more numbers held for
+    /// How many texts of a length have room to be run together with every scored position and `beside` more numbers held for
     /// each; at most `most`.
     pub fn texts_together(&self, length: usize, beside: usize, most: usize) -> usize {
         let Some(room) = self.room else {
@@ -330,7 +330,7 @@ impl<T: Real> Transformer<'_, T> {
         (room / with_gaps(self.text_bytes(length, beside)).max(1)).clamp(1, most)
     }
 
-    /// Bytes that a text of a length takes while it is run with every position read.
+    /// Bytes that a text of a length takes while it is run with every scored position.
     pub fn text_bytes(&self, length: usize, beside: usize) -> usize {
         let extent = Extent {
             tokens: length,

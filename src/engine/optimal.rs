@@ -2,7 +2,7 @@
 //! the writer at all positions and on all edges.
 //!
 //! In each step every example of the discovery split has one writer, drawn at random, replaced by its constant. The
-//! loss is KL(full model || run) at the positions read, a mean over examples. The model stays as it is; only the
+//! loss is KL(full model || run) at the scored positions, a mean over examples. The model stays as it is; only the
 //! constants move, by Adam, each with its own count of steps. They start from the means of the clean runs. A head's
 //! constant is its result before `W_O`, a neuron's its activation.
 

@@ -107,7 +107,7 @@ impl<T: Real> Transformer<'_, T> {
             .collect()
     }
 
-    /// The metric of every example, a mean over its positions read.
+    /// The metric of every example, a mean over its scored positions.
     pub(crate) fn metric_values(
         &self,
         metric: Metric,
@@ -143,7 +143,7 @@ impl<T: Real> Transformer<'_, T> {
             .collect()
     }
 
-    /// The logits a metric sees, one row per position read.
+    /// The logits a metric sees, one row per scored position.
     fn metric_logits(
         &self,
         metric: Metric,
@@ -253,7 +253,7 @@ impl<T: Real> Transformer<'_, T> {
     }
 }
 
-/// Logits at the positions read.
+/// Logits at the scored positions.
 enum ReadLogits<T> {
     /// The answer columns of each position.
     Columns(Vec<Vec<T>>),

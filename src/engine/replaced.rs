@@ -19,7 +19,7 @@ pub struct PromptRun<'t, 'a, T> {
     transformer: &'t Transformer<'a, T>,
     layout: Layout,
     run: FullRun<T>,
-    /// What also holds at positions behind the prompt.
+    /// What also holds at positions after the prompt.
     everywhere: Vec<Intervention<T>>,
     splice: Option<&'t dyn Splice<T>>,
 }

@@ -90,7 +90,7 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
         let mut beginning = Prefix::empty(config.n_layers);
         if found.shared > 0 {
             let tokens = &prompts[0].tokens[..found.shared];
-            let layout = Layout::behind(0, [(tokens.len(), &[tokens.len() - 1][..])]);
+            let layout = Layout::after_prefix(0, [(tokens.len(), &[tokens.len() - 1][..])]);
             let embedded = transformer.embed(tokens.iter().copied());
             let run = transformer.forward(&layout, &embedded, &Prefix::default(), false);
             found.keep_streams(&run)?;
@@ -109,12 +109,12 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
             let own = group.iter().map(|it| &it.tokens[found.shared..]);
             let sequences = own.clone().zip(group);
             let sequences = sequences.map(|(own, it)| (own.len(), it.reads));
-            let layout = Layout::behind(found.shared, sequences);
+            let layout = Layout::after_prefix(found.shared, sequences);
             let mut embedded = transformer.embed(own.flatten().copied());
             if !noise.is_empty() {
-                let (here, behind) = noise.split_at(embedded.len());
+                let (here, after) = noise.split_at(embedded.len());
                 rows::add(&mut embedded, here);
-                noise = behind;
+                noise = after;
             }
             let run = transformer.forward(&layout, &embedded, &beginning, false);
             found.keep_streams(&run)?;
@@ -135,7 +135,7 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
         Ok(())
     }
 
-    /// Keeps the keys and values of some prompts, each behind those of the beginning.
+    /// Keeps the keys and values of some prompts, each after those of the beginning.
     fn keep_prefix(&mut self, layout: &Layout, beginning: &Prefix<T>, run: &FullRun<T>) {
         let width = self.kv_width();
         for (layer, run) in run.layers.iter().enumerate() {
@@ -164,7 +164,7 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
         self.layout.segments[prompt].rows.len()
     }
 
-    /// The stream that leaves a layer at a position, `[d_model]`; none behind the last layer where nothing is read.
+    /// The stream after a layer at a position, `[d_model]`; none after the last layer where nothing is read.
     pub fn stream(&self, prompt: usize, position: usize, layer: usize) -> Option<&[T]> {
         if !self.transformer.reads_only(layer) {
             return Some(self.entering(prompt, position, layer + 1));
@@ -204,7 +204,7 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
         rows.copied().collect()
     }
 
-    /// The logits of the run itself at the positions read, `[reads, d_out]`.
+    /// The logits of the run itself at the scored positions, `[reads, d_out]`.
     ///
     /// # Errors
     /// When a logit is not finite.
@@ -212,7 +212,7 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
         self.finite_logits(&self.finals)
     }
 
-    /// The logits of runs with the stream that leaves `layer` overwritten, each change in a run of its own: at the
+    /// The logits of runs with the stream after `layer` overwritten, each change in a run of its own: at the
     /// positions of its prompt that are read and not before the change, `[changes, reads, d_out]`.
     ///
     /// # Errors
@@ -282,7 +282,7 @@ impl<'t, 'a, T: Real> Rerun<'t, 'a, T> {
         )))
     }
 
-    /// What is written after the prompts with the stream that leaves `layer` overwritten, each change in a run of its own.
+    /// What is written after the prompts with the stream after `layer` overwritten, each change in a run of its own.
     /// New tokens are not changed; they see the changed positions.
     ///
     /// # Errors

@@ -27,7 +27,7 @@ pub struct Resumable<'t, 'a, T> {
 }
 
 impl<'t, 'a, T: Real> Resumable<'t, 'a, T> {
-    /// Runs the clean prompts of some examples. Later changes are at the positions read, or at every one.
+    /// Runs the clean prompts of some examples. Later changes are at the scored positions, or at every one.
     ///
     /// # Errors
     /// When an activation is not finite.
@@ -58,7 +58,7 @@ impl<'t, 'a, T: Real> Resumable<'t, 'a, T> {
         })
     }
 
-    /// The metric with `vector` times each of some strengths added to the stream that leaves `layer`,
+    /// The metric with `vector` times each of some strengths added to the stream after `layer`,
     /// `[strengths][examples]`.
     ///
     /// # Errors
@@ -95,7 +95,7 @@ impl<'t, 'a, T: Real> Resumable<'t, 'a, T> {
         (whole / self.layout.rows().max(1)).max(1)
     }
 
-    /// The metric with the result of each of some heads of a layer, before `W_O`, set at the positions read,
+    /// The metric with the result of each of some heads of a layer, before `W_O`, set at the scored positions,
     /// `[heads][examples]`.
     ///
     /// # Errors

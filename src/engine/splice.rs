@@ -13,7 +13,7 @@ use crate::metric::Metric;
 use crate::model::Real;
 use crate::task::Example;
 
-/// Changes representations of a run when they have been computed; what comes behind is computed from what it makes of them.
+/// Changes representations of a run when they have been computed; what comes after is computed from what it makes of them.
 pub trait Splice<T>: Sync {
     /// Changes the rows of a layer's representation, `[rows, width]`, those of all copies one after the other. In the last
     /// layer there are only the rows that are read.
@@ -34,10 +34,10 @@ pub struct RowPlaces {
 impl RowPlaces {
     /// The rows where something is added, without those of the first positions of each sequence.
     pub fn rows(&self, at: AddAt, skip_first: usize) -> Vec<usize> {
-        let behind = |row: &usize| self.positions[*row] >= skip_first;
+        let after = |row: &usize| self.positions[*row] >= skip_first;
         match at {
-            AddAt::Every => (0..self.positions.len()).filter(behind).collect(),
-            AddAt::Scored => self.reads.iter().copied().filter(behind).collect(),
+            AddAt::Every => (0..self.positions.len()).filter(after).collect(),
+            AddAt::Scored => self.reads.iter().copied().filter(after).collect(),
         }
     }
 }

@@ -27,7 +27,7 @@ pub enum AddAt {
 /// A change of the residual stream.
 #[derive(Debug, Clone)]
 pub struct Steering<T> {
-    /// Layers with what is added to the stream that leaves them, `[d_model]`.
+    /// Layers with what is added to the stream after them, `[d_model]`.
     pub add: Vec<(usize, Vec<T>)>,
     /// Where it is added.
     pub at: AddAt,
@@ -49,7 +49,7 @@ impl<T: Real> Steering<T> {
         }
     }
 
-    /// `vector`, times `strength`, added to the stream that leaves `layer`.
+    /// `vector`, times `strength`, added to the stream after `layer`.
     pub fn adding(layer: usize, vector: &[f64], strength: f64, at: AddAt) -> Self {
         Self {
             add: vec![(layer, scaled(vector, strength))],
@@ -95,7 +95,7 @@ impl<T: Real> Steering<T> {
         }
     }
 
-    /// What is done to the stream that leaves a layer; `x` has the rows read only where `reads_only`.
+    /// What is done to the stream after a layer; `x` has the rows read only where `reads_only`.
     pub(crate) fn after_layer(&self, layer: usize, layout: &Layout, reads_only: bool, x: &mut [T]) {
         for (_, vector) in self.add.iter().filter(|(at, _)| *at == layer) {
             add_at(self.at, layout, reads_only, vector, x);
@@ -159,14 +159,14 @@ impl<T: Real> Transformer<'_, T> {
         examples.chunks(self.plain_examples(extent, BLOCK, false))
     }
 
-    /// The streams that leave every layer at the position read last and the `count - 1` before it, for the clean prompt of
-    /// each example: `visit(example, offset, layer, stream)`, an offset counting back from the position read.
+    /// The streams that leave every layer at the scored position last and the `count - 1` before it, for the clean prompt of
+    /// each example: `visit(example, offset, layer, stream)`, an offset counting back from the scored position.
     ///
     /// # Errors
     /// When an activation is not finite, or the observer interrupts.
     ///
     /// # Panics
-    /// When the position read has fewer than `count - 1` before it.
+    /// When the scored position has fewer than `count - 1` before it.
     ///
     /// # Complexity
     /// One forward pass.
@@ -210,7 +210,7 @@ impl<T: Real> Transformer<'_, T> {
         Ok(())
     }
 
-    /// The mean result of every head before `W_O` at the last position read of the clean prompts, `[n_layers][n_heads *
+    /// The mean result of every head before `W_O` at the last scored position of the clean prompts, `[n_layers][n_heads *
     /// d_head]`.
     ///
     /// # Errors

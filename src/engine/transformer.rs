@@ -135,7 +135,7 @@ impl<'a, T: Real> Transformer<'a, T> {
         head * self.layers[layer].k.len() / self.config().n_heads
     }
 
-    /// True in the last layer, where queries and the MLP are needed only at the positions read.
+    /// True in the last layer, where queries and the MLP are needed only at the scored positions.
     pub(crate) fn reads_only(&self, layer: usize) -> bool {
         layer + 1 == self.config().n_layers
     }

@@ -2,7 +2,7 @@
 
 use super::bootstrap::FEWEST_EXAMPLES;
 use super::proportion::paired_difference;
-use super::{Evaluation, ExampleScores, SplitScores, Gap};
+use super::{Evaluation, ExampleScores, Gap, SplitScores};
 use crate::discover::{Selected, can_judge};
 use crate::metric::Metric;
 
@@ -264,12 +264,12 @@ pub fn random_doubt(what: &str, faithfulness: Option<f64>, random: &[f64]) -> Op
 pub fn few_doubt(examples: usize) -> Option<String> {
     match examples {
         0 => None,
-        1 => Some("only one prompt judges: there are no intervals".into()),
+        1 => Some("only one prompt is evaluated: there are no intervals".into()),
         2..FEWEST_EXAMPLES => Some(format!(
-            "only {examples} prompts judge: too few for intervals"
+            "only {examples} prompts are evaluated: too few for intervals"
         )),
         FEWEST_EXAMPLES..FEW_EXAMPLES => Some(format!(
-            "only {examples} prompts judge: intervals are rough"
+            "only {examples} prompts are evaluated: intervals are rough"
         )),
         _ => None,
     }

@@ -76,7 +76,7 @@ pub struct ExampleScores {
     pub metric_empty: f64,
     /// Metric of the circuit.
     pub metric_circuit: f64,
-    /// Share of the positions read at which the full model's argmax is an answer.
+    /// Share of the scored positions at which the full model's argmax is an answer.
     pub accuracy_full: f64,
     /// The same for the circuit.
     pub accuracy_circuit: f64,

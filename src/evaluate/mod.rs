@@ -16,8 +16,8 @@ pub use baselines::{permuted, random_connected};
 pub(crate) use bootstrap::{intervals, intervals_of_sets};
 pub use curve::circuits as curve_circuits;
 pub use doubts::{
-    CircuitRequest, accuracy_doubt, below_target, circuit_doubts, few_doubt, figure_doubts, is_below,
-    prompt_doubt, random_doubt, selection_doubt,
+    CircuitRequest, accuracy_doubt, below_target, circuit_doubts, few_doubt, figure_doubts,
+    is_below, prompt_doubt, random_doubt, selection_doubt,
 };
 pub use effect::Effect;
 pub use faithfulness::{bootstrap, faithfulness};

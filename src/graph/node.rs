@@ -31,7 +31,7 @@ pub enum Node {
         /// Hidden unit, from 0.
         neuron: usize,
     },
-    /// A feature of a sparse autoencoder, `r3.f17`: of the stream that leaves a layer (`r`), of its MLP (`m`) or its heads
+    /// A feature of a sparse autoencoder, `r3.f17`: of the stream after a layer (`r`), of its MLP (`m`) or its heads
     /// (`a`). No node of a model's own graph.
     Feature {
         /// Layer, from 0.

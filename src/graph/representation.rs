@@ -11,7 +11,7 @@ pub enum Representation {
     Heads,
     /// What its MLP writes.
     Mlp,
-    /// The stream that leaves the layer.
+    /// The stream after the layer.
     #[default]
     Stream,
 }

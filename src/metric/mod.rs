@@ -1,8 +1,8 @@
 //! Metrics: one number per example from its logits, larger is better.
 //!
 //! A metric sees either the logits of the answer columns (answers, then wrong answers) or of the whole
-//! vocabulary, at each position read; its value is the mean over the positions read. Answers of several tokens are
-//! teacher-forced: each position read has its own token as the answer.
+//! vocabulary, at each scored position; its value is the mean over the scored positions. Answers of several tokens are
+//! teacher-forced: each scored position has its own token as the answer.
 
 mod accuracy;
 mod kl;

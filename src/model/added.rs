@@ -54,7 +54,7 @@ fn parts(vector: &str) -> (&str, Option<&str>, Option<&str>) {
     }
 }
 
-/// Adds a vector to the stream that leaves a layer, at every position.
+/// Adds a vector to the stream after a layer, at every position.
 ///
 /// It becomes part of the bias of what the layer writes last, so it is the same in every run, patched or not. Gives a warning
 /// where it was found in none of the models of these hashes.
@@ -92,7 +92,7 @@ pub(super) fn add(
     let strength = strength.as_deref().unwrap_or("1").trim().parse::<f32>();
     let Some(strength) = strength.ok().filter(|strength| strength.is_finite()) else {
         return Err(Error::Usage(format!(
-            "expected a number behind the colon of {vector:?}"
+            "expected a number after the colon of {vector:?}"
         )));
     };
     let values: Vec<f32> = values.iter().map(|value| strength * value).collect();

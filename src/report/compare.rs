@@ -100,7 +100,7 @@ pub(super) fn is_comparison(text: &str) -> bool {
     starts || latex || first.starts_with("task,model,method,edges_kept,")
 }
 
-/// A figure with three digits behind the point; zero has no sign.
+/// A figure with three decimals; zero has no sign.
 pub fn decimals(value: f64) -> String {
     let text = format!("{value:.3}");
     if text == "-0.000" {

@@ -87,7 +87,7 @@ pub fn result_names(results: &[PaperResult]) -> Vec<String> {
 
 /// The first line of `numbers.tex`.
 pub(super) const NUMBERS_START: &str =
-    "% SplitScores of results of secateur; written with the pictures beside it.";
+    "% Results of secateur; written with the pictures beside it.";
 
 /// The commands of all results: `\newcommand{\ioiEdges}{49}` and so on.
 ///

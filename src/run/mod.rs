@@ -12,10 +12,10 @@ pub use batch::job::JobCompletion;
 pub use batch::memory::default_memory;
 pub use batch::plan::{Job, plan};
 pub use batch::record::{
-    AnalysisSummary, CircuitSummary, RunEnvironment, Inputs, RESULT_FORMAT, RunRecord, Summary,
+    AnalysisSummary, CircuitSummary, Inputs, RESULT_FORMAT, RunEnvironment, RunRecord, Summary,
 };
 pub use batch::run::{BatchObserver, BatchOptions, JobReport, exit_code, run_batch};
-pub use circuit::pipeline::{Outcome, evaluate_circuit, find_circuit};
 pub use circuit::attention_patterns::AttentionPatterns;
+pub use circuit::pipeline::{Outcome, evaluate_circuit, find_circuit};
 pub use eval::{Reevaluation, read_circuit_text, reevaluate};
 pub use results::{ResultsToMention, read_paper_results, read_results, results_to_mention};

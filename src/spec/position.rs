@@ -189,7 +189,7 @@ impl<'a> Scanner<'a> {
         Some(&body[..length])
     }
 
-    /// Moves to the comma or closing bracket behind the value here.
+    /// Moves to the comma or closing bracket after the value here.
     fn skip_value(&mut self) {
         let mut depth = 0usize;
         loop {
@@ -307,7 +307,7 @@ RunSpec(
     }
 
     #[test]
-    fn keys_are_found_behind_strings_and_comments() {
+    fn keys_are_found_after_strings_and_comments() {
         assert_eq!(place(&KeyPath::new("name")), (4, 34));
         assert_eq!(place(&KeyPath::new("models").at(1)), (4, 70));
         assert_eq!(place(&KeyPath::new("models").at(2)), (4, 80));

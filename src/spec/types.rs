@@ -113,7 +113,7 @@ pub struct AnalysisSpec {
     pub metric: Metric,
     /// The question.
     pub analysis: AnyAnalysis,
-    /// Share of the examples that only judge what was found on the others; 0 judges on the same.
+    /// Share of the examples that are held out for evaluation what was found on the others; 0 judges on the same.
     #[serde(default = "default_held_out")]
     pub held_out: f64,
     /// Resamples of the bootstrap intervals; 0 gives none.

@@ -77,7 +77,7 @@ impl Example {
             .position(|(clean, corrupt)| clean != corrupt)
     }
 
-    /// The right answers at the `place`-th position read.
+    /// The right answers at the `place`-th scored position.
     pub fn answers_at(&self, place: usize) -> &[u32] {
         if self.teacher_forced {
             self.answer.get(place..=place).unwrap_or_default()
@@ -260,7 +260,7 @@ impl Dataset {
         hasher.finalize().to_hex().to_string()
     }
 
-    /// Hash of everything that runs with merged positions read of the examples: tokens, answers and positions, not the text.
+    /// Hash of everything that runs with merged scored positions of the examples: tokens, answers and positions, not the text.
     pub fn hash(&self) -> String {
         let mut hasher = blake3::Hasher::new();
         for example in &self.examples {

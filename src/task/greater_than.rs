@@ -163,7 +163,7 @@ impl Years {
     }
 }
 
-/// Whether a year's last two digits are these tokens behind those of its century.
+/// Whether a year's last two digits are these tokens after those of its century.
 fn follows(tokenizer: &Tokenizer, century: usize, year: &str, tokens: &[u32]) -> Result<bool> {
     let before = tokenizer.encode(&format!("the year {century}"), PrependBos::Never)?;
     let after = tokenizer.encode(&format!("the year {century}{year}"), PrependBos::Never)?;

@@ -1,6 +1,6 @@
 //! A function of words shown by examples in the prompt: "Q: hot\nA: cold\n\nQ: up\nA:" -> " down".
 //!
-//! In the corrupt prompt the same answers stand behind other questions, so that the function is not shown. Without any
+//! In the corrupt prompt the same answers stand after other questions, so that the function is not shown. Without any
 //! shots, both prompts are the question alone. Reference: Todd et al. 2023, "Function vectors in large language models",
 //! arXiv:2310.15213.
 
@@ -89,7 +89,7 @@ fn example(
     shown: &[Entry],
     (word, _, token): Entry,
 ) -> Result<Example> {
-    // Each answer stands behind the question before its own.
+    // Each answer stands after the question before its own.
     let moved = |index: usize| shown[(index + 1) % shown.len()].1;
     let right: String = shown.iter().map(|it| shot(it.0, it.1)).collect();
     let wrong: String = (0..shown.len())

@@ -1,6 +1,6 @@
 //! Induction: " sun dog red milk lamp dog" -> " red", the word that followed the last word before.
 //!
-//! Different random words, then one of them (A) again; right is the word behind its first place (B). In the
+//! Different random words, then one of them (A) again; right is the word after its first place (B). In the
 //! corrupt prompt another word stands at A's first place, so that there is nothing to copy. The wrong answer is
 //! another word of the prompt. With a tokenizer the words are single tokens with a space in front; without one
 //! they are random token ids. Reference: Olsson et al. 2022, "In-context learning and induction heads",

@@ -2,7 +2,7 @@
 //!
 //! A file is JSON: `name`, `prompt_templates` with `{}` where the subject stands, perhaps `prompt_templates_zs` for prompts
 //! without examples, and `samples` of a `subject` and an `object` (or a list of objects that are all right). An object
-//! stands behind the template and a space. Reference: Hernandez et al., arXiv:2308.09124, whose files are the same.
+//! stands after the template and a space. Reference: Hernandez et al., arXiv:2308.09124, whose files are the same.
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -66,7 +66,7 @@ pub struct RelationSplit {
     pub shown: Vec<usize>,
     /// Those that the relation is found on, in random order.
     pub discovery: Vec<usize>,
-    /// Those that only judge.
+    /// Those that are held out for evaluation.
     pub held_out: Vec<usize>,
 }
 
@@ -292,7 +292,7 @@ impl Relation {
     }
 }
 
-/// The prompt of a sample behind some examples, and the first tokens of its objects; or what is wrong with it.
+/// The prompt of a sample after some examples, and the first tokens of its objects; or what is wrong with it.
 fn question(
     (examples, template, sample): (&str, &str, &RelationSample),
     tokenizer: &Tokenizer,

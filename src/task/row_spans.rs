@@ -31,7 +31,7 @@ pub(super) fn spans_of_text(
     let found = spans::of_pieces(request, tokenizer, tokens, &pieces);
     found.map_err(|error| error.to_string())?.map_err(|piece| {
         format!(
-            "`spans`: the piece {piece:?} ends within a token of this tokenizer; spaces usually belong to the word behind \
+            "`spans`: the piece {piece:?} ends within a token of this tokenizer; spaces usually belong to the word after \
              them"
         )
     })

@@ -273,7 +273,7 @@ fn forced(row: &Map<String, Value>) -> Result<Option<&[Value]>, String> {
     Ok(Some(parts))
 }
 
-/// An example of parts; the tokens of a teacher-forced answer, all but the last, go behind both prompts.
+/// An example of parts; the tokens of a teacher-forced answer, all but the last, go after both prompts.
 fn example(
     (row, request): (&Map<String, Value>, &LoadRequest<'_>),
     (mut clean, mut corrupt): (Vec<u32>, Vec<u32>),

@@ -57,7 +57,7 @@ pub(super) fn push(spans: &mut Vec<Span>, name: &str, tokens: usize) {
 }
 
 /// The pieces of a template, whose `{key}` are filled: each is a piece of its own, the text between them makes pieces with
-/// the names of `between`, in order. A space goes with the word behind it.
+/// the names of `between`, in order. A space goes with the word after it.
 pub(super) fn pieces<'a>(
     template: &str,
     fillings: &[(&str, &'a str, &str)],

@@ -23,7 +23,7 @@ pub(super) fn continuation(tokenizer: &Tokenizer, prompt: &str, word: &str) -> R
     })
 }
 
-/// The tokens that `text` is when it follows `prompt`: those that are added behind the prompt's own, or, where the
+/// The tokens that `text` is when it follows `prompt`: those that are added after the prompt's own, or, where the
 /// tokenizer would merge the two, those that `text` is alone. `None` when some are unknown, or there are none.
 pub(super) fn continuations(
     tokenizer: &Tokenizer,

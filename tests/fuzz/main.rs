@@ -6,7 +6,7 @@
 //!
 //! Files are seeds with a few changes (`mutate.rs`) and go through the library functions that the program uses
 //! (`formats.rs`). That happens in child processes with bounded memory, so that an abort, a file that takes all memory and
-//! one that takes for ever are found like a panic: the file is kept and the round goes on behind it. The same seed gives the
+//! one that takes for ever are found like a panic: the file is kept and the round goes on after it. The same seed gives the
 //! same files.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a tool for tests")]

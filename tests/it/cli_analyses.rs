@@ -164,7 +164,7 @@ fn vectors_are_added_to_models() {
     refused(
         &run(&at("1:many")),
         2,
-        &["expected a number behind the colon"],
+        &["expected a number after the colon"],
     );
     refused(&run("text.txt@1"), 3, &["not a whole safetensors file"]);
     let other = folder.join("results/n/toy-llama/report.json");
@@ -731,6 +731,6 @@ fn all_commands_take_models_with_vectors() {
     refused(
         &bench("v.safetensors@1:x"),
         2,
-        &["expected a number behind the colon"],
+        &["expected a number after the colon"],
     );
 }

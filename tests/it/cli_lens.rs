@@ -129,7 +129,7 @@ fn texts_are_looked_at_and_a_token_is_followed() {
         "--no-attribution",
     ];
     let report = done(&secateur(folder, &arguments));
-    assert!(report.contains("followed is what the model says") && !report.contains("scale"));
+    assert!(report.contains("tracked: the model's prediction") && !report.contains("scale"));
     let with_token = [&arguments[..], &["--token", " are", "--name", "are"]].concat();
     let report = done(&secateur(folder, &with_token));
     assert!(report.contains("followed is \" are\""), "{report}");

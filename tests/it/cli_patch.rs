@@ -134,7 +134,7 @@ fn edits_from_the_command_line() {
         ("together", &files),
     );
     assert!(
-        at_once.contains("behind layers 0 to 2, strength"),
+        at_once.contains("after layers 0 to 2, strength"),
         "{at_once}"
     );
     let success = |of: &serde_json::Value| of["success"]["mean"].as_f64();
@@ -233,7 +233,14 @@ fn mistakes_have_their_place() {
         &["not a whole safetensors file"],
     );
     refused(
-        &with(&["--placeholder", "dogs", "--task", AGREEMENT, "--positions-before", "7"]),
+        &with(&[
+            "--placeholder",
+            "dogs",
+            "--task",
+            AGREEMENT,
+            "--positions-before",
+            "7",
+        ]),
         3,
         &["row 1", "positions_before is 7"],
     );

@@ -6,8 +6,8 @@ use std::path::Path;
 
 use secateur::discover::Selected;
 use secateur::evaluate::{
-    CircuitRequest, Baseline, Evaluation, ExampleScores, SplitScores, circuit_doubts, few_doubt, figure_doubts,
-    prompt_doubt, selection_doubt,
+    Baseline, CircuitRequest, Evaluation, ExampleScores, SplitScores, circuit_doubts, few_doubt,
+    figure_doubts, prompt_doubt, selection_doubt,
 };
 use secateur::metric::Metric;
 
@@ -241,7 +241,7 @@ fn prompts_that_are_few_or_the_same_are_told() {
         assert!(few_doubt(examples).unwrap().contains(part), "{examples}");
     }
     assert_eq!(few_doubt(10), None);
-    assert!(only(|it| it.held_out.examples = 8).contains("8 prompts judge"));
+    assert!(only(|it| it.held_out.examples = 8).contains("8 prompts are evaluated"));
     let found = only(|it| it.held_out.faithfulness_interval = Some([0.89, 0.89]));
     assert!(found.contains("no width"), "{found}");
 }
@@ -441,7 +441,7 @@ fn analyses_that_few_prompts_judge_say_so() {
         let part = if name == "neurons" {
             "fewer than 10 held-out prompts of a kind: whether neurons are causal is not decided"
         } else {
-            "only 4 prompts judge: too few for intervals"
+            "only 4 prompts are evaluated: too few for intervals"
         };
         let told = warnings(folder, name);
         assert!(told.iter().any(|it| it == part), "{name}: {told:?}");

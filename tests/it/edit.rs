@@ -1,7 +1,7 @@
 //! Edits of tokens' directions against plain passes from the changed stream, in double precision.
 
 use secateur::analyze::Edit;
-use secateur::analyze::edit::{EditAt, SwapPrompt, EditReport, EditScale, EditTask, edit};
+use secateur::analyze::edit::{EditAt, EditReport, EditScale, EditTask, SwapPrompt, edit};
 use secateur::engine::{TokenVector, Transformer, mean};
 use secateur::events::Silent;
 use secateur::model::{ModelConfig, Weights};
@@ -36,7 +36,7 @@ fn report(
     edit(transformer, &task, question, &Silent).expect("a report")
 }
 
-/// Log-probabilities after an edit behind layers, by a plain run from each changed stream to the next; and the change's mean
+/// Log-probabilities after an edit after layers, by a plain run from each changed stream to the next; and the change's mean
 /// size, that of places which nothing reads being 0.
 fn edited(
     weights: &Weights<f64>,
@@ -171,7 +171,11 @@ fn every_layer_and_strength_equals_a_plain_run() {
                 (&found.layers, found.strength),
             );
             let wanted = logs[items[4].replacement as usize].exp();
-            assert_close(&[first.replacement.probability[1]], &[wanted], "the first prompt");
+            assert_close(
+                &[first.replacement.probability[1]],
+                &[wanted],
+                "the first prompt",
+            );
             let above = logs.iter().filter(|log| log.exp() > wanted).count();
             assert_eq!(first.replacement.rank[1], above + 1);
             assert_eq!(found.random.len(), 2);
@@ -212,7 +216,7 @@ fn an_exchange_for_the_same_token_is_none() {
     }
 }
 
-/// Behind the last layer, where the stream is read off, the exchange raises the one token and lowers the other.
+/// After the last layer, where the stream is read off, the exchange raises the one token and lowers the other.
 #[test]
 fn behind_the_last_layer_the_logits_change_as_asked() {
     let config = llama();

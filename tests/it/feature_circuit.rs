@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use secateur::analyze::FeatureCircuit;
 use secateur::analyze::feature_circuit::{
-    FeatureEvaluator, FeatureTask, Keep, SaeAtSite, SaeNodes, Replacement, feature_edges,
+    FeatureEvaluator, FeatureTask, Keep, Replacement, SaeAtSite, SaeNodes, feature_edges,
     find_features,
 };
 use secateur::analyze::sae::{Dictionary, SaeKind};
@@ -196,7 +196,7 @@ fn circuits_equal_the_plain_twin() {
     }
 }
 
-/// A dictionary of a stream sees all that comes behind it.
+/// A dictionary of a stream sees all that comes after it.
 #[test]
 fn replacing_all_of_a_stream_is_the_corrupt_run() {
     let config = llama();

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use secateur::analyze::Edit;
-use secateur::analyze::edit::{EditAt, SwapPrompt, EditScale, EditTask, edit};
+use secateur::analyze::edit::{EditAt, EditScale, EditTask, SwapPrompt, edit};
 use secateur::analyze::lens::{Lens, LensPrompt, LensTask, look};
 use secateur::engine::{Ablation, AblationValues, ModelEvaluator, Transformer};
 use secateur::evaluate::{EvaluationPlan, evaluate};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use secateur::analyze::AnalysisReport as _;
 use secateur::analyze::Neurons;
 use secateur::analyze::neurons::{
-    Contrast, NeuronReport, NeuronTask, ContrastSets, Verdict, find_neurons,
+    Contrast, ContrastSets, NeuronReport, NeuronTask, Verdict, find_neurons,
 };
 use secateur::engine::{Ablation, AddAt, Resumable, Transformer, mean};
 use secateur::events::Silent;

@@ -2,7 +2,7 @@
 
 use secateur::analyze::lens::TunedLens;
 use secateur::analyze::patchscope::{
-    TargetTokens, Mapping, PatchscopeReport, PatchscopeTask, DecodeLayer, Source, Expected, look,
+    DecodeLayer, Expected, Mapping, PatchscopeReport, PatchscopeTask, Source, TargetTokens, look,
 };
 use secateur::analyze::{AffineMap, Patchscope};
 use secateur::engine::{Place, Transformer};
@@ -112,7 +112,10 @@ fn figures(
         let logs = said(weights, (source, from), (target_tokens, to));
         let expected = expected(source);
         sums[0] += f64::from(u8::from(expected.contains(&best(&logs))));
-        let sum: f64 = expected.iter().map(|&token| logs[token as usize].exp()).sum();
+        let sum: f64 = expected
+            .iter()
+            .map(|&token| logs[token as usize].exp())
+            .sum();
         sums[1] -= sum.ln();
     }
     sums.map(|sum| sum / sources.len() as f64)
@@ -129,7 +132,11 @@ fn every_source_and_target_layer_equals_a_plain_run() {
         let transformer = Transformer::new(&weights, &graph);
         let sources = sources();
         let (discovery, held_out) = sources.split_at(3);
-        for (position, expected) in [(4, Expected::Next), (2, Expected::Next), (4, Expected::Answer)] {
+        for (position, expected) in [
+            (4, Expected::Next),
+            (2, Expected::Next),
+            (4, Expected::Answer),
+        ] {
             let question = Patchscope {
                 expected,
                 samples: 1,
@@ -165,7 +172,7 @@ fn every_source_and_target_layer_equals_a_plain_run() {
                 let same = row().find(|it| it.target == layer.layer).expect("a target");
                 let found = layer.same.expect("a figure").surprisal.mean;
                 assert!((same.surprisal - found).abs() < 1e-9);
-                // At the position read, behind the last layer, a patchscope is the logit lens.
+                // At the position read, after the last layer, a patchscope is the logit lens.
                 if position == 4 {
                     let end = row().find(|it| it.target == last).expect("a target");
                     let lens = layer.logit_lens;
@@ -202,7 +209,12 @@ fn a_prompt_s_own_representation_changes_nothing() {
         let report = report(&transformer, (&sources, &target_tokens), &question, &[]);
         let report = report.expect("a report");
         let decoded = &report.decoded[0];
-        assert!(decoded.layers.iter().all(|layer| layer.says == decoded.unpatched));
+        assert!(
+            decoded
+                .layers
+                .iter()
+                .all(|layer| layer.says == decoded.unpatched)
+        );
         assert_eq!(decoded.unpatched.split(' ').count(), 4);
     }
 }
@@ -275,8 +287,14 @@ fn maps_are_not_fitted_on_first_positions() {
         ..Patchscope::default()
     };
     let (sources, target_tokens) = (sources(), target_tokens(4));
-    let found =
-        |passages: &[Vec<u32>]| report(&transformer, (&sources, &target_tokens), &question, passages);
+    let found = |passages: &[Vec<u32>]| {
+        report(
+            &transformer,
+            (&sources, &target_tokens),
+            &question,
+            passages,
+        )
+    };
     let with_more = |more: &[Vec<u32>]| [&passages[..], more].concat();
     let plain = found(&passages).expect("a report");
     let firsts: Vec<Vec<u32>> = (0..9).map(|token| vec![token]).collect();

@@ -28,7 +28,7 @@ fn prompt(tokens: &[u32], subject: usize) -> SubjectPrompt {
     }
 }
 
-/// Subjects as tokens behind `begin` and in front of `end`; what the model says is the right answer.
+/// Subjects as tokens after `begin` and in front of `end`; what the model says is the right answer.
 struct CircuitRequest {
     subjects: Vec<String>,
     prompts: RelationPrompts,
@@ -82,7 +82,7 @@ fn report<T: Real>(
     decode_relation(transformer, &task, question, &Silent).expect("a report")
 }
 
-/// Attention alone, without norms and with the same weight on every position, that begins behind the first layer: what
+/// Attention alone, without norms and with the same weight on every position, that begins after the first layer: what
 /// leaves it at the subject is the token, on which the stream at the end depends linearly.
 fn linear() -> Weights<f64> {
     let config = ModelConfig {
@@ -137,7 +137,7 @@ fn a_linear_relation_is_decoded_and_edited_without_a_miss() {
         said.iter().any(|it| **it != *said[0]),
         "one answer proves nothing"
     );
-    // Behind the second layer the stream at the end knows of the subject already, so that the map is no longer all of the
+    // After the second layer the stream at the end knows of the subject already, so that the map is no longer all of the
     // relation. It still is all of what a change does.
     for layer in &report.layers {
         let shares = [layer.causal_discovery, layer.causal].map(|it| it.expect("edits"));

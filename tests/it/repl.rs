@@ -9,7 +9,7 @@ use secateur::ComputationGraph;
 use secateur::analyze::Prompt;
 use secateur::analyze::edit::EditScale;
 use secateur::analyze::prompt::{
-    Ablated, DirectionSwap, SwapPosition, AblateWith, PromptLens, PromptTask, ask_prompt,
+    AblateWith, Ablated, DirectionSwap, PromptLens, PromptTask, SwapPosition, ask_prompt,
 };
 use secateur::engine::{TokenVector, Transformer};
 use secateur::events::Silent;
@@ -111,7 +111,10 @@ fn probabilities_with_parts_replaced_are_those_of_the_plain_forward_pass() {
         let mut sets = vec![
             vec![],
             vec![ablated("a0.h2", AblateWith::Zero)],
-            vec![ablated(&head, AblateWith::Patch), ablated("m2", AblateWith::Mean)],
+            vec![
+                ablated(&head, AblateWith::Patch),
+                ablated("m2", AblateWith::Mean),
+            ],
             vec![
                 ablated("a1.h0", AblateWith::Mean),
                 ablated("m3", AblateWith::Zero),
@@ -206,7 +209,7 @@ fn exchange(layers: &[usize], at: SwapPosition, scale: EditScale) -> DirectionSw
     }
 }
 
-/// The logits of a prompt of `prompt` tokens, with what was written behind it, by plain runs from one changed layer to the next.
+/// The logits of a prompt of `prompt` tokens, with what was written after it, by plain runs from one changed layer to the next.
 fn exchanged_plainly(
     weights: &Weights<f64>,
     (tokens, prompt): (&[u32], usize),
@@ -246,7 +249,7 @@ fn exchanged_plainly(
     logits
 }
 
-/// What is said, what a lens shows and what is written with tokens exchanged behind several layers and at several places.
+/// What is said, what a lens shows and what is written with tokens exchanged after several layers and at several places.
 #[test]
 fn exchanges_and_lenses_are_those_of_plain_runs() {
     let tokens = [3, 9, 4, 11];
@@ -383,7 +386,7 @@ fn lines_from_a_pipe_are_answered_and_reproduced_by_their_specs() {
         "compared with, ",
         "KL between the two prompts",
         "continued: \"",
-        "edited: \" is\" for \" are\" behind layers 1, 2 at the last position, 0.3 of the stream's norm",
+        "edited: \" is\" for \" are\" after layers 1, 2 at the last position, 0.3 of the stream's norm",
         "(from:\" are\",to:\" is\",layers:[1,2]",
         "logit lens",
     ] {

@@ -281,7 +281,7 @@ fn parts_put_back_are_what_they_were_without_noise() {
                 values,
             };
             let found = noised.overwritten(layer, &[all]).expect("logits");
-            assert_close(&found, &clean.logits().expect("logits"), "all put back");
+            assert_close(&found, &clean.logits().expect("logits"), "all restored");
         }
     }
 }

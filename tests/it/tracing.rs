@@ -75,7 +75,7 @@ fn all_put_back_is_the_run_without_noise_and_nothing_read_has_no_effect() {
             let sum: f64 = row.iter().map(|logit| logit.exp()).sum();
             let clean = row[item.answers[0] as usize].exp() / sum;
             assert!((found.clean - clean).abs() < 1e-9);
-            // Behind the last layer only the position read matters, and it is all.
+            // After the last layer only the position read matters, and it is all.
             let end = &found.effects[last];
             let (read, before) = end.split_last().expect("positions");
             assert!((read - total).abs() < 1e-12);

@@ -15,7 +15,7 @@ struct Facts {
     cases: Vec<Case>,
 }
 
-/// A prompt, its tokens, and the ten largest logits behind them.
+/// A prompt, its tokens, and the ten largest logits after them.
 #[derive(Deserialize)]
 struct Case {
     prompt: String,

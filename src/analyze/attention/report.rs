@@ -50,7 +50,7 @@ pub struct HeadScores {
     pub duplicate_token: Score,
     /// Attention to the token after that.
     pub induction: Score,
-    /// Attention from the position read to the answer where it stands in the prompt.
+    /// Attention from the scored position to the answer where it stands in the prompt.
     pub name_moving: Option<Score>,
     /// Share of tokens that are among the most likely ones when the head writes for them.
     pub copying: Score,

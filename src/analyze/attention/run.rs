@@ -23,7 +23,7 @@ const DRAWN_LENGTH: usize = 12;
 pub struct Answered {
     /// Its tokens.
     pub tokens: Vec<u32>,
-    /// The position read.
+    /// The scored position.
     pub at: usize,
     /// The right answers.
     pub answer: Vec<u32>,
@@ -174,7 +174,7 @@ fn named(
     question.draw.iter().map(known).collect()
 }
 
-/// From the position read to where the answer stands in the prompt.
+/// From the scored position to where the answer stands in the prompt.
 fn answers_in(prompt: &Answered) -> Pairs {
     let places = prompt.tokens[..prompt.at].iter().enumerate();
     let places = places.filter(|(_, token)| prompt.answer.contains(token));

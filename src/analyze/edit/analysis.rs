@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{EditAt, SwapPrompt, EditReport, EditTask, edit};
+use super::{EditAt, EditReport, EditTask, SwapPrompt, edit};
 use super::{edit_csv, edit_svg, edit_text};
 use crate::analyze::Edit;
 use crate::analyze::corpus::passages;
@@ -82,7 +82,7 @@ impl Analysis for Edit {
             |weights, bound| report((weights, bound), setting, self, &task)?
         );
         if nothing_held_out {
-            let warning = "no prompt is held out: the figures are on the prompts by which layer and strength were chosen";
+            let warning = "held_out is 0: the results are on the prompts on which layer and strength were chosen";
             report.warnings.push(warning.into());
         }
         setting.observer.add_to(&mut report.warnings);
@@ -118,8 +118,8 @@ fn items(examples: &[Example], dataset: &Dataset, at: EditAt) -> Result<Vec<Swap
                 _ if example.wrong.is_empty() => {
                     "there is no `wrong` answer, which the prompt is to give instead of the right one"
                 }
-                EditAt::Back(_) => "there are not so many positions before the one read as `at` says",
-                _ => "clean and corrupt are the same up to the position read, so there is no token to exchange; use at: Scored",
+                EditAt::Back(_) => "there are fewer positions before the scored one than `at` asks for",
+                _ => "clean and corrupt are the same up to the scored position, so there is no token to swap; use at: Scored",
             };
             Error::data(row, problem)
         })

@@ -12,7 +12,7 @@ use crate::task::Example;
 /// A prompt and what it is to say instead of what it says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SwapPrompt {
-    /// The tokens up to the position read.
+    /// The tokens up to the scored position.
     pub tokens: Vec<u32>,
     /// The token that it says.
     pub original: u32,
@@ -39,7 +39,11 @@ impl SwapPrompt {
     pub fn new(example: &Example, at: EditAt) -> Option<Self> {
         let read = *example.at.last()?;
         let (original, replacement) = (*example.answer.first()?, *example.wrong.first()?);
-        let place = |position| SwapSite { position, original, replacement };
+        let place = |position| SwapSite {
+            position,
+            original,
+            replacement,
+        };
         let places: Vec<SwapSite> = match at {
             EditAt::Scored => vec![place(read)],
             EditAt::Back(back) => vec![place(read.checked_sub(back)?)],
@@ -49,7 +53,11 @@ impl SwapPrompt {
                 pairs
                     .take(read + 1)
                     .filter(|(_, (clean, corrupt))| clean != corrupt)
-                    .map(|(position, (&original, &replacement))| SwapSite { position, original, replacement })
+                    .map(|(position, (&original, &replacement))| SwapSite {
+                        position,
+                        original,
+                        replacement,
+                    })
                     .collect()
             }
         };
@@ -105,7 +113,7 @@ impl Directions {
 #[derive(Clone, Copy)]
 pub(in crate::analyze) struct Change<'c> {
     pub directions: &'c Directions,
-    /// Layers behind which it is, ascending. Behind later ones it is of the stream that the earlier changes gave.
+    /// Layers after which it is, ascending. After later ones it is of the stream that the earlier changes gave.
     pub layers: &'c [usize],
     pub scale: EditScale,
     pub strength: f64,
@@ -152,10 +160,10 @@ impl Change<'_> {
     pub(super) fn split_layers(&self) -> Result<(usize, &[usize])> {
         let split = self.layers.split_first();
         let split = split.map(|(first, later)| (*first, later));
-        split.ok_or_else(|| Error::Bug("a change behind no layer".into()))
+        split.ok_or_else(|| Error::Bug("a change after no layer".into()))
     }
 
-    /// The changed stream of an item, which is the `prompt`-th of a run, behind a layer: all positions from its first place to
+    /// The changed stream of an item, which is the `prompt`-th of a run, after a layer: all positions from its first place to
     /// its last. With it the sum over the places of the change's norm, as a share of the stream's.
     pub(super) fn overwrite<T: Real>(
         &self,
@@ -170,7 +178,7 @@ impl Change<'_> {
         let mut shares = 0.0;
         for position in first..=last {
             let place = places.next_if(|place| place.position == position);
-            // Behind the last layer only what is read goes on.
+            // After the last layer only what is read goes on.
             let Some(stream) = run.stream(prompt, position, layer) else {
                 values.extend(std::iter::repeat_n(T::ZERO, self.width()));
                 continue;
@@ -214,7 +222,11 @@ mod tests {
     #[test]
     fn places_are_where_they_are_asked_for() {
         let places = |at| SwapPrompt::new(&example(), at).expect("an item").places;
-        let place = |position, original, replacement| SwapSite { position, original, replacement };
+        let place = |position, original, replacement| SwapSite {
+            position,
+            original,
+            replacement,
+        };
         assert_eq!(places(EditAt::Scored), [place(2, 7, 9)]);
         assert_eq!(places(EditAt::Every).len(), 3);
         assert_eq!(places(EditAt::Back(2)), [place(0, 7, 9)]);

@@ -1,4 +1,4 @@
-//! Prompts of a run changed behind one layer, or behind several at once.
+//! Prompts of a run changed after one layer, or after several at once.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -17,7 +17,7 @@ pub(super) struct Changed<'c> {
     pub change: Change<'c>,
 }
 
-/// The logits of prompts that are changed behind the same layers, each in a run of its own, and the mean over places and layers
+/// The logits of prompts that are changed after the same layers, each in a run of its own, and the mean over places and layers
 /// of each change's norm, as a share of the stream's.
 ///
 /// # Complexity
@@ -34,7 +34,7 @@ pub(super) fn changed<T: Real>(
         .iter()
         .map(|it| it.change.overwrite(run, (it.prompt, it.item), first));
     let (overwrites, shares): (Vec<Overwrite<T>>, Vec<f64>) = overwrites.unzip();
-    let behind = Later {
+    let after = Later {
         which,
         layers: later,
         shares: Mutex::new(shares),
@@ -42,9 +42,9 @@ pub(super) fn changed<T: Real>(
     let logits = if later.is_empty() {
         run.overwritten(first, &overwrites)?
     } else {
-        run.overwritten_and(first, &overwrites, &behind)?
+        run.overwritten_and(first, &overwrites, &after)?
     };
-    let shares = behind
+    let shares = after
         .shares
         .into_inner()
         .unwrap_or_else(PoisonError::into_inner);
@@ -55,7 +55,7 @@ pub(super) fn changed<T: Real>(
     Ok((logits, sizes.collect()))
 }
 
-/// Changes behind layers that come after the first one.
+/// Changes after layers that come after the first one.
 struct Later<'c> {
     which: &'c [Changed<'c>],
     layers: &'c [usize],

@@ -1,6 +1,6 @@
 //! What a prompt says when one token's direction is taken out of the stream and another's is put in.
 //!
-//! Each prompt has a token that it says and one that it is to say instead. In the stream that leaves a layer, the component
+//! Each prompt has a token that it says and one that it is to say instead. In the stream after a layer, the component
 //! along the first one's vector is made smaller and one along the second's is added. Layer and strength are chosen on
 //! discovery prompts; on held-out ones the new predictions are counted, next to random directions of the same size, and what
 //! the same change does to other prompts and to text.
@@ -22,7 +22,7 @@ pub(in crate::analyze) use parameters::LARGEST_STRENGTH;
 pub use parameters::{Edit, EditAt, EditScale};
 pub(crate) use report::after_layers;
 pub use report::{
-    EditReport, EditSweepPoint, SwapResult, EditedText, OtherPrompts, SwapScores, TokenChange,
+    EditReport, EditSweepPoint, EditedText, OtherPrompts, SwapResult, SwapScores, TokenChange,
 };
 pub use run::{EditTask, edit};
 pub use text::{edit_csv, edit_svg, edit_text};

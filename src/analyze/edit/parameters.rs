@@ -66,7 +66,7 @@ pub enum EditScale {
 /// Where the stream is changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EditAt {
-    /// At the last position read: the answer's vector goes, the wrong answer's comes.
+    /// At the last scored position: the answer's vector goes, the wrong answer's comes.
     #[default]
     Scored,
     /// The same so many positions before that.

@@ -12,7 +12,7 @@ pub struct EditReport {
     pub examples_discovery: usize,
     /// Number of held-out prompts.
     pub examples: usize,
-    /// The layer behind which the stream is changed, chosen on discovery prompts, or the layers changed at once.
+    /// The the stream is changed after layer, chosen on discovery prompts, or the layers changed at once.
     pub layers: Vec<usize>,
     /// The strength, chosen there too.
     pub strength: f64,
@@ -81,7 +81,7 @@ pub struct EditedText {
     pub random: f64,
 }
 
-/// Changes behind a layer, or behind several at once, of one strength.
+/// Changes after a layer, or after several at once, of one strength.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct EditSweepPoint {
     /// The layers.
@@ -134,11 +134,11 @@ pub(crate) fn after_layers(layers: &[usize]) -> String {
         && layers.len() > 2
         && last.abs_diff(*first) + 1 == layers.len()
     {
-        return format!("behind layers {first} to {last}");
+        return format!("after layers {first} to {last}");
     }
     let numbers: Vec<String> = layers.iter().map(ToString::to_string).collect();
     let plural = if layers.len() == 1 { "" } else { "s" };
-    format!("behind layer{plural} {}", numbers.join(", "))
+    format!("after layer{plural} {}", numbers.join(", "))
 }
 
 impl AnalysisReport for EditReport {
@@ -154,7 +154,7 @@ impl AnalysisReport for EditReport {
             )
         };
         format!(
-            "{} times {}: {} say the other token{random}",
+            "{} times {}: {} predict the replacement token{random}",
             after_layers(&self.layers),
             self.strength,
             percent(&self.after.success)

@@ -33,7 +33,7 @@ pub struct EditTask<'t> {
     pub tokenizer: Option<&'t Tokenizer>,
 }
 
-/// Exchanges tokens' directions behind every layer, or behind all at once, chooses the best, and judges it on held-out prompts.
+/// Exchanges tokens' directions after every layer, or after all at once, chooses the best, and judges it on held-out prompts.
 ///
 /// # Errors
 /// When a layer does not exist, a number is not finite, or the observer interrupts.
@@ -110,10 +110,12 @@ pub fn edit<T: Real>(
     let effect = |values: &[f64]| Effect::of(values, task.bootstrap);
     let both = [change, instead[0]];
     let mut warnings = Vec::new();
-    let knows = mean_of(&compared.before, |it| f64::from(it.original > it.replacement));
+    let knows = mean_of(&compared.before, |it| {
+        f64::from(it.original > it.replacement)
+    });
     if knows < 0.5 {
         let warning = format!(
-            "only {:.0} % of the held-out prompts say what is to be exchanged rather than what is to come",
+            "only {:.0} % of the held-out prompts give the original token a higher probability than the replacement token",
             100.0 * knows
         );
         observer.event(Event::Warning(warning.clone()));

@@ -27,8 +27,9 @@ impl<T: Real> Changing<'_, '_, T> {
         let mixed: Vec<SwapPrompt> = (0..count)
             .filter_map(|item| {
                 let own = [items[item].original, items[item].replacement];
-                let mut behind = (1..count).map(|step| &items[(item + step) % count]);
-                let other = behind.find(|it| !own.contains(&it.original) && !own.contains(&it.replacement));
+                let mut after = (1..count).map(|step| &items[(item + step) % count]);
+                let other =
+                    after.find(|it| !own.contains(&it.original) && !own.contains(&it.replacement));
                 Some(items[item].with_tokens_of(other?))
             })
             .collect();

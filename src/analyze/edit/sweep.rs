@@ -1,4 +1,4 @@
-//! What items say with changes behind every layer and of every strength.
+//! What items say with changes after every layer and of every strength.
 
 use rayon::prelude::*;
 
@@ -30,7 +30,11 @@ pub(super) struct Answered {
 }
 
 impl Answered {
-    pub(super) fn new<T: Real>(prediction: &Prediction<'_, T>, item: &SwapPrompt, size: f64) -> Self {
+    pub(super) fn new<T: Real>(
+        prediction: &Prediction<'_, T>,
+        item: &SwapPrompt,
+        size: f64,
+    ) -> Self {
         Self {
             success: f64::from(prediction.top() == item.replacement),
             original: prediction.log_probability(item.original),

@@ -31,19 +31,19 @@ pub fn edit_text(report: &EditReport, about: &str) -> String {
         "layer and strength are"
     };
     out.line(format_args!(
-        "{chosen} chosen on {} discovery prompts; all figures are of {} held-out ones",
+        "{chosen} chosen on {} discovery prompts; all results are on {} held-out ones",
         report.examples_discovery, report.examples
     ));
     out.line(format_args!(""));
     let mut rows = vec![
-        outcome("as they are", &report.before),
+        outcome("unchanged", &report.before),
         outcome("changed", &report.after),
     ];
     rows.extend(random(&report.random));
     out.0 += &table(
         &[
             "prompts",
-            "say the other token",
+            "predict replacement",
             "log p of it",
             "log p of their own",
         ],
@@ -55,12 +55,12 @@ pub fn edit_text(report: &EditReport, about: &str) -> String {
         format!(" (along a random direction {})", with_interval(kl))
     });
     out.line(format_args!(
-        "KL(as they are, changed) {} nats{along}",
+        "KL(unchanged || changed) {} nats{along}",
         with_interval(&report.kl)
     ));
     if let Some(other) = &report.other_prompts {
         out.line(format_args!(
-            "other prompts' tokens exchanged in {} prompts: KL {} nats, {} keep their most likely token (along a random \
+            "other prompts' tokens swapped in {} prompts: KL {} nats, {} keep their top token (along a random \
              direction: {}, {})",
             other.examples,
             with_interval(&other.kl),
@@ -71,7 +71,7 @@ pub fn edit_text(report: &EditReport, about: &str) -> String {
     }
     if let Some(text) = &report.text {
         out.line(format_args!(
-            "perplexity of {} tokens of text: {}; {} with tokens exchanged at every position ({} pairs), {} along a random \
+            "perplexity of {} tokens of text: {}; {} with tokens swapped at every position ({} pairs), {} along a random \
              direction",
             thousands(text.tokens),
             short(text.before),
@@ -122,7 +122,10 @@ fn item(item: &SwapResult) -> Vec<String> {
         first(&item.top_after),
         change(item.original.probability),
         change(item.replacement.probability),
-        format!("{} -> {}", item.replacement.rank[0], item.replacement.rank[1]),
+        format!(
+            "{} -> {}",
+            item.replacement.rank[0], item.replacement.rank[1]
+        ),
         short(item.kl),
     ]
 }
@@ -208,7 +211,11 @@ pub fn edit_svg(report: &EditReport, title: &str) -> String {
     };
     let layer = |point: &EditSweepPoint| point.layers.first().copied().unwrap_or(0) as f64;
     let series = if together {
-        vec![line(after_layers(&report.layers), |point| point.strength, None)]
+        vec![line(
+            after_layers(&report.layers),
+            |point| point.strength,
+            None,
+        )]
     } else {
         let lines = strengths.iter();
         lines
@@ -220,9 +227,9 @@ pub fn edit_svg(report: &EditReport, title: &str) -> String {
         x_label: if together {
             "strength".into()
         } else {
-            "layer behind which the stream is changed".into()
+            "the stream is changed after layer".into()
         },
-        y_label: "share that says the other token".into(),
+        y_label: "share that predicts the replacement".into(),
         reference: Some(("no change".into(), report.before.success.mean)),
         series,
     };

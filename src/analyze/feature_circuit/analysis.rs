@@ -180,7 +180,7 @@ fn features<T: Real>(
         setting.observer,
     )?;
     if held_out.is_empty() {
-        let warning = "held_out is 0: the figures are on the pairs by which the circuit was found";
+        let warning = "held_out is 0: the results are on the pairs on which the circuit was found";
         report.warnings.push(warning.into());
     }
     Ok(report)

@@ -284,7 +284,7 @@ impl<T: Real> Evaluator for FeatureEvaluator<'_, '_, T> {
     }
 
     fn measure(&mut self, circuits: &[EdgeMask]) -> Result<Vec<Vec<f64>>> {
-        // Where all that is replaced is as it was, so is all that comes behind it.
+        // Where all that is replaced is as it was, so is all that comes after it.
         let changes: Vec<usize> = (0..circuits.len())
             .filter(|&index| {
                 let mut nodes = 0..self.placements.nodes();

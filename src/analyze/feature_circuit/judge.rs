@@ -47,7 +47,12 @@ pub(super) struct EvaluatedCircuit {
 
 impl<T: Real> Judge<'_, '_, '_, T> {
     /// The figures of a circuit; random features are drawn from those that are not `silent`.
-    pub(super) fn judge(&self, circuit: &Nodes, silent: &[bool], random: usize) -> Result<EvaluatedCircuit> {
+    pub(super) fn judge(
+        &self,
+        circuit: &Nodes,
+        silent: &[bool],
+        random: usize,
+    ) -> Result<EvaluatedCircuit> {
         let errors = self.errors();
         let both = |one: &Nodes, keep: &dyn Fn(usize) -> bool| -> Nodes {
             one.iter()
@@ -80,7 +85,7 @@ impl<T: Real> Judge<'_, '_, '_, T> {
         Ok(EvaluatedCircuit {
             gap_doubt: Gap {
                 with: ("the full model", ends[0]),
-                without: ("the model with all nodes replaced", ends[1]),
+                without: ("the model with all nodes ablated", ends[1]),
                 paired: true,
             }
             .doubt("faithfulness"),

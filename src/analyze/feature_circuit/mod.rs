@@ -21,7 +21,7 @@ pub use file::features_file;
 pub use parameters::{DictionarySource, FeatureCircuit, Keep};
 pub use placed::{SaeAtSite, SaeNodes};
 pub use replacement::Replacement;
-pub use report::{SaeScores, FeatureCircuitReport, NodeScores, Share};
+pub use report::{FeatureCircuitReport, NodeScores, SaeScores, Share};
 pub(crate) use run::bytes_of;
 pub use run::{FeatureTask, find_features};
 pub use text::{feature_circuit_text, feature_edges_csv, feature_nodes_csv, features_figure};

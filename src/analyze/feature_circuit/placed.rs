@@ -39,7 +39,7 @@ impl<T: Real> SaeNodes<T> {
         if let Some(same) = sites.windows(2).find(|pair| pair[0] == pair[1]) {
             let (layer, of) = same[0];
             return Err(Error::Usage(format!(
-                "two dictionaries are of the same representation, {of:?} of layer {layer}; leave one out"
+                "two SAEs are of the same representation, {of:?} of layer {layer}; leave one out"
             )));
         }
         let mut first = vec![0];

@@ -3,11 +3,11 @@
 use super::contexts::most_active;
 use super::edges::feature_edges;
 use super::evaluator::{BATCH_ROWS, FeatureEvaluator};
-use super::judge::{Judge, EvaluatedCircuit};
+use super::judge::{EvaluatedCircuit, Judge};
 use super::parameters::FeatureCircuit;
 use super::placed::SaeNodes;
 use super::replacement::Replacement;
-use super::report::{SaeScores, FeatureCircuitReport, NodeScores};
+use super::report::{FeatureCircuitReport, NodeScores, SaeScores};
 use crate::analyze::variance::Variance;
 use crate::discover::{Selected, discover};
 use crate::engine::{AddAt, Evaluator, Transformer, mean};
@@ -169,13 +169,13 @@ fn fits<T: Real>(transformer: &Transformer<'_, T>, placements: &SaeNodes<T>) -> 
         let layers = transformer.heads().n_layers;
         if layer >= layers {
             return Err(Error::Usage(format!(
-                "a dictionary is of layer {layer}: the model has {layers} layers, counted from 0"
+                "an SAE is of layer {layer}: the model has {layers} layers, counted from 0"
             )));
         }
         let (width, wanted) = (placed.dictionary.width, transformer.width_of(of));
         if width != wanted {
             return Err(Error::Usage(format!(
-                "the dictionary of {of:?} of layer {layer} is of {width} numbers at a position, and the model has {wanted} \
+                "the SAE of {of:?} of layer {layer} is of {width} numbers at a position, and the model has {wanted} \
                  there; it is of another model or representation"
             )));
         }
@@ -208,9 +208,9 @@ fn dictionaries<T: Real>(
         for group in evaluator.groups() {
             let parts = &group.clean[index];
             let places = group.spliced.places(placed.layer);
-            let behind = places.rows(AddAt::Every, placed.skip_first);
-            rows += behind.len();
-            for row in behind {
+            let after = places.rows(AddAt::Every, placed.skip_first);
+            rows += after.len();
+            for row in after {
                 active += parts.active[row].len();
                 let values = row * width..(row + 1) * width;
                 variance.add_left(&parts.whole[values.clone()], &parts.error[values]);
@@ -238,7 +238,11 @@ fn dictionaries<T: Real>(
 }
 
 /// Doubts that circuits of heads come with too.
-fn doubts(report: &FeatureCircuitReport, selected: &[Selected], judged: &EvaluatedCircuit) -> Vec<String> {
+fn doubts(
+    report: &FeatureCircuitReport,
+    selected: &[Selected],
+    judged: &EvaluatedCircuit,
+) -> Vec<String> {
     let selections = selected.iter().map(|it| Selected {
         what: "nodes",
         ..*it
@@ -269,7 +273,7 @@ fn warnings(
     }
     if report.metric_full <= report.metric_empty {
         warnings.push(
-            "the metric of the full model is not above that with all nodes replaced: the model does not show this behaviour, or \
+            "the metric of the full model is not above that with all nodes ablated: the model does not show this behaviour, or \
              clean and corrupt have the wrong roles"
                 .into(),
         );
@@ -280,7 +284,7 @@ fn warnings(
             .filter(|share| *share < LEAST_EXPLAINED)
         {
             warnings.push(format!(
-                "the dictionary of {:?} of layer {} explains {:.0} % of the variance on these prompts, so its error is most of \
+                "the SAE of {:?} of layer {} explains {:.0} % of the variance on these prompts, so its error is most of \
                  what is there",
                 it.of,
                 it.layer,

@@ -62,7 +62,7 @@ pub fn feature_circuit_text(report: &FeatureCircuitReport, about: &str) -> Strin
         })
     };
     out.line(format_args!(
-        "metric on {} held-out pairs: {} full model, {} all nodes replaced, {} circuit; accuracy {} and {} of the circuit",
+        "metric on {} held-out pairs: {} full model, {} all nodes ablated, {} circuit; accuracy {} and {} of the circuit",
         report.examples,
         short(report.metric_full),
         short(report.metric_empty),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{
-    LensPrompt, LensReport, LensTask, Place, Tuned, TunedLensScores, TunedFit, TunedLens, fit,
+    LensPrompt, LensReport, LensTask, Place, Tuned, TunedFit, TunedLens, TunedLensScores, fit,
     judge_lens, look, room, train,
 };
 use super::{
@@ -216,7 +216,7 @@ fn prompted(setting: &Setting<'_>, parameters: &Lens) -> Result<Prompted> {
     });
     Ok(Prompted {
         prompts: prompts.collect(),
-        tracked: named_or(parameters, "what the model says"),
+        tracked: named_or(parameters, "the model's prediction"),
         source: format!("{} texts", parameters.texts.len()),
         hash,
     })

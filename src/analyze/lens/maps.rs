@@ -1,6 +1,6 @@
 //! Heat maps of a lens: layers and tokens of a prompt, and what heads and MLPs add to a logit.
 
-use super::{Attribution, DrawnPrompt, LensReport, ComponentScores, LensPrediction};
+use super::{Attribution, ComponentScores, DrawnPrompt, LensPrediction, LensReport};
 use crate::report::html::{Section, heat_map_page};
 use crate::report::plots::heat_map::{Colours, HeatCell, HeatMap};
 use crate::report::text::{clip, short, visible};
@@ -81,7 +81,12 @@ fn map(drawn: &DrawnPrompt, seen: &[Vec<LensPrediction>], shown: Shown, title: &
     }
 }
 
-fn cell(drawn: &DrawnPrompt, (place, token): (&str, &str), seen: &LensPrediction, shown: Shown) -> HeatCell {
+fn cell(
+    drawn: &DrawnPrompt,
+    (place, token): (&str, &str),
+    seen: &LensPrediction,
+    shown: Shown,
+) -> HeatCell {
     let mut tooltip = vec![format!("{place}, at {}", visible(token))];
     for (index, likely) in seen.top.iter().enumerate() {
         let probability = short(likely.probability);
@@ -120,7 +125,7 @@ fn cell(drawn: &DrawnPrompt, (place, token): (&str, &str), seen: &LensPrediction
 /// What is tracked in a prompt, in a few characters.
 fn tracked(drawn: &DrawnPrompt) -> String {
     match &drawn.tracked[..] {
-        [] => "what the model says".into(),
+        [] => "the model's prediction".into(),
         [one] => visible(one),
         [one, ..] => format!("{} and {} more", visible(one), drawn.tracked.len() - 1),
     }
@@ -138,7 +143,8 @@ pub fn attribution_svg(attribution: &Attribution, title: &str) -> String {
         .max()
         .map_or(0, |it| it + 1);
     let is_mlp = |part: &ComponentScores| part.layer.is_some() && part.part.starts_with('m');
-    let is_bias = |part: &ComponentScores| part.layer.is_some() && part.head.is_none() && !is_mlp(part);
+    let is_bias =
+        |part: &ComponentScores| part.layer.is_some() && part.head.is_none() && !is_mlp(part);
     let (has_bias, has_mlp) = (parts().any(is_bias), parts().any(is_mlp));
     let mut columns: Vec<String> = (0..heads).map(|head| format!("h{head}")).collect();
     columns.extend(has_bias.then(|| "bias".to_owned()));

@@ -18,13 +18,13 @@ pub(in crate::analyze) use analysis::saved_lens;
 pub use attribution::{Attributed, Attribution, ComponentScores, attribute};
 pub use maps::{attribution_svg, lens_html, lens_svg, tuned_lens_svg};
 pub use parameters::{Lens, Tuned, TunedFit};
-pub use report::{DrawnPrompt, LensReport, SiteScores, LensScores};
+pub use report::{DrawnPrompt, LensReport, LensScores, SiteScores};
 pub use room::room;
 pub use run::{LensPrompt, LensTask, look};
-pub(in crate::analyze) use seen::{TrackedTokens, Reader};
-pub use seen::{Likely, LensPrediction};
+pub use seen::{LensPrediction, Likely};
+pub(in crate::analyze) use seen::{Reader, TrackedTokens};
 pub use text::{
     attribution_csv, lens_csv, lens_kl_svg, lens_probability_svg, lens_text, tuned_csv,
 };
-pub use tuned::{TunedLensScores, TunedLens, TunedPlace, fit, judge_lens, train};
+pub use tuned::{TunedLens, TunedLensScores, TunedPlace, fit, judge_lens, train};
 pub use tuned_file::{parse_tuned_lens, tuned_lens_safetensors};

@@ -77,7 +77,7 @@ pub enum Tuned {
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(deny_unknown_fields)]
 pub struct TunedFit {
-    /// The text; the share `held_out` of it only judges.
+    /// The text; the share `held_out` of it is held out for evaluation.
     #[cfg_attr(feature = "cli", command(flatten))]
     pub text: Corpus,
     /// Tokens of a context.
@@ -203,7 +203,7 @@ impl Lens {
             require(
                 held_out > 0.0,
                 "held_out",
-                "expected more than 0: a tuned lens is judged on held-out text".into(),
+                "expected more than 0: a tuned lens is evaluated on held-out text".into(),
             );
             require(
                 fit.text != Corpus::Files(Vec::new()),

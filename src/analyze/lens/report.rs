@@ -15,7 +15,7 @@ pub struct LensReport {
     pub prompts: usize,
     /// What is tracked: `the answer`, a token, or `what the model says`.
     pub tracked: String,
-    /// By place, first to last: means over prompts at the position read.
+    /// By place, first to last: means over prompts at the scored position.
     pub places: Vec<SiteScores>,
     /// Prompts at all positions.
     pub drawn: Vec<DrawnPrompt>,
@@ -62,7 +62,7 @@ pub struct LensScores {
 pub struct DrawnPrompt {
     /// The texts of its tokens.
     pub tokens: Vec<String>,
-    /// The position read.
+    /// The scored position.
     pub read: usize,
     /// The texts of what is tracked; none where that is what the model says at each position.
     pub tracked: Vec<String>,
@@ -90,7 +90,12 @@ impl AnalysisReport for LensReport {
             .iter()
             .find(|it| it.logit_lens.median_rank <= 1.0);
         let first = first.map_or_else(
-            || format!("{} is never the top token at half of the prompts", self.tracked),
+            || {
+                format!(
+                    "{} is never the top token at half of the prompts",
+                    self.tracked
+                )
+            },
             |it| {
                 format!(
                     "{} is first from {} on at half of the prompts",

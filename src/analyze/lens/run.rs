@@ -2,8 +2,8 @@
 
 use super::attribution::{Attributed, attribute};
 use super::parameters::Lens;
-use super::report::{DrawnPrompt, LensReport, SiteScores, LensScores};
-use super::seen::{TrackedTokens, LensReadings, Reader, LensPrediction};
+use super::report::{DrawnPrompt, LensReport, LensScores, SiteScores};
+use super::seen::{LensPrediction, LensReadings, Reader, TrackedTokens};
 use super::tuned::TunedLens;
 use crate::analyze::text_of;
 use crate::engine::{Looked, Place, Transformer, mean};
@@ -20,7 +20,7 @@ const TOGETHER: usize = 16;
 pub struct LensPrompt {
     /// Its tokens.
     pub tokens: Vec<u32>,
-    /// The position read.
+    /// The scored position.
     pub at: usize,
     /// The tokens tracked; none follows what the model says.
     pub follow: Vec<u32>,
@@ -43,7 +43,7 @@ pub struct LensTask<'t> {
     pub tokenizer: Option<&'t Tokenizer>,
 }
 
-/// Reads the streams of prompts at every place: at the position read of all of them, and at every position of those
+/// Reads the streams of prompts at every place: at the scored position of all of them, and at every position of those
 /// drawn.
 ///
 /// # Errors
@@ -75,7 +75,8 @@ pub fn look<T: Real>(
             place: place.to_string(),
             blocks: place.blocks(),
             logit_lens: figures(&looks.seen[at], task.bootstrap),
-            other_prompt_probability: (!others(task.prompts, 0).is_empty()).then(|| mean(&looks.others[at])),
+            other_prompt_probability: (!others(task.prompts, 0).is_empty())
+                .then(|| mean(&looks.others[at])),
             tuned_lens: tuned.map(|seen| figures(seen, task.bootstrap)),
         }
     });
@@ -116,7 +117,7 @@ pub fn look<T: Real>(
     })
 }
 
-/// What is seen at the position read of each prompt, and what the model says there.
+/// What is seen at the scored position of each prompt, and what the model says there.
 fn at_read<T: Real>(
     reader: &Reader<'_, '_, T>,
     task: &LensTask<'_>,

@@ -1,6 +1,6 @@
 //! The result of a lens: text for people, tables, and plots over layers.
 
-use super::{Attribution, LensReport, SiteScores, LensScores, TunedLensScores};
+use super::{Attribution, LensReport, LensScores, SiteScores, TunedLensScores};
 use crate::evaluate::Effect;
 use crate::report::csv::{field, number};
 use crate::report::effect::{fields, shares, with_interval};
@@ -19,13 +19,16 @@ pub fn lens_text(report: &LensReport, about: &str) -> String {
         out.line(format_args!("warning: {warning}"));
     }
     out.line(format_args!(
-        "means over {} prompts, with 95 % intervals, at the position read; tracked is {}",
+        "means over {} prompts at the scored position, with 95% intervals; tracked: {}",
         thousands(report.prompts),
         report.tracked
     ));
     out.line(format_args!(""));
     let tuned = report.places.iter().any(|it| it.tuned_lens.is_some());
-    let compared = report.places.iter().any(|it| it.other_prompt_probability.is_some());
+    let compared = report
+        .places
+        .iter()
+        .any(|it| it.other_prompt_probability.is_some());
     let mut header = vec![
         "place",
         "KL",
@@ -100,7 +103,7 @@ fn tuned_text(out: &mut Text, figures: &TunedLensScores) {
         String::new()
     };
     out.line(format_args!(
-        "the tuned lens, {fitted}judged on {} held-out ones in {} contexts: KL in nats a position",
+        "the tuned lens, {fitted}evaluated on {} held-out ones in {} contexts: KL in nats per position",
         thousands(figures.judged),
         thousands(figures.contexts)
     ));
@@ -183,7 +186,9 @@ pub fn lens_csv(report: &LensReport) -> String {
          reciprocal_rank_low,reciprocal_rank_high,median_rank,top1,top1_low,top1_high,other_prompt_probability"
     ));
     for place in &report.places {
-        let others = place.other_prompt_probability.map_or_else(String::new, number);
+        let others = place
+            .other_prompt_probability
+            .map_or_else(String::new, number);
         let mut line = |lens: &str, seen: &LensScores, others: &str| {
             out.line(format_args!(
                 "{},{},{lens},{},{},{},{},{},{},{},{others}",
@@ -226,7 +231,7 @@ pub fn tuned_csv(figures: &TunedLensScores) -> String {
     out.0
 }
 
-/// What every part adds, and what the biases behind the stream add, as rows whose contributions sum to the logit before any
+/// What every part adds, and what the biases after the stream add, as rows whose contributions sum to the logit before any
 /// soft cap.
 pub fn attribution_csv(attribution: &Attribution) -> String {
     let mut out = Text::default();

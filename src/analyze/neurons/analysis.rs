@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{Contrast, NeuronReport, NeuronTask, ContrastSets, find_neurons, least_room, no_neurons};
+use super::{
+    Contrast, ContrastSets, NeuronReport, NeuronTask, find_neurons, least_room, no_neurons,
+};
 use super::{doses_svg, neurons_csv, neurons_text};
 use crate::analyze::Neurons;
 use crate::analyze::{Analysis, AnalysisOutput, PromptSource, Setting, Shared, SharedKeys, keyed};
@@ -204,7 +206,7 @@ fn neurons<T: Real>(
     )?;
     if !is_judged_apart {
         let warning =
-            "held_out is 0: the effects are on the prompts by which the neurons were chosen";
+            "held_out is 0: the effects are on the prompts on which the neurons were chosen";
         report.warnings.push(warning.into());
     }
     Ok(report)

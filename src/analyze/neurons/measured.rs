@@ -2,7 +2,7 @@
 
 use super::effects::{By, Replacement};
 use super::screen::Unit;
-use super::task::{Contrast, NeuronTask, ContrastSets};
+use super::task::{Contrast, ContrastSets, NeuronTask};
 use crate::analyze::sign::{p_of_difference, p_of_mean};
 use crate::engine::{Transformer, mean};
 use crate::error::{Error, Result};
@@ -58,19 +58,22 @@ impl Effects {
         [on_discovery, on_held_out]: [&Measured; 2],
     ) -> Result<Self> {
         let single: Vec<Vec<Unit>> = units.iter().map(|&unit| vec![unit]).collect();
-        let drops =
-            |how: &Replacement<'_, '_, T>, what: &str, sides: &ContrastSets, on: &Measured, both| {
-                let behaviour = how.measure(what, &sides.behaviour, &single)?;
-                let other = if both {
-                    how.measure(&format!("{what}, other prompts"), &sides.other, &single)?
-                } else {
-                    Vec::new()
-                };
-                Ok::<_, Error>(Drops {
-                    behaviour: behaviour.iter().map(|it| drop(&on.full, it)).collect(),
-                    other: other.iter().map(|it| drop(&on.other, it)).collect(),
-                })
+        let drops = |how: &Replacement<'_, '_, T>,
+                     what: &str,
+                     sides: &ContrastSets,
+                     on: &Measured,
+                     both| {
+            let behaviour = how.measure(what, &sides.behaviour, &single)?;
+            let other = if both {
+                how.measure(&format!("{what}, other prompts"), &sides.other, &single)?
+            } else {
+                Vec::new()
             };
+            Ok::<_, Error>(Drops {
+                behaviour: behaviour.iter().map(|it| drop(&on.full, it)).collect(),
+                other: other.iter().map(|it| drop(&on.other, it)).collect(),
+            })
+        };
         let texts = task.compared == Contrast::Texts;
         let effects = |drops: &Drops| -> Vec<Effect> {
             let each = drops.behaviour.iter().enumerate();

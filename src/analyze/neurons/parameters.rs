@@ -110,7 +110,11 @@ impl Neurons {
         found.require(ascending, "analysis.Neurons.doses", || {
             format!("expected ascending factors, got {:?}", self.doses)
         });
-        found.within("analysis.Neurons.dose_curves", 0..=MOST_CURVES, self.dose_curves);
+        found.within(
+            "analysis.Neurons.dose_curves",
+            0..=MOST_CURVES,
+            self.dose_curves,
+        );
         found.within(
             "analysis.Neurons.contexts",
             0..=MOST_CONTEXTS,

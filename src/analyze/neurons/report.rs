@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::analyze::sign::SURE;
 use crate::evaluate::Effect;
 
-use super::{Association, Contrast, Context, DoseResponse, NeuronSet};
+use super::{Association, Context, Contrast, DoseResponse, NeuronSet};
 
 /// Share of the metric's size below which an effect is rounding.
 const ROUNDING: f64 = 1e-5;

@@ -6,7 +6,7 @@ use super::effects::{By, Replacement};
 use super::group::{NeuronSet, Range, judge, smallest};
 use super::measured::{Effects, Measured};
 use super::parameters::Neurons;
-use super::report::{NeuronScores, NeuronReport, Verdict};
+use super::report::{NeuronReport, NeuronScores, Verdict};
 use super::screen::{self, Screen, Unit};
 use super::task::{Contrast, NeuronTask};
 use crate::analyze::sign::FEWEST_SIGNED;

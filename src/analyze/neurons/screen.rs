@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::parameters::{Neurons, Pool};
 use super::statistics::{Association, holm};
-use super::task::{Contrast, NeuronTask, ContrastSets};
+use super::task::{Contrast, ContrastSets, NeuronTask};
 use crate::engine::{Ablation, HiddenUnits, Transformer};
 use crate::error::Result;
 use crate::events::{Observer, phase};
@@ -104,7 +104,11 @@ impl Screen {
 }
 
 /// Bytes that screening these prompts takes besides its runs.
-pub(super) fn bytes<T: Real>(config: &ModelConfig, sides: &ContrastSets, question: &Neurons) -> usize {
+pub(super) fn bytes<T: Real>(
+    config: &ModelConfig,
+    sides: &ContrastSets,
+    question: &Neurons,
+) -> usize {
     let neurons = config.n_layers * config.d_mlp;
     let pooled = sides.all().count() * size_of::<T>();
     let sums = positions(sides, question) * size_of::<f64>();

@@ -1,6 +1,6 @@
 //! The result of an analysis of neurons: text for people, a table for other programs, dose-response curves.
 
-use super::{Contrast, Context, NeuronReport};
+use super::{Context, Contrast, NeuronReport};
 use crate::evaluate::Effect;
 use crate::report::csv::{field, number};
 use crate::report::effect::{percent, with_interval};

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::{TargetTokens, Mapping, PatchscopeReport, PatchscopeTask, Source, Expected, look};
-use super::{grid_csv, grid_svg, patchscope_text, precision_svg, surprisal_svg, decoded_text};
+use super::{Expected, Mapping, PatchscopeReport, PatchscopeTask, Source, TargetTokens, look};
+use super::{decoded_text, grid_csv, grid_svg, patchscope_text, precision_svg, surprisal_svg};
 use crate::analyze::Patchscope;
 use crate::analyze::corpus::looked_at;
 use crate::analyze::corpus::passages;
@@ -102,7 +102,8 @@ impl Analysis for Patchscope {
         );
         report.warnings.extend(warnings);
         if discovery == held_out && !discovery.is_empty() {
-            let warning = "no prompt is held out: the figures are on the prompts by which target layers were chosen";
+            let warning =
+                "held_out is 0: the results are on the prompts on which target layers were chosen";
             report.warnings.push(warning.into());
         }
         setting.observer.add_to(&mut report.warnings);
@@ -157,7 +158,7 @@ fn split(
         let read = example.at.last().copied().unwrap_or(0);
         if read < parameters.positions_before {
             let problem = format!(
-                "positions_before is {}, but the position read is number {}",
+                "positions_before is {}, but the scored position is number {}",
                 parameters.positions_before,
                 read + 1
             );
@@ -165,7 +166,7 @@ fn split(
         }
         let answers = parameters.expected == Expected::Answer && example.teacher_forced;
         answers.then(|| {
-            let problem = "an answer of several tokens is no token that could be said next; give answers of one token, or \
+            let problem = "an answer of several tokens is no single next token; give answers of one token, or \
                            expected: Next";
             Error::data(row, problem)
         })

@@ -26,7 +26,7 @@ enum By {
     /// Regressions from the source layers.
     Ridge {
         regressions: Vec<Regression>,
-        /// The stream that leaves each layer at every position of the text but the first of each passage,
+        /// The stream after each layer at every position of the text but the first of each passage,
         /// `[layers][positions * d_model]`.
         rows: Vec<Vec<f64>>,
     },
@@ -86,7 +86,7 @@ impl Between {
         })
     }
 
-    /// Maps through a tuned lens: what it shows behind the target layer is what it showed behind the source layer.
+    /// Maps through a tuned lens: what it shows after the target layer is what it showed after the source layer.
     ///
     /// # Errors
     /// When the map of a target layer cannot be taken back.

@@ -1,7 +1,7 @@
 //! From judgements of single runs to figures with intervals.
 
 use super::grid::{Grid, TokenScore};
-use super::report::{GridPoint, LayerScores, Overall, DecodingScores};
+use super::report::{DecodingScores, GridPoint, LayerScores, Overall};
 use crate::engine::mean;
 use crate::evaluate::Effect;
 

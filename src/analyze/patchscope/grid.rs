@@ -32,7 +32,7 @@ impl TokenScore {
 
 /// The representations of some sources and what each is expected to say.
 pub(super) struct Represented<T> {
-    /// The stream that leaves every layer, `[sources][layers][d_model]`.
+    /// The stream after every layer, `[sources][layers][d_model]`.
     pub streams: Vec<Vec<Vec<T>>>,
     /// The tokens that each should say.
     pub expected: Vec<Vec<u32>>,
@@ -44,8 +44,12 @@ impl<T: Real> Represented<T> {
     pub(super) fn new(streams: Vec<Vec<Vec<T>>>, expected: Vec<Vec<u32>>) -> Self {
         let count = expected.len();
         let others = (0..count).map(|source| {
-            let mut behind = (1..count).map(|step| (source + step) % count);
-            behind.find(|&other| expected[other].iter().all(|it| !expected[source].contains(it)))
+            let mut after = (1..count).map(|step| (source + step) % count);
+            after.find(|&other| {
+                expected[other]
+                    .iter()
+                    .all(|it| !expected[source].contains(it))
+            })
         });
         Self {
             others: others.collect(),
@@ -73,7 +77,7 @@ pub(super) struct Sweep<'s, 't, 'a, T> {
 }
 
 impl<T: Real> Sweep<'_, '_, '_, T> {
-    /// The judgements with representations put behind `layer`, `[sources][source layers]`: by what they should say, and by
+    /// The judgements with representations put after `layer`, `[sources][source layers]`: by what they should say, and by
     /// what others should.
     ///
     /// # Complexity

@@ -113,13 +113,13 @@ pub enum Expected {
     Answer,
 }
 
-/// Behind which layer a representation is put to be read out.
+/// After which layer a representation is put to be read out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DecodeLayer {
-    /// Behind the one that it was taken from.
+    /// After the one that it was taken from.
     #[default]
     Same,
-    /// Always behind the same.
+    /// Always after the same.
     Layer(usize),
 }
 

@@ -67,17 +67,17 @@ pub struct Overall {
 pub struct LayerScores {
     /// The layer whose leaving stream is taken.
     pub layer: usize,
-    /// The layer behind which it is put: of the best precision on discovery prompts, of equal ones of the least surprisal.
+    /// The layer after which it is put: of the best precision on discovery prompts, of equal ones of the least surprisal.
     pub target: usize,
     /// With that target layer.
     pub patched: DecodingScores,
-    /// Put behind the layer that it was taken from, where that is a target.
+    /// Put after the layer that it was taken from, where that is a target.
     pub same: Option<DecodingScores>,
     /// The logit lens.
     pub logit_lens: DecodingScores,
     /// A lens by the map to the last layer: of a tuned lens, the lens itself.
     pub mapped_lens: Option<DecodingScores>,
-    /// Representations of other prompts, put behind the chosen layer.
+    /// Representations of other prompts, put after the chosen layer.
     pub shuffled: DecodingScores,
 }
 
@@ -114,7 +114,7 @@ pub struct DecodedText {
 pub struct DecodedLayer {
     /// The layer whose leaving stream is taken.
     pub source: usize,
-    /// The layer behind which it is put.
+    /// The layer after which it is put.
     pub target: usize,
     /// What the target prompt goes on with.
     pub says: String,
@@ -134,11 +134,11 @@ impl PatchscopeReport {
 impl AnalysisReport for PatchscopeReport {
     fn finding(&self) -> String {
         let Some(overall) = &self.overall else {
-            return format!("{} texts are read out", self.decoded.len());
+            return format!("{} texts are decoded", self.decoded.len());
         };
         let percent = |said: &DecodingScores| format!("{:.0} %", 100.0 * said.precision.mean);
         format!(
-            "over all layers {} say the token expected (logit lens {}, other prompts' {})",
+            "over all layers {} predict the expected token (logit lens {}, other prompts' {})",
             percent(&overall.patched),
             percent(&overall.logit_lens),
             percent(&overall.shuffled)

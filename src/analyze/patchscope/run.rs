@@ -2,10 +2,10 @@
 
 use super::between::Between;
 use super::figures::ScoredRuns;
-use super::grid::{TokenScore, Represented, Sweep, lens};
-use super::target_tokens::TargetTokens;
-use super::parameters::{Mapping, Patchscope, DecodeLayer, Expected};
+use super::grid::{Represented, Sweep, TokenScore, lens};
+use super::parameters::{DecodeLayer, Expected, Mapping, Patchscope};
 use super::report::PatchscopeReport;
+use super::target_tokens::TargetTokens;
 use super::written::Writing;
 use crate::analyze::lens::TunedLens;
 use crate::analyze::prediction::Prediction;
@@ -267,7 +267,7 @@ fn represented<T: Real>(
     Ok(Represented::new(streams, expected))
 }
 
-/// The stream that leaves every layer at the last position of each source, `[sources][layers][d_model]`.
+/// The stream after every layer at the last position of each source, `[sources][layers][d_model]`.
 fn streams<T: Real>(
     transformer: &Transformer<'_, T>,
     sources: &[Source],

@@ -1,6 +1,6 @@
 //! The result of a patchscope: text for people, tables, line plots over layers, and a heat map of source and target layers.
 
-use super::{LayerScores, Overall, PatchscopeReport, DecodingScores, DecodedText};
+use super::{DecodedText, DecodingScores, LayerScores, Overall, PatchscopeReport};
 use crate::evaluate::Effect;
 use crate::report::csv::number;
 use crate::report::effect::{percent, share_with_interval, with_interval};
@@ -23,14 +23,14 @@ pub fn patchscope_text(report: &PatchscopeReport, about: &str) -> String {
     }
     let place = report.prompt_tokens.get(report.position);
     out.line(format_args!(
-        "put into {:?} in place of {:?}, position {}",
+        "patched into {:?} at {:?}, position {}",
         one_line(&report.prompt),
         place.map_or("", |token| token.as_str()),
         report.position
     ));
     if let Some(overall) = &report.overall {
         out.line(format_args!(
-            "target layers are chosen on {} discovery prompts; all figures are of {} held-out ones",
+            "target layers are chosen on {} discovery prompts; all results are on {} held-out ones",
             report.examples_discovery, report.examples
         ));
         out.line(format_args!(""));
@@ -71,7 +71,7 @@ fn overall_table(out: &mut Text, overall: &Overall, mapped_name: &str) {
     row("logit lens", Some(&overall.logit_lens));
     row(mapped_name, overall.mapped_lens.as_ref());
     row("representations of other prompts", Some(&overall.shuffled));
-    row("the prompt as it is", Some(&overall.unpatched));
+    row("the unpatched prompt", Some(&overall.unpatched));
     out.0 += &table(
         &["mean over layers", "precision@1", "surprisal (nats)"],
         &rows,
@@ -127,7 +127,7 @@ pub fn decoded_text(report: &PatchscopeReport) -> String {
 
 fn shown(out: &mut Text, decoded: &DecodedText, longest: usize) {
     out.line(format_args!(
-        "{:?}, at {:?}; the prompt as it is goes on {:?}",
+        "{:?}, at {:?}; the unpatched prompt continues with {:?}",
         clip(&decoded.text, longest),
         one_line(&decoded.token),
         clip(&decoded.unpatched, longest)
@@ -205,7 +205,7 @@ fn over_layers(
         y_label: y_label.to_owned(),
         reference: report
             .overall
-            .map(|it| ("prompt as it is".into(), figure(&it.unpatched).mean)),
+            .map(|it| ("unpatched prompt".into(), figure(&it.unpatched).mean)),
         series: series
             .into_iter()
             .filter(|series| !series.points.is_empty())

@@ -34,7 +34,7 @@ impl<T: Real> Writing<'_, '_, '_, T> {
         let text = |tokens: &[u32]| text_of(self.tokenizer, tokens);
         let last = self.target.positions(0) - 1;
         let layers = self.source_layers;
-        // Behind the last layer, the position read as it is.
+        // After the last layer, the scored position as it is.
         let end = layers.len().checked_sub(1).map_or(0, |index| layers[index]);
         let as_is = self.target.stream(0, last, end).map(<[T]>::to_vec);
         let as_is = as_is.map(|values| Overwrite {

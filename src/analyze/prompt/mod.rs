@@ -9,7 +9,7 @@ mod run;
 mod text;
 
 pub use analysis::run_prompt;
-pub use parameters::{Ablated, DirectionSwap, SwapPosition, AblateWith, Prompt, PromptLens};
-pub use report::{NextToken, PromptReport, LensRow, TokenText};
+pub use parameters::{AblateWith, Ablated, DirectionSwap, Prompt, PromptLens, SwapPosition};
+pub use report::{LensRow, NextToken, PromptReport, TokenText};
 pub use run::{PromptTask, ask_prompt};
 pub use text::{prompt_csv, prompt_text};

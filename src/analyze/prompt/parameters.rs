@@ -71,7 +71,7 @@ pub struct DirectionSwap {
     pub from: String,
     /// The token that comes.
     pub to: String,
-    /// Layers behind which it is done, ascending; behind each, of the stream as it is there then.
+    /// Layers after which it is done, ascending; after each, of the stream as it is there then.
     pub layers: Vec<usize>,
     /// Where.
     #[serde(default)]

@@ -1,9 +1,9 @@
 //! A prompt and its next tokens.
 
 use super::exchanged::Exchanged;
-use super::parameters::{Ablated, DirectionSwap, AblateWith, Prompt};
-use super::report::{NextToken, PromptReport, LensRow, TokenText};
-use crate::analyze::lens::{TrackedTokens, Reader, TunedLens};
+use super::parameters::{AblateWith, Ablated, DirectionSwap, Prompt};
+use super::report::{LensRow, NextToken, PromptReport, TokenText};
+use crate::analyze::lens::{Reader, TrackedTokens, TunedLens};
 use crate::analyze::{largest, text_of};
 use crate::engine::{Continuation, PromptRun, Replaced, Splice, Substitute, Transformer};
 use crate::error::{Error, Result};

@@ -1,6 +1,6 @@
 //! What a model says next to a prompt: text for people, a table for other programs.
 
-use super::{NextToken, PromptReport, LensRow, TokenText};
+use super::{LensRow, NextToken, PromptReport, TokenText};
 use crate::analyze::lens::LensPrediction;
 use crate::report::csv::{field, number};
 use crate::report::table::table;

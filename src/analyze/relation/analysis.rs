@@ -34,7 +34,7 @@ impl Analysis for Relation {
     fn mistakes(&self, keys: &SharedKeys) -> Vec<(String, String)> {
         let mut found = keyed(self.wrong_values());
         if keys.held_out <= 0.0 {
-            let problem = "expected more than 0: a relation is judged on held-out subjects";
+            let problem = "expected more than 0: a relation is evaluated on held-out subjects";
             found.push(("held_out".to_owned(), problem.to_owned()));
         }
         found

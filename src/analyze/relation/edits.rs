@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::found::LinearMap;
 use super::inverse::LowRankInverse;
-use super::known::{SubjectPair, EvaluatedSubjects, SubjectRuns, best};
+use super::known::{EvaluatedSubjects, SubjectPair, SubjectRuns, best};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
 use crate::model::Real;
@@ -107,7 +107,11 @@ impl<T: Real> Exchanged<'_, '_, '_, T> {
     }
 
     /// What the model says with each of some ways of changes added to the streams after a layer.
-    pub(super) fn with_added(&self, layer: usize, ways: &[Vec<Vec<f64>>]) -> Result<Vec<EvaluatedSubjects>> {
+    pub(super) fn with_added(
+        &self,
+        layer: usize,
+        ways: &[Vec<Vec<f64>>],
+    ) -> Result<Vec<EvaluatedSubjects>> {
         let streams = self.known.streams(layer);
         let d_model = streams.len() / self.known.len().max(1);
         let changed = |way: &Vec<Vec<f64>>| {

@@ -15,7 +15,7 @@ pub(super) struct SubjectRuns<'t, 'a, T> {
     pub runs: Rerun<'t, 'a, T>,
     /// The position of the last token of each subject.
     places: Vec<usize>,
-    /// The most likely token behind each prompt.
+    /// The most likely token after each prompt.
     pub said: Vec<u32>,
 }
 

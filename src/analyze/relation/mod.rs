@@ -24,8 +24,8 @@ mod text;
 pub use inverse::LowRankInverse;
 pub use parameters::Relation;
 pub use report::{
-    CausalityResult, CausalBaselines, FaithfulnessResult, FaithfulBaselines, LayerScores, RelationReport,
-    RelationRows, SubjectRow,
+    CausalBaselines, CausalityResult, FaithfulBaselines, FaithfulnessResult, LayerScores,
+    RelationReport, RelationRows, SubjectRow,
 };
 pub use run::{RelationTask, decode_relation};
 pub use text::{betas_svg, ranks_svg, relation_csv, relation_svg, relation_text, subjects_csv};

@@ -170,7 +170,7 @@ impl AnalysisReport for RelationReport {
             },
         );
         format!(
-            "answers_correctly {} of {}; faithfulness {} (layer {}, beta {}), {causal}",
+            "the model answers {} of {}; faithfulness {} (layer {}, beta {}), {causal}",
             self.known.count,
             self.known.of,
             percent(&self.faithful.held_out),

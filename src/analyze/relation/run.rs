@@ -6,8 +6,10 @@ use super::faithful::{self, Decoded};
 use super::found::LinearMap;
 use super::known::{SubjectPair, SubjectRuns, best};
 use super::parameters::Relation;
-use super::report::{CausalityResult, FaithfulnessResult, LayerScores, RelationReport, RelationRows, SubjectRow};
-use super::template::{Selected, enough, answers_correctly, template};
+use super::report::{
+    CausalityResult, FaithfulnessResult, LayerScores, RelationReport, RelationRows, SubjectRow,
+};
+use super::template::{Selected, answers_correctly, enough, template};
 use crate::analyze::text_of;
 use crate::engine::Transformer;
 use crate::error::{Error, Result};
@@ -54,12 +56,20 @@ pub fn decode_relation<T: Real>(
     let layers = layers(transformer.heads().n_layers, &question.layers)?;
     let (template, known_discovery, said_discovery) = template(transformer, task, observer)?;
     let held_out = answers_correctly(transformer, template, &task.split.held_out)?;
-    let known = Share::of(held_out.iter().map(|(_, answers_correctly)| *answers_correctly));
+    let known = Share::of(
+        held_out
+            .iter()
+            .map(|(_, answers_correctly)| *answers_correctly),
+    );
     let numbers = |of: &[(usize, bool)]| -> Vec<usize> {
         of.iter().filter(|it| it.1).map(|it| it.0).collect()
     };
     let (discovery, judging) = (numbers(&known_discovery), numbers(&held_out));
-    let known_discovery = Share::of(known_discovery.iter().map(|(_, answers_correctly)| *answers_correctly));
+    let known_discovery = Share::of(
+        known_discovery
+            .iter()
+            .map(|(_, answers_correctly)| *answers_correctly),
+    );
     enough(task.name, known_discovery, known)?;
     let (training, choosing) = discovery.split_at(question.train.min(discovery.len() / 2));
     let unknown = task.split.discovery.iter().chain(&task.split.held_out);
@@ -230,12 +240,13 @@ fn warnings(known: Share, can_exchange: bool, observer: &dyn Observer) -> Vec<St
     let mut warnings = Vec::new();
     if known.count < FEW {
         warnings.push(format!(
-            "the model answers_correctly {} held-out subjects: the intervals are wide",
+            "the model answers {} held-out subjects: the intervals are wide",
             known.count
         ));
     }
     if !can_exchange {
-        let warning = "the model says the same of all subjects that choose or judge, so none can be given another object";
+        let warning =
+            "the model predicts the same for all subjects, so none can be given another object";
         warnings.push(warning.to_owned());
     }
     for warning in &warnings {

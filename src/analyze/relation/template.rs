@@ -52,7 +52,7 @@ pub(super) fn template<'t, T: Real>(
 ) -> Result<Chosen<'t>> {
     phase(
         observer,
-        "what the model answers_correctly",
+        "subjects that the model answers",
         task.templates.len() as u64,
     );
     let mut best: Option<(usize, Chosen<'t>)> = None;
@@ -64,7 +64,8 @@ pub(super) fn template<'t, T: Real>(
         let selected = Selected::new(prompts, numbers);
         let said = SubjectRuns::new(transformer, &selected.prompts)?.said;
         let answers_correctly = numbers.iter().zip(&said);
-        let answers_correctly = answers_correctly.map(|(&it, said)| (it, prompts.answers[it].contains(said)));
+        let answers_correctly =
+            answers_correctly.map(|(&it, said)| (it, prompts.answers[it].contains(said)));
         let answers_correctly: Vec<(usize, bool)> = answers_correctly.collect();
         let count = answers_correctly.iter().filter(|it| it.1).count();
         if best.as_ref().is_none_or(|(most, _)| count > *most) {
@@ -87,7 +88,7 @@ pub(super) fn enough(name: &str, discovery: Share, held_out: Share) -> Result<()
     Err(Error::data(
         name,
         format!(
-            "the model says the object of {} of {} discovery subjects and of {} of {} held-out ones; at least 2 and 1 are \
+            "the model answers correctly for {} of {} discovery subjects and {} of {} held-out ones; at least 2 and 1 are \
              needed: try another template, more subjects, other `shots`, or a model that answers_correctly the relation",
             discovery.count, discovery.of, held_out.count, held_out.of
         ),

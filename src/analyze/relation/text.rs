@@ -22,7 +22,7 @@ pub fn relation_text(report: &RelationReport, about: &str) -> String {
     };
     out.line(format_args!("\"{}\" {shown}", one_line(&report.template)));
     out.line(format_args!(
-        "the model answers_correctly {} of {} discovery subjects ({} make the map, {} choose) and {} of {} held-out ones, of which all \
+        "the model answers correctly for {} of {} discovery subjects ({} to fit the map, {} to select) and {} of {} held-out ones, of which all \
          figures are",
         report.known_discovery.count,
         report.known_discovery.of,
@@ -55,7 +55,11 @@ pub fn relation_text(report: &RelationReport, about: &str) -> String {
     ] {
         rows.extend(asked.iter().map(|share| shared(what, share)));
     }
-    out.0 += &table(&["says what the model says", "share", "of"], &rows, 1);
+    out.0 += &table(
+        &["predicts what the model predicts", "share", "of"],
+        &rows,
+        1,
+    );
     if let Some(causal) = &report.causal {
         let by = &causal.baselines;
         rows = vec![
@@ -68,7 +72,11 @@ pub fn relation_text(report: &RelationReport, about: &str) -> String {
             shared("  s' instead of s", &by.replaced),
         ];
         out.line(format_args!(""));
-        out.0 += &table(&["makes it say the other object", "share", "of"], &rows, 1);
+        out.0 += &table(
+            &["makes it predict the other object", "share", "of"],
+            &rows,
+            1,
+        );
         out.line(format_args!(
             "the change has {} of the subject's norm on average",
             percent(causal.relative_norm)
@@ -219,7 +227,7 @@ impl Tried {
         let places = (0..self.names.len()).rev();
         let layers = report.layers.iter();
         let map = HeatMap {
-            title: format!("{title}: {} of those that choose", self.figure),
+            title: format!("{title}: {} on the selection subjects", self.figure),
             row_axis: self.axis.into(),
             column_axis: "layer after which subjects are taken".into(),
             rows: self.names.iter().rev().cloned().collect(),

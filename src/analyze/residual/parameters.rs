@@ -29,7 +29,7 @@ pub struct Residual {
 /// Positions that a prompt is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Over {
-    /// The position read; of a text the last one.
+    /// The scored position; of a text the last one.
     #[default]
     Scored,
     /// The mean over all positions but the first, where streams are often of another size.

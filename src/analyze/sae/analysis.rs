@@ -38,7 +38,7 @@ impl Analysis for Sae {
         let metric = keys.task.is_some().then_some(keys.metric);
         let mut found = keyed(self.wrong_values(metric));
         if keys.held_out <= 0.0 && self.load.is_none() {
-            let problem = "expected more than 0: figures of an autoencoder are of held-out text";
+            let problem = "expected more than 0: an SAE is evaluated on held-out text";
             found.push(("held_out".to_owned(), problem.to_owned()));
         }
         if keys.precision != Precision::F32 {
@@ -393,7 +393,7 @@ fn effects(
     setting.doubt_few([discovery.len(), held_out.len()]);
     let judged: &[Example] = if held_out.is_empty() {
         let warning =
-            "held_out is 0: the effects are on the prompts by which the features were chosen";
+            "held_out is 0: the effects are on the prompts on which the features were chosen";
         setting.observer.event(Event::Warning(warning.into()));
         &discovery
     } else {

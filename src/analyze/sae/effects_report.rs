@@ -66,7 +66,7 @@ pub struct FeatureEffect {
     pub density: f64,
     /// Its mean activation there: the norm of what it adds to the reconstruction.
     pub mean: f64,
-    /// Its mean activation at the position read last, of clean and of corrupt prompts.
+    /// Its mean activation at the scored position last, of clean and of corrupt prompts.
     pub at_read: [f64; 2],
     /// First-order estimate of the change of the metric when it is set to zero, on discovery prompts.
     pub attribution: f64,

@@ -31,7 +31,7 @@ pub struct Sae {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub layer: Option<usize>,
-    /// What of the layer: `Stream` (the stream that leaves it), `Mlp` (what its MLP writes) or `Heads` (the results of its heads
+    /// What of the layer: `Stream` (the stream after it), `Mlp` (what its MLP writes) or `Heads` (the results of its heads
     /// before `W_O`) [default: `Stream`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "WHAT", value_parser = value::<Representation>()))]

@@ -26,7 +26,7 @@ pub(super) struct Screen {
     pub active: Vec<usize>,
     /// Sum of its codes, on clean and on corrupt prompts: apart, so that it does not depend on how they are grouped.
     totals: [Vec<f64>; 2],
-    /// Mean code at the position read last, of clean and of corrupt prompts.
+    /// Mean code at the scored position last, of clean and of corrupt prompts.
     pub at_read: [Vec<f64>; 2],
     /// The first-order estimate of the change of the metric when it is set to zero.
     pub attribution: Vec<f64>,

@@ -36,7 +36,7 @@ impl Analysis for Tracing {
             return Err(Error::model(&model.name, problem));
         }
         if self.window > 0 && !model.config().has_mlps() {
-            let problem = "the model has no MLPs that could be put back; use window: 0";
+            let problem = "the model has no MLPs that could be restored; use window: 0";
             return Err(Error::model(&model.name, problem));
         }
         let dataset = setting.examples(setting.task()?, Prompts::Pairs)?;

@@ -9,7 +9,7 @@ use crate::task::Example;
 /// A prompt whose subject is to be traced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TraceItem {
-    /// The tokens up to the position read.
+    /// The tokens up to the scored position.
     pub tokens: Vec<u32>,
     /// The right answers.
     pub answers: Vec<u32>,
@@ -26,9 +26,9 @@ pub enum Role {
     SubjectMiddle,
     /// The last token of the subject.
     SubjectLast,
-    /// The token behind the subject.
+    /// The token after the subject.
     Following,
-    /// The tokens behind that.
+    /// The tokens after that.
     Further,
     /// The last token of the prompt.
     Last,
@@ -51,7 +51,7 @@ impl Role {
             Self::SubjectFirst => "first of subject",
             Self::SubjectMiddle => "middle of subject",
             Self::SubjectLast => "last of subject",
-            Self::Following => "token behind it",
+            Self::Following => "token after it",
             Self::Further => "further tokens",
             Self::Last => "last token",
         }

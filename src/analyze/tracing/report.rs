@@ -39,7 +39,7 @@ pub struct TracingReport {
 /// What is put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum TracePart {
-    /// The stream that leaves a layer.
+    /// The stream after a layer.
     Stream,
     /// What the attentions of some layers write.
     Attention,
@@ -116,7 +116,7 @@ impl AnalysisReport for TracingReport {
     fn finding(&self) -> String {
         let peak = self.peaks.first().map_or_else(String::new, |peak| {
             format!(
-                "; the stream behind layer {} at the {} brings back {:.3}",
+                "; restoring the stream after layer {} at the {} recovers {:.3}",
                 peak.layer,
                 peak.role.name(),
                 peak.effect.mean

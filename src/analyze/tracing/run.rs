@@ -3,7 +3,7 @@
 use super::effects::{ItemEffects, Tracer};
 use super::item::TraceItem;
 use super::parameters::Tracing;
-use super::places::{TracedPrompt, Places};
+use super::places::{Places, TracedPrompt};
 use super::report::{TracePart, TracedItem, TracingReport};
 use crate::analyze::{layers_asked, text_of};
 use crate::engine::{Transformer, mean};
@@ -77,9 +77,9 @@ pub fn trace<T: Real>(
         .partition(|(index, ..)| *index < task.discovery.len());
     if choosing.is_empty() || judging.is_empty() {
         let warning = if task.held_out.is_empty() {
-            "held_out is 0: the effects are on the prompts by which the places were chosen"
+            "held_out is 0: the effects are on the prompts on which the sites were chosen"
         } else {
-            "the model answers prompts of one split only: places are chosen and judged on the same prompts"
+            "the model answers prompts of one split only: sites are chosen and evaluated on the same prompts"
         };
         observer.event(Event::Warning(warning.into()));
         warnings.push(warning.into());
@@ -151,7 +151,7 @@ fn noise_doubt(clean: &[f64], noised: &[f64]) -> Option<String> {
     let hardly = before - after < LEAST_LOSS * before;
     (hardly || gap.doubt("what is restored").is_some()).then(|| {
         format!(
-            "the probability of the answers is {before:.3}, and with noise {after:.3}: what restoring a place brings back means \
+            "the probability of the answers is {before:.3}, and with noise {after:.3}: what restoring a site recovers means \
              nothing"
         )
     })

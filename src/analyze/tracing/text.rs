@@ -27,7 +27,7 @@ pub fn tracing_text(report: &TracingReport, about: &str) -> String {
     ));
     out.line(format_args!(""));
     out.line(format_args!(
-        "places of the largest effect on {} discovery prompts, with their effect on {} held-out ones:",
+        "sites with the largest effect on {} discovery prompts, with their effect on {} held-out ones:",
         report.examples_discovery, report.examples
     ));
     let rows = report.peaks.iter().map(|peak| {
@@ -40,13 +40,13 @@ pub fn tracing_text(report: &TracingReport, about: &str) -> String {
         ]
     });
     out.0 += &table(
-        &["put back", "at", "layer", "effect", "random direction"],
+        &["restored", "at", "layer", "effect", "random direction"],
         &rows.collect::<Vec<_>>(),
         2,
     );
     out.line(format_args!(""));
     out.line(format_args!(
-        "mean effect of putting the stream back, over all prompts that have the place:"
+        "mean effect of restoring the stream, over all prompts that have the site:"
     ));
     let mut header = vec!["layer"];
     let present: Vec<Role> = Role::ALL
@@ -106,7 +106,7 @@ pub fn tracing_svg(report: &TracingReport, part: TracePart, title: &str) -> Opti
                 value: cell.map(|it| it.effect.mean),
                 label: String::new(),
                 tooltip: vec![
-                    format!("{} behind layer {layer}", role.name()),
+                    format!("{} after layer {layer}", role.name()),
                     cell.map_or_else(String::new, |it| {
                         format!("{} ({} prompts)", with_interval(&it.effect), it.examples)
                     }),
@@ -116,10 +116,10 @@ pub fn tracing_svg(report: &TracingReport, part: TracePart, title: &str) -> Opti
         .collect();
     let middle = match part {
         TracePart::Stream => "layer",
-        TracePart::Attention | TracePart::Mlp => "middle of the layers put back",
+        TracePart::Attention | TracePart::Mlp => "middle of the restored layers",
     };
     let map = HeatMap {
-        title: format!("{title}: {} put back", part.name()),
+        title: format!("{title}: {} restored", part.name()),
         row_axis: String::new(),
         column_axis: middle.into(),
         rows: roles.iter().map(|role| role.name().to_owned()).collect(),
@@ -145,7 +145,7 @@ pub fn traced_prompt_svg(report: &TracingReport) -> Option<String> {
             value: effects.get(position).copied(),
             label: String::new(),
             tooltip: vec![
-                format!("{:?} behind layer {layer}", item.tokens[position]),
+                format!("{:?} after layer {layer}", item.tokens[position]),
                 short(effects[position]),
             ],
         })

@@ -172,8 +172,7 @@ fn vector<T: Real>(
     let transformer = transformer.within(bound.map(Bound::room));
     let (mut report, vector) = find_vector(&transformer, &task, parameters, setting.observer)?;
     if discovery == held_out || add_to[0] == add_to[1] {
-        let warning =
-            "no prompt is held out: the figures are on the prompts by which the vector was found";
+        let warning = "held_out is 0: the results are on the prompts on which the vector was found";
         report.warnings.push(warning.into());
     }
     Ok((report, vector))

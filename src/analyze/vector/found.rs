@@ -15,7 +15,7 @@ use crate::task::Example;
 /// Mean streams after each layer, `[positions back][layers][d_model]`.
 type Streams = Vec<Vec<Vec<f64>>>;
 
-/// The mean streams that leave every layer, at the position read and those before it.
+/// The mean streams that leave every layer, at the scored position and those before it.
 fn mean_streams<T: Real>(
     transformer: &Transformer<'_, T>,
     examples: &[Example],

@@ -1,6 +1,6 @@
 //! A vector on held-out prompts, next to random and shuffled ones.
 
-use super::report::{RemainingBehaviour, MetricAndAccuracy};
+use super::report::{MetricAndAccuracy, RemainingBehaviour};
 use crate::engine::{AddAt, Resumable, Steering, Transformer, mean};
 use crate::error::Result;
 use crate::evaluate::Effect;
@@ -127,7 +127,12 @@ pub(super) fn recovered(
 }
 
 /// What is left of the behaviour.
-pub(super) fn left(clean: f64, corrupt: f64, projected: f64, random: &[f64]) -> Option<RemainingBehaviour> {
+pub(super) fn left(
+    clean: f64,
+    corrupt: f64,
+    projected: f64,
+    random: &[f64],
+) -> Option<RemainingBehaviour> {
     let share = |metric: f64| (metric - corrupt) / (clean - corrupt);
     (clean - corrupt >= LEAST_RANGE).then(|| RemainingBehaviour {
         share: share(projected),

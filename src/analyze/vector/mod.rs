@@ -17,7 +17,8 @@ mod unrelated;
 
 pub use parameters::{Vector, VectorFrom};
 pub use report::{
-    HeadEffect, RemainingBehaviour, Passage, MetricAndAccuracy, Sample, SweepPoint, UnrelatedText, VectorReport,
+    HeadEffect, MetricAndAccuracy, Passage, RemainingBehaviour, Sample, SweepPoint, UnrelatedText,
+    VectorReport,
 };
 pub use run::{FoundVector, VectorTask, find_vector};
 pub use text::{

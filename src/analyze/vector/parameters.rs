@@ -63,13 +63,13 @@ pub struct Vector {
 /// How a vector is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum VectorFrom {
-    /// The mean stream of the clean prompts minus that of the corrupt ones, after each layer, at the last position read
+    /// The mean stream of the clean prompts minus that of the corrupt ones, after each layer, at the last scored position
     /// and the ones before it.
     Means {
         /// Number of positions looked at, counted back from the one read.
         positions: usize,
     },
-    /// The sum of what some heads write on average at the last position read of the clean prompts: those whose mean
+    /// The sum of what some heads write on average at the last scored position of the clean prompts: those whose mean
     /// result raises the metric of the corrupt prompts most. Reference: Todd et al., arXiv:2310.15213.
     Heads {
         /// Number of heads.

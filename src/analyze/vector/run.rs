@@ -331,7 +331,7 @@ fn long_enough<'e>(examples: impl Iterator<Item = &'e Example>, positions: usize
     }
 }
 
-/// The mean norm of the stream that leaves a layer at the position read.
+/// The mean norm of the stream after a layer at the scored position.
 fn stream_norm<T: Real>(
     transformer: &Transformer<'_, T>,
     examples: &[Example],

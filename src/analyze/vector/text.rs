@@ -28,7 +28,7 @@ pub fn vector_text(report: &VectorReport, about: &str) -> String {
     }
     let back = match report.positions_back {
         None => String::new(),
-        Some(0) => ", from the position read".into(),
+        Some(0) => ", from the scored position".into(),
         Some(back) => format!(", from {back} positions before the one read"),
     };
     out.line(format_args!(
@@ -39,7 +39,7 @@ pub fn vector_text(report: &VectorReport, about: &str) -> String {
         short(report.strength)
     ));
     out.line(format_args!(
-        "layer and strength are chosen on {} discovery pairs; all figures are of held-out prompts",
+        "layer and strength are chosen on {} discovery pairs; all results are on held-out prompts",
         report.examples_discovery
     ));
     heads_line(&mut out, report);
@@ -55,12 +55,9 @@ pub fn vector_text(report: &VectorReport, about: &str) -> String {
         "  with one of shuffled labels",
         &report.added_shuffled,
     ));
-    rows.push(rated(
-        "clean, the direction taken out",
-        &report.projected_out,
-    ));
+    rows.push(rated("clean, the direction ablated", &report.projected_out));
     rows.extend(baseline(
-        "clean, a random one taken out",
+        "clean, a random one ablated",
         &report.projected_out_random,
     ));
     out.0 += &table(&["prompts", "metric", "accuracy"], &rows, 1);
@@ -76,14 +73,14 @@ pub fn vector_text(report: &VectorReport, about: &str) -> String {
             format!(" (a random direction: {})", percent(share))
         });
         out.line(format_args!(
-            "taking it out leaves {} of the behaviour{random}",
+            "ablating it leaves {} of the behaviour{random}",
             percent(left.share)
         ));
     }
     if let Some(text) = &report.text {
         out.line(format_args!(
             "perplexity of {} tokens of unrelated text: {} as it is, {} with the vector added everywhere (random: {}), {} \
-             with the direction taken out (random: {})",
+             with the direction ablated (random: {})",
             thousands(text.tokens),
             short(text.before),
             short(text.added),
@@ -95,8 +92,8 @@ pub fn vector_text(report: &VectorReport, about: &str) -> String {
     if let Some([before, added, clean, out_of]) = report.contains {
         let said = |it: Share| shares(it.share, it.interval);
         out.line(format_args!(
-            "samples that say it: {} without the behaviour, {} with the vector; {} of clean prompts, {} with the direction \
-             taken out",
+            "samples that contain it: {} without the behaviour, {} with the vector; {} of clean prompts, {} with the direction \
+             ablated",
             said(before),
             said(added),
             said(clean),

@@ -314,7 +314,7 @@ impl BenchWork {
 /// Vectors added to the model of a command.
 #[derive(Debug, Args)]
 pub(crate) struct AddedVectors {
-    /// Add a vector to the stream that leaves a layer, at every position; may be given several times. Layer and strength are
+    /// Add a vector to the stream after a layer, at every position; may be given several times. Layer and strength are
     /// by default those in the file that `vector` wrote.
     #[arg(long, value_name = "FILE.safetensors@LAYER:STRENGTH", value_parser = reference())]
     add: Vec<String>,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use secateur::Error;
-use secateur::run::{JobCompletion, Job, JobReport, Summary};
+use secateur::run::{Job, JobCompletion, JobReport, Summary};
 use secateur::spec::Spec;
 
 /// A job that ended.

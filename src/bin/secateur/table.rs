@@ -2,7 +2,7 @@
 
 use secateur::report::decimals;
 
-/// A figure with three digits behind the point; `-` where it is undefined.
+/// A figure with three decimals; `-` where it is undefined.
 pub(crate) fn figure(value: Option<f64>) -> String {
     value.map_or_else(|| "-".into(), decimals)
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use secateur::events::{Event, Observer, StopFlag};
 use secateur::report::thousands;
-use secateur::run::{BatchObserver, JobCompletion, Job, JobReport, Summary};
+use secateur::run::{BatchObserver, Job, JobCompletion, JobReport, Summary};
 
 use crate::ended::Ended;
 use crate::output;

@@ -52,9 +52,9 @@ pub(crate) fn copied_in_order<'s, T: Real>(
     let mut rest = &mut out.spare_capacity_mut()[..len];
     let mut parts: Vec<Option<&mut [MaybeUninit<T>]>> = Vec::with_capacity(lengths.len());
     for &length in lengths {
-        let (part, behind) = rest.split_at_mut(length);
+        let (part, after) = rest.split_at_mut(length);
         parts.push(Some(part));
-        rest = behind;
+        rest = after;
     }
     let ordered: Vec<_> = order
         .iter()

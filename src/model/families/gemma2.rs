@@ -1,4 +1,4 @@
-//! Gemma 2: norms behind attention and MLP too, soft caps of scores and logits, a sliding window in every other layer,
+//! Gemma 2: norms after attention and MLP too, soft caps of scores and logits, a sliding window in every other layer,
 //! scaled embeddings, gains stored less 1 (in Hugging Face files), `GeGLU`.
 
 use super::gguf_keys::GgufKeys;

@@ -15,7 +15,7 @@ use super::backtracking;
 use super::checked::{Growth, checked};
 use crate::contain;
 
-/// What a text may begin with without changing how the rest is cut: no token goes on behind it.
+/// What a text may begin with without changing how the rest is cut: no token goes on after it.
 const BEFORE: &str = "\n";
 
 /// A tokenizer of the library.
@@ -23,7 +23,7 @@ const BEFORE: &str = "\n";
 pub(super) struct Library {
     inner: Box<tokenizers::Tokenizer>,
     growth: Growth,
-    /// Whether text gets a space in front that it does not have when it goes on behind other text.
+    /// Whether text gets a space in front that it does not have when it goes on after other text.
     prefixes: bool,
     /// Whether text may be lost without a word.
     drops: bool,
@@ -84,9 +84,9 @@ impl Library {
             None => Around::default(),
         };
         let (before, both) = (library.ids(BEFORE)?, library.ids(&format!("{BEFORE}a"))?);
-        let behind = both.strip_prefix(before.as_slice());
-        library.prefixes = match behind.filter(|behind| !behind.is_empty()) {
-            Some(behind) => library.ids("a")? != behind,
+        let after = both.strip_prefix(before.as_slice());
+        library.prefixes = match after.filter(|after| !after.is_empty()) {
+            Some(after) => library.ids("a")? != after,
             None => false,
         };
         Ok((library, around))
@@ -129,16 +129,16 @@ impl Library {
         Ok(encoding.get_ids().to_vec())
     }
 
-    /// The tokens of a text that goes on behind another one.
+    /// The tokens of a text that goes on after another one.
     ///
     /// # Errors
     /// When the library fails.
-    pub(super) fn ids_behind(&self, text: &str) -> Result<Vec<u32>, String> {
+    pub(super) fn ids_after(&self, text: &str) -> Result<Vec<u32>, String> {
         if self.prefixes {
             let before = self.ids(BEFORE)?;
             let both = self.ids(&format!("{BEFORE}{text}"))?;
-            if let Some(behind) = both.strip_prefix(before.as_slice()) {
-                return Ok(behind.to_vec());
+            if let Some(after) = both.strip_prefix(before.as_slice()) {
+                return Ok(after.to_vec());
             }
         }
         self.ids(text)

@@ -121,8 +121,8 @@ impl Tokenizer {
 
     /// Whether tokens begin with what stands in front of a text twice.
     pub fn begins_twice(&self, tokens: &[u32]) -> bool {
-        let behind = tokens.strip_prefix(self.front.as_slice());
-        !self.front.is_empty() && behind.is_some_and(|it| it.starts_with(&self.front))
+        let after = tokens.strip_prefix(self.front.as_slice());
+        !self.front.is_empty() && after.is_some_and(|it| it.starts_with(&self.front))
     }
 
     /// Whether text gets a beginning-of-sequence token under this choice.
@@ -168,7 +168,7 @@ impl Tokenizer {
                 let tokens = if first {
                     inner.ids(part)
                 } else {
-                    inner.ids_behind(part)
+                    inner.ids_after(part)
                 };
                 let tokens = tokens.map_err(|problem| cannot(part, &problem))?;
                 let name = inner.unknown().filter(|name| !name.is_empty());

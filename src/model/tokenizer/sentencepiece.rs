@@ -97,7 +97,7 @@ impl SentencePiece {
         // Where the characters to be joined begin.
         let mut from = 0;
         let mut at = 0;
-        // What stands behind a whole token begins anew, as in llama.cpp and in tokenizer.json files of such models.
+        // What stands after a whole token begins anew, as in llama.cpp and in tokenizer.json files of such models.
         let stretch = |from: usize, at: usize, tokens: &mut Vec<u32>| {
             let stretch = &text[from..at];
             if self.space_prefix && !stretch.is_empty() && (first || from > 0) {

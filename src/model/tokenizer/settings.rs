@@ -171,7 +171,7 @@ impl Settings {
         (adds, warning)
     }
 
-    /// A warning that tokens behind a text are left out, where the files want some.
+    /// A warning that tokens after a text are left out, where the files want some.
     pub(super) fn appends(&self, back: &[String]) -> Option<String> {
         let asked = self.switch("add_eos_token") == Some(true);
         if back.is_empty() && !asked {
@@ -181,7 +181,7 @@ impl Settings {
             format!("{CONFIG} has add_eos_token: true")
         } else {
             format!(
-                "the post-processor of tokenizer.json puts {} behind each text",
+                "the post-processor of tokenizer.json puts {} after each text",
                 back.join(" ")
             )
         };
@@ -266,7 +266,7 @@ impl Settings {
     }
 }
 
-/// A warning that something is not put behind texts.
+/// A warning that something is not put after texts.
 pub(super) fn left_out(what: &str) -> String {
     format!(
         "{what}; it is left out, as the model is asked what follows a prompt: write such a token into the prompts where it \

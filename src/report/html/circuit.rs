@@ -65,7 +65,7 @@ impl RunDetails<'_> {
         let held_out = &evaluation.held_out;
         let mut body = warnings(&[self.warnings, &figure_doubts(evaluation, held_out)].concat());
         body += &figures::of_evaluation(evaluation);
-        let mut sections = vec![PageSection::new("figures", "SplitScores", body)];
+        let mut sections = vec![PageSection::new("figures", "Results", body)];
         if let Some(svg) = curve::svg(held_out, evaluation.edges_kept) {
             sections.push(PageSection::new("curve", "Curve", picture(&svg)));
         }
@@ -132,7 +132,7 @@ pub fn circuit_html(page: &CircuitPage<'_>, figure: &Figure) -> Result<String> {
         Some(run) => run.sections(),
         None => vec![PageSection::new(
             "figures",
-            "SplitScores",
+            "Results",
             figures::of_file(&file.figures),
         )],
     });

@@ -27,7 +27,7 @@ const MEANINGS: [(&str, &str); 12] = [
     ("accuracy_circuit", "The same of the circuit."),
     (
         "kl_circuit",
-        "KL(full model || circuit) in nats, mean over prompts: 0 where they say the same.",
+        "KL(full model || circuit) in nats, mean over prompts: 0 if their predictions are the same.",
     ),
     (
         "cpr",
@@ -127,7 +127,7 @@ pub(crate) fn of_evaluation(evaluation: &Evaluation) -> String {
     rows[1][3] = "Edges of the circuit, and of the full graph.".into();
     rows[2][3] = "Writers with an edge in the circuit, and in the full graph.".into();
     Grid {
-        caption: "SplitScores on held-out prompts, and on those for discovery",
+        caption: "Results on held-out prompts, and on those for discovery",
         headings: &["figure", "held-out", "discovery", "meaning"],
         rows,
         numbers: 1..3,
@@ -142,7 +142,7 @@ pub(crate) fn of_file(figures: &std::collections::BTreeMap<String, f64>) -> Stri
         vec![html(name), short(*value), html(meaning(plain))]
     });
     Grid {
-        caption: "SplitScores of the circuit file",
+        caption: "Results in the circuit file",
         headings: &["figure", "value", "meaning"],
         rows: rows.collect(),
         numbers: 1..2,

@@ -104,9 +104,9 @@ impl Axis {
             &[1.0, 2.0, 5.0]
         });
         let before = |&tick: &f64| tick <= low * (1.0 + 1e-9);
-        let behind = |&tick: &f64| tick >= high * (1.0 - 1e-9);
+        let after = |&tick: &f64| tick >= high * (1.0 - 1e-9);
         let start = ends.iter().rposition(before).unwrap_or(0);
-        let end = ends.iter().position(behind).unwrap_or(ends.len() - 1);
+        let end = ends.iter().position(after).unwrap_or(ends.len() - 1);
         let end = end.max(start + 1).min(ends.len() - 1);
         let (low, high) = (ends[start], ends[end]);
         let inside = |&tick: &f64| tick >= low * (1.0 - 1e-9) && tick <= high * (1.0 + 1e-9);

@@ -170,7 +170,7 @@ pub fn heads_svg(result: &PaperResult) -> Option<String> {
     Some(map.svg())
 }
 
-/// Row and column of a writer; MLPs and their neurons have the column behind the heads.
+/// Row and column of a writer; MLPs and their neurons have the column after the heads.
 fn cell_of(writer: &str, heads: usize) -> Option<(usize, usize)> {
     if let Some(head) = writer.strip_prefix('a') {
         let (layer, head) = head.split_once(".h")?;

@@ -12,7 +12,7 @@ use super::provenance;
 use super::question::{
     Places, refuse_blocked, refuse_other_question, refuse_unknown_files, why_again,
 };
-use super::record::{RunEnvironment, Inputs, RunRecord, Summary, content_hash};
+use super::record::{Inputs, RunEnvironment, RunRecord, Summary, content_hash};
 use super::unchanged::DataFiles;
 use crate::analyze::sae::checkpoint as sae_checkpoint;
 use crate::contain::panic_message;

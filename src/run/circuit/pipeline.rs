@@ -10,7 +10,8 @@ use crate::discover::{
 use crate::engine::{Ablation, AblationValues, Donors, Evaluator, ModelEvaluator, Transformer};
 use crate::error::{Error, Result};
 use crate::evaluate::{
-    CircuitRequest, Evaluation, EvaluationPlan, SplitScores, circuit_doubts, evaluate, is_below, prompt_doubt,
+    CircuitRequest, Evaluation, EvaluationPlan, SplitScores, circuit_doubts, evaluate, is_below,
+    prompt_doubt,
 };
 use crate::events::{Event, Observer, phase};
 use crate::graph::{
@@ -150,7 +151,11 @@ fn find<T: Real>(
     };
     let target_reached = spec.target.is_none_or(reaches);
     let attention = if spec.outputs.contains(&Output::Html) {
-        Some(AttentionPatterns::new(&transformer, job.judged(), &circuit)?)
+        Some(AttentionPatterns::new(
+            &transformer,
+            job.judged(),
+            &circuit,
+        )?)
     } else {
         None
     };
@@ -462,7 +467,7 @@ impl<'j, T: Real> Job<'j, T> {
         let mut warnings = Vec::new();
         if self.held_out.is_empty() {
             warnings.push(
-                "held_out is 0: the figures are on the discovery prompts, which the search saw"
+                "held_out is 0: the results are on the discovery prompts, which the search saw"
                     .into(),
             );
         }

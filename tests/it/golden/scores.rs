@@ -8,7 +8,7 @@ use secateur::score::{CleanCorrupted, Eap, EapIg, EapIgActivations, Exact};
 
 use super::{MODELS, Setup, TOLERANCE, TOLERANCE_F32, setup, worst_error};
 
-/// Method, metric and ablation behind a key of the fixtures.
+/// Method, metric and ablation after a key of the fixtures.
 fn meaning(key: &str) -> (Method, Metric, Ablation) {
     let (key, ablation) = [
         ("_zero", Ablation::Zero),

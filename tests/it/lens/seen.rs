@@ -1,7 +1,7 @@
 //! What is seen at each place, against logits and ranks computed plainly.
 
 use secateur::analyze::Lens;
-use secateur::analyze::lens::{LensPrompt, LensReport, LensTask, LensPrediction, look};
+use secateur::analyze::lens::{LensPrediction, LensPrompt, LensReport, LensTask, look};
 use secateur::engine::Transformer;
 use secateur::events::Silent;
 use secateur::graph::ComputationGraph;
@@ -183,9 +183,7 @@ fn texts_follow_what_the_model_says() {
         assert!((seen.probability - seen.top[0].probability).abs() < 1e-12);
     }
     let last = report.places.last().expect("places");
-    assert!(
-        (last.logit_lens.top1.share - 1.0).abs() < 1e-12 && last.logit_lens.median_rank <= 1.0
-    );
+    assert!((last.logit_lens.top1.share - 1.0).abs() < 1e-12 && last.logit_lens.median_rank <= 1.0);
     let attribution = report.attribution.expect("an attribution");
     assert!(attribution.of.contains("the logit") && attribution.rounding < 1e-9);
 }
@@ -208,6 +206,10 @@ fn prompts_are_compared_with_what_others_follow() {
     let other = looked(&weights, &graph, &swapped, &Lens::default());
     for (place, other) in report.places.iter().zip(&other.places) {
         let wanted = other.logit_lens.probability.mean;
-        assert_close(&[place.other_prompt_probability.expect("others")], &[wanted], &place.place);
+        assert_close(
+            &[place.other_prompt_probability.expect("others")],
+            &[wanted],
+            &place.place,
+        );
     }
 }

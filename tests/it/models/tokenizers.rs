@@ -130,7 +130,7 @@ fn a_token_behind_the_text_is_left_out_and_never_put_in_front() {
     let (tokens, warnings) = folder.tokens(TEXT);
     assert_eq!(tokens, [84, 45, 61, 81, 63, 53]);
     assert!(
-        warnings.contains("\"</s>\" (token 1) behind each text; it is left out"),
+        warnings.contains("\"</s>\" (token 1) after each text; it is left out"),
         "{warnings}"
     );
     let both = Copy::of("tok-plain").tokenizer("post_processor", template(&["<s>", "A", "</s>"]));

@@ -5,7 +5,7 @@ use secateur::model::{Block, Linear, Weights};
 
 use super::{Rows, add, run};
 
-/// Logits of the model's run from the stream that leaves `layer` on: what blocks up to there write is zero.
+/// Logits of the model's run from the stream after `layer` on: what blocks up to there write is zero.
 pub(crate) fn from_stream(
     weights: &Weights<f64>,
     graph: &ComputationGraph,
@@ -15,7 +15,7 @@ pub(crate) fn from_stream(
     onwards(weights, graph, layer, stream).0
 }
 
-/// The same with the stream that leaves every layer.
+/// The same with the stream after every layer.
 pub(crate) fn onwards(
     weights: &Weights<f64>,
     graph: &ComputationGraph,
@@ -48,7 +48,7 @@ pub(crate) fn onwards(
     plain(&rest, graph, stream)
 }
 
-/// The full model on embedded rows: its logits, and the stream that leaves every layer.
+/// The full model on embedded rows: its logits, and the stream after every layer.
 pub(crate) fn plain(
     weights: &Weights<f64>,
     graph: &ComputationGraph,

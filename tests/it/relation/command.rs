@@ -45,7 +45,7 @@ fn relations_are_decoded_from_the_command_line_and_in_batches() {
     let report = done(&output);
     for part in [
         "relation-recipient on toy-llama: recipient",
-        "says what the model says",
+        "predicts what the model predicts",
         "W s, layer",
         "random maps",
         "logit lens",

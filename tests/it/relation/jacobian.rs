@@ -251,7 +251,7 @@ fn cached_beginnings_and_groups_do_not_change_a_bit() {
                 );
             }
         }
-        // The streams are those of a plain run, whether they are behind a shared beginning or in it.
+        // The streams are those of a plain run, whether they are after a shared beginning or in it.
         let behind_another = Subjects::new(&transformer, &shared);
         let residuals = transformer.residuals(&one.tokens);
         let d_model = weights.config.d_model;

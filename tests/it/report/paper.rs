@@ -50,7 +50,7 @@ fn names_are_apart_or_refused() {
     let alike = [result("ioi-x", "toy"), result("ioi_x", "toy")];
     let error = numbers_tex(&alike).unwrap_err().to_string();
     assert!(error.contains("both define \\ioiX"), "{error}");
-    // One name with another's figure behind it.
+    // One name with another's figure after it.
     let nested = [result("a", "toy"), result("aRandom", "toy")];
     let error = numbers_tex(&nested).unwrap_err().to_string();
     assert!(error.contains("\\aRandomFaithfulness"), "{error}");

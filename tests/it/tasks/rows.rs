@@ -240,7 +240,7 @@ fn a_missing_file_is_named() {
     assert_eq!(error.exit_code(), 3);
 }
 
-/// The answer's tokens but the last go behind both prompts, and each is read where it is predicted.
+/// The answer's tokens but the last go after both prompts, and each is read where it is predicted.
 #[test]
 fn answers_of_several_tokens_are_teacher_forced() {
     let folder = tempfile::tempdir().unwrap();
@@ -371,6 +371,6 @@ fn wrong_spans_are_named() {
     row 1: `spans` of token ids have numbers of tokens: [["subject", 1], ["verb", 2]]
     row 1: `spans` has 1, which is not text; a span of a text is ["name", "its part of the text"]
     row 1: the texts of `spans` make up "The chair" and `clean` is "The chair beside the village"; they must be the same, spaces included
-    row 1: `spans`: the piece "The cha" ends within a token of this tokenizer; spaces usually belong to the word behind them
+    row 1: `spans`: the piece "The cha" ends within a token of this tokenizer; spaces usually belong to the word after them
     "#);
 }

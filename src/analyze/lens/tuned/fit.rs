@@ -13,7 +13,7 @@ use crate::model::Real;
 /// Contexts that are run together.
 const TOGETHER: usize = 4;
 
-/// Sums over rows of inputs with a one behind them, and of what the final stream has beyond them.
+/// Sums over rows of inputs with a one after them, and of what the final stream has beyond them.
 struct Sums {
     /// `[d_model + 1, d_model + 1]`.
     inputs: Vec<f64>,

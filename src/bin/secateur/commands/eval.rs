@@ -44,8 +44,9 @@ pub(crate) fn eval(args: &EvalArgs, quiet: bool) -> Result<u8> {
 fn describe(result: &Reevaluation) -> String {
     let evaluation = &result.evaluation;
     let (held_out, discovery) = (&evaluation.held_out, &evaluation.discovery);
-    let row =
-        |name: &str, of: fn(&SplitScores) -> String| vec![name.to_owned(), of(held_out), of(discovery)];
+    let row = |name: &str, of: fn(&SplitScores) -> String| {
+        vec![name.to_owned(), of(held_out), of(discovery)]
+    };
     let rows = [
         row("examples", |split| split.examples.to_string()),
         row("metric, full model", |split| {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use secateur::analyze::edit::EditScale;
-use secateur::analyze::prompt::{DirectionSwap, SwapPosition, AblateWith, PromptLens};
+use secateur::analyze::prompt::{AblateWith, DirectionSwap, PromptLens, SwapPosition};
 use secateur::engine::TokenVector;
 
 /// A line, understood.
@@ -47,7 +47,7 @@ top [N]               show the N most likely next tokens, from now on
 ablate NODE [BY]      replace a head a3.h2, an MLP m5 or a neuron m5.n120 by its mean, zero or patch (the other prompt's)
 ablate                show what is replaced
 edit FROM TO LAYER[,LAYER..] [STRENGTH] [POSITION|every]
-                      take a token's direction out of the stream behind layers and put another's in, by STRENGTH (0.5) of the
+                      take a token's direction out of the stream after layers and put another's in, by STRENGTH (0.5) of the
                       stream's norm, at the last position, another one or every one; TOKEN stands for \" TOKEN\"
 edit                  show what is exchanged
 lens [TOKEN] [FILE]   show what the model would say after each layer, and follow TOKEN; FILE is a tuned lens to look through too
@@ -126,7 +126,7 @@ fn text(rest: &str) -> Result<String, String> {
     Ok(rest.into())
 }
 
-/// Words apart by space; those in double quotes as they stand between these, with escapes, others as tokens behind a space.
+/// Words apart by space; those in double quotes as they stand between these, with escapes, others as tokens after a space.
 fn tokens(rest: &str) -> Result<Vec<String>, String> {
     let mut words = Vec::new();
     let mut rest = rest.trim_start();

@@ -142,15 +142,15 @@ impl Completion {
             [] => NAMES.to_vec(),
             ["ablate"] => self.nodes.iter().map(String::as_str).collect(),
             ["ablate", _] => BY.to_vec(),
-            ["lens" | "edit"] | ["edit", _] => self.tokens_behind_a_space(begun),
+            ["lens" | "edit"] | ["edit", _] => self.tokens_after_a_space(begun),
             ["edit", _, _] => self.layers.iter().map(String::as_str).collect(),
             ["edit", _, _, _, _] => vec!["every"],
             _ => Vec::new(),
         }
     }
 
-    /// Words that are one token behind a space, as `edit` and `lens` read them.
-    fn tokens_behind_a_space(&self, begun: &str) -> Vec<&str> {
+    /// Words that are one token after a space, as `edit` and `lens` read them.
+    fn tokens_after_a_space(&self, begun: &str) -> Vec<&str> {
         if begun.is_empty() {
             return Vec::new();
         }

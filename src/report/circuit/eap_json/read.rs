@@ -93,7 +93,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Once<T> {
                 let mut entries = BTreeMap::new();
                 while let Some(key) = map.next_key::<String>()? {
                     let value = map.next_value().map_err(|error| {
-                        // The error's place is kept behind the key.
+                        // The error's place is kept after the key.
                         A::Error::custom(format!("`{key}`: {error}"))
                     })?;
                     if entries.contains_key(&key) {

@@ -50,7 +50,7 @@ pub(crate) fn sides(figure: &Figure, layers: &Layers) -> Vec<Column> {
     columns
 }
 
-/// Space along the figure for the names of its columns: before its first row, and behind its last.
+/// Space along the figure for the names of its columns: before its first row, and after its last.
 pub(crate) fn header(figure: &Figure) -> (f64, f64) {
     if figure.columns.is_empty() {
         return (0.0, 0.0);

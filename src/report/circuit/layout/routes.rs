@@ -40,9 +40,9 @@ pub(crate) fn draw(figure: &Figure, layers: &Layers, mut x: Vec<f64>) -> Layout 
     let across = most.fold(0.0, f64::max) + MARGIN;
 
     let length_of = |node: usize| extent(&figure.nodes[node], (0, 0), direction).1;
-    let (before, behind) = columns::header(figure);
+    let (before, after) = columns::header(figure);
     let rows = rows(layers, &x, before, length_of);
-    let along = rows.last().map_or(0.0, |row| row.0) + MARGIN + behind;
+    let along = rows.last().map_or(0.0, |row| row.0) + MARGIN + after;
     // `rows` are measured from the input on; y grows downwards.
     let place = |row: f64| match direction {
         Direction::Up => along - row,
