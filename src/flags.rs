@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::paths::{written, written_in_ron};
-use crate::ron_line::{options, problem, ron_line};
+use crate::ron_line::{options, problem, ron_text};
 
 /// The value of a key, in RON.
 pub fn value<T>() -> impl TypedValueParser<Value = T>
@@ -49,7 +49,7 @@ pub fn path() -> impl TypedValueParser<Value = PathBuf> {
 
 /// A default, as a flag would give it.
 pub(crate) fn shown(value: &impl Serialize) -> String {
-    ron_line(value)
+    ron_text(value)
 }
 
 /// Whether a text begins with the name of a variant, rather than being a path.

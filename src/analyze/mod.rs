@@ -120,7 +120,7 @@ analyses! {
     FeatureCircuit(FeatureCircuit),
     /// What a model would say after each layer.
     Lens(Lens),
-    /// Which neurons' activation goes with a behaviour, and which neurons it needs.
+    /// Which neurons' activation correlates with a behaviour, and which neurons it needs.
     Neurons(Neurons),
     /// What a representation says in another prompt.
     Patchscope(Patchscope),

@@ -6,7 +6,7 @@ use crate::model::{Linear, Norm, NormWeights, Real};
 
 impl<T: Real> Transformer<'_, T> {
     /// The sum over all tokens of unembedding times embedding, `[d_model, d_model]`: from what a token gives to the stream to
-    /// what its logit reads there. The unembedding's mean over tokens is taken out, for a shift of all logits changes no
+    /// what its logit reads there. The unembedding's mean over tokens is ablated, for a shift of all logits changes no
     /// probability. None where logits are of other tokens than those read.
     ///
     /// # Complexity
@@ -50,7 +50,7 @@ impl<T: Real> Transformer<'_, T> {
 
     /// For each head of a layer, `W_O` times the token pairs times `W_V`, `[d_head, d_head]`. It has the eigenvalues, but for
     /// zeros, of the map from the token looked at to all logits, embedding times `W_V W_O` times unembedding. Gains of norms are
-    /// folded in, and the means that they take out, and each row's mean logit is taken out; scales of norms and all biases are
+    /// folded in, and the means that they take out, and each row's mean logit is ablated; scales of norms and all biases are
     /// left out.
     ///
     /// # Complexity

@@ -1,4 +1,4 @@
-//! Prompts run again with what parts of blocks wrote in another run put back.
+//! Prompts run again with what parts of blocks wrote in another run restored.
 
 use std::iter::once;
 use std::ops::Range;

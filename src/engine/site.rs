@@ -1,4 +1,4 @@
-//! One representation of a layer: taken at every position of text, and put back changed.
+//! One representation of a layer: taken at every position of text, and restored changed.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Plain runs whose residual stream is changed: vectors added after layers, directions taken out everywhere.
+//! Plain runs whose residual stream is changed: vectors added after layers, directions ablated everywhere.
 
 use super::BLOCK;
 use super::chunk::check_finite;
@@ -31,7 +31,7 @@ pub struct Steering<T> {
     pub add: Vec<(usize, Vec<T>)>,
     /// Where it is added.
     pub at: AddAt,
-    /// Unit vectors along which nothing may be in the stream, at any position: they are taken out after the embedding
+    /// Unit vectors along which nothing may be in the stream, at any position: they are ablated after the embedding
     /// and after every block part.
     pub project_out: Vec<Vec<T>>,
     /// What is made of a layer's representation.
@@ -59,7 +59,7 @@ impl<T: Real> Steering<T> {
         }
     }
 
-    /// The direction of `vector` taken out.
+    /// The direction of `vector` ablated.
     pub fn projecting_out(vector: &[f64]) -> Self {
         let norm = vector.iter().map(|value| value * value).sum::<f64>().sqrt();
         let unit = 1.0 / norm.max(f64::MIN_POSITIVE);

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-/// SplitScores of a circuit on the two splits of its task.
+/// Scores of a circuit on the two splits of its task.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Evaluation {
     /// On prompts that the search never saw; on the discovery prompts when `held_out` is 0.
@@ -21,7 +21,7 @@ pub struct Evaluation {
     pub near_ties: usize,
 }
 
-/// SplitScores on one split. Undefined figures are `None`, `null` in JSON.
+/// Scores on one split. Undefined figures are `None`, `null` in JSON.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct SplitScores {
     /// Number of examples.

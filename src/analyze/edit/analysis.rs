@@ -108,7 +108,7 @@ impl Analysis for Edit {
     }
 }
 
-/// The prompts with their tokens to be exchanged.
+/// The prompts with their tokens to be swapped.
 fn items(examples: &[Example], dataset: &Dataset, at: EditAt) -> Result<Vec<SwapPrompt>> {
     let item = |example: &Example| {
         SwapPrompt::new(example, at).ok_or_else(|| {

@@ -1,4 +1,4 @@
-//! A prompt with the tokens that are exchanged, and the change of its stream.
+//! A prompt with the tokens that are swapped, and the change of its stream.
 
 use std::collections::BTreeMap;
 
@@ -22,7 +22,7 @@ pub struct SwapPrompt {
     pub places: Vec<SwapSite>,
 }
 
-/// A position with the tokens whose vectors are exchanged.
+/// A position with the tokens whose vectors are swapped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SwapSite {
     /// The position.

@@ -18,7 +18,7 @@ const PROMPT: usize = 120;
 pub(super) struct SwapComparison {
     /// As they are.
     pub before: Vec<Answered>,
-    /// KL(as they are, changed) of each.
+    /// KL(unchanged, changed) of each.
     pub kl: Vec<f64>,
     /// 1 where the most likely token stays.
     pub kept: Vec<f64>,

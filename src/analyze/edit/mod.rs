@@ -1,4 +1,4 @@
-//! What a prompt says when one token's direction is taken out of the stream and another's is put in.
+//! What a prompt says when one token's direction in the stream is swapped for another's.
 //!
 //! Each prompt has a token that it says and one that it is to say instead. In the stream after a layer, the component
 //! along the first one's vector is made smaller and one along the second's is added. Layer and strength are chosen on

@@ -52,7 +52,7 @@ pub struct Edit {
     pub top: usize,
 }
 
-/// What strengths are multiples of. With `u` and `w` the unit vectors of the token that goes and of the one that comes, the
+/// What strengths are multiples of. With `u` and `w` the unit vectors of the token that is replaced and of the one that replaces it, the
 /// stream `x` becomes `x - a u + a w`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum EditScale {

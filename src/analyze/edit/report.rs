@@ -24,11 +24,11 @@ pub struct EditReport {
     pub after: SwapScores,
     /// Changed along random directions by as much: one for each.
     pub random: Vec<SwapScores>,
-    /// KL(as they are, changed) of held-out prompts, in nats.
+    /// KL(unchanged, changed) of held-out prompts, in nats.
     pub kl: Effect,
     /// The same along the first random direction.
     pub kl_random: Option<Effect>,
-    /// What the exchange of other prompts' tokens does to held-out prompts.
+    /// What the swap of other prompts' tokens does to held-out prompts.
     pub other_prompts: Option<OtherPrompts>,
     /// What it does to text.
     pub text: Option<EditedText>,
@@ -43,20 +43,20 @@ pub struct EditReport {
 /// What prompts say.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct SwapScores {
-    /// Share of the prompts whose most likely token is the one that they are to say.
+    /// Share of the prompts whose most likely token is the one that they should predict.
     pub success: Effect,
     /// Log-probability of the token that they say as they are, in nats.
     pub original: Effect,
-    /// Log-probability of the token that they are to say.
+    /// Log-probability of the token that they should predict.
     pub replacement: Effect,
 }
 
-/// What the exchange of other prompts' tokens does.
+/// What the swap of other prompts' tokens does.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct OtherPrompts {
     /// Number of prompts.
     pub examples: usize,
-    /// KL(as they are, changed), in nats.
+    /// KL(unchanged, changed), in nats.
     pub kl: Effect,
     /// Share of the prompts whose most likely token stays.
     pub kept: Effect,
@@ -71,11 +71,11 @@ pub struct OtherPrompts {
 pub struct EditedText {
     /// Tokens predicted.
     pub tokens: usize,
-    /// Pairs of tokens that were exchanged, each in runs of its own.
+    /// Pairs of tokens that were swapped, each in runs of its own.
     pub pairs: usize,
     /// Perplexity of the model as it is.
     pub before: f64,
-    /// With tokens exchanged.
+    /// With tokens swapped.
     pub after: f64,
     /// With changes along a random direction by as much.
     pub random: f64,
@@ -94,7 +94,7 @@ pub struct EditSweepPoint {
     pub success: Effect,
     /// Mean log-probability there of the token that is said unchanged, in nats.
     pub original: f64,
-    /// Of the one that is to be said.
+    /// Of the one that replaces it.
     pub replacement: f64,
     /// Mean size of the change there, as a share of the stream's norm.
     pub size: f64,
@@ -105,15 +105,15 @@ pub struct EditSweepPoint {
 pub struct SwapResult {
     /// The end of the prompt.
     pub prompt: String,
-    /// The token that goes.
+    /// The token that is replaced.
     pub original: TokenChange,
-    /// The token that comes.
+    /// The token that replaces it.
     pub replacement: TokenChange,
     /// The most likely tokens with their probabilities, as the prompt is.
     pub top_before: Vec<(String, f64)>,
     /// Changed.
     pub top_after: Vec<(String, f64)>,
-    /// KL(as it is, changed), in nats.
+    /// KL(unchanged, changed), in nats.
     pub kl: f64,
 }
 

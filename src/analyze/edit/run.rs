@@ -33,7 +33,7 @@ pub struct EditTask<'t> {
     pub tokenizer: Option<&'t Tokenizer>,
 }
 
-/// Exchanges tokens' directions after every layer, or after all at once, chooses the best, and judges it on held-out prompts.
+/// Swaps tokens' directions after every layer, or after all at once, chooses the best, and judges it on held-out prompts.
 ///
 /// # Errors
 /// When a layer does not exist, a number is not finite, or the observer interrupts.
@@ -153,7 +153,7 @@ pub fn edit<T: Real>(
 }
 
 /// The candidate with the most success; of equal ones the least strong, then the one with the higher probability of the
-/// token that is to be said, then the first.
+/// token that replaces it, then the first.
 fn chosen(candidates: &[Change<'_>], answers: &[Vec<Answered>]) -> Result<usize> {
     let key = |&index: &usize| {
         let answers = &answers[index];

@@ -1,4 +1,4 @@
-//! What exchanges of tokens do where they have nothing to do.
+//! What swaps of tokens do where they have nothing to do.
 
 use super::change::{Change, SwapPrompt, SwapSite};
 use super::changed::{Changed, changed};
@@ -11,7 +11,7 @@ use crate::evaluate::Effect;
 use crate::events::phase;
 use crate::model::Real;
 
-/// Pairs of tokens that are exchanged in text.
+/// Pairs of tokens that are swapped in text.
 const PAIRS: usize = 4;
 
 impl<T: Real> Changing<'_, '_, T> {
@@ -48,7 +48,7 @@ impl<T: Real> Changing<'_, '_, T> {
         }))
     }
 
-    /// Perplexities of text with the tokens of some items exchanged at every position.
+    /// Perplexities of text with the tokens of some items swapped at every position.
     pub(super) fn text(
         &self,
         passages: &[Vec<u32>],

@@ -13,9 +13,9 @@ use crate::evaluate::{Effect, Share};
 pub struct LensReport {
     /// Number of prompts.
     pub prompts: usize,
-    /// What is tracked: `the answer`, a token, or `what the model says`.
+    /// What is tracked: `the answer`, a token, or `the model's prediction`.
     pub tracked: String,
-    /// By place, first to last: means over prompts at the scored position.
+    /// By site, first to last: means over prompts at the scored position.
     pub places: Vec<SiteScores>,
     /// Prompts at all positions.
     pub drawn: Vec<DrawnPrompt>,
@@ -27,10 +27,10 @@ pub struct LensReport {
     pub warnings: Vec<String>,
 }
 
-/// What is seen at a place, means over prompts.
+/// What is seen at a site, means over prompts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SiteScores {
-    /// The place.
+    /// The site.
     pub place: String,
     /// Blocks that ran before it.
     pub blocks: f64,
@@ -57,25 +57,25 @@ pub struct LensScores {
     pub top1: Share,
 }
 
-/// A prompt at all places and positions.
+/// A prompt at all sites and positions.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct DrawnPrompt {
     /// The texts of its tokens.
     pub tokens: Vec<String>,
     /// The scored position.
     pub read: usize,
-    /// The texts of what is tracked; none where that is what the model says at each position.
+    /// The texts of what is tracked; none where that is the model's prediction at each position.
     pub tracked: Vec<String>,
-    /// The places.
+    /// The sites.
     pub places: Vec<String>,
-    /// `[places][positions]`.
+    /// `[sites][positions]`.
     pub logit_lens: Vec<Vec<LensPrediction>>,
     /// The same through the tuned lens, where there is one.
     pub tuned_lens: Vec<Vec<LensPrediction>>,
 }
 
 impl LensReport {
-    /// The tuned lens's mean improvement over places.
+    /// The tuned lens's mean improvement over sites.
     fn tuned_gain(&self) -> Option<f64> {
         let places = &self.tuned.as_ref()?.places;
         let sum: f64 = places.iter().map(|it| it.improvement.mean).sum();

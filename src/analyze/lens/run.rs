@@ -22,7 +22,7 @@ pub struct LensPrompt {
     pub tokens: Vec<u32>,
     /// The scored position.
     pub at: usize,
-    /// The tokens tracked; none follows what the model says.
+    /// The tokens tracked; none follows the model's prediction.
     pub follow: Vec<u32>,
     /// Tokens whose mean logit is subtracted where a logit is attributed.
     pub minus: Vec<u32>,
@@ -43,7 +43,7 @@ pub struct LensTask<'t> {
     pub tokenizer: Option<&'t Tokenizer>,
 }
 
-/// Reads the streams of prompts at every place: at the scored position of all of them, and at every position of those
+/// Reads the streams of prompts at every site: at the scored position of all of them, and at every position of those
 /// drawn.
 ///
 /// # Errors
@@ -53,7 +53,7 @@ pub struct LensTask<'t> {
 /// When there is no prompt, or a prompt is empty or longer than the model reads.
 ///
 /// # Complexity
-/// One forward pass, one more with `attribution`, and a product with the unembedding for every place and position looked
+/// One forward pass, one more with `attribution`, and a product with the unembedding for every site and position looked
 /// at; twice as many with a tuned lens.
 pub fn look<T: Real>(
     transformer: &Transformer<'_, T>,
@@ -117,7 +117,7 @@ pub fn look<T: Real>(
     })
 }
 
-/// What is seen at the scored position of each prompt, and what the model says there.
+/// What is seen at the scored position of each prompt, and the model's prediction there.
 fn at_read<T: Real>(
     reader: &Reader<'_, '_, T>,
     task: &LensTask<'_>,

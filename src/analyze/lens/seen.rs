@@ -12,7 +12,7 @@ use crate::model::{Real, Tokenizer};
 /// Logits that are in memory together.
 pub(super) const LOGITS: usize = 1 << 23;
 
-/// What is seen at one place and position.
+/// What is seen at one site and position.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LensPrediction {
     /// The most likely tokens.
@@ -45,13 +45,13 @@ pub(in crate::analyze) struct TrackedTokens {
     pub others: Vec<u32>,
 }
 
-/// What is seen at all places of some positions.
+/// What is seen at all sites of some positions.
 pub(in crate::analyze) struct LensReadings {
-    /// `[places][positions]`.
+    /// `[sites][positions]`.
     pub seen: Vec<Vec<LensPrediction>>,
     /// The same through the maps of a tuned lens, where there is one.
     pub tuned: Vec<Vec<LensPrediction>>,
-    /// Probability of the tokens to compare with, `[places][positions]`.
+    /// Probability of the tokens to compare with, `[sites][positions]`.
     pub others: Vec<Vec<f64>>,
 }
 
@@ -65,7 +65,7 @@ pub(in crate::analyze) struct Reader<'r, 'a, T> {
 }
 
 impl<T: Real> Reader<'_, '_, T> {
-    /// Reads streams `[places][positions, d_model]`, the last of which is the final one.
+    /// Reads streams `[sites][positions, d_model]`, the last of which is the final one.
     ///
     /// # Errors
     /// When a logit is not finite.

@@ -178,7 +178,7 @@ fn attribution_text(out: &mut Text, attribution: &Attribution) {
     }
 }
 
-/// The figures by place as rows.
+/// The figures by site as rows.
 pub fn lens_csv(report: &LensReport) -> String {
     let mut out = Text::default();
     out.line(format_args!(
@@ -211,7 +211,7 @@ pub fn lens_csv(report: &LensReport) -> String {
     out.0
 }
 
-/// The figures of a tuned lens by place as rows.
+/// The figures of a tuned lens by site as rows.
 pub fn tuned_csv(figures: &TunedLensScores) -> String {
     let mut out = Text::default();
     let columns = ["logit_lens", "fitted", "trained", "improvement"];
@@ -258,7 +258,7 @@ pub fn attribution_csv(attribution: &Attribution) -> String {
     out.0
 }
 
-/// The KL divergence of the output over places as SVG.
+/// The KL divergence of the output over sites as SVG.
 pub fn lens_kl_svg(report: &LensReport, title: &str) -> String {
     over_places(
         report,
@@ -269,7 +269,7 @@ pub fn lens_kl_svg(report: &LensReport, title: &str) -> String {
     )
 }
 
-/// The probability of what is tracked over places as SVG.
+/// The probability of what is tracked over sites as SVG.
 pub fn lens_probability_svg(report: &LensReport, title: &str) -> String {
     let label = format!("probability of {}", report.tracked);
     over_places(report, title, &label, true, |seen| seen.probability)

@@ -13,7 +13,7 @@ use crate::report::tensor_file::{Named, tensor_file};
 /// Format of the file.
 const FORMAT: &str = "secateur-tuned-lens-1";
 
-/// The bytes of `tuned_lens.safetensors`: for each place tensors `PLACE.weight` `[d_model, d_model]` and `PLACE.bias`
+/// The bytes of `tuned_lens.safetensors`: for each site tensors `PLACE.weight` `[d_model, d_model]` and `PLACE.bias`
 /// `[d_model]` in single precision, the map being `x + x weight + bias` in front of the final norm; and in the metadata where
 /// they come from.
 ///
@@ -35,7 +35,7 @@ pub fn tuned_lens_safetensors(lens: &TunedLens<f32>, stamp: &VectorStamp<'_>) ->
     tensor_file(&metadata, &tensors.collect::<Vec<_>>())
 }
 
-/// The maps in such a file, of the places wanted, and the hash of the model that they were fitted on.
+/// The maps in such a file, of the sites wanted, and the hash of the model that they were fitted on.
 ///
 /// # Errors
 /// When the bytes are no such file, or do not fit the model; `name` stands for the file.

@@ -1,4 +1,4 @@
-//! What a neuron does: which MLP neurons' activation goes with a behaviour, and which of them the behaviour needs.
+//! What a neuron does: which MLP neurons' activation correlates with a behaviour, and which of them the behaviour needs.
 //!
 //! The clean prompts of a task show the behaviour, the corrupt ones do not; or there are two sets of prompts that are no
 //! pairs. All neurons of all layers are screened at once on the discovery prompts: by their activations on both kinds of

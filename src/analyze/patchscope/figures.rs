@@ -21,7 +21,7 @@ pub(super) struct ScoredRuns<'j> {
 }
 
 impl ScoredRuns<'_> {
-    /// SplitScores of every source layer.
+    /// Scores of every source layer.
     pub(super) fn layers(&self) -> Vec<LayerScores> {
         let layers = self.source_layers.iter().enumerate();
         layers

@@ -32,7 +32,7 @@ pub struct PatchscopeReport {
     pub warnings: Vec<String>,
 }
 
-/// SplitScores of held-out prompts.
+/// Scores of held-out prompts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct DecodingScores {
     /// Share of the prompts whose most likely token is an expected one.
@@ -62,7 +62,7 @@ pub struct Overall {
     pub surprisal_gain: Effect,
 }
 
-/// SplitScores of a source layer.
+/// Scores of a source layer.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct LayerScores {
     /// The layer whose leaving stream is taken.

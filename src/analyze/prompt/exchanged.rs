@@ -1,4 +1,4 @@
-//! Tokens' directions exchanged in the stream of a prompt while it is computed.
+//! Tokens' directions swapped in the stream of a prompt while it is computed.
 
 use super::parameters::{DirectionSwap, SwapPosition};
 use crate::analyze::edit::{Change, Directions, SwapSite};
@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use crate::graph::Representation;
 use crate::model::Real;
 
-/// Exchanges with their tokens and these tokens' directions.
+/// Swaps with their tokens and these tokens' directions.
 pub(super) struct Exchanged<'q> {
     exchanges: Vec<(&'q DirectionSwap, [u32; 2], Directions)>,
     /// The last position of the prompt.
@@ -15,7 +15,7 @@ pub(super) struct Exchanged<'q> {
 }
 
 impl<'q> Exchanged<'q> {
-    /// The exchanges of a prompt of some positions, `tokens` being those that go and come.
+    /// The swaps of a prompt of some positions, `tokens` being those that go and come.
     ///
     /// # Errors
     /// When a layer or a position does not exist.

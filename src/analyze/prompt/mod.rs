@@ -1,4 +1,4 @@
-//! What a model says next to one prompt, with some of its heads, MLPs and neurons replaced, or tokens exchanged in its stream,
+//! What a model says next to one prompt, with some of its heads, MLPs and neurons replaced, or tokens swapped in its stream,
 //! or not.
 
 mod analysis;

@@ -26,7 +26,7 @@ pub struct Prompt {
     /// Parts that are replaced at every position of the prompt.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ablate: Vec<Ablated>,
-    /// Tokens whose directions are exchanged in the stream, one after the other.
+    /// Tokens whose directions are swapped in the stream, one after the other.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub edit: Vec<DirectionSwap>,
     /// What the model would say after each layer, at the last position.
@@ -63,13 +63,13 @@ pub enum AblateWith {
     Patch,
 }
 
-/// A token's direction in the stream, exchanged for another's.
+/// A token's direction in the stream, swapped for another's.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct DirectionSwap {
-    /// The token that goes, with its space.
+    /// The token that is replaced, with its space.
     pub from: String,
-    /// The token that comes.
+    /// The token that replaces it.
     pub to: String,
     /// Layers after which it is done, ascending; after each, of the stream as it is there then.
     pub layers: Vec<usize>,
@@ -109,7 +109,7 @@ impl DirectionSwap {
     }
 }
 
-/// Where tokens are exchanged.
+/// Where tokens are swapped.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SwapPosition {
     /// At the prompt's last position.

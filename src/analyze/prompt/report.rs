@@ -14,7 +14,7 @@ pub struct PromptReport {
     pub tokens_compare: Vec<TokenText>,
     /// The parts replaced, with what replaces them.
     pub ablated: Vec<String>,
-    /// The tokens exchanged, with where.
+    /// The tokens swapped, with where.
     pub edited: Vec<String>,
     /// The tokens that are most likely next, with what is changed.
     pub next: Vec<NextToken>,

@@ -19,7 +19,7 @@ pub struct PromptTask<'t, T> {
     pub tokens: &'t [u32],
     /// The tokens of the other one.
     pub compare: Option<&'t [u32]>,
-    /// The tokens that each edit exchanges.
+    /// The tokens that each edit swaps.
     pub exchanged: &'t [[u32; 2]],
     /// The token that the lens follows.
     pub followed: Option<u32>,

@@ -1,4 +1,4 @@
-//! What else says what the model says, or makes it say something else.
+//! What else predicts what the model predicts, or changes it.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -24,7 +24,7 @@ pub(super) struct Otherwise<'p> {
     pub without_subject: Option<&'p [u32]>,
 }
 
-/// SplitScores that a map's share of held-out subjects stands beside.
+/// Scores that a map's share of held-out subjects stands beside.
 ///
 /// # Complexity
 /// A forward pass over prompts without examples, and all logits of a row for each subject and baseline.
@@ -104,7 +104,7 @@ pub(super) fn faithful<T: Real>(
     })
 }
 
-/// SplitScores that the share of held-out exchanges stands beside.
+/// Scores that the share of held-out exchanges stands beside.
 ///
 /// # Complexity
 /// A forward pass of the rows that prompts do not share, from the layer on, for each exchange and baseline.

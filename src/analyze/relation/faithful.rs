@@ -1,4 +1,4 @@
-//! How often maps decode to what the model says, by layer and factor.
+//! How often maps decode to the model's prediction, by layer and factor.
 
 use super::found::LinearMap;
 use super::known::{EvaluatedSubjects, SubjectRuns, best};

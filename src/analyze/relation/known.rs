@@ -92,7 +92,7 @@ impl<'t, 'a, T: Real> SubjectRuns<'t, 'a, T> {
             .collect()
     }
 
-    /// What streams decode to, and how much it is what the model says; several rounds of all subjects one after the other.
+    /// What streams decode to, and how much it is the model's prediction; several rounds of all subjects one after the other.
     pub(super) fn agreement(&self, finals: &[T]) -> Result<Vec<EvaluatedSubjects>> {
         self.judged(finals, &self.said)
     }

@@ -36,7 +36,7 @@ pub struct RelationReport {
     pub trained_on: usize,
     /// Discovery subjects by which layer, factor and rank were chosen.
     pub chosen_on: usize,
-    /// Whether the map decodes to what the model says.
+    /// Whether the map decodes to the model's prediction.
     pub faithful: FaithfulnessResult,
     /// Whether the inverse of the map makes the model say another object; nothing where the model says the same of all
     /// held-out subjects.
@@ -53,7 +53,7 @@ pub struct RelationReport {
     pub warnings: Vec<String>,
 }
 
-/// How often the map decodes to what the model says.
+/// How often the map decodes to the model's prediction.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FaithfulnessResult {
     /// Layer after which subjects are taken.
@@ -66,7 +66,7 @@ pub struct FaithfulnessResult {
     pub baselines: FaithfulBaselines,
 }
 
-/// How often something else says what the model says.
+/// How often something else predicts what the model predicts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FaithfulBaselines {
     /// The model itself, without examples in the prompt.
@@ -120,7 +120,7 @@ pub struct LayerScores {
     pub beta: f64,
     /// Discovery subjects whose decoded token is the model's.
     pub faithful_discovery: Share,
-    /// The mean log-probability, in nats, that they give to what the model says.
+    /// The mean log-probability, in nats, that they give to the model's prediction.
     pub faithful_log_probability: f64,
     /// Held-out ones.
     pub faithful: Share,

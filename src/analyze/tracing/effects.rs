@@ -1,4 +1,4 @@
-//! The indirect effects of every place on the answer of one prompt.
+//! The indirect effects of every site on the answer of one prompt.
 
 use std::ops::Range;
 
@@ -25,7 +25,7 @@ pub struct ItemEffects {
     pub clean: f64,
     /// With noise, a mean over its samples.
     pub noised: f64,
-    /// By how much the probability with noise rises when a place is put back, for each part that is put back:
+    /// By how much the probability with noise rises when a site is restored, for each part that is restored:
     /// `[parts][layers][positions from the subject on]`.
     pub effects: Vec<Vec<Vec<f64>>>,
 }
@@ -129,7 +129,7 @@ impl<'c, 'a, T: Real> Tracer<'c, 'a, T> {
         (part, layer): (TracePart, usize),
     ) -> Result<Vec<f64>> {
         let positions = item.subject.start..item.tokens.len();
-        // What is put back where nothing is read any more has no effect.
+        // What is restored where nothing is read any more has no effect.
         let read = |position: &usize| runs.clean.stream(0, *position, layer).is_some();
         let open: Vec<usize> = match part {
             TracePart::Stream => positions.clone().filter(read).collect(),
@@ -230,7 +230,7 @@ impl<'c, 'a, T: Real> Tracer<'c, 'a, T> {
         self.transformer.branches(tokens, (rows, 1), TOGETHER)
     }
 
-    /// The layers around one that are put back together.
+    /// The layers around one that are reassembled.
     fn window(&self, layer: usize) -> Range<usize> {
         window(
             layer,

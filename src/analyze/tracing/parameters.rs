@@ -1,4 +1,4 @@
-//! What can be asked about the places of a fact.
+//! What can be asked about the sites of a fact.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! Mean effects of places over prompts, and the place of the largest.
+//! Mean effects of sites over prompts, and the site of the largest.
 
 use super::effects::{ItemEffects, Tracer};
 use super::item::{Role, TraceItem};
@@ -16,7 +16,7 @@ pub(super) type TracedPrompt<'t> = (usize, &'t TraceItem, ItemEffects);
 pub(super) struct Places<'p, 't> {
     /// All prompts that the model answers.
     pub known: &'p [TracedPrompt<'t>],
-    /// Those by which places are chosen.
+    /// Those by which sites are chosen.
     pub choosing: &'p [&'p TracedPrompt<'t>],
     /// Those that judge them.
     pub judging: &'p [&'p TracedPrompt<'t>],
@@ -27,7 +27,7 @@ pub(super) struct Places<'p, 't> {
 }
 
 impl Places<'_, '_> {
-    /// The mean effects of the `index`-th part at all places.
+    /// The mean effects of the `index`-th part at all sites.
     pub(super) fn cells(&self, index: usize, part: TracePart) -> Vec<TraceCell> {
         let mut cells = Vec::new();
         for (place, &layer) in self.layers.iter().enumerate() {
@@ -47,7 +47,7 @@ impl Places<'_, '_> {
         cells
     }
 
-    /// The place of the largest mean effect of the `index`-th part on the prompts that choose, the first of equal ones, with
+    /// The site of the largest mean effect of the `index`-th part on the prompts that choose, the first of equal ones, with
     /// its effect on those that judge.
     pub(super) fn peak<T: Real>(
         &self,

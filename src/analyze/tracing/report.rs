@@ -9,7 +9,7 @@ use crate::evaluate::Effect;
 /// The answer of causal tracing.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TracingReport {
-    /// Number of prompts that the model answers, by which the places below are chosen.
+    /// Number of prompts that the model answers, by which the sites below are chosen.
     pub examples_discovery: usize,
     /// Number of prompts that it answers and that judge them.
     pub examples: usize,
@@ -24,9 +24,9 @@ pub struct TracingReport {
     pub clean: Effect,
     /// With noise.
     pub noised: Effect,
-    /// The place of the largest mean effect on discovery prompts, for each part.
+    /// The site of the largest mean effect on discovery prompts, for each part.
     pub peaks: Vec<TracePeak>,
-    /// Mean effects of all places, over all prompts that the model answers.
+    /// Mean effects of all sites, over all prompts that the model answers.
     pub cells: Vec<TraceCell>,
     /// The layers.
     pub layers: Vec<usize>,
@@ -36,7 +36,7 @@ pub struct TracingReport {
     pub warnings: Vec<String>,
 }
 
-/// What is put back.
+/// What is restored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub enum TracePart {
     /// The stream after a layer.
@@ -48,7 +48,7 @@ pub enum TracePart {
 }
 
 impl TracePart {
-    /// Those that are put back with a window of so many layers.
+    /// Those that are restored with a window of so many layers.
     pub(super) fn all(window: usize) -> &'static [Self] {
         if window == 0 {
             &[Self::Stream]
@@ -67,10 +67,10 @@ impl TracePart {
     }
 }
 
-/// The place of the largest mean effect on discovery prompts.
+/// The site of the largest mean effect on discovery prompts.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct TracePeak {
-    /// What is put back.
+    /// What is restored.
     pub part: TracePart,
     /// The layer, or the middle of the layers.
     pub layer: usize,
@@ -82,10 +82,10 @@ pub struct TracePeak {
     pub random: Option<Effect>,
 }
 
-/// The mean effect of a place.
+/// The mean effect of a site.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct TraceCell {
-    /// What is put back.
+    /// What is restored.
     pub part: TracePart,
     /// The layer, or the middle of the layers.
     pub layer: usize,

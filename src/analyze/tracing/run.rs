@@ -21,7 +21,7 @@ const LISTED: usize = 50;
 /// The prompts and figures that causal tracing works with.
 #[derive(Clone, Copy)]
 pub struct TracingTask<'t> {
-    /// Prompts by which places are chosen.
+    /// Prompts by which sites are chosen.
     pub discovery: &'t [TraceItem],
     /// Prompts that judge them.
     pub held_out: &'t [TraceItem],

@@ -1,4 +1,4 @@
-//! The result of causal tracing: text for people, a table, and heat maps of layers and places.
+//! The result of causal tracing: text for people, a table, and heat maps of layers and sites.
 
 use super::{Role, TraceCell, TracePart, TracingReport};
 use crate::report::csv::number;
@@ -91,7 +91,7 @@ pub fn tracing_csv(report: &TracingReport) -> String {
     out.0
 }
 
-/// The mean effects of a part as SVG; none where that part was not put back.
+/// The mean effects of a part as SVG; none where that part was not restored.
 pub fn tracing_svg(report: &TracingReport, part: TracePart, title: &str) -> Option<String> {
     let roles: Vec<Role> = Role::ALL
         .into_iter()

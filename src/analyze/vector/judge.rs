@@ -74,7 +74,7 @@ impl<T: Real> Judge<'_, '_, T> {
         Ok(values.iter().map(|values| mean(values)).collect())
     }
 
-    /// The mean metric with each of some directions taken out.
+    /// The mean metric with each of some directions ablated.
     pub(super) fn without_each(
         &self,
         examples: &[Example],

@@ -37,11 +37,11 @@ pub struct VectorReport {
     pub added_random: Vec<f64>,
     /// Metrics with vectors of the same norm made from shuffled labels.
     pub added_shuffled: Vec<f64>,
-    /// The vector's direction taken out of the clean prompts' streams.
+    /// The vector's direction ablated of the clean prompts' streams.
     pub projected_out: MetricAndAccuracy,
     /// The share of the behaviour that is left then.
     pub left: Option<RemainingBehaviour>,
-    /// Metrics with random directions taken out.
+    /// Metrics with random directions ablated.
     pub projected_out_random: Vec<f64>,
     /// What the vector does to text that has nothing to do with it.
     pub text: Option<UnrelatedText>,
@@ -51,7 +51,7 @@ pub struct VectorReport {
     pub sweep: Vec<SweepPoint>,
     /// Generated text, with the vector added and without.
     pub samples: Vec<Sample>,
-    /// Generated text from clean prompts, with the direction taken out and without.
+    /// Generated text from clean prompts, with the direction ablated and without.
     pub samples_clean: Vec<Sample>,
     /// Shares of samples that say what was to be said: before, added, clean, projected out.
     pub contains: Option<[Share; 4]>,
@@ -73,9 +73,9 @@ pub struct MetricAndAccuracy {
 /// What is left of the behaviour: (metric - metric of the prompts without it) / (metric of the clean prompts - that).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct RemainingBehaviour {
-    /// With the vector's direction taken out.
+    /// With the vector's direction ablated.
     pub share: f64,
-    /// With random directions taken out, on average.
+    /// With random directions ablated, on average.
     pub random: Option<f64>,
 }
 
@@ -90,9 +90,9 @@ pub struct UnrelatedText {
     pub added: f64,
     /// With a random vector of the same norm added.
     pub added_random: f64,
-    /// With the vector's direction taken out.
+    /// With the vector's direction ablated.
     pub projected_out: f64,
-    /// With a random direction taken out.
+    /// With a random direction ablated.
     pub projected_out_random: f64,
 }
 

@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::events::{Observer, phase};
 use crate::model::Real;
 
-/// Perplexities of passages as they are, with the vector added at every position, and with its direction taken out.
+/// Perplexities of passages as they are, with the vector added at every position, and with its direction ablated.
 pub(super) fn unrelated_text<T: Real>(
     transformer: &Transformer<'_, T>,
     passages: &[Passage],

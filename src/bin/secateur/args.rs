@@ -56,7 +56,7 @@ save_file({"tokens": tokens, "attention_mask": mask, "logits": out.logits, **dum
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Run every spec on every model it names; skip what is done with the same inputs.
+    /// Run each spec on each model it lists, skipping jobs that are up to date.
     Run(RunArgs),
     /// Evaluate a circuit file on a spec's task.
     Eval(EvalArgs),
@@ -75,31 +75,31 @@ pub(crate) enum Command {
     /// Compare a model with what another implementation computed, layer by layer.
     #[command(after_help = PARITY)]
     Parity(ParityArgs),
-    /// Show what a model would say after each layer, and what every part adds to the logit.
+    /// Logit lens, tuned lens and direct logit attribution, layer by layer.
     Lens(Box<AnalysisArgs<Lens>>),
-    /// Score heads by what they look at and copy, and give them roles.
+    /// Score heads by what they attend to and copy, and assign them roles.
     Attention(Box<AnalysisArgs<AttentionRoles>>),
-    /// Show how the residual stream grows, and which parts write into a direction.
+    /// Show how the residual stream grows, and which components write into a direction.
     Residual(Box<AnalysisArgs<Residual>>),
-    /// Find the MLP neurons whose activation goes with a behaviour, and those it needs.
+    /// Find MLP neurons that correlate with a behaviour and neurons that it depends on.
     Neurons(Box<AnalysisArgs<Neurons>>),
-    /// Take one token's direction out of the stream and put another's in.
+    /// Swap one token's direction for another's in the residual stream.
     Edit(Box<AnalysisArgs<Edit>>),
-    /// Put a representation of one prompt into another prompt, to see what it says.
+    /// Patchscope: patch a representation of one prompt into another one and decode it.
     Patchscope(Box<AnalysisArgs<Patchscope>>),
-    /// See whether a relation, such as that of countries to capitals, is a linear map inside the model.
+    /// Test whether a relation, such as that of countries to capitals, is a linear map inside the model.
     Relation(Box<AnalysisArgs<Relation>>),
-    /// Train or load a sparse autoencoder of what a layer represents; describe its features and what they do.
+    /// Train or load a sparse autoencoder of a layer, describe its features and measure their effects.
     Sae(Box<AnalysisArgs<Sae>>),
-    /// See whether sparse autoencoders of every kind recover known features in superposition, without a model.
+    /// Test how well sparse autoencoders of every kind recover known features in superposition, without a model.
     Superposition(SuperpositionArgs),
-    /// Find where in the model a prompt's subject is turned into its answer, by noise on it and places put back.
+    /// Causal tracing: corrupt the subject of a prompt with noise and restore hidden states.
     Trace(Box<AnalysisArgs<Tracing>>),
-    /// Find the direction of the residual stream that carries a behaviour; add it and take it out.
+    /// Find the direction of the residual stream that carries a behaviour; add it and ablate it.
     Vector(Box<AnalysisArgs<Vector>>),
     /// Find the features of sparse autoencoders that a task needs, and how they act on each other.
     FeatureCircuit(Box<AnalysisArgs<FeatureCircuit>>),
-    /// Try prompts, replace parts of the model and add vectors, line by line; `help` shows the commands.
+    /// Try prompts, ablate or patch components and add vectors, line by line; `help` shows the commands.
     Repl(ReplArgs),
     /// Time the engine's work on a model and prompts, and compare it with the limits of this machine.
     Bench(BenchArgs),
@@ -127,7 +127,7 @@ pub(crate) struct RunArgs {
     pub(crate) batch: BatchArgs,
 }
 
-/// What every command that runs jobs is told.
+/// The options of every command that runs jobs.
 #[derive(Debug, Args)]
 pub(crate) struct BatchArgs {
     /// Folder of the results: DIR/<spec name>/<model name>/.
@@ -138,7 +138,7 @@ pub(crate) struct BatchArgs {
     pub(crate) threads: Option<usize>,
     #[command(flatten)]
     pub(crate) memory: Memory,
-    /// Run again what is done, and replace results of other questions.
+    /// Rerun finished jobs, overwriting their results and those of other specs.
     #[arg(long)]
     pub(crate) force: bool,
     /// Exit with 4 also where a target is reached on the discovery prompts, but not on the held-out ones.
@@ -314,8 +314,8 @@ impl BenchWork {
 /// Vectors added to the model of a command.
 #[derive(Debug, Args)]
 pub(crate) struct AddedVectors {
-    /// Add a vector to the stream after a layer, at every position; may be given several times. Layer and strength are
-    /// by default those in the file that `vector` wrote.
+    /// Add a vector to the residual stream after a layer, at every position; may be repeated. Layer and strength are by default
+    /// those in the file that `vector` wrote.
     #[arg(long, value_name = "FILE.safetensors@LAYER:STRENGTH", value_parser = reference())]
     add: Vec<String>,
 }
@@ -347,8 +347,8 @@ impl AddedVectors {
 /// The memory of a command that runs models.
 #[derive(Debug, Args)]
 pub(crate) struct Memory {
-    /// Memory of all work together, in units of 10^9 bytes, mapped files apart; no result depends on it [default: 70 % of
-    /// what is available].
+    /// Memory limit for the whole process in GB (10^9 bytes), excluding memory-mapped files; results do not depend on it
+    /// [default: 70% of what is available].
     #[arg(long, value_name = "GB", value_parser = gigabytes)]
     memory: Option<u64>,
 }

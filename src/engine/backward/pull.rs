@@ -1,4 +1,4 @@
-//! Gradients through maps, and rows put back at their places.
+//! Gradients through maps, and rows restored at their places.
 
 use crate::engine::kernels::matrix::Matrix;
 use crate::engine::kernels::{matmul, rows};

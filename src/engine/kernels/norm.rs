@@ -102,7 +102,7 @@ dispatched! {
     }
 }
 
-/// Pulls the gradient of the norm's output back to its input, in place.
+/// Pulls the gradient of the norm's outrestored to its input, in place.
 pub(crate) fn backward<T: Real>(
     norm: Norm,
     weights: &NormWeights<T>,

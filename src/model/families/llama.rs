@@ -1,7 +1,7 @@
 //! Llama: rotary positions, RMS norm, grouped queries, gated MLP; the base of its many relatives.
 //!
 //! Hugging Face files hold q and k for rotate-half rotary embedding. GGUF files of this architecture hold them permuted
-//! for the interleaved form; they are put back while loading, so that the engine knows one form only.
+//! for the interleaved form; they are restored while loading, so that the engine knows one form only.
 
 use serde_json::Value;
 

@@ -2,7 +2,7 @@
 //!
 //! The library believes its files: some make it panic, others take all memory or run for hours. Panics are caught where it
 //! is called; what cannot be caught is refused here. What only concerns batches (truncation, padding) or training (dropout)
-//! is taken out, as transformers does for a single text.
+//! is ablated, as transformers does for a single text.
 
 use std::collections::BTreeSet;
 

@@ -172,7 +172,7 @@ impl Library {
         self.inner.token_to_id(name)
     }
 
-    /// The parts of a text of which something would become no token, though it is not taken out on purpose.
+    /// The parts of a text of which something would become no token, though it is not ablated on purpose.
     pub(super) fn dropped(&self, text: &str) -> Vec<String> {
         let model = self.inner.get_model();
         if !self.drops || self.growth.encodes(text.len()).is_err() {

@@ -1,6 +1,6 @@
 //! What stands beside a tokenizer.json: `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json`.
 //!
-//! transformers reads them by rules that depend on the class of the tokenizer. What is followed here is what it does with a
+//! transformers reads them by rules that depend on the class of the tokenizer. What is tracked here is what it does with a
 //! tokenizer.json in the folder; where its releases differ, the file that names the behaviour is.
 
 use serde_json::{Map, Value, json};

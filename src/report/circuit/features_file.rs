@@ -44,7 +44,7 @@ pub struct FeaturesFile {
     pub format: u32,
     /// Where it comes from.
     pub source: FeatureSource,
-    /// SplitScores by name.
+    /// Scores by name.
     pub figures: BTreeMap<String, f64>,
     /// Features and errors, largest `|score|` first.
     pub nodes: Vec<ScoredNode>,

@@ -59,7 +59,7 @@ pub struct RunDetails<'a> {
 }
 
 impl RunDetails<'_> {
-    /// SplitScores, curve, prompts and spec.
+    /// Scores, curve, prompts and spec.
     fn sections(&self) -> Vec<PageSection> {
         let evaluation = self.evaluation;
         let held_out = &evaluation.held_out;

@@ -63,7 +63,7 @@ pub struct Inputs {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Summary {
-    /// SplitScores of a circuit.
+    /// Scores of a circuit.
     Circuit(CircuitSummary),
     /// The answer of an analysis.
     Analysis(AnalysisSummary),
@@ -110,7 +110,7 @@ pub struct AnalysisSummary {
     pub warnings: Vec<String>,
 }
 
-/// SplitScores of a circuit.
+/// Scores of a circuit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CircuitSummary {
     /// Edges of the circuit.

@@ -30,7 +30,7 @@ pub struct Outcome {
     pub graph: ComputationGraph,
     /// The circuit, with the scores of all edges where the method gives them.
     pub circuit: Circuit,
-    /// SplitScores on both splits.
+    /// Scores on both splits.
     pub evaluation: Evaluation,
     /// The examples that the held-out figures are of.
     pub judged: Vec<Example>,

@@ -21,7 +21,7 @@ struct Sums {
     targets: Vec<f64>,
 }
 
-/// Fits a map of each place onto the final stream at every position of some contexts.
+/// Fits a map of each site onto the final stream at every position of some contexts.
 ///
 /// A map is the least of `sum w |x + x W + b - y|^2 + ridge * s |W|^2`: a row counts by `w = 1 / mean square of y`, since
 /// the final norm only leaves its direction, and `s` is the mean over coordinates of `sum w x^2`, so that the ridge has no
@@ -31,7 +31,7 @@ struct Sums {
 /// When an activation is not finite, the streams do not span enough, or the observer interrupts.
 ///
 /// # Complexity
-/// One forward pass, and two products of `d_model` squared a row and place.
+/// One forward pass, and two products of `d_model` squared a row and site.
 pub fn fit<T: Real>(
     transformer: &Transformer<'_, T>,
     contexts: &[Vec<u32>],

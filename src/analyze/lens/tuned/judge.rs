@@ -11,7 +11,7 @@ use crate::events::{Event, Observer, phase};
 use crate::metric::divergence;
 use crate::model::Real;
 
-/// SplitScores of a tuned lens on held-out text: KL divergences of the model's output, in nats a token, means over contexts.
+/// Scores of a tuned lens on held-out text: KL divergences of the model's output, in nats a token, means over contexts.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TunedLensScores {
     /// Positions that it was fitted on; 0 where it comes from a file.
@@ -23,14 +23,14 @@ pub struct TunedLensScores {
     pub judged: usize,
     /// Contexts that these are in.
     pub contexts: usize,
-    /// By place.
+    /// By site.
     pub places: Vec<TunedPlace>,
 }
 
-/// SplitScores of one place.
+/// Scores of one site.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TunedPlace {
-    /// The place.
+    /// The site.
     pub place: String,
     /// Blocks that ran before it.
     pub blocks: f64,
@@ -50,7 +50,7 @@ pub struct TunedPlace {
 /// When a number is not finite, or the observer interrupts.
 ///
 /// # Complexity
-/// One forward pass, and for each position and place two or three products with the unembedding.
+/// One forward pass, and for each position and site two or three products with the unembedding.
 pub fn judge_lens<T: Real>(
     transformer: &Transformer<'_, T>,
     contexts: &[Vec<u32>],
@@ -68,7 +68,7 @@ pub fn judge_lens<T: Real>(
     let each = (positions / contexts.len().max(1)).max(1);
     phase(observer, "judging the lens", contexts.len() as u64);
     let early = &places[..places.len() - 1];
-    // By place: logit lens, fitted, as saved; by context.
+    // By site: logit lens, fitted, as saved; by context.
     let mut means = vec![[Vec::new(), Vec::new(), Vec::new()]; early.len()];
     let mut judged = 0;
     for (index, context) in contexts.iter().enumerate() {

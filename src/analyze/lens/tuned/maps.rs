@@ -4,21 +4,21 @@ use crate::analyze::AffineMap;
 use crate::engine::Place;
 use crate::model::Real;
 
-/// A map for each of some places onto the final stream; others keep their stream.
+/// A map for each of some sites onto the final stream; others keep their stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TunedLens<T> {
-    /// The places with their maps.
+    /// The sites with their maps.
     pub maps: Vec<(Place, AffineMap<T>)>,
 }
 
 impl<T: Real> TunedLens<T> {
-    /// The map of a place.
+    /// The map of a site.
     pub fn map(&self, place: Place) -> Option<&AffineMap<T>> {
         let found = self.maps.iter().find(|(at, _)| *at == place);
         found.map(|(_, map)| map)
     }
 
-    /// What the map of a place makes of some streams.
+    /// What the map of a site makes of some streams.
     pub fn translate(&self, place: Place, streams: &[T]) -> Vec<T> {
         self.map(place)
             .map_or_else(|| streams.to_vec(), |map| map.apply(streams))

@@ -1,4 +1,4 @@
-//! The tuned lens: an affine map of each place's stream onto the final one, fitted on text, before which the logit lens
+//! The tuned lens: an affine map of each site's stream onto the final one, fitted on text, before which the logit lens
 //! reads. Reference: Belrose et al., arXiv:2303.08112.
 
 mod fit;

@@ -16,7 +16,7 @@ use crate::model::Real;
 /// Contexts that are run together.
 const TOGETHER: usize = 4;
 
-/// Trains the map of a place by Adam, the learning rate falling to zero, in an order of positions drawn by the seed.
+/// Trains the map of a site by Adam, the learning rate falling to zero, in an order of positions drawn by the seed.
 ///
 /// # Errors
 /// When a number is not finite, or the observer interrupts.

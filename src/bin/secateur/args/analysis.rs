@@ -1,4 +1,4 @@
-//! What a command says that asks a question about a model: the keys of a spec with `analysis`.
+//! The arguments of commands that run an analysis: the keys of a spec with `analysis`.
 
 use std::marker::PhantomData;
 
@@ -13,7 +13,7 @@ use secateur::task::TaskSource;
 
 use super::{BatchArgs, reference};
 
-/// A question about a model; the parameters of the analysis are flags.
+/// An analysis of a model; its parameters are flags.
 #[derive(Debug, Args)]
 pub(crate) struct AnalysisArgs<A: Analysis + Args> {
     /// The model.

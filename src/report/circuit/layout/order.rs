@@ -3,7 +3,7 @@
 use super::{Layers, Segment};
 
 const SWEEPS: usize = 24;
-/// SplitScores with more items are ordered without transposition, whose gain they would not show.
+/// Scores with more items are ordered without transposition, whose gain they would not show.
 const TRANSPOSED: usize = 6_000;
 
 /// Orders the items of every rank so that few edges cross.
