@@ -109,8 +109,8 @@ impl<T: Real> Frame<'_, T> {
     /// Every writer's difference, at all rows and at the rows read, whatever their spans.
     fn differences(&self, full: &Base<T>) -> Differences<T> {
         let d_model = self.transformer.config().d_model;
-        let spans = self.transformer.graph.span_count();
-        let writers = self.transformer.graph.writers().iter().copied();
+        let spans = self.transformer.graph().span_count();
+        let writers = self.transformer.graph().writers().iter().copied();
         let writers: Vec<Node> = writers.step_by(spans).collect();
         let earlier = (0..writers.len())
             .filter(|&writer| !self.writes_reads_only(writer * spans))
@@ -183,7 +183,7 @@ impl<T: Real> GradientSink<T> for EdgeSink<'_, T> {
     }
 
     fn readers(&mut self, readers: &[usize], gradients: &[Vec<T>], reads_only: bool) {
-        let graph = self.frame.transformer.graph;
+        let graph = self.frame.transformer.graph();
         let spans = graph.span_count();
         let before = graph.writers_before(readers[0]) / spans;
         if self.post_norms.is_empty() {
@@ -212,7 +212,7 @@ impl<T: Real> GradientSink<T> for EdgeSink<'_, T> {
     fn score_part(&self, readers: &[usize], part: &SummedGradients<'_, T>) -> Vec<Vec<T>> {
         let transformer = self.frame.transformer;
         let d_model = transformer.config().d_model;
-        let graph = transformer.graph;
+        let graph = transformer.graph();
         let writers = graph.writers_before(readers[0]) / graph.span_count();
         let differences = self.differences(part.reads_only);
         let score = |segment: &Segment| {
@@ -235,7 +235,7 @@ impl<T: Real> GradientSink<T> for EdgeSink<'_, T> {
     }
 
     fn scored(&mut self, readers: &[usize], scores: Vec<Vec<T>>) {
-        let graph = self.frame.transformer.graph;
+        let graph = self.frame.transformer.graph();
         let before = graph.writers_before(readers[0]) / graph.span_count();
         self.add_scores(readers, 0..before, scores);
     }
@@ -250,7 +250,7 @@ impl<T: Real> EdgeSink<'_, T> {
         each: usize,
         score: impl Fn(Range<usize>) -> Vec<T>,
     ) -> Vec<T> {
-        let count = self.frame.transformer.graph.span_count();
+        let count = self.frame.transformer.graph().span_count();
         let mut stretches = self.frame.spans.stretches(segment, reads_only);
         if count == 1 {
             return stretches
@@ -355,7 +355,7 @@ impl<T: Real> EdgeSink<'_, T> {
 
     /// Adds scores of the edges from some nodes to some readers: per example a matrix for every span.
     fn add_scores(&mut self, readers: &[usize], writers: Range<usize>, scores: Vec<Vec<T>>) {
-        let graph = self.frame.transformer.graph;
+        let graph = self.frame.transformer.graph();
         let spans = graph.span_count();
         let weight = 1.0 / self.runs as f64;
         for (example, of_example) in scores.into_iter().enumerate() {

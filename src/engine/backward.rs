@@ -109,7 +109,7 @@ impl<T: Real> Transformer<'_, T> {
         final_gradient: Vec<T>,
         sink: &mut dyn GradientSink<T>,
     ) {
-        let logits = self.graph.readers().len() - 1;
+        let logits = self.graph().readers().len() - 1;
         sink.readers(&[logits], std::slice::from_ref(&final_gradient), true);
         let lowest = sink.lowest_layer();
         let layers = lowest..self.config().n_layers;

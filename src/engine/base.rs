@@ -116,7 +116,7 @@ pub(crate) struct Frame<'a, T> {
 impl<T: Real> Frame<'_, T> {
     /// The run with every edge kept.
     pub(crate) fn full_base(&self, sources: Vec<Vec<T>>, run: FullRun<T>) -> Base<T> {
-        let graph = self.transformer.graph;
+        let graph = self.transformer.graph();
         let streams = run.streams.into_iter().map(OnceLock::from).collect();
         let layers = run
             .layers
@@ -178,7 +178,7 @@ impl<T: Real> Frame<'_, T> {
 
     fn empty_base_of(&self, sources: Vec<Vec<T>>, layers: Vec<BaseLayer<T>>) -> Base<T> {
         let streams = self.ablated.streams.iter().map(|_| OnceLock::new());
-        let mask = EdgeMask::empty(self.transformer.graph);
+        let mask = EdgeMask::empty(self.transformer.graph());
         self.base(mask, sources, layers, streams.collect())
     }
 
@@ -189,7 +189,7 @@ impl<T: Real> Frame<'_, T> {
         layers: Vec<BaseLayer<T>>,
         streams: Vec<OnceLock<Vec<T>>>,
     ) -> Base<T> {
-        let writers = self.transformer.graph.writers().len();
+        let writers = self.transformer.graph().writers().len();
         let mut base = Base {
             mask,
             sources,
@@ -239,7 +239,7 @@ impl<T: Real> Frame<'_, T> {
 
     /// Whether a writer's rows are only those read.
     pub(crate) fn writes_reads_only(&self, writer: usize) -> bool {
-        let layer = self.transformer.graph.writers()[writer].layer();
+        let layer = self.transformer.graph().writers()[writer].layer();
         layer.is_some_and(|layer| self.transformer.reads_only(layer))
     }
 
@@ -296,7 +296,7 @@ impl<T: Real> Frame<'_, T> {
         let config = self.transformer.config();
         let (d_model, d_head) = (config.d_model, config.d_head);
         let ablated = &self.ablated;
-        match self.transformer.graph.writers()[writer] {
+        match self.transformer.graph().writers()[writer] {
             Node::Head { layer, head } => (
                 &base.layers[layer].z,
                 &ablated.z[layer],
@@ -323,7 +323,7 @@ impl<T: Real> Frame<'_, T> {
                 )
             }
             _ => {
-                let source = writer / self.transformer.graph.span_count();
+                let source = writer / self.transformer.graph().span_count();
                 (
                     &base.sources[source],
                     &ablated.sources[source],
@@ -337,7 +337,7 @@ impl<T: Real> Frame<'_, T> {
 
     /// Difference of a writer's activations, expanded to what it writes.
     pub(crate) fn expand(&self, writer: usize, difference: &[T]) -> Vec<T> {
-        match self.transformer.graph.writers()[writer] {
+        match self.transformer.graph().writers()[writer] {
             Node::Head { layer, head } => self.transformer.project_head(layer, head, difference),
             Node::Neuron { layer, neuron } => {
                 self.transformer.project_neuron(layer, neuron, difference)
@@ -371,7 +371,7 @@ impl<T: Real> Frame<'_, T> {
 
     /// The rows of a writer's span, where it has one.
     pub(crate) fn rows_of(&self, writer: usize) -> Option<&[usize]> {
-        let span = self.transformer.graph.span_of(writer)?;
+        let span = self.transformer.graph().span_of(writer)?;
         Some(self.spans.rows(span, self.writes_reads_only(writer)))
     }
 
@@ -431,7 +431,7 @@ impl<T: Real> Frame<'_, T> {
     /// Makes derived values of a base forget the writers from `layer` on.
     pub(crate) fn forget_from(&self, base: &mut Base<T>, layer: usize) {
         // Writers are in the order of their layers.
-        let writers = self.transformer.graph.writers();
+        let writers = self.transformer.graph().writers();
         let first = writers.partition_point(|writer| writer.layer() < Some(layer));
         self.note_differing(base, first..writers.len());
         for delta in &mut base.deltas[first..] {

@@ -116,7 +116,7 @@ impl<'a, T: Real> Chunk<'a, T> {
         };
         let frame = Frame {
             transformer,
-            spans: RowSpans::new(transformer.graph, examples, &layout)?,
+            spans: RowSpans::new(transformer.graph(), examples, &layout)?,
             layout,
             prefix,
             ablated_heads: ablated.z.iter().map(|_| OnceLock::new()).collect(),
@@ -171,7 +171,7 @@ impl<'a, T: Real> Chunk<'a, T> {
 
     /// Whether a circuit is nearer to the empty one than to the full model.
     pub(crate) fn prefers_empty(&self, circuit: &EdgeMask) -> bool {
-        circuit.len() * 2 < self.frame.transformer.graph.edge_count()
+        circuit.len() * 2 < self.frame.transformer.graph().edge_count()
     }
 
     /// Computes what a metric compares with unless it is there.

@@ -140,7 +140,7 @@ impl<T: Real> Transformer<'_, T> {
             layers: layers * (2 * heads + 2 * own + d) + neurons,
             ablated: layers * (heads + d) + neurons,
             // A writer is there once per span, with the rows of this span.
-            writers: self.graph.writers().len() / self.graph.span_count() * d,
+            writers: self.graph().writers().len() / self.graph().span_count() * d,
             inner: layers * config.d_mlp * maps,
             readers: (config.n_heads + 2 * slots + 1) * d,
             work: 6 * d + 3 * heads + 2 * own + (maps + 2) * config.d_mlp,
@@ -167,7 +167,7 @@ impl<T: Real> Transformer<'_, T> {
         runs: usize,
     ) -> usize {
         let extent = self.extent(examples, ablation);
-        let scores = 4 * self.graph.edge_count() * size_of::<f64>();
+        let scores = 4 * self.graph().edge_count() * size_of::<f64>();
         self.at_work(extent, 1, runs) + scores
     }
 

@@ -48,7 +48,7 @@ impl Optimal {
         observer: &dyn Observer,
     ) -> Result<Means<T>> {
         phase(observer, "optimal ablation", self.steps as u64);
-        let writers = transformer.graph.writers().len();
+        let writers = transformer.graph().writers().len();
         let mut batches = Vec::new();
         let mut spread = vec![(0.0, 0.0); writers];
         let most = examples_per_chunk(examples);
@@ -264,7 +264,7 @@ impl<T: Real> GradientSink<T> for ConstantSink<'_> {
 
 /// Where a writer's value is set.
 fn site<T: Real>(transformer: &Transformer<'_, T>, writer: usize) -> Site {
-    match transformer.graph.writers()[writer] {
+    match transformer.graph().writers()[writer] {
         Node::Head { layer, head } => Site::Heads {
             layer,
             heads: head..head + 1,
@@ -294,7 +294,7 @@ impl<T: Real> Means<T> {
     fn place(&self, transformer: &Transformer<'_, T>, writer: usize) -> (Part, Range<usize>) {
         let d_head = transformer.config().d_head;
         let whole = |part| (part, 0..self.part(part).len());
-        match transformer.graph.writers()[writer] {
+        match transformer.graph().writers()[writer] {
             Node::Head { layer, head } => (Part::Z(layer), head * d_head..(head + 1) * d_head),
             Node::Mlp { layer } => whole(Part::Mlp(layer)),
             Node::Neuron { layer, .. } => {

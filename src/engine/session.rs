@@ -87,7 +87,7 @@ impl<'a, T: Real> ModelEvaluator<'a, T> {
             lengths.sum::<usize>()
         };
         let rows = examples.chunks(longest).map(rows).max().unwrap_or(1).max(1);
-        let writers = transformer.graph.writers().len() / transformer.graph.span_count();
+        let writers = transformer.graph().writers().len() / transformer.graph().span_count();
         let bytes = rows * transformer.config().d_model * writers * size_of::<T>();
         let batch = (BATCH_ROWS / rows)
             .min(BATCH_BYTES / bytes.max(1))
@@ -147,7 +147,7 @@ impl<'a, T: Real> ModelEvaluator<'a, T> {
     /// # Errors
     /// When a number is not finite.
     pub fn neuron_attribution(&mut self, points: &[f64]) -> Result<Vec<f64>> {
-        let count = self.transformer.graph.writers().len();
+        let count = self.transformer.graph().writers().len();
         self.gradients(points, count, |chunk, runs, sums| {
             let (frame, full) = (&chunk.frame, &chunk.full);
             frame.neuron_attribution(&chunk.examples, full, runs, sums);
@@ -220,7 +220,7 @@ fn metric_values<T: Real>(
 
 impl<T: Real> Evaluator for ModelEvaluator<'_, T> {
     fn graph(&self) -> &ComputationGraph {
-        self.transformer.graph
+        self.transformer.graph()
     }
 
     fn examples(&self) -> usize {
@@ -287,7 +287,7 @@ impl<T: Real> Evaluator for ModelEvaluator<'_, T> {
             let recorded = std::mem::take(&mut chunk.recorded);
             let mut found = None;
             if near.is_some() && !recorded.is_empty() {
-                let live = transformer.graph.live_readers(circuit);
+                let live = transformer.graph().live_readers(circuit);
                 found = recorded.into_iter().find(|run| run.is_of(circuit, &live));
             }
             let mut near = near.unwrap_or_else(|| chunk.nearest(circuit).clone());
@@ -308,7 +308,7 @@ impl<T: Real> Evaluator for ModelEvaluator<'_, T> {
     }
 
     fn attribution(&mut self, points: &[f64]) -> Result<EdgeScores> {
-        let count = self.transformer.graph.edge_count();
+        let count = self.transformer.graph().edge_count();
         self.gradients(points, count, |chunk, runs, sums| {
             let (frame, full) = (&chunk.frame, &chunk.full);
             frame.edge_attribution(&chunk.examples, full, runs, sums);
@@ -317,7 +317,7 @@ impl<T: Real> Evaluator for ModelEvaluator<'_, T> {
 
     fn activation_attribution(&mut self, points: &[f64]) -> Result<EdgeScores> {
         let metric = self.metric;
-        let edges = self.transformer.graph.edge_count();
+        let edges = self.transformer.graph().edge_count();
         let sites = self.transformer.writer_groups();
         let groups = sites.len();
         let mut total = vec![0.0; edges];

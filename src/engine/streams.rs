@@ -163,7 +163,7 @@ impl<T: Real> Transformer<'_, T> {
         mut visit: impl FnMut(Part, usize, &[T]),
     ) -> Result<Vec<T>> {
         let config = self.config();
-        assert!(self.graph.neurons().is_empty(), "MLPs are one part each");
+        assert!(self.graph().neurons().is_empty(), "MLPs are one part each");
         let mut finals = Vec::new();
         for group in self.looked_together(sequences) {
             let first = finals.len() / config.d_model;

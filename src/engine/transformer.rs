@@ -1,15 +1,18 @@
 //! The parts of one block, and how its readers and writers are numbered in the graph.
 
+use std::borrow::Cow;
+
 use super::kernels::matrix::Matrix;
 use super::kernels::rope::RopeTable;
 use super::kernels::{activation, matmul, norm, rows};
-use crate::graph::{ComputationGraph, Node};
+use crate::error::Result;
+use crate::graph::{ComputationGraph, Granularity, NeuronNodes, Node};
 use crate::model::{Linear, Mlp, ModelConfig, NormWeights, Positions, Real, Weights};
 
 /// A model at a granularity, ready to run.
 pub struct Transformer<'a, T> {
     pub(crate) weights: &'a Weights<T>,
-    pub(crate) graph: &'a ComputationGraph,
+    graph: Cow<'a, ComputationGraph>,
     pub(crate) layers: Vec<LayerWiring>,
     /// Bytes that runs may take, where they are bounded.
     pub(crate) room: Option<usize>,
@@ -72,8 +75,23 @@ pub(crate) struct MlpInner<T> {
 }
 
 impl<'a, T: Real> Transformer<'a, T> {
-    /// Numbers the readers and writers of every layer.
+    /// A model whose circuits are those of a graph.
     pub fn new(weights: &'a Weights<T>, graph: &'a ComputationGraph) -> Self {
+        Self::with(weights, Cow::Borrowed(graph))
+    }
+
+    /// A model of which no circuit is asked for.
+    ///
+    /// # Errors
+    /// Never for the shape of a model that was loaded.
+    pub fn plain(weights: &'a Weights<T>) -> Result<Self> {
+        let granularity = Granularity::default();
+        let graph = ComputationGraph::new(&weights.config, &granularity, &NeuronNodes::new())?;
+        Ok(Self::with(weights, Cow::Owned(graph)))
+    }
+
+    /// Numbers the readers and writers of every layer.
+    fn with(weights: &'a Weights<T>, graph: Cow<'a, ComputationGraph>) -> Self {
         let config = &weights.config;
         let (rope, local_rope) = match &config.positions {
             Positions::Learned => (None, None),
@@ -97,8 +115,8 @@ impl<'a, T: Real> Transformer<'a, T> {
         };
         Self {
             weights,
+            layers: LayerWiring::all(config, &graph),
             graph,
-            layers: LayerWiring::all(config, graph),
             room: None,
             gradient_runs: 1,
             rope,
@@ -118,6 +136,11 @@ impl<'a, T: Real> Transformer<'a, T> {
             gradient_runs,
             ..self
         }
+    }
+
+    /// The graph whose circuits it runs.
+    pub(crate) fn graph(&self) -> &ComputationGraph {
+        &self.graph
     }
 
     /// The model's shape.
@@ -321,12 +344,12 @@ impl<'a, T: Real> Transformer<'a, T> {
 
     /// Whether learned position embeddings are a writer.
     pub(crate) fn position_is_writer(&self) -> bool {
-        self.graph.writers().get(self.graph.span_count()) == Some(&Node::Position)
+        self.graph().writers().get(self.graph().span_count()) == Some(&Node::Position)
     }
 
     /// The place of a neuron among the hidden units of its layer that are nodes.
     pub(crate) fn neuron_place(&self, layer: usize, writer: usize) -> usize {
-        (writer - self.layers[layer].mlp_writer) / self.graph.span_count() - 1
+        (writer - self.layers[layer].mlp_writer) / self.graph().span_count() - 1
     }
 }
 

@@ -45,7 +45,7 @@ impl<T: Real> AblationValues<T> {
             Ablation::Optimal(optimal) => {
                 let means = Means::over(transformer, examples, false);
                 // A constant stands for a node at all positions, whatever their spans.
-                let graph = transformer.graph;
+                let graph = transformer.graph();
                 let merged = ComputationGraph::new(
                     transformer.config(),
                     graph.granularity(),
@@ -71,7 +71,7 @@ impl<T: Real> AblationValues<T> {
             return None;
         }
         let value = means.constant(transformer, writer);
-        Some(match transformer.graph.writers()[writer] {
+        Some(match transformer.graph().writers()[writer] {
             Node::Head { layer, head } => transformer.project_head(layer, head, value),
             Node::Neuron { layer, neuron } => transformer.project_neuron(layer, neuron, value),
             _ => value.to_vec(),

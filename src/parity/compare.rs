@@ -1,11 +1,8 @@
 //! A model's forward pass against what another implementation computed.
 
-use std::collections::BTreeMap;
-
 use super::golden::{Golden, Values};
 use crate::engine::Transformer;
 use crate::error::{Error, Result};
-use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{ModelConfig, Real, Weights};
 
 /// How far a model is from a reference, place by place.
@@ -65,8 +62,7 @@ impl Parity {
 pub fn parity<T: Real>(weights: &Weights<T>, golden: &Golden, tolerance: f64) -> Result<Parity> {
     let config = &weights.config;
     check(config, golden)?;
-    let graph = ComputationGraph::new(config, &Granularity::default(), &BTreeMap::new())?;
-    let transformer = Transformer::new(weights, &graph);
+    let transformer = Transformer::plain(weights)?;
     let mut streams: Vec<Worst> = golden.streams().keys().map(|_| Worst::default()).collect();
     let mut logits = Worst::default();
     for (row, tokens) in golden.rows.iter().enumerate() {

@@ -1,11 +1,8 @@
 //! The logits of rows of tokens, for comparison with other implementations: `secateur logits`.
 
-use std::collections::BTreeMap;
-
 use super::bound::Bound;
 use crate::engine::Transformer;
 use crate::error::{Error, Result};
-use crate::graph::{ComputationGraph, Granularity};
 use crate::model::LoadedModel;
 
 /// The logits at the last position of each row of tokens, `[rows, d_vocab]`.
@@ -26,9 +23,8 @@ pub fn last_logits(model: &LoadedModel, rows: &[Vec<u32>]) -> Result<Vec<Vec<f32
         };
         return Err(Error::data(format!("row {}", index + 1), problem));
     }
-    let graph = ComputationGraph::new(config, &Granularity::default(), &BTreeMap::new())?;
     let room = Bound::new::<f32>(model, None, 0).map(Bound::room);
-    let transformer = Transformer::new(&model.weights, &graph).within(room);
+    let transformer = Transformer::plain(&model.weights)?.within(room);
     let logits = transformer.last_logits(rows);
     let finite = |row: &Vec<f32>| row.iter().all(|logit| logit.is_finite());
     match logits.iter().position(|row| !finite(row)) {

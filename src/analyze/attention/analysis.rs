@@ -10,7 +10,6 @@ use crate::analyze::{
 };
 use crate::engine::Transformer;
 use crate::error::{Error, Result};
-use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
 use crate::report::Rows;
 use crate::setting::at_precision;
@@ -113,8 +112,7 @@ fn scored<T: Real>(
     parameters: &AttentionRoles,
     (repeated, prompts): (&Repeated, &[Answered]),
 ) -> Result<AttentionReport> {
-    let graph = ComputationGraph::new(&weights.config, &Granularity::default(), &BTreeMap::new())?;
-    let transformer = Transformer::new(weights, &graph);
+    let transformer = Transformer::plain(weights)?;
     if let Some(bound) = bound {
         let longest = prompts.iter().map(|it| it.tokens.len()).max().unwrap_or(0);
         let longest = longest.max(repeated.start + 2 * repeated.length);

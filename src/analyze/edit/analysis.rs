@@ -12,7 +12,6 @@ use crate::analyze::{
 };
 use crate::engine::Transformer;
 use crate::error::{Error, Result};
-use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
 use crate::paths::place;
 use crate::report::Rows;
@@ -133,8 +132,7 @@ fn report<T: Real>(
     parameters: &Edit,
     task: &EditTask<'_>,
 ) -> Result<EditReport> {
-    let graph = ComputationGraph::new(&weights.config, &Granularity::default(), &BTreeMap::new())?;
-    let transformer = Transformer::new(weights, &graph);
+    let transformer = Transformer::plain(weights)?;
     if let Some(bound) = bound {
         let all = task.discovery.iter().chain(task.held_out);
         let longest = all.map(|item| item.tokens.len()).max().unwrap_or(1);

@@ -16,7 +16,6 @@ use crate::analyze::{Analysis, AnalysisOutput, Setting, Shared, SharedKeys};
 use crate::engine::Precision;
 use crate::engine::Transformer;
 use crate::error::{Error, Result};
-use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
 use crate::paths::place;
 use crate::report::{FeatureSource, Rows, to_dot, to_svg};
@@ -165,8 +164,7 @@ fn features<T: Real>(
         bootstrap: keys.bootstrap,
         random_baselines: keys.random_baselines,
     };
-    let graph = ComputationGraph::new(&weights.config, &Granularity::default(), &BTreeMap::new())?;
-    let transformer = Transformer::new(weights, &graph);
+    let transformer = Transformer::plain(weights)?;
     if let Some(bound) = bound {
         bound.check(bytes_of(&transformer, &placements, &task))?;
     }

@@ -20,7 +20,6 @@ use crate::analyze::{
 };
 use crate::engine::Transformer;
 use crate::error::{Error, Result};
-use crate::graph::{ComputationGraph, Granularity};
 use crate::input::{self, GIB};
 use crate::model::{LoadedModel, ModelConfig, Real, Tokenizer, Weights};
 use crate::paths::place;
@@ -237,8 +236,7 @@ fn looked<T: Real>(
     prompted: &Prompted,
 ) -> Result<(LensReport, Fitted)> {
     let (keys, model) = (setting.keys, setting.model);
-    let graph = ComputationGraph::new(&weights.config, &Granularity::default(), &BTreeMap::new())?;
-    let transformer = Transformer::new(weights, &graph);
+    let transformer = Transformer::plain(weights)?;
     let longest = prompted.prompts.iter().map(|it| it.tokens.len()).max();
     let longest = longest.unwrap_or(1);
     if let Some(bound) = bound {

@@ -14,7 +14,7 @@ use crate::engine::{Ablation, Donors, Transformer, mean};
 use crate::error::{Error, Result};
 use crate::evaluate::Effect;
 use crate::events::{Event, Observer, phase};
-use crate::graph::{ComputationGraph, Granularity, NeuronNodes, Node};
+use crate::graph::Node;
 use crate::model::{ModelConfig, Real, Tokenizer, Weights};
 use crate::task::Example;
 
@@ -36,10 +36,9 @@ pub fn find_neurons<T: Real>(
     if let Some(problem) = no_neurons(&weights.config) {
         return Err(Error::Usage(problem.into()));
     }
-    let graph = plain_graph(&weights.config)?;
     let beside = screen::bytes::<T>(&weights.config, task.discovery, question);
     let room = room.map(|room| room.saturating_sub(beside));
-    let transformer = Transformer::new(weights, &graph).within(room);
+    let transformer = Transformer::plain(weights)?.within(room);
     let screen = Screen::new(&transformer, task, question, observer)?;
     let units = screen.candidates(question.top);
     let contexts = most_active(
@@ -218,18 +217,12 @@ pub(crate) fn least_room<T: Real>(
     question: &Neurons,
 ) -> Result<usize> {
     let config = &weights.config;
-    let graph = plain_graph(config)?;
-    let transformer = Transformer::new(weights, &graph);
+    let transformer = Transformer::plain(weights)?;
     let sides = [task.discovery, task.held_out];
     let kinds = sides.iter().flat_map(|it| [&it.behaviour, &it.other]);
     let least = kinds.map(|examples| transformer.least_room(examples, Ablation::Mean, 1));
     let beside = screen::bytes::<T>(config, task.discovery, question);
     Ok(least.max().unwrap_or(0) + beside)
-}
-
-/// The graph of plain runs, in which no neuron is a node.
-fn plain_graph(config: &ModelConfig) -> Result<ComputationGraph> {
-    ComputationGraph::new(config, &Granularity::default(), &NeuronNodes::new())
 }
 
 /// Neurons by what is largest of them.

@@ -14,7 +14,6 @@ use crate::analyze::{
 };
 use crate::engine::{Place, Transformer};
 use crate::error::{Error, Result};
-use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
 use crate::paths::place;
 use crate::report::Rows;
@@ -237,8 +236,7 @@ fn report<T: Real>(
     task: &PatchscopeTask<'_>,
 ) -> Result<PatchscopeReport> {
     let config = &weights.config;
-    let graph = ComputationGraph::new(config, &Granularity::default(), &BTreeMap::new())?;
-    let transformer = Transformer::new(weights, &graph);
+    let transformer = Transformer::plain(weights)?;
     let mut kept = 0;
     if let Some(bound) = bound {
         let sources = task.discovery.len().max(task.held_out.len()) + task.texts.len();

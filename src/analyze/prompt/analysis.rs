@@ -16,7 +16,6 @@ use crate::engine::Precision;
 use crate::engine::Transformer;
 use crate::error::{Error, Result};
 use crate::events::Observer;
-use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{LoadedModel, PrependBos};
 use crate::report::Rows;
 use crate::setting::Bound;
@@ -108,9 +107,7 @@ pub fn run_prompt(
         warnings.extend(warning);
     }
     let mut report = at_precision!(precision, (model, 0), |weights, bound| {
-        let no_nodes = BTreeMap::new();
-        let graph = ComputationGraph::new(&weights.config, &Granularity::default(), &no_nodes)?;
-        let transformer = Transformer::new(weights, &graph).within(bound.map(Bound::room));
+        let transformer = Transformer::plain(weights)?.within(bound.map(Bound::room));
         if let Some(bound) = bound {
             // The prompt as it is and with what is changed, and the other one are kept; text is written after one of them.
             let length = |tokens: &Vec<u32>| tokens.len() + parameters.generate;

@@ -11,7 +11,6 @@ use crate::analyze::{
 };
 use crate::engine::Transformer;
 use crate::error::{Error, Result};
-use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
 use crate::paths::place;
 use crate::report::Rows;
@@ -161,9 +160,8 @@ impl Asking<'_> {
         setting: &Setting<'_>,
         parameters: &Relation,
     ) -> Result<RelationReport> {
-        let config = &weights.config;
-        let graph = ComputationGraph::new(config, &Granularity::default(), &BTreeMap::new())?;
-        let transformer = Transformer::new(weights, &graph);
+        let _config = &weights.config;
+        let transformer = Transformer::plain(weights)?;
         if let Some(bound) = bound {
             bound.check(self.bytes(&transformer, parameters))?;
         }

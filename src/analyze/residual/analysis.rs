@@ -16,7 +16,6 @@ use crate::analyze::{
 use crate::engine::Transformer;
 use crate::error::Result;
 use crate::events::{Event, Observer as _};
-use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights, added};
 use crate::paths::place;
 use crate::report::Rows;
@@ -138,8 +137,7 @@ fn looked<T: Real>(
     parameters: &Residual,
     prompts: &Looked,
 ) -> Result<ResidualReport> {
-    let graph = ComputationGraph::new(&weights.config, &Granularity::default(), &BTreeMap::new())?;
-    let transformer = Transformer::new(weights, &graph);
+    let transformer = Transformer::plain(weights)?;
     if let Some(bound) = bound {
         let longest = prompts.iter().map(|(it, _)| it.len()).max().unwrap_or(1);
         let looked = prompts.iter().map(|(_, at)| at.len()).max().unwrap_or(1);

@@ -1,7 +1,6 @@
 //! Sparse autoencoders as a job: a dictionary trained or loaded, its figures on text, prompts in its features, and what
 //! these do on a task.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::checkpoint::Checkpoint;
@@ -19,7 +18,6 @@ use crate::analyze::{
 use crate::engine::{Ablation, Precision, Representation, Transformer};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer as _};
-use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{ModelConfig, Tokenizer};
 use crate::paths::place;
 use crate::report::{REPORT_FORMAT, Rows};
@@ -84,8 +82,7 @@ impl Analysis for Sae {
             None => place_of(parameters),
         };
         check_place(&model.name, config, at)?;
-        let graph = ComputationGraph::new(config, &Granularity::default(), &BTreeMap::new())?;
-        let transformer = Transformer::new(&model.weights, &graph);
+        let transformer = Transformer::plain(&model.weights)?;
         let width = transformer.width_of(at.1);
         check_width(setting, parameters, loaded.as_ref(), width)?;
         let features = match (&loaded, &recipe) {
@@ -244,8 +241,7 @@ pub(in crate::analyze) fn trained(
     };
     let at = place_of(parameters);
     check_place(&model.name, config, at)?;
-    let graph = ComputationGraph::new(config, &Granularity::default(), &BTreeMap::new())?;
-    let transformer = Transformer::new(&model.weights, &graph);
+    let transformer = Transformer::plain(&model.weights)?;
     let size = (transformer.width_of(at.1), recipe.features);
     let room = room(setting, parameters, &transformer, size, None)?;
     let transformer = transformer.within(room);

@@ -8,7 +8,6 @@ use crate::analyze::Tracing;
 use crate::analyze::{Analysis, AnalysisOutput, Setting, Shared, SharedKeys, keyed, no_text};
 use crate::engine::Transformer;
 use crate::error::{Error, Result};
-use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Weights};
 use crate::report::Rows;
 use crate::setting::Bound;
@@ -113,8 +112,7 @@ fn report<T: Real>(
     parameters: &Tracing,
     task: &TracingTask<'_>,
 ) -> Result<TracingReport> {
-    let graph = ComputationGraph::new(&weights.config, &Granularity::default(), &BTreeMap::new())?;
-    let transformer = Transformer::new(weights, &graph);
+    let transformer = Transformer::plain(weights)?;
     if let Some(bound) = bound {
         let all = task.discovery.iter().chain(task.held_out);
         let longest = all.map(|item| item.tokens.len()).max().unwrap_or(1);

@@ -12,7 +12,6 @@ use crate::analyze::{
 };
 use crate::engine::{Ablation, Transformer};
 use crate::error::{Error, Result};
-use crate::graph::{ComputationGraph, Granularity};
 use crate::model::{Real, Tokenizer, Weights};
 use crate::paths::place;
 use crate::report::Rows;
@@ -161,8 +160,7 @@ fn vector<T: Real>(
         tokenizer: model.tokenizer.as_ref(),
         stop: model.tokenizer.as_ref().and_then(Tokenizer::eos),
     };
-    let graph = ComputationGraph::new(&weights.config, &Granularity::default(), &BTreeMap::new())?;
-    let transformer = Transformer::new(weights, &graph);
+    let transformer = Transformer::plain(weights)?;
     if let Some(bound) = bound {
         let least = |examples: &[Example]| transformer.least_room(examples, Ablation::Mean, 1);
         let all = [&discovery, &held_out, &add_to[0], &add_to[1]].into_iter();

@@ -274,7 +274,7 @@ impl<T: Real> Frame<'_, T> {
             })
             .collect();
         for ((variant, head), (z, difference)) in work.into_iter().zip(results) {
-            let spans = transformer.graph.span_count();
+            let spans = transformer.graph().span_count();
             let writer = transformer.layers[layer].first_head + head * spans;
             self.set_dirty(&mut variants[variant], writer, difference);
             if record {

@@ -59,7 +59,7 @@ impl<T: Real> Frame<'_, T> {
             let reader = readers[index];
             let dense = self.is_dense(&base.mask, reader);
             let kept = |writer: usize| base.mask.contains(writer, reader);
-            let before = self.transformer.graph.writers_before(reader);
+            let before = self.transformer.graph().writers_before(reader);
             self.exchange_heads(base, None, (rows, before), |_| dense, kept, x);
         });
         SharedInputs {
@@ -87,7 +87,7 @@ impl<T: Real> Frame<'_, T> {
             } else {
                 &self.ablated.streams[place.index]
             },
-            terms: (0..self.transformer.graph.writers_before(reader))
+            terms: (0..self.transformer.graph().writers_before(reader))
                 .filter(differs)
                 .filter(|&writer| !self.is_post_normed(writer))
                 .map(|writer| Term::Base {
@@ -188,7 +188,7 @@ impl<T: Real> Frame<'_, T> {
             self.exchange_heads(
                 base,
                 Some(variant),
-                (rows, self.transformer.graph.writers_before(reader)),
+                (rows, self.transformer.graph().writers_before(reader)),
                 |writer| !few && base.mask.contains(writer, reader),
                 |writer| variant.mask.contains(writer, reader),
                 x,

@@ -50,7 +50,7 @@ impl<T: Real> Frame<'_, T> {
             index: 2 * self.transformer.config().n_layers,
             reads_only: true,
         };
-        let reader = self.transformer.graph.readers().len() - 1;
+        let reader = self.transformer.graph().readers().len() - 1;
         let inputs: Vec<Input<()>> = (0..variants.len())
             .map(|variant| Input {
                 variant,
@@ -73,7 +73,7 @@ impl<T: Real> Frame<'_, T> {
     ) {
         let transformer = self.transformer;
         let wiring = &transformer.layers[layer];
-        let spans = transformer.graph.span_count();
+        let spans = transformer.graph().span_count();
         let place = Place {
             index: 2 * layer + 1,
             reads_only: transformer.reads_only(layer),

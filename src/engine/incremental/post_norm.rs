@@ -18,7 +18,7 @@ impl<T: Real> Frame<'_, T> {
     pub(super) fn is_post_normed(&self, writer: usize) -> bool {
         let transformer = self.transformer;
         transformer.config().post_norms
-            && matches!(transformer.graph.writers()[writer], Node::Head { .. })
+            && matches!(transformer.graph().writers()[writer], Node::Head { .. })
     }
 
     /// Exchanges, in what a reader reads, the heads' contributions `from` the base with these writers kept for those
@@ -37,7 +37,7 @@ impl<T: Real> Frame<'_, T> {
             return;
         }
         for (layer, wiring) in transformer.layers.iter().enumerate() {
-            let count = transformer.config().n_heads * transformer.graph.span_count();
+            let count = transformer.config().n_heads * transformer.graph().span_count();
             let heads = wiring.first_head..wiring.first_head + count;
             if heads.end > before {
                 return;

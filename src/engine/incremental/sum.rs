@@ -161,7 +161,7 @@ impl<T: Real> Frame<'_, T> {
         let gathers = at.place.reads_only && !self.writes_reads_only(writer);
         let row_of = |row: usize| row * d_model..(row + 1) * d_model;
         let first = at.range.start;
-        match (self.transformer.graph.span_of(writer), gathers) {
+        match (self.transformer.graph().span_of(writer), gathers) {
             (None, false) => apply(x, &values[first * d_model..at.range.end * d_model]),
             (None, true) => {
                 let reads = &self.layout.reads[at.range.clone()];

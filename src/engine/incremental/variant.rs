@@ -39,7 +39,7 @@ pub(super) struct Difference<T> {
 
 impl<T: Real> Frame<'_, T> {
     pub(super) fn variant<'m>(&self, mask: &'m EdgeMask) -> Variant<'m, T> {
-        let graph = self.transformer.graph;
+        let graph = self.transformer.graph();
         let live = graph.live_readers(mask);
         let dense = |reader: &usize| live[*reader] && self.is_dense(mask, *reader);
         let last_dense = (0..graph.readers().len()).rev().find(dense);
@@ -61,7 +61,7 @@ impl<T: Real> Frame<'_, T> {
 
     /// Notes how a writer differs, given by the first of its spans, from the base. It is not dirty where it does not.
     pub(super) fn set_dirty(&self, variant: &mut Variant<'_, T>, first: usize, inner: Vec<T>) {
-        let spans = self.transformer.graph.span_count();
+        let spans = self.transformer.graph().span_count();
         if spans == 1 {
             return self.set_dirty_writer(variant, first, inner);
         }
@@ -93,7 +93,7 @@ impl<T: Real> Frame<'_, T> {
 
     /// Whether a reader keeps more than half of its writers: then sums start from all of them.
     pub(super) fn is_dense(&self, mask: &EdgeMask, reader: usize) -> bool {
-        mask.kept_into(reader) * 2 > self.transformer.graph.writers_before(reader)
+        mask.kept_into(reader) * 2 > self.transformer.graph().writers_before(reader)
     }
 
     pub(super) fn expanded<'v>(&self, variant: &'v Variant<'_, T>, writer: usize) -> &'v [T] {
@@ -111,7 +111,7 @@ impl<T: Real> Frame<'_, T> {
         let (d_model, d_head) = (config.d_model, config.d_head);
         let wiring = &transformer.layers[layer];
         let reads_only = transformer.reads_only(layer);
-        let spans = transformer.graph.span_count();
+        let spans = transformer.graph().span_count();
         let after = match wiring.mlp {
             Some(reader) if !mlp => reader,
             _ => wiring.end,

@@ -56,7 +56,7 @@ fn loss(
     draws: &[usize],
 ) -> (f64, Vec<Vec<f64>>) {
     let (batch, _) = Batch::new(transformer, examples).expect("a batch");
-    let mut gradients = vec![Vec::new(); transformer.graph.writers().len()];
+    let mut gradients = vec![Vec::new(); transformer.graph().writers().len()];
     let sum = batch.differentiate(transformer, means, draws, &mut gradients);
     (sum / examples.len() as f64, gradients)
 }

@@ -47,7 +47,7 @@ impl AttentionPatterns {
             }
         }
         let characters: usize = prompts.iter().map(|it| it.len() * it.len()).sum();
-        let mut heads = heads(transformer.graph, circuit);
+        let mut heads = heads(transformer.graph(), circuit);
         heads.truncate(MOST_CHARACTERS.checked_div(characters).unwrap_or(0));
         let places = heads.iter().enumerate();
         let places: BTreeMap<(usize, usize), usize> =

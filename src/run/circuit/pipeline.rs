@@ -413,7 +413,7 @@ impl<'j, T: Real> Job<'j, T> {
         circuit: &Circuit,
         observer: &dyn Observer,
     ) -> Result<Evaluation> {
-        let graph = transformer.graph;
+        let graph = transformer.graph();
         let figures = |examples: &[Example], whole: bool| -> Result<SplitScores> {
             let mut evaluator = ModelEvaluator::new(
                 transformer,
