@@ -13,6 +13,7 @@ pub use circuit::evaluator::{Evaluator, mean};
 pub use circuit::resample::Donors;
 pub use circuit::session::ModelEvaluator;
 pub use circuit::values::AblationValues;
+pub use pass::changes::{RowPlaces, Splice};
 pub use pass::dense::Dense;
 pub use pass::generate::Continuation;
 pub use pass::hidden::HiddenUnits;
@@ -21,6 +22,8 @@ pub use pass::patterns::Pattern;
 pub use pass::precision::Precision;
 pub use pass::residual::Residuals;
 pub use pass::sensitivity::Sensitivity;
+pub use pass::site_gradients::Start;
+pub use pass::steering::{AddAt, Rewriting, Steering};
 pub use pass::streams::{Looked, Part, Place};
 pub use pass::timing;
 pub use pass::token_vector::TokenVector;
@@ -29,9 +32,8 @@ pub use rerun::overwritten::{Overwrite, Prompt, Rerun};
 pub use rerun::replaced::{PromptRun, Replaced, Substitute};
 pub use rerun::restored::BlockPart;
 pub use rerun::resume::Resumable;
-pub use rerun::site::Rewriting;
-pub use rerun::splice::{RowPlaces, Splice, Spliced, Start, Taped};
-pub use rerun::steer::{AddAt, HeadShape, Steering};
+pub use rerun::splice::{Spliced, Taped};
+pub use rerun::steer::HeadShape;
 
 pub use crate::graph::Representation;
 

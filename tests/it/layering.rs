@@ -292,6 +292,24 @@ fn the_library_never_prints() {
     }
 }
 
+/// Kernels know no pass; passes know neither circuits nor reruns, and these do not know each other.
+#[test]
+fn the_folders_of_the_engine_depend_one_way() {
+    for (folder, others) in [
+        ("kernels", &["pass", "circuit", "rerun"][..]),
+        ("pass", &["circuit", "rerun"]),
+        ("circuit", &["rerun"]),
+        ("rerun", &["circuit"]),
+    ] {
+        for (name, text) in rust_files(&format!("src/engine/{folder}")) {
+            for other in others {
+                let names = text.contains(&format!("engine::{other}::"));
+                assert!(!names, "{name} names engine::{other}");
+            }
+        }
+    }
+}
+
 #[test]
 fn graphs_know_no_engine() {
     for (name, text) in library() {

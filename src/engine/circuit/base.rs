@@ -14,7 +14,8 @@ use crate::engine::kernels::rows;
 use crate::engine::pass::attention::interleave;
 use crate::engine::pass::forward::FullRun;
 use crate::engine::pass::layout::{Layout, Segment};
-use crate::engine::pass::transformer::{Prefix, Transformer};
+use crate::engine::pass::prefix::Prefix;
+use crate::engine::pass::transformer::Transformer;
 use crate::graph::{EdgeMask, Node};
 use crate::model::Real;
 

@@ -1,34 +1,23 @@
 //! A chunk of examples with its cached runs.
 
+use crate::engine::pass::forward::check_finite;
+use crate::engine::pass::prefix::{Prefix, split_prefix};
 use std::mem::take;
 use std::sync::OnceLock;
 
-use rayon::prelude::*;
-
+use crate::engine::Ablation;
 use crate::engine::circuit::base::{Base, Frame};
 use crate::engine::circuit::incremental::Recording;
 use crate::engine::circuit::row_spans::RowSpans;
 use crate::engine::circuit::values::Values;
 use crate::engine::kernels::rows;
-use crate::engine::pass::forward::FullRun;
 use crate::engine::pass::layout::Layout;
-use crate::engine::pass::transformer::{Prefix, Transformer};
-use crate::engine::{Ablation, BLOCK};
+use crate::engine::pass::transformer::Transformer;
 use crate::error::{Error, Result};
-use crate::graph::{EdgeMask, Node};
+use crate::graph::EdgeMask;
 use crate::metric::Metric;
 use crate::model::Real;
 use crate::task::Example;
-
-/// Rows that one chunk of examples should have at most.
-const CHUNK_ROWS: usize = 1024;
-
-/// How many of some examples are run together: whole blocks, of about as many rows as are wanted at once.
-pub(in crate::engine) fn examples_per_chunk(examples: &[Example]) -> usize {
-    let lengths = examples.iter().map(|example| example.clean.len());
-    let longest = lengths.max().unwrap_or(1).max(1);
-    (CHUNK_ROWS / (longest * BLOCK)).max(1) * BLOCK
-}
 
 /// Examples that are run together, with the runs of the full model and of the empty circuit.
 pub(crate) struct Chunk<'a, T> {
@@ -203,71 +192,4 @@ impl<'a, T: Real> Chunk<'a, T> {
             .map(|(&clean, &corrupt)| corrupt + point * (clean - corrupt))
             .collect()
     }
-}
-
-/// Cuts a whole run down to the rows after the shared prefixes, whose keys and values become the prefix cache.
-pub(in crate::engine) fn split_prefix<T: Real>(
-    transformer: &Transformer<'_, T>,
-    mut run: FullRun<T>,
-    kept: &[usize],
-    prefix_rows: &[usize],
-) -> (FullRun<T>, Prefix<T>) {
-    let config = transformer.config();
-    let mut prefix = Prefix {
-        k: Vec::new(),
-        v: Vec::new(),
-    };
-    if prefix_rows.is_empty() {
-        return (run, prefix);
-    }
-    let kv = config.n_kv_heads * config.d_head;
-    let heads = config.n_heads * config.d_head;
-    for (layer, activations) in run.layers.iter_mut().enumerate() {
-        prefix.k.push(rows::gather(&activations.k, kv, prefix_rows));
-        prefix.v.push(rows::gather(&activations.v, kv, prefix_rows));
-        activations.k = rows::gather(&activations.k, kv, kept);
-        activations.v = rows::gather(&activations.v, kv, kept);
-        run.streams[2 * layer] = rows::gather(&run.streams[2 * layer], config.d_model, kept);
-        if transformer.reads_only(layer) {
-            continue;
-        }
-        activations.q = rows::gather(&activations.q, heads, kept);
-        activations.z = rows::gather(&activations.z, heads, kept);
-        if config.has_mlps() {
-            activations.mlp = rows::gather(&activations.mlp, config.d_model, kept);
-        }
-        let neurons = transformer.layers[layer].neurons.len();
-        if neurons > 0 {
-            activations.neurons = rows::gather(&activations.neurons, neurons, kept);
-        }
-        run.streams[2 * layer + 1] =
-            rows::gather(&run.streams[2 * layer + 1], config.d_model, kept);
-    }
-    (run, prefix)
-}
-
-/// Names the first node whose output is not finite.
-pub(in crate::engine) fn check_finite<T: Real>(run: &FullRun<T>) -> Result<()> {
-    let finite: Vec<(bool, bool)> = run
-        .layers
-        .par_iter()
-        .map(|run| {
-            let heads = run.z.iter().all(|value| value.is_finite());
-            (heads, run.mlp.iter().all(|value| value.is_finite()))
-        })
-        .collect();
-    for (layer, (heads, mlp)) in finite.into_iter().enumerate() {
-        if !heads || !mlp {
-            let node = if heads {
-                Node::Mlp { layer }.to_string()
-            } else {
-                format!("a{layer} (heads)")
-            };
-            return Err(Error::NotFinite {
-                node,
-                problem: "the model's own run on these prompts is not finite".into(),
-            });
-        }
-    }
-    Ok(())
 }

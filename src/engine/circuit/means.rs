@@ -4,7 +4,8 @@ use crate::engine::circuit::ablated::Means;
 use crate::engine::pass::forward::FullRun;
 use crate::engine::pass::layout::Layout;
 use crate::engine::pass::memory::Extent;
-use crate::engine::pass::transformer::{Prefix, Transformer};
+use crate::engine::pass::prefix::Prefix;
+use crate::engine::pass::transformer::Transformer;
 use crate::model::Real;
 use crate::task::Example;
 

@@ -13,13 +13,13 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::engine::Optimal;
 use crate::engine::circuit::ablated::Means;
-use crate::engine::circuit::chunk::{check_finite, examples_per_chunk};
 use crate::engine::pass::backward::{GradientSink, Tape};
-use crate::engine::pass::forward::FullRun;
+use crate::engine::pass::forward::{FullRun, check_finite};
 use crate::engine::pass::intervention::{Intervention, Site};
 use crate::engine::pass::layout::Layout;
-use crate::engine::pass::memory::Extent;
-use crate::engine::pass::transformer::{Prefix, Transformer};
+use crate::engine::pass::memory::{Extent, examples_per_chunk};
+use crate::engine::pass::prefix::Prefix;
+use crate::engine::pass::transformer::Transformer;
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
 use crate::graph::Node;

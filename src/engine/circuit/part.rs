@@ -10,7 +10,7 @@ use crate::engine::circuit::ablated::Ablated;
 use crate::engine::circuit::base::{Base, BaseLayer, Frame};
 use crate::engine::circuit::chunk::Chunk;
 use crate::engine::pass::layout::{Layout, Segment};
-use crate::engine::pass::transformer::Prefix;
+use crate::engine::pass::prefix::Prefix;
 use crate::model::Real;
 
 impl Layout {

@@ -7,9 +7,10 @@ use rand_chacha::ChaCha8Rng;
 
 use crate::engine::Resample;
 use crate::engine::circuit::ablated::Ablated;
-use crate::engine::circuit::chunk::check_finite;
+use crate::engine::pass::forward::check_finite;
 use crate::engine::pass::layout::Layout;
-use crate::engine::pass::transformer::{Prefix, Transformer};
+use crate::engine::pass::prefix::Prefix;
+use crate::engine::pass::transformer::Transformer;
 use crate::error::{Error, Result};
 use crate::model::Real;
 use crate::task::Example;

@@ -1,11 +1,12 @@
 //! The evaluator that runs a real model.
 
 use crate::engine::circuit::attribution::GradientRuns;
-use crate::engine::circuit::chunk::{Chunk, examples_per_chunk};
+use crate::engine::circuit::chunk::Chunk;
 use crate::engine::circuit::chunks::Chunks;
 use crate::engine::circuit::evaluator::Evaluator;
 use crate::engine::circuit::made::RunSource;
 use crate::engine::circuit::sums::BlockSums;
+use crate::engine::pass::memory::examples_per_chunk;
 use crate::engine::pass::transformer::Transformer;
 use crate::engine::{Ablation, AblationValues};
 use crate::error::{Error, Result};

@@ -6,7 +6,8 @@ use rayon::prelude::*;
 
 use crate::engine::kernels::attention::{HeadRows, Scoring, Sequence, attend};
 use crate::engine::pass::layout::{Layout, Segment};
-use crate::engine::pass::transformer::{Prefix, Transformer};
+use crate::engine::pass::prefix::Prefix;
+use crate::engine::pass::transformer::Transformer;
 use crate::model::Real;
 
 impl<T: Real> Transformer<'_, T> {

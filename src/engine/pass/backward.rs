@@ -19,7 +19,8 @@ use crate::engine::pass::attention::sequence;
 use crate::engine::pass::forward::FullRun;
 use crate::engine::pass::intervention::{Intervention, Site, at_layer, at_split_mlp};
 use crate::engine::pass::layout::{Layout, Segment};
-use crate::engine::pass::transformer::{Prefix, Transformer};
+use crate::engine::pass::prefix::Prefix;
+use crate::engine::pass::transformer::Transformer;
 use crate::graph::Representation;
 use crate::model::{NormWeights, Real};
 

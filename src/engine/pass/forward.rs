@@ -1,13 +1,16 @@
 //! The plain forward pass with every edge kept, over packed rows.
 
+use crate::error::{Error, Result};
+use crate::graph::Node;
+use rayon::prelude::*;
 use std::ops::Range;
 
 use crate::engine::kernels::rows;
+use crate::engine::pass::changes::Changes;
 use crate::engine::pass::intervention::{Intervention, Site, at_hidden, at_layer, at_split_mlp};
 use crate::engine::pass::layout::Layout;
-use crate::engine::pass::transformer::{MlpInner, Prefix, Transformer};
-use crate::engine::rerun::splice::Splice;
-use crate::engine::rerun::steer::Steering;
+use crate::engine::pass::prefix::Prefix;
+use crate::engine::pass::transformer::{MlpInner, Transformer};
 use crate::graph::Representation;
 use crate::model::Real;
 
@@ -48,39 +51,6 @@ pub(crate) struct LayerRun<T> {
     pub neurons: Vec<T>,
     /// The MLP's inner activations, where they were asked for.
     pub inner: Option<MlpInner<T>>,
-}
-
-/// What is changed in a run.
-#[derive(Clone, Copy)]
-pub(crate) struct Changes<'c, T> {
-    /// Values that are set.
-    pub interventions: &'c [Intervention<T>],
-    /// What is done to the stream.
-    pub steering: Option<&'c Steering<T>>,
-    /// What is done to representations as they are computed.
-    pub splice: Option<&'c dyn Splice<T>>,
-}
-
-impl<T> Changes<'_, T> {
-    /// Nothing.
-    pub(crate) const fn none() -> Self {
-        Self {
-            interventions: &[],
-            steering: None,
-            splice: None,
-        }
-    }
-
-    fn splice(
-        &self,
-        (layer, of): (usize, Representation),
-        rows: &mut [T],
-        (layout, reads_only): (&Layout, bool),
-    ) {
-        if let Some(splice) = self.splice {
-            splice.splice((layer, of), rows, &layout.row_places(reads_only));
-        }
-    }
 }
 
 impl<T: Real> Transformer<'_, T> {
@@ -312,4 +282,30 @@ impl<T: Real> Transformer<'_, T> {
             rows::add_row(x, bias);
         }
     }
+}
+
+/// Names the first node whose output is not finite.
+pub(in crate::engine) fn check_finite<T: Real>(run: &FullRun<T>) -> Result<()> {
+    let finite: Vec<(bool, bool)> = run
+        .layers
+        .par_iter()
+        .map(|run| {
+            let heads = run.z.iter().all(|value| value.is_finite());
+            (heads, run.mlp.iter().all(|value| value.is_finite()))
+        })
+        .collect();
+    for (layer, (heads, mlp)) in finite.into_iter().enumerate() {
+        if !heads || !mlp {
+            let node = if heads {
+                Node::Mlp { layer }.to_string()
+            } else {
+                format!("a{layer} (heads)")
+            };
+            return Err(Error::NotFinite {
+                node,
+                problem: "the model's own run on these prompts is not finite".into(),
+            });
+        }
+    }
+    Ok(())
 }

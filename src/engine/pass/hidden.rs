@@ -3,13 +3,13 @@
 use std::ops::Range;
 
 use crate::engine::BLOCK;
-use crate::engine::circuit::chunk::check_finite;
 use crate::engine::kernels::activation;
 use crate::engine::pass::backward::{GradientSink, Tape};
-use crate::engine::pass::forward::FullRun;
+use crate::engine::pass::forward::{FullRun, check_finite};
 use crate::engine::pass::layout::Layout;
 use crate::engine::pass::memory::Extent;
-use crate::engine::pass::transformer::{Prefix, Transformer};
+use crate::engine::pass::prefix::Prefix;
+use crate::engine::pass::transformer::Transformer;
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer};
 use crate::graph::Node;

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::engine::rerun::splice::RowPlaces;
+use crate::engine::pass::changes::RowPlaces;
 use crate::task::Example;
 
 /// One sequence among the packed rows.

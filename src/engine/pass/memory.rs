@@ -3,11 +3,20 @@
 //! The numbers are upper bounds by the sizes of what is allocated. They decide only which whole examples are run together
 //! and which runs are made again instead of kept, never a bit of a result.
 
-use crate::engine::circuit::chunk::examples_per_chunk;
 use crate::engine::pass::transformer::Transformer;
 use crate::engine::{Ablation, BLOCK};
 use crate::model::Real;
 use crate::task::{Example, SubjectPrompt};
+
+/// Rows that one chunk of examples should have at most.
+const CHUNK_ROWS: usize = 1024;
+
+/// How many of some examples are run together: whole blocks, of about as many rows as are wanted at once.
+pub(in crate::engine) fn examples_per_chunk(examples: &[Example]) -> usize {
+    let lengths = examples.iter().map(|example| example.clean.len());
+    let longest = lengths.max().unwrap_or(1).max(1);
+    (CHUNK_ROWS / (longest * BLOCK)).max(1) * BLOCK
+}
 
 /// Share of the bounds that the allocator may lose to gaps.
 const GAPS: f64 = 1.15;

@@ -2,11 +2,12 @@
 
 use std::ops::Range;
 
-use crate::engine::circuit::chunk::check_finite;
 use crate::engine::kernels::attention::{HeadRows, pattern_of};
 use crate::engine::pass::attention::sequence;
+use crate::engine::pass::forward::check_finite;
 use crate::engine::pass::layout::{Layout, Segment};
-use crate::engine::pass::transformer::{Prefix, Transformer};
+use crate::engine::pass::prefix::Prefix;
+use crate::engine::pass::transformer::Transformer;
 use crate::error::Result;
 use crate::model::Real;
 

@@ -1,7 +1,8 @@
 //! What a plain run holds at every layer and position, to be compared with other implementations.
 
 use crate::engine::pass::layout::Layout;
-use crate::engine::pass::transformer::{Prefix, Transformer};
+use crate::engine::pass::prefix::Prefix;
+use crate::engine::pass::transformer::Transformer;
 use crate::model::Real;
 
 /// The residual streams and logits of one sequence.

@@ -1,9 +1,11 @@
 //! The gradient of the metric at one representation of a layer.
 
-use crate::engine::circuit::chunk::check_finite;
 use crate::engine::pass::backward::Tape;
-use crate::engine::pass::transformer::{Prefix, Transformer};
-use crate::engine::rerun::splice::{RowPlaces, SiteSink, Start};
+use crate::engine::pass::changes::RowPlaces;
+use crate::engine::pass::forward::check_finite;
+use crate::engine::pass::prefix::Prefix;
+use crate::engine::pass::site_gradients::{SiteSink, Start};
+use crate::engine::pass::transformer::Transformer;
 use crate::error::{Error, Result};
 use crate::graph::Representation;
 use crate::metric::Metric;

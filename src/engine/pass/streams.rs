@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use crate::engine::circuit::chunk::check_finite;
 use crate::engine::kernels::{norm, rows};
-use crate::engine::pass::forward::FullRun;
+use crate::engine::pass::forward::{FullRun, check_finite};
 use crate::engine::pass::layout::Layout;
 use crate::engine::pass::memory::Extent;
-use crate::engine::pass::transformer::{Prefix, Transformer};
+use crate::engine::pass::prefix::Prefix;
+use crate::engine::pass::transformer::Transformer;
 use crate::error::Result;
 use crate::model::{Norm, NormWeights, Real};
 

@@ -3,10 +3,9 @@
 use std::hint::black_box;
 
 use crate::engine::kernels::attention::{self, HeadGradients, HeadRows, Scoring, Sequence};
-use crate::engine::kernels::matmul;
 use crate::engine::kernels::matrix::Matrix;
 use crate::engine::kernels::rope::RopeTable;
-use crate::engine::kernels::{activation, norm, rows};
+use crate::engine::kernels::{activation, matmul, norm, rows};
 use crate::model::{Activation, Linear, Norm, NormWeights};
 
 /// A kernel and the sizes of what it works on, in single precision.

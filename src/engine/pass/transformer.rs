@@ -44,24 +44,6 @@ pub(crate) struct LayerWiring {
     pub neurons: Vec<usize>,
 }
 
-/// Keys and values of the shared prefixes, `[prefix rows, n_kv_heads * d_head]` per layer.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Prefix<T> {
-    pub k: Vec<Vec<T>>,
-    pub v: Vec<Vec<T>>,
-}
-
-impl<T> Prefix<T> {
-    /// No rows in any layer.
-    pub(crate) fn empty(n_layers: usize) -> Self {
-        let none = || (0..n_layers).map(|_| Vec::new()).collect();
-        Self {
-            k: none(),
-            v: none(),
-        }
-    }
-}
-
 /// The projections of an MLP's input.
 pub(crate) struct MlpInner<T> {
     /// The plain projection, or the multiplied one of a gated MLP, `[rows, d_mlp]`.

@@ -1,5 +1,6 @@
 //! Prompts that are run once and run again from a layer on, with the stream, components or representations changed.
 
+pub(in crate::engine) mod jacobian;
 pub(in crate::engine) mod overwritten;
 pub(in crate::engine) mod replaced;
 pub(in crate::engine) mod restored;

@@ -3,15 +3,15 @@
 use std::mem::take;
 
 use crate::engine::BLOCK;
-use crate::engine::circuit::chunk::check_finite;
 use crate::engine::kernels::rows;
-use crate::engine::pass::forward::{Changes, FullRun, LayerRun};
+use crate::engine::pass::changes::{Changes, Splice};
+use crate::engine::pass::forward::{FullRun, LayerRun, check_finite};
 use crate::engine::pass::generate::Continuation;
 use crate::engine::pass::layout::Layout;
 use crate::engine::pass::memory::Extent;
-use crate::engine::pass::transformer::{Prefix, Transformer};
-use crate::engine::rerun::splice::Splice;
-use crate::engine::rerun::steer::Steering;
+use crate::engine::pass::prefix::Prefix;
+use crate::engine::pass::steering::Steering;
+use crate::engine::pass::transformer::Transformer;
 use crate::error::{Error, Result};
 use crate::events::Observer;
 use crate::model::Real;

@@ -1,14 +1,14 @@
 //! A prompt run with the results of some heads, MLPs or hidden units replaced.
 
-use crate::engine::circuit::chunk::check_finite;
 use crate::engine::kernels::{activation, rows};
-use crate::engine::pass::forward::{Changes, FullRun, LayerRun};
+use crate::engine::pass::changes::{Changes, Splice};
+use crate::engine::pass::forward::{FullRun, LayerRun, check_finite};
 use crate::engine::pass::generate::Continuation;
 use crate::engine::pass::intervention::{Intervention, Site};
 use crate::engine::pass::layout::Layout;
+use crate::engine::pass::prefix::Prefix;
 use crate::engine::pass::streams::Place;
-use crate::engine::pass::transformer::{Prefix, Transformer};
-use crate::engine::rerun::splice::Splice;
+use crate::engine::pass::transformer::Transformer;
 use crate::error::{Error, Result};
 use crate::events::Observer;
 use crate::graph::Node;

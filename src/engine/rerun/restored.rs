@@ -3,7 +3,7 @@
 use std::iter::once;
 use std::ops::Range;
 
-use crate::engine::pass::forward::Changes;
+use crate::engine::pass::changes::Changes;
 use crate::engine::pass::intervention::{Intervention, Site};
 use crate::engine::rerun::overwritten::Rerun;
 use crate::error::Result;

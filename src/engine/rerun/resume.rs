@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use crate::engine::circuit::chunk::{check_finite, examples_per_chunk, split_prefix};
 use crate::engine::kernels::rows;
-use crate::engine::pass::forward::{Changes, FullRun};
+use crate::engine::pass::changes::{Changes, RowPlaces};
+use crate::engine::pass::forward::{FullRun, check_finite};
 use crate::engine::pass::intervention::{Intervention, Site};
 use crate::engine::pass::layout::Layout;
-use crate::engine::pass::memory::Extent;
-use crate::engine::pass::transformer::{Prefix, Transformer};
-use crate::engine::rerun::splice::RowPlaces;
-use crate::engine::rerun::steer::{AddAt, add_at, finite, scaled};
+use crate::engine::pass::memory::{Extent, examples_per_chunk};
+use crate::engine::pass::prefix::{Prefix, split_prefix};
+use crate::engine::pass::steering::{AddAt, add_at, scaled};
+use crate::engine::pass::transformer::Transformer;
+use crate::engine::rerun::steer::finite;
 use crate::error::Result;
 use crate::graph::Representation;
 use crate::metric::Metric;

@@ -1,56 +1,16 @@
 //! One representation of a layer: taken at every position of text, and restored changed.
 
-use std::fmt;
-use std::sync::Arc;
+use crate::engine::pass::steering::Rewrite;
 
-use crate::engine::circuit::chunk::check_finite;
 use crate::engine::kernels::rows;
-use crate::engine::pass::forward::{Changes, FullRun};
+use crate::engine::pass::changes::{Changes, RowPlaces};
+use crate::engine::pass::forward::{FullRun, check_finite};
 use crate::engine::pass::layout::Layout;
-use crate::engine::pass::transformer::{Prefix, Transformer};
-use crate::engine::rerun::splice::{RowPlaces, Splice};
+use crate::engine::pass::prefix::Prefix;
+use crate::engine::pass::transformer::Transformer;
 use crate::error::{Error, Result};
 use crate::graph::Representation;
 use crate::model::Real;
-
-/// A change of a layer's representation, made in every run that is steered by it.
-#[derive(Clone)]
-pub struct Rewriting<T>(Arc<dyn Splice<T> + Send>);
-
-impl<T> Rewriting<T> {
-    /// A change of the rows of a layer's representation, `[rows, width]`. In the last layer there are only those that are
-    /// read.
-    pub fn new(
-        at: (usize, Representation),
-        change: impl Fn(&mut [T], &RowPlaces) + Send + Sync + 'static,
-    ) -> Self {
-        Self(Arc::new(Rewrite { at, change }))
-    }
-
-    pub(crate) fn splice(&self) -> &dyn Splice<T> {
-        &*self.0
-    }
-}
-
-impl<T> fmt::Debug for Rewriting<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Rewriting").finish_non_exhaustive()
-    }
-}
-
-/// A change of one representation.
-struct Rewrite<C> {
-    at: (usize, Representation),
-    change: C,
-}
-
-impl<T, C: Fn(&mut [T], &RowPlaces) + Sync> Splice<T> for Rewrite<C> {
-    fn splice(&self, at: (usize, Representation), rows: &mut [T], places: &RowPlaces) {
-        if at == self.at {
-            (self.change)(rows, places);
-        }
-    }
-}
 
 impl<T: Real> Transformer<'_, T> {
     /// Numbers of a representation at a position.

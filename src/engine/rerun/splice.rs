@@ -1,46 +1,18 @@
 //! Prompts that are run again with representations changed while they are computed, and gradients at these.
 
-use crate::engine::circuit::chunk::{check_finite, split_prefix};
 use crate::engine::kernels::rows;
-use crate::engine::pass::backward::{GradientSink, Tape};
-use crate::engine::pass::forward::{Changes, FullRun, LayerRun};
+use crate::engine::pass::backward::Tape;
+use crate::engine::pass::changes::{Changes, RowPlaces, Splice};
+use crate::engine::pass::forward::{FullRun, LayerRun, check_finite};
 use crate::engine::pass::layout::Layout;
-use crate::engine::pass::transformer::{Prefix, Transformer};
-use crate::engine::rerun::steer::AddAt;
+use crate::engine::pass::prefix::{Prefix, split_prefix};
+use crate::engine::pass::site_gradients::{SiteSink, Start};
+use crate::engine::pass::transformer::Transformer;
 use crate::error::Result;
 use crate::graph::Representation;
 use crate::metric::Metric;
 use crate::model::Real;
 use crate::task::Example;
-
-/// Changes representations of a run when they have been computed; what comes after is computed from what it makes of them.
-pub trait Splice<T>: Sync {
-    /// Changes the rows of a layer's representation, `[rows, width]`, those of all copies one after the other. In the last
-    /// layer there are only the rows that are read.
-    fn splice(&self, at: (usize, Representation), rows: &mut [T], places: &RowPlaces);
-}
-
-/// Which positions the rows of a representation are of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RowPlaces {
-    /// Number of each row's sequence.
-    pub sequences: Vec<usize>,
-    /// Position of each row in its sequence.
-    pub positions: Vec<usize>,
-    /// Rows whose logits are read.
-    pub reads: Vec<usize>,
-}
-
-impl RowPlaces {
-    /// The rows where something is added, without those of the first positions of each sequence.
-    pub fn rows(&self, at: AddAt, skip_first: usize) -> Vec<usize> {
-        let after = |row: &usize| self.positions[*row] >= skip_first;
-        match at {
-            AddAt::Every => (0..self.positions.len()).filter(after).collect(),
-            AddAt::Scored => self.reads.iter().copied().filter(after).collect(),
-        }
-    }
-}
 
 /// Prompts that were run once, with what is needed to run them again from the first of some representations on.
 pub struct Spliced<'t, 'a, T> {
@@ -57,15 +29,6 @@ pub struct Spliced<'t, 'a, T> {
     embedded: [Vec<T>; 2],
     clean: Vec<Vec<T>>,
     corrupt: Vec<Vec<T>>,
-}
-
-/// Where a gradient starts.
-#[derive(Debug, Clone, Copy)]
-pub enum Start<'g, T> {
-    /// At the metric, each example with weight 1.
-    Metric(Metric),
-    /// At one of the representations, by its number, with this gradient there, `[rows, width]`.
-    Site(usize, &'g [T]),
 }
 
 /// A run of the prompts that gradients can be taken of.
@@ -265,37 +228,6 @@ impl<T: Real> Taped<'_, '_, '_, T> {
         };
         transformer.backward_blocks(&tape, self.first..last, stream, &mut sink);
         sink.found
-    }
-}
-
-/// Takes the gradients at some representations.
-pub(in crate::engine) struct SiteSink<'s, T> {
-    pub sites: &'s [(usize, Representation)],
-    pub start: Start<'s, T>,
-    pub direct: bool,
-    /// As many as there are representations.
-    pub found: Vec<Vec<T>>,
-}
-
-impl<T: Real> GradientSink<T> for SiteSink<'_, T> {
-    fn wants_representation(&self, layer: usize, of: Representation) -> bool {
-        self.sites.contains(&(layer, of))
-    }
-
-    fn representation(&mut self, layer: usize, of: Representation, gradient: &mut [T]) {
-        let Some(index) = self.sites.iter().position(|&site| site == (layer, of)) else {
-            return;
-        };
-        match self.start {
-            Start::Site(start, values) if start == index => gradient.copy_from_slice(values),
-            Start::Site(start, _) if start < index => {}
-            _ => {
-                self.found[index] = gradient.to_vec();
-                if self.direct {
-                    gradient.fill(T::ZERO);
-                }
-            }
-        }
     }
 }
 

@@ -5,9 +5,9 @@ use std::iter::once;
 
 use rayon::prelude::*;
 
-use crate::engine::circuit::chunk::check_finite;
 use crate::engine::pass::backward::{GradientSink, Tape};
-use crate::engine::pass::forward::{Changes, FullRun, LayerRun};
+use crate::engine::pass::changes::Changes;
+use crate::engine::pass::forward::{FullRun, LayerRun, check_finite};
 use crate::engine::pass::layout::Layout;
 use crate::engine::pass::transformer::MlpInner;
 use crate::engine::rerun::overwritten::Rerun;
