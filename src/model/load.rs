@@ -44,7 +44,7 @@ pub struct ModelHeader {
 /// # Example
 /// ```
 /// let model = secateur::load_model("builtin:toy-llama", std::path::Path::new("."))?;
-/// assert_eq!((model.config().n_layers, model.config().n_heads), (2, 4));
+/// assert_eq!((model.config().n_layers, model.config().n_heads), (3, 4));
 /// # Ok::<(), secateur::Error>(())
 /// ```
 pub fn load_model(reference: &str, base: &Path) -> Result<LoadedModel> {

@@ -38,7 +38,7 @@ pub fn parse_spec(bytes: &[u8], file: &Path) -> Result<RunSpec> {
 /// let mistakes = check_any_spec(text, Path::new("facts.ron")).unwrap_err();
 /// assert_eq!(
 ///     mistakes.to_string(),
-///     "facts.ron:1:86: task.Agreement.pairs: expected 2 to 1000000, got 1"
+///     "facts.ron:1:75: task.Agreement.pairs: expected 2 to 1000000, got 1"
 /// );
 /// ```
 pub fn check_any_spec(bytes: &[u8], file: &Path) -> Result<Spec> {

@@ -43,7 +43,7 @@ fn with_vector() -> (tempfile::TempDir, String) {
         "with the vector added",
         "with a random vector",
         "adding it recovers",
-        "taking it out leaves",
+        "ablating it leaves",
         "perplexity of",
         "samples that say it",
         "as it is",

@@ -44,7 +44,7 @@ fn prompts_are_looked_at_through_lenses_that_are_fitted_saved_and_read_again() {
     let report = done(&output);
     for part in [
         "lens-ioi on toy-llama: Ioi(",
-        "followed is the answer",
+        "tracked: the answer",
         "embedding",
         "attention 0",
         "tuned: KL",
@@ -132,7 +132,7 @@ fn texts_are_looked_at_and_a_token_is_followed() {
     assert!(report.contains("tracked: the model's prediction") && !report.contains("scale"));
     let with_token = [&arguments[..], &["--token", " are", "--name", "are"]].concat();
     let report = done(&secateur(folder, &with_token));
-    assert!(report.contains("followed is \" are\""), "{report}");
+    assert!(report.contains("tracked: \" are\""), "{report}");
     let two = [&arguments[..], &["--token", " are are"]].concat();
     refused(
         &secateur(folder, &two),

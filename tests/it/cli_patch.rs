@@ -66,7 +66,7 @@ fn patchscopes_from_the_command_line() {
         "surprisal.svg",
     ];
     let (text, report) = twice(folder.path(), &arguments, ("patchscope", &files));
-    for part in ["logit lens", "in place of", "The boats", "held-out"] {
+    for part in ["logit lens", "patched into", "The boats", "held-out"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     // The subject brings its number with it, and others' do not.

@@ -655,7 +655,7 @@ fn noise_that_changes_nothing_is_told_by_trace() {
         write(folder, "t.ron", &spec(noise));
         let output = secateur(folder, &["run", "t.ron"]);
         let shown = done(&output) + &text(&output.stderr);
-        assert_eq!(shown.contains("brings back means nothing"), told, "{shown}");
+        assert_eq!(shown.contains("recovers means nothing"), told, "{shown}");
     }
 }
 

@@ -422,7 +422,7 @@ fn analyses_that_few_prompts_judge_say_so() {
         ("trace", "Tracing()"),
         (
             "patchscope",
-            "Patchscope(prompt: Text(\"Today the dogs near the tree\"), placeholder: \"tree\", wanted: Answer, tokens: 3)",
+            "Patchscope(prompt: Text(\"Today the dogs near the tree\"), placeholder: \"tree\", expected: Answer, tokens: 3)",
         ),
         ("neurons", "Neurons(top: 5)"),
     ];

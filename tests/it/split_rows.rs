@@ -60,7 +60,7 @@ fn prompts_of_a_task_are_named_by_their_side() {
         ("sae", format!("Sae({TRAIN})")),
         (
             "patchscope",
-            "Patchscope(prompt: Text(\"Today the dogs near the tree\"), placeholder: \"tree\", wanted: Answer, tokens: 2)".into(),
+            "Patchscope(prompt: Text(\"Today the dogs near the tree\"), placeholder: \"tree\", expected: Answer, tokens: 2)".into(),
         ),
         ("features", format!("FeatureCircuit(dictionaries: [Train({TRAIN})], keep: Top(4))")),
         ("vector", "Vector(tokens: 0, samples: 0)".into()),

@@ -35,7 +35,7 @@ pub fn lens_text(report: &LensReport, about: &str) -> String {
         "probability",
         "1/rank",
         "median rank",
-        "first",
+        "top-1",
     ];
     if compared {
         header.push("another's");

@@ -89,7 +89,7 @@ pub(super) fn enough(name: &str, discovery: Share, held_out: Share) -> Result<()
         name,
         format!(
             "the model answers correctly for {} of {} discovery subjects and {} of {} held-out ones; at least 2 and 1 are \
-             needed: try another template, more subjects, other `shots`, or a model that answers_correctly the relation",
+             needed: try another template, more subjects, other `shots`, or a model that knows the relation",
             discovery.count, discovery.of, held_out.count, held_out.of
         ),
     ))

@@ -22,8 +22,8 @@ pub fn relation_text(report: &RelationReport, about: &str) -> String {
     };
     out.line(format_args!("\"{}\" {shown}", one_line(&report.template)));
     out.line(format_args!(
-        "the model answers correctly for {} of {} discovery subjects ({} to fit the map, {} to select) and {} of {} held-out ones, of which all \
-         figures are",
+        "the model answers correctly for {} of {} discovery subjects ({} to fit the map, {} to select) and {} of {} held-out ones; all results \
+         are on the latter",
         report.known_discovery.count,
         report.known_discovery.of,
         report.trained_on,

@@ -51,13 +51,12 @@ impl<T: Real> Transformer<'_, T> {
     /// # Example
     /// ```
     /// # use std::path::Path;
-    /// # use secateur::graph::{Granularity, NeuronNodes};
     /// # use secateur::model::PrependBos;
-    /// # use secateur::{ComputationGraph, Transformer, load_model};
+    /// # use secateur::{Transformer, load_model};
     /// let model = load_model("builtin:toy-llama", Path::new("."))?;
-    /// let graph = ComputationGraph::new(model.config(), &Granularity::default(), &NeuronNodes::new())?;
-    /// let transformer = Transformer::new(&model.weights, &graph);
-    /// let tokens = model.require_tokenizer()?.encode("The war lasted from the year 1732 to the year 17", PrependBos::Auto)?;
+    /// let transformer = Transformer::plain(&model.weights)?;
+    /// let tokenizer = model.require_tokenizer()?;
+    /// let tokens = tokenizer.encode("The war lasted from the year 1732 to the year 17", PrependBos::Auto)?;
     /// let logits = transformer.last_logits(&[tokens]);
     /// assert_eq!(logits[0].len(), model.config().d_vocab);
     /// # Ok::<(), secateur::Error>(())

@@ -49,7 +49,7 @@ fn relations_are_decoded_from_the_command_line_and_in_batches() {
         "W s, layer",
         "random maps",
         "logit lens",
-        "makes it say the other object",
+        "makes it predict the other object",
         "s' instead of s",
         "made to say",
     ] {

@@ -100,7 +100,7 @@ fn the_report_has_the_same_keys_for_both_splits() {
         value.as_object().unwrap().keys().cloned().collect()
     };
     let mut top = keys(&value);
-    top.retain(|key| !["discovery", "split", "provenance"].contains(&&key[..]));
+    top.retain(|key| !["discovery", "search", "split", "provenance"].contains(&&key[..]));
     assert_eq!(top, keys(&value["discovery"]));
 }
 
