@@ -110,14 +110,7 @@ pub fn edit<T: Real>(
     let effect = |values: &[f64]| Effect::of(values, task.bootstrap);
     let both = [change, instead[0]];
     let mut warnings = Vec::new();
-    let knows = mean_of(&compared.before, |it| {
-        f64::from(it.original > it.replacement)
-    });
-    if knows < 0.5 {
-        let warning = format!(
-            "only {:.0} % of the held-out prompts give the original token a higher probability than the replacement token",
-            100.0 * knows
-        );
+    if let Some(warning) = unlikely_original(&compared.before) {
         observer.event(Event::Warning(warning.clone()));
         warnings.push(warning);
     }
@@ -149,6 +142,17 @@ pub fn edit<T: Real>(
             .collect(),
         items: compared.listed,
         warnings,
+    })
+}
+
+/// A warning if most unchanged prompts do not predict what is to be replaced.
+fn unlikely_original(before: &[Answered]) -> Option<String> {
+    let share = mean_of(before, |it| f64::from(it.original > it.replacement));
+    (share < 0.5).then(|| {
+        format!(
+            "only {:.0} % of the held-out prompts give the original token a higher probability than the replacement token",
+            100.0 * share
+        )
     })
 }
 

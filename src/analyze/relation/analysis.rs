@@ -160,7 +160,6 @@ impl Asking<'_> {
         setting: &Setting<'_>,
         parameters: &Relation,
     ) -> Result<RelationReport> {
-        let _config = &weights.config;
         let transformer = Transformer::plain(weights)?;
         if let Some(bound) = bound {
             bound.check(self.bytes(&transformer, parameters))?;

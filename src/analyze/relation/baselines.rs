@@ -18,7 +18,7 @@ use crate::model::Real;
 pub(super) struct Otherwise<'p> {
     /// What the model says of discovery subjects.
     pub said_discovery: &'p [u32],
-    /// The prompts of held-out subjects that the model answers_correctly, without examples in front; empty where there are none.
+    /// The prompts of held-out subjects that the model answers correctly, without examples in front; empty where there are none.
     pub zero_shot: Vec<Vec<u32>>,
     /// The prompt without a subject.
     pub without_subject: Option<&'p [u32]>,

@@ -1,4 +1,4 @@
-//! Subjects whose objects the model answers_correctly, with what it says of them.
+//! Subjects whose objects the model answers correctly, with what it says of them.
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;

@@ -1,7 +1,7 @@
 //! Whether a relation is a linear map inside the model: from what stands for a subject to what stands for its object.
 //!
 //! A prompt says something about a subject, "The capital of France is". The stream `s` after some layer at the subject's last
-//! token decides the stream `o` that the final norm reads at the prompt's end. Of some subjects that the model answers_correctly the
+//! token decides the stream `o` that the final norm reads at the prompt's end. Of some subjects that the model answers correctly the
 //! objects of, the mean of the Jacobians `W` of `o` by `s` and of `b = o - W s` make a linear relational embedding: `beta W s +
 //! b` stands for the object of any subject. It is faithful as far as it decodes to the model's prediction, and causal as far as
 //! adding `W^+ (o' - o)` to `s` makes the model say the object of `o'`. Layer, `beta` and the rank of the inverse are chosen on

@@ -47,7 +47,7 @@ pub struct RelationReport {
     pub ranks: Vec<usize>,
     /// Every layer, each with its own factor and rank.
     pub layers: Vec<LayerScores>,
-    /// The held-out subjects that the model answers_correctly.
+    /// The held-out subjects that the model answers correctly.
     pub subjects: Vec<SubjectRow>,
     /// Remarks that belong to the result.
     pub warnings: Vec<String>,
@@ -138,7 +138,7 @@ pub struct LayerScores {
     pub causal_by_rank: Vec<f64>,
 }
 
-/// A held-out subject that the model answers_correctly.
+/// A held-out subject that the model answers correctly.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct SubjectRow {
     /// The subject.

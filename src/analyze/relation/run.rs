@@ -41,7 +41,7 @@ pub struct RelationTask<'t> {
 /// Finds the linear map of a relation, chooses layer, factor and rank, and judges it on held-out subjects.
 ///
 /// # Errors
-/// When a layer does not exist, the model answers_correctly too few subjects, a number is not finite, or the observer interrupts.
+/// When a layer does not exist, the model answers correctly too few subjects, a number is not finite, or the observer interrupts.
 ///
 /// # Complexity
 /// A forward pass for each template; a backward pass of `d_model` outputs for each subject trained on; a singular value
@@ -56,20 +56,12 @@ pub fn decode_relation<T: Real>(
     let layers = layers(transformer.heads().n_layers, &question.layers)?;
     let (template, known_discovery, said_discovery) = template(transformer, task, observer)?;
     let held_out = answers_correctly(transformer, template, &task.split.held_out)?;
-    let known = Share::of(
-        held_out
-            .iter()
-            .map(|(_, answers_correctly)| *answers_correctly),
-    );
+    let known = Share::of(held_out.iter().map(|it| it.1));
     let numbers = |of: &[(usize, bool)]| -> Vec<usize> {
         of.iter().filter(|it| it.1).map(|it| it.0).collect()
     };
     let (discovery, judging) = (numbers(&known_discovery), numbers(&held_out));
-    let known_discovery = Share::of(
-        known_discovery
-            .iter()
-            .map(|(_, answers_correctly)| *answers_correctly),
-    );
+    let known_discovery = Share::of(known_discovery.iter().map(|it| it.1));
     enough(task.name, known_discovery, known)?;
     let (training, choosing) = discovery.split_at(question.train.min(discovery.len() / 2));
     let unknown = task.split.discovery.iter().chain(&task.split.held_out);
@@ -210,7 +202,7 @@ fn by_layer(maps: &[LinearMap], decoded: &[Decoded], edited: &[Edited]) -> Vec<L
         .collect()
 }
 
-/// What was said of every held-out subject that the model answers_correctly.
+/// What was said of every held-out subject that the model answers correctly.
 fn rows<T: Real>(
     task: &RelationTask<'_>,
     (selected, known): (&Selected, &SubjectRuns<'_, '_, T>),

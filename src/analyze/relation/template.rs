@@ -1,4 +1,4 @@
-//! Which template is taken, and which subjects the model answers_correctly.
+//! Which template is taken, and which subjects the model answers correctly.
 
 use super::known::SubjectRuns;
 use super::run::RelationTask;
@@ -41,10 +41,10 @@ pub(super) fn answers_correctly<T: Real>(
         .collect())
 }
 
-/// A template with the discovery subjects that the model answers_correctly, and what it says of them all.
+/// A template with the discovery subjects that the model answers correctly, and what it says of them all.
 pub(super) type Chosen<'t> = (&'t RelationPrompts, Vec<(usize, bool)>, Vec<u32>);
 
-/// The template by which the model answers_correctly most discovery subjects; the first of several.
+/// The template by which the model answers correctly most discovery subjects; the first of several.
 pub(super) fn template<'t, T: Real>(
     transformer: &Transformer<'_, T>,
     task: &RelationTask<'t>,
@@ -80,7 +80,7 @@ pub(super) fn template<'t, T: Real>(
     best.ok_or_else(|| Error::Bug("a relation without templates".into()))
 }
 
-/// Refuses a relation of which the model answers_correctly too little.
+/// Refuses a relation of which the model answers correctly too little.
 pub(super) fn enough(name: &str, discovery: Share, held_out: Share) -> Result<()> {
     if discovery.count >= 2 && held_out.count >= 1 {
         return Ok(());

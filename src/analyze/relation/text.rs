@@ -158,7 +158,7 @@ pub fn relation_csv(report: &RelationReport) -> String {
     out.0
 }
 
-/// The held-out subjects that the model answers_correctly as rows.
+/// The held-out subjects that the model answers correctly as rows.
 pub fn subjects_csv(report: &RelationReport) -> String {
     let mut out = Text::default();
     out.line(format_args!("subject,said,decoded,other,wanted,edited"));
