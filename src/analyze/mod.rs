@@ -112,9 +112,9 @@ macro_rules! analyses {
 }
 
 analyses! {
-    /// What heads look at, and which roles that gives them.
+    /// What heads attend to, and which roles that gives them.
     Attention(AttentionRoles),
-    /// What prompts say with a token's direction exchanged for another's.
+    /// What a model predicts when one token's direction in the stream is replaced by another's.
     Edit(Edit),
     /// Which features of sparse autoencoders a behaviour needs.
     FeatureCircuit(FeatureCircuit),
@@ -122,13 +122,13 @@ analyses! {
     Lens(Lens),
     /// Which neurons' activation correlates with a behaviour, and which neurons it needs.
     Neurons(Neurons),
-    /// What a representation says in another prompt.
+    /// What a representation says when it is patched into another prompt.
     Patchscope(Patchscope),
-    /// What the model says next to one prompt.
+    /// What the model predicts after one prompt.
     Prompt(Prompt),
     /// Whether a relation is a linear map inside the model.
     Relation(Relation),
-    /// How the residual stream grows, and who writes what to it.
+    /// How the residual stream grows, and which parts write what into it.
     Residual(Residual),
     /// Which features a layer holds.
     Sae(Sae),

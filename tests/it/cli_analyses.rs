@@ -45,7 +45,7 @@ fn with_vector() -> (tempfile::TempDir, String) {
         "adding it recovers",
         "ablating it leaves",
         "perplexity of",
-        "samples that say it",
+        "samples that contain it",
         "as it is",
     ] {
         assert!(report.contains(part), "{part}: {report}");

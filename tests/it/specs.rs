@@ -48,7 +48,7 @@ fn a_syntax_or_type_error_names_what_was_expected() {
     insta::assert_snapshot!(mistakes(&[("    metric: LogitDiff,\n", "")]), @r##"spec.ron:11:1: missing key `metric` in `RunSpec`"##);
     insta::assert_snapshot!(mistakes(&[("metric: LogitDiff", "metric: LogitDif")]), @r##"spec.ron:6:13: Unexpected variant named `LogitDif` in enum `Metric`, expected one of `LogitDiff`, `ProbDiff`, `Kl`, `Nll`, `Accuracy`, `Mrr`, or `L2` instead"##);
     insta::assert_snapshot!(mistakes(&[("method: EapIg(steps: 5)", "method: Acdc()")]), @r##"spec.ron:8:18: missing key `tau` in `Acdc`"##);
-    insta::assert_snapshot!(mistakes(&[("    select", "    selct")]), @r##"spec.ron:9:5: Unexpected field named `selct` in `RunSpec`, expected one of `format`, `name`, `models`, `task`, `metric`, `ablation`, `method`, `granularity`, `select`, `target`, `evaluate`, `precision`, `prepend_bos`, or `outputs` instead"##);
+    insta::assert_snapshot!(mistakes(&[("    select", "    selct")]), @r##"spec.ron:9:5: Unexpected field named `selct` in `RunSpec`, expected one of `format`, `name`, `models`, `task`, `metric`, `ablation`, `method`, `granularity`, `select`, `target`, `limit`, `evaluate`, `precision`, `prepend_bos`, or `outputs` instead"##);
     insta::assert_snapshot!(mistakes(&[("[Dot, Svg]", "[Dot, Png]")]), @r##"spec.ron:11:20: Unexpected variant named `Png` in enum `Output`, expected one of `Dot`, `Svg`, `Html`, `Json`, `Csv`, or `Scores` instead"##);
 }
 

@@ -179,7 +179,7 @@ fn fits(config: &ModelConfig, name: &str, parameters: &Lens) -> Result<()> {
 }
 
 fn prompted(setting: &Setting<'_>, parameters: &Lens) -> Result<Prompted> {
-    let (_keys, model) = (setting.keys, setting.model);
+    let model = setting.model;
     let named = parameters.token.as_ref();
     let named = named.map(|text| one_token(model, text)).transpose()?;
     let follow = |answer: &[u32]| named.map_or_else(|| answer.to_vec(), |token| vec![token]);

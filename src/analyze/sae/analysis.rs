@@ -328,7 +328,7 @@ fn check_width(
 
 /// The pairs of a task.
 fn examples(setting: &Setting<'_>, task: &TaskSource) -> Result<Dataset> {
-    let (keys, _base) = (setting.keys, setting.base);
+    let keys = setting.keys;
     let dataset = setting.examples(task, Prompts::Pairs)?;
     for (index, example) in dataset.examples.iter().enumerate() {
         if let Some(problem) = misfit(keys.metric, None, example) {

@@ -30,7 +30,7 @@ impl Analysis for Tracing {
     }
 
     fn answer(&self, setting: &Setting<'_>) -> Result<AnalysisOutput<TracingReport>> {
-        let (keys, model, _base) = (setting.keys, setting.model, setting.base);
+        let (keys, model) = (setting.keys, setting.model);
         if let Some(problem) = no_text(model.config()) {
             return Err(Error::model(&model.name, problem));
         }
