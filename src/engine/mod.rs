@@ -24,7 +24,7 @@ pub use pass::residual::Residuals;
 pub use pass::sensitivity::Sensitivity;
 pub use pass::site_gradients::Start;
 pub use pass::steering::{AddAt, Rewriting, Steering};
-pub use pass::streams::{Looked, Part, Place};
+pub use pass::streams::{Component, SequencePositions, StreamSite};
 pub use pass::timing;
 pub use pass::token_vector::TokenVector;
 pub use pass::transformer::Transformer;

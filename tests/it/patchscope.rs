@@ -5,7 +5,7 @@ use secateur::analyze::patchscope::{
     DecodeLayer, Expected, Mapping, PatchscopeReport, PatchscopeTask, Source, TargetTokens, look,
 };
 use secateur::analyze::{AffineMap, Patchscope};
-use secateur::engine::{Place, Transformer};
+use secateur::engine::{StreamSite, Transformer};
 use secateur::events::Silent;
 use secateur::model::{ModelConfig, Weights};
 
@@ -318,7 +318,7 @@ fn lens(config: &ModelConfig) -> TunedLens<f64> {
             weight: numbers(width * width, layer),
             bias: numbers(width, layer + 9),
         };
-        (Place::Layer(layer), map)
+        (StreamSite::Layer(layer), map)
     };
     TunedLens {
         maps: (0..config.n_layers - 1).map(map).collect(),
@@ -343,7 +343,7 @@ fn through_a_tuned_lens_it_shows_the_same_at_the_target_layer() {
     let found = report_through(&transformer, on, &question, (&[], Some(&lens))).expect("a report");
     let held_out = &sources[sources.len() / 2..];
     let last = config.n_layers - 1;
-    let seen = |layer: usize, stream: &[f64]| lens.translate(Place::Layer(layer), stream);
+    let seen = |layer: usize, stream: &[f64]| lens.translate(StreamSite::Layer(layer), stream);
     for point in &found.grid {
         let surprisals = held_out.iter().map(|source| {
             let plain =

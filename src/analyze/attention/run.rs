@@ -7,7 +7,7 @@ use super::parameters::{AttentionRoles, head_of};
 use super::random::Repeated;
 use super::report::{AttentionReport, DrawnHead, HeadScores, Role, Score};
 use crate::analyze::{largest, text_of};
-use crate::engine::{Looked, Pattern, Place, Transformer, mean};
+use crate::engine::{Pattern, SequencePositions, StreamSite, Transformer, mean};
 use crate::error::{Error, Result};
 use crate::evaluate::Effect;
 use crate::events::{Event, Observer, phase};
@@ -270,8 +270,8 @@ fn copying<T: Real>(
             .map(|(it, pairs)| (&it.tokens[..], [pairs[0].1]))
             .collect()
     };
-    let looked: Vec<Looked<'_>> = places.iter().map(|(it, at)| (*it, &at[..])).collect();
-    let streams = transformer.streams(&looked, &[Place::Layer(0)])?;
+    let looked: Vec<SequencePositions<'_>> = places.iter().map(|(it, at)| (*it, &at[..])).collect();
+    let streams = transformer.streams(&looked, &[StreamSite::Layer(0)])?;
     phase(observer, "copying", shape.n_layers as u64);
     let mut copied = Vec::with_capacity(shape.n_layers * shape.n_heads);
     for layer in 0..shape.n_layers {

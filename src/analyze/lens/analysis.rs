@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::{
-    LensPrompt, LensReport, LensTask, Place, Tuned, TunedFit, TunedLens, TunedLensScores, fit,
+    LensPrompt, LensReport, LensTask, StreamSite, Tuned, TunedFit, TunedLens, TunedLensScores, fit,
     judge_lens, look, room, train,
 };
 use super::{
@@ -291,7 +291,7 @@ fn readable<'t>(tokenizer: Option<&'t Tokenizer>, config: &ModelConfig) -> Optio
 pub(in crate::analyze) fn saved_lens(
     (model, base): (&LoadedModel, &Path),
     path: &Path,
-    places: &[Place],
+    places: &[StreamSite],
 ) -> Result<(TunedLens<f32>, Option<String>)> {
     let path = place(base, path);
     let name = path.display().to_string();
@@ -309,7 +309,7 @@ fn fitted<T: Real>(
     setting: &Setting<'_>,
     parameters: &TunedFit,
     transformer: &Transformer<'_, T>,
-    places: &[Place],
+    places: &[StreamSite],
 ) -> Result<(TunedLens<f32>, TunedLensScores, String)> {
     let (keys, observer) = (setting.keys, setting.observer);
     // The maps are of all the text.
@@ -320,7 +320,7 @@ fn fitted<T: Real>(
     let before = fit(transformer, text, places, parameters.ridge, observer)?;
     let mut after = before.clone();
     for (place, map) in &mut after.maps {
-        let named = |layer: &usize| *place == Place::Layer(*layer);
+        let named = |layer: &usize| *place == StreamSite::Layer(*layer);
         if parameters.train.iter().any(named) {
             train(transformer, text, (*place, map), parameters, observer)?;
         }

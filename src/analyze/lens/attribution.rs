@@ -4,7 +4,7 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 
-use crate::engine::{LogitDirection, Looked, Part, Transformer, mean};
+use crate::engine::{Component, LogitDirection, SequencePositions, Transformer, mean};
 use crate::error::Result;
 use crate::evaluate::Effect;
 use crate::events::{Observer, phase};
@@ -79,7 +79,7 @@ pub fn attribute<T: Real>(
     let width = transformer.heads().d_model;
     let at: Vec<[usize; 1]> = prompts.iter().map(|prompt| [prompt.at]).collect();
     let looked = prompts.iter().zip(&at);
-    let looked: Vec<Looked<'_>> = looked
+    let looked: Vec<SequencePositions<'_>> = looked
         .map(|(prompt, at)| (prompt.tokens, &at[..]))
         .collect();
     let directions: Vec<LogitDirection> = prompts
@@ -88,7 +88,7 @@ pub fn attribute<T: Real>(
         .collect();
     let random = random_directions(transformer, random_baselines);
     // Along each prompt's direction, and by how much along random ones, without the norm's scale.
-    let mut parts: Vec<(Part, Vec<f64>, Vec<f64>)> = Vec::new();
+    let mut parts: Vec<(Component, Vec<f64>, Vec<f64>)> = Vec::new();
     let finals = transformer.written(&looked, |part, first, written| {
         let place = parts.iter().position(|(known, ..)| *known == part);
         let place = place.unwrap_or_else(|| {
@@ -122,9 +122,9 @@ pub fn attribute<T: Real>(
     let single = prompts.iter().all(|prompt| prompt.minus.is_empty());
     let figures = parts.iter().map(|(part, along, sizes)| {
         let (layer, head) = match *part {
-            Part::Embedding | Part::Position => (None, None),
-            Part::Head { layer, head } => (Some(layer), Some(head)),
-            Part::AttentionBias { layer } | Part::Mlp { layer } => (Some(layer), None),
+            Component::Embedding | Component::Position => (None, None),
+            Component::Head { layer, head } => (Some(layer), Some(head)),
+            Component::AttentionBias { layer } | Component::Mlp { layer } => (Some(layer), None),
         };
         ComponentScores {
             part: part.to_string(),

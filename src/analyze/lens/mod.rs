@@ -13,7 +13,7 @@ mod text;
 mod tuned;
 mod tuned_file;
 
-pub use crate::engine::Place;
+pub use crate::engine::StreamSite;
 pub(in crate::analyze) use analysis::saved_lens;
 pub use attribution::{Attributed, Attribution, ComponentScores, attribute};
 pub use maps::{attribution_svg, lens_html, lens_svg, tuned_lens_svg};

@@ -6,7 +6,7 @@ use super::report::{DrawnPrompt, LensReport, LensScores, SiteScores};
 use super::seen::{LensPrediction, LensReadings, Reader, TrackedTokens};
 use super::tuned::TunedLens;
 use crate::analyze::text_of;
-use crate::engine::{Looked, Place, Transformer, mean};
+use crate::engine::{SequencePositions, StreamSite, Transformer, mean};
 use crate::error::{Error, Result};
 use crate::evaluate::{Effect, Share};
 use crate::events::{Event, Observer, phase};
@@ -121,7 +121,7 @@ pub fn look<T: Real>(
 fn at_read<T: Real>(
     reader: &Reader<'_, '_, T>,
     task: &LensTask<'_>,
-    places: &[Place],
+    places: &[StreamSite],
     tuned: Option<&TunedLens<T>>,
     observer: &dyn Observer,
 ) -> Result<(LensReadings, Vec<u32>)> {
@@ -131,7 +131,7 @@ fn at_read<T: Real>(
     for prompts in task.prompts.chunks(TOGETHER) {
         let at: Vec<[usize; 1]> = prompts.iter().map(|prompt| [prompt.at]).collect();
         let looked = prompts.iter().zip(&at);
-        let looked: Vec<Looked<'_>> = looked
+        let looked: Vec<SequencePositions<'_>> = looked
             .map(|(prompt, at)| (&prompt.tokens[..], &at[..]))
             .collect();
         let found = reader.transformer.streams(&looked, places)?;
@@ -169,7 +169,7 @@ fn others(prompts: &[LensPrompt], index: usize) -> &[u32] {
 fn draw<T: Real>(
     reader: &Reader<'_, '_, T>,
     prompt: &LensPrompt,
-    places: &[Place],
+    places: &[StreamSite],
     tuned: Option<&TunedLens<T>>,
 ) -> Result<DrawnPrompt> {
     let every: Vec<usize> = (0..prompt.tokens.len()).collect();

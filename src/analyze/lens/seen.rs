@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::tuned::TunedLens;
 use crate::analyze::{largest, text_of};
-use crate::engine::{Place, Transformer};
+use crate::engine::{StreamSite, Transformer};
 use crate::error::{Error, Result};
 use crate::metric::{divergence, log_softmax};
 use crate::model::{Real, Tokenizer};
@@ -73,7 +73,7 @@ impl<T: Real> Reader<'_, '_, T> {
         &self,
         streams: &[Vec<T>],
         tracked: &[TrackedTokens],
-        (places, tuned): (&[Place], Option<&TunedLens<T>>),
+        (places, tuned): (&[StreamSite], Option<&TunedLens<T>>),
     ) -> Result<LensReadings> {
         let width = self.transformer.heads().d_model;
         let together = (LOGITS / self.transformer.d_out()).max(1);

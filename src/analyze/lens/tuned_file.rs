@@ -3,7 +3,7 @@
 use safetensors::{Dtype, SafeTensors};
 use serde_json::json;
 
-use super::{Place, TunedLens};
+use super::{StreamSite, TunedLens};
 use crate::analyze::AffineMap;
 use crate::analyze::vector::VectorStamp;
 use crate::error::{Error, Result};
@@ -43,7 +43,7 @@ pub fn parse_tuned_lens(
     bytes: &[u8],
     name: &str,
     config: &ModelConfig,
-    places: &[Place],
+    places: &[StreamSite],
 ) -> Result<(TunedLens<f32>, String)> {
     let fail = |problem: String| Error::data(name, problem);
     let broken = |error| fail(format!("not a whole safetensors file: {error}"));
@@ -90,6 +90,6 @@ pub fn parse_tuned_lens(
     Ok((TunedLens { maps }, known("model_hash").unwrap_or_default()))
 }
 
-fn place_name(place: Place) -> String {
+fn place_name(place: StreamSite) -> String {
     place.to_string().replace(' ', ".")
 }

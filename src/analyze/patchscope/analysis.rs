@@ -12,7 +12,7 @@ use crate::analyze::lens::saved_lens;
 use crate::analyze::{
     Analysis, AnalysisOutput, PromptSource, Setting, Shared, SharedKeys, hash_of, keyed, no_text,
 };
-use crate::engine::{Place, Transformer};
+use crate::engine::{StreamSite, Transformer};
 use crate::error::{Error, Result};
 use crate::model::{Real, Weights};
 use crate::paths::place;
@@ -76,7 +76,7 @@ impl Analysis for Patchscope {
         let mut warnings = Vec::new();
         let lens = match &self.mapping {
             Mapping::Lens(path) => {
-                let layers = (0..model.config().n_layers).map(Place::Layer);
+                let layers = (0..model.config().n_layers).map(StreamSite::Layer);
                 let (lens, warning) = saved_lens((model, base), path, &layers.collect::<Vec<_>>())?;
                 warnings.extend(warning);
                 Some(lens.cast())

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use super::ridge::Regression;
 use crate::analyze::AffineMap;
 use crate::analyze::lens::TunedLens;
-use crate::engine::{Place, Prompt, Rerun, Transformer};
+use crate::engine::{Prompt, Rerun, StreamSite, Transformer};
 use crate::error::{Error, Result};
 use crate::events::Observer;
 use crate::model::Real;
@@ -99,7 +99,7 @@ impl Between {
         (source_layers, target_layers): (&[usize], &[usize]),
     ) -> Result<Self> {
         let inverse = |&layer: &usize| -> Option<Result<(usize, AffineMap<f64>)>> {
-            let map = lens.map(Place::Layer(layer))?;
+            let map = lens.map(StreamSite::Layer(layer))?;
             let inverse = map.inverse().ok_or_else(|| {
                 let problem = "it makes the same of several streams, so it does not say which one to put; leave the layer \
                                out of the target layers";
@@ -134,7 +134,7 @@ impl Between {
                 regressions[place.unwrap_or(0)].to(&rows[to]).cast()
             }
             By::Lens { lens, back, width } => {
-                let map = match lens.map(Place::Layer(from)) {
+                let map = match lens.map(StreamSite::Layer(from)) {
                     Some(map) if from != to => map.clone(),
                     _ => AffineMap::identity(*width),
                 };

@@ -8,7 +8,7 @@ use super::{prompt_csv, prompt_text};
 use crate::analyze::Prompt;
 use crate::analyze::corpus::{one_token, tokens_of};
 use crate::analyze::lens::saved_lens;
-use crate::analyze::lens::{Place, TunedLens};
+use crate::analyze::lens::{StreamSite, TunedLens};
 use crate::analyze::{
     Analysis, AnalysisOutput, PromptSource, Setting, Shared, SharedKeys, hash_of, keyed, no_text,
 };
@@ -100,8 +100,10 @@ pub fn run_prompt(
     let followed = followed.map(|text| one_token(model, text)).transpose()?;
     let (mut tuned, mut warnings) = (None, Vec::new());
     if let Some(path) = lens.and_then(|it| it.tuned.as_ref()) {
-        let layers = (0..model.config().n_layers).map(Place::Layer);
-        let places: Vec<Place> = std::iter::once(Place::Embedding).chain(layers).collect();
+        let layers = (0..model.config().n_layers).map(StreamSite::Layer);
+        let places: Vec<StreamSite> = std::iter::once(StreamSite::Embedding)
+            .chain(layers)
+            .collect();
         let (lens, warning) = saved_lens((model, base), path, &places)?;
         tuned = Some(lens);
         warnings.extend(warning);

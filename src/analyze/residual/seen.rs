@@ -3,7 +3,7 @@
 use super::report::{DirectionScores, PartAlong, PlaceNorm, ResidualReport, WriterScores};
 use super::run::ResidualTask;
 use crate::analyze::random::random_vectors;
-use crate::engine::{Looked, Part, Place, Transformer, mean};
+use crate::engine::{Component, SequencePositions, StreamSite, Transformer, mean};
 use crate::error::Result;
 use crate::evaluate::Effect;
 use crate::model::Real;
@@ -12,7 +12,7 @@ use crate::model::Real;
 pub(super) struct Seen<'t> {
     task: &'t ResidualTask<'t>,
     width: usize,
-    places: Vec<Place>,
+    places: Vec<StreamSite>,
     /// Unit vectors.
     directions: Vec<Vec<f64>>,
     random: Vec<Vec<f64>>,
@@ -25,7 +25,7 @@ pub(super) struct Seen<'t> {
 
 /// What a part writes, means over the positions of each prompt.
 struct PartWriting {
-    part: Part,
+    part: Component,
     /// By direction, by prompt.
     along: Vec<Vec<f64>>,
     cosine: Vec<Vec<f64>>,
@@ -69,7 +69,7 @@ impl<'t> Seen<'t> {
     pub(super) fn add<T: Real>(
         &mut self,
         transformer: &Transformer<'_, T>,
-        looked: Looked<'_>,
+        looked: SequencePositions<'_>,
     ) -> Result<()> {
         let streams = transformer.streams(&[looked], &self.places)?;
         for (norms, stream) in self.norms.iter_mut().zip(streams) {
@@ -92,7 +92,7 @@ impl<'t> Seen<'t> {
         Ok(())
     }
 
-    fn add_part(&mut self, number: usize, part: Part, rows: &[f64]) {
+    fn add_part(&mut self, number: usize, part: Component, rows: &[f64]) {
         if number == self.parts.len() {
             self.parts
                 .push(PartWriting::new(part, self.directions.len()));
@@ -209,7 +209,7 @@ impl<'t> Seen<'t> {
 }
 
 impl PartWriting {
-    fn new(part: Part, directions: usize) -> Self {
+    fn new(part: Component, directions: usize) -> Self {
         Self {
             part,
             along: vec![Vec::new(); directions],
@@ -232,13 +232,13 @@ impl Writing {
 }
 
 /// The writer that a part belongs to, heads and biases of a layer together, and its layer.
-fn writer_of(part: Part) -> (String, Option<usize>) {
+fn writer_of(part: Component) -> (String, Option<usize>) {
     match part {
-        Part::Embedding | Part::Position => (part.to_string(), None),
-        Part::Head { layer, .. } | Part::AttentionBias { layer } => {
+        Component::Embedding | Component::Position => (part.to_string(), None),
+        Component::Head { layer, .. } | Component::AttentionBias { layer } => {
             (format!("attention {layer}"), Some(layer))
         }
-        Part::Mlp { layer } => (format!("MLP {layer}"), Some(layer)),
+        Component::Mlp { layer } => (format!("MLP {layer}"), Some(layer)),
     }
 }
 

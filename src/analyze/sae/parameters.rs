@@ -48,7 +48,7 @@ pub struct Sae {
     /// The text to train on, repeated as often as needed, and to measure on.
     #[cfg_attr(feature = "cli", command(flatten))]
     pub text: Corpus,
-    /// Number of activation vectors to train on. Training needs it [default of the flag: 500000].
+    /// Number of activation vectors to train on: required in a spec that trains; the flag is 500000 unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub tokens: Option<usize>,

@@ -14,7 +14,7 @@ use crate::engine::kernels::filled::zeros;
 use crate::engine::kernels::matrix::Matrix;
 use crate::engine::kernels::norm::Normalised;
 use crate::engine::kernels::{matmul, norm, rows};
-use crate::engine::pass::backward::{GradientSink, SummedGradients, Tape, Wanted};
+use crate::engine::pass::backward::{GradientRequest, GradientSink, SummedGradients, Tape};
 use crate::engine::pass::forward::FullRun;
 use crate::engine::pass::intervention::Intervention;
 use crate::engine::pass::layout::Segment;
@@ -174,11 +174,11 @@ impl<T: Real> GradientSink<T> for EdgeSink<'_, T> {
         }
     }
 
-    fn wants(&self) -> Wanted {
+    fn wants(&self) -> GradientRequest {
         if self.post_norms.is_empty() {
-            Wanted::Parts(self.runs)
+            GradientRequest::Parts(self.runs)
         } else {
-            Wanted::Each
+            GradientRequest::Each
         }
     }
 

@@ -26,7 +26,7 @@ use crate::model::{NormWeights, Real};
 
 /// How a sink wants the gradients of heads' readers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Wanted {
+pub(crate) enum GradientRequest {
     /// Not at all.
     Nothing,
     /// Each in full, by [`GradientSink::readers`].
@@ -54,8 +54,8 @@ pub(crate) trait GradientSink<T>: Sync {
     fn begin(&mut self, _run: &FullRun<T>) {}
 
     /// How the gradients of heads' readers are wanted.
-    fn wants(&self) -> Wanted {
-        Wanted::Nothing
+    fn wants(&self) -> GradientRequest {
+        GradientRequest::Nothing
     }
 
     /// Gradients at readers of one place, `[rows, d_model]` each; only the rows read when `reads_only`.
@@ -274,9 +274,13 @@ impl<T: Real> Transformer<'_, T> {
             stream
         };
         match sink.wants() {
-            Wanted::Nothing => self.pull_together(tape, (layer, &block), &heads, &at, &mut total),
-            Wanted::Each => self.pull_each(tape, (layer, &block), &heads, &at, &mut total, sink),
-            Wanted::Parts(runs) => {
+            GradientRequest::Nothing => {
+                self.pull_together(tape, (layer, &block), &heads, &at, &mut total);
+            }
+            GradientRequest::Each => {
+                self.pull_each(tape, (layer, &block), &heads, &at, &mut total, sink);
+            }
+            GradientRequest::Parts(runs) => {
                 self.pull_parts(tape, (layer, &block), runs, &heads, &at, &mut total, sink);
             }
         }

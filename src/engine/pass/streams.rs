@@ -12,14 +12,14 @@ use crate::error::Result;
 use crate::model::{Norm, NormWeights, Real};
 
 /// A sequence of tokens, with the positions that are looked at, ascending.
-pub type Looked<'s> = (&'s [u32], &'s [usize]);
+pub type SequencePositions<'s> = (&'s [u32], &'s [usize]);
 
 /// Sequences that are run together.
 const TOGETHER: usize = 16;
 
 /// A place of the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum StreamSite {
     /// Before the first block.
     Embedding,
     /// Between attention and MLP of a layer.
@@ -30,7 +30,7 @@ pub enum Place {
 
 /// What writes to the stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum Component {
     /// The token's embedding.
     Embedding,
     /// The embedding of the position.
@@ -54,7 +54,7 @@ pub enum Part {
     },
 }
 
-impl Place {
+impl StreamSite {
     /// Its number among the streams of a run.
     pub(in crate::engine) fn number(self) -> usize {
         match self {
@@ -74,7 +74,7 @@ impl Place {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for StreamSite {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Embedding => write!(out, "embedding"),
@@ -84,7 +84,7 @@ impl fmt::Display for Place {
     }
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for Component {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Embedding => write!(out, "embedding"),
@@ -103,13 +103,13 @@ impl<T: Real> Transformer<'_, T> {
     }
 
     /// The places of the stream, first to last; with those between attention and MLP where they are asked for.
-    pub fn places(&self, after_attention: bool) -> Vec<Place> {
-        let mut places = vec![Place::Embedding];
+    pub fn places(&self, after_attention: bool) -> Vec<StreamSite> {
+        let mut places = vec![StreamSite::Embedding];
         for layer in 0..self.config().n_layers {
             if after_attention {
-                places.push(Place::Attention(layer));
+                places.push(StreamSite::Attention(layer));
             }
-            places.push(Place::Layer(layer));
+            places.push(StreamSite::Layer(layer));
         }
         places
     }
@@ -126,14 +126,18 @@ impl<T: Real> Transformer<'_, T> {
     ///
     /// # Complexity
     /// One forward pass.
-    pub fn streams(&self, sequences: &[Looked<'_>], places: &[Place]) -> Result<Vec<Vec<T>>> {
+    pub fn streams(
+        &self,
+        sequences: &[SequencePositions<'_>],
+        places: &[StreamSite],
+    ) -> Result<Vec<Vec<T>>> {
         let config = self.config();
         let mut found = vec![Vec::new(); places.len()];
         for group in self.looked_together(sequences) {
             let (layout, run) = self.looked_run(group)?;
             for (found, place) in found.iter_mut().zip(places) {
                 assert!(
-                    !matches!(place, Place::Attention(_))
+                    !matches!(place, StreamSite::Attention(_))
                         || config.has_mlps() && !config.parallel_blocks,
                     "nothing is between attention and MLP"
                 );
@@ -159,8 +163,8 @@ impl<T: Real> Transformer<'_, T> {
     /// One forward pass.
     pub fn written(
         &self,
-        sequences: &[Looked<'_>],
-        mut visit: impl FnMut(Part, usize, &[T]),
+        sequences: &[SequencePositions<'_>],
+        mut visit: impl FnMut(Component, usize, &[T]),
     ) -> Result<Vec<T>> {
         let config = self.config();
         assert!(self.graph().neurons().is_empty(), "MLPs are one part each");
@@ -173,10 +177,10 @@ impl<T: Real> Transformer<'_, T> {
                 .flat_map(|(tokens, _)| tokens.iter().copied())
                 .collect();
             let read = layout.reads.iter().map(|&row| tokens[row]);
-            visit(Part::Embedding, first, &self.embed(read));
+            visit(Component::Embedding, first, &self.embed(read));
             let positions = layout.query_positions(true);
             if let Some(rows) = self.position_rows(&positions) {
-                visit(Part::Position, first, &rows);
+                visit(Component::Position, first, &rows);
             }
             for layer in 0..config.n_layers {
                 let width = config.n_heads * config.d_head;
@@ -185,7 +189,7 @@ impl<T: Real> Transformer<'_, T> {
                 if config.has_mlps() {
                     let mlp = &run.layers[layer].mlp;
                     let mlp = self.query_rows_read(&layout, mlp, config.d_model, layer);
-                    visit(Part::Mlp { layer }, first, &mlp);
+                    visit(Component::Mlp { layer }, first, &mlp);
                 }
             }
             finals.extend_from_slice(&run.streams[2 * config.n_layers]);
@@ -194,7 +198,7 @@ impl<T: Real> Transformer<'_, T> {
     }
 
     /// What the heads of a layer and its output bias write, given the heads' results.
-    fn attention_parts(&self, layer: usize, z: &[T], mut visit: impl FnMut(Part, &[T])) {
+    fn attention_parts(&self, layer: usize, z: &[T], mut visit: impl FnMut(Component, &[T])) {
         let config = self.config();
         let width = config.n_heads * config.d_head;
         let block = self.weights.attention(layer);
@@ -209,7 +213,7 @@ impl<T: Real> Transformer<'_, T> {
             if let Some((norm, scales)) = &frozen {
                 share_of_norm(config.norm, norm, scales, &mut written);
             }
-            visit(Part::Head { layer, head }, &written);
+            visit(Component::Head { layer, head }, &written);
         }
         let norm_bias = block.post_norm.as_ref().and_then(|norm| norm.bias.as_ref());
         if block.o.bias.is_none() && norm_bias.is_none() {
@@ -225,7 +229,7 @@ impl<T: Real> Transformer<'_, T> {
         if let Some(bias) = norm_bias {
             rows::add_row(&mut written, bias);
         }
-        visit(Part::AttentionBias { layer }, &written);
+        visit(Component::AttentionBias { layer }, &written);
     }
 
     /// Bytes that a run of a sequence of so many tokens takes.
@@ -241,8 +245,8 @@ impl<T: Real> Transformer<'_, T> {
     /// Sequences in groups that are run together.
     fn looked_together<'l, 's>(
         &self,
-        sequences: &'l [Looked<'s>],
-    ) -> std::slice::Chunks<'l, Looked<'s>> {
+        sequences: &'l [SequencePositions<'s>],
+    ) -> std::slice::Chunks<'l, SequencePositions<'s>> {
         let extent = Extent {
             tokens: sequences
                 .iter()
@@ -259,7 +263,7 @@ impl<T: Real> Transformer<'_, T> {
         sequences.chunks(self.plain_examples(extent, TOGETHER, false))
     }
 
-    fn looked_run(&self, sequences: &[Looked<'_>]) -> Result<(Layout, FullRun<T>)> {
+    fn looked_run(&self, sequences: &[SequencePositions<'_>]) -> Result<(Layout, FullRun<T>)> {
         let layout = Layout::whole(sequences.iter().copied());
         let tokens = sequences
             .iter()

@@ -7,7 +7,7 @@ use crate::engine::pass::generate::Continuation;
 use crate::engine::pass::intervention::{Intervention, Site};
 use crate::engine::pass::layout::Layout;
 use crate::engine::pass::prefix::Prefix;
-use crate::engine::pass::streams::Place;
+use crate::engine::pass::streams::StreamSite;
 use crate::engine::pass::transformer::Transformer;
 use crate::error::{Error, Result};
 use crate::events::Observer;
@@ -143,7 +143,7 @@ impl<'t, 'a, T: Real> PromptRun<'t, 'a, T> {
     }
 
     /// The stream at the last position, at some places, `[places][d_model]`.
-    pub fn last_streams(&self, places: &[Place]) -> Vec<Vec<T>> {
+    pub fn last_streams(&self, places: &[StreamSite]) -> Vec<Vec<T>> {
         let places = places.iter();
         places
             .map(|place| self.last(place.number()).to_vec())

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use secateur::analyze::lens::attribution_csv;
 use secateur::analyze::lens::{Attributed, Attribution, attribute};
-use secateur::engine::{Part, Transformer};
+use secateur::engine::{Component, Transformer};
 use secateur::events::Silent;
 use secateur::graph::{ComputationGraph, Granularity, Node};
 use secateur::model::{Norm, Weights, load_model};
@@ -19,7 +19,7 @@ fn plain_part(
     weights: &Weights<f64>,
     graph: &ComputationGraph,
     tokens: &[u32],
-    (part, position): (Part, usize),
+    (part, position): (Component, usize),
 ) -> Vec<f64> {
     let config = &weights.config;
     let (_, outputs) = oracle::full_run(weights, graph, tokens);
@@ -28,16 +28,16 @@ fn plain_part(
         &outputs[writer.expect("a writer")]
     };
     let (layer, own) = match part {
-        Part::Embedding => return written(Node::Input)[position].clone(),
-        Part::Position => {
+        Component::Embedding => return written(Node::Input)[position].clone(),
+        Component::Position => {
             let table = weights.position.as_ref().expect("positions");
             return table[position * config.d_model..(position + 1) * config.d_model].to_vec();
         }
-        Part::Mlp { layer } => return written(Node::Mlp { layer })[position].clone(),
-        Part::Head { layer, head } => {
+        Component::Mlp { layer } => return written(Node::Mlp { layer })[position].clone(),
+        Component::Head { layer, head } => {
             (layer, written(Node::Head { layer, head })[position].clone())
         }
-        Part::AttentionBias { layer } => {
+        Component::AttentionBias { layer } => {
             let bias = weights.attention(layer).o.bias.clone();
             (layer, bias.unwrap_or_else(|| vec![0.0; config.d_model]))
         }

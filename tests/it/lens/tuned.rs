@@ -5,7 +5,7 @@ use secateur::analyze::lens::{TunedFit, TunedLens, fit, judge_lens, train};
 use secateur::analyze::lens::{parse_tuned_lens, tuned_lens_safetensors};
 use secateur::analyze::sae::Corpus;
 use secateur::analyze::vector::VectorStamp;
-use secateur::engine::{Place, Transformer};
+use secateur::engine::{StreamSite, Transformer};
 use secateur::events::Silent;
 use secateur::graph::ComputationGraph;
 use secateur::model::{Block, Weights};
@@ -251,7 +251,7 @@ fn trained_maps_diverge_less() {
     let mut after = before.clone();
     let question = training(vec![1]);
     let (place, map) = &mut after.maps[2];
-    assert_eq!(*place, Place::Layer(1));
+    assert_eq!(*place, StreamSite::Layer(1));
     train(&transformer, &contexts, (*place, map), &question, &Silent).expect("a map");
     let figures = judge_lens(
         &transformer,
@@ -298,7 +298,7 @@ fn lenses_are_read_back_as_written_and_hostile_files_are_refused() {
     .expect("maps");
     let lens: TunedLens<f32> = lens.cast();
     let bytes = tuned_lens_safetensors(&lens, &stamp()).expect("bytes");
-    let read = |bytes: &[u8], places: &[Place]| {
+    let read = |bytes: &[u8], places: &[StreamSite]| {
         parse_tuned_lens(bytes, "lens.safetensors", &weights.config, places)
     };
     let (again, hash) = read(&bytes, &places).expect("a lens");

@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use super::maps::TunedLens;
 use crate::analyze::AffineMap;
 use crate::analyze::normal_equations::NormalEquations;
-use crate::engine::{Dense, Looked, Place, Transformer};
+use crate::engine::{Dense, SequencePositions, StreamSite, Transformer};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
 use crate::model::Real;
@@ -35,7 +35,7 @@ struct Sums {
 pub fn fit<T: Real>(
     transformer: &Transformer<'_, T>,
     contexts: &[Vec<u32>],
-    places: &[Place],
+    places: &[StreamSite],
     ridge: f64,
     observer: &dyn Observer,
 ) -> Result<TunedLens<T>> {
@@ -79,10 +79,10 @@ pub fn fit<T: Real>(
 pub(super) fn streams_of<T: Real>(
     transformer: &Transformer<'_, T>,
     contexts: &[Vec<u32>],
-    places: &[Place],
+    places: &[StreamSite],
 ) -> Result<Vec<Vec<f64>>> {
     let every: Vec<Vec<usize>> = contexts.iter().map(|it| (0..it.len()).collect()).collect();
-    let looked: Vec<Looked<'_>> = contexts
+    let looked: Vec<SequencePositions<'_>> = contexts
         .iter()
         .zip(&every)
         .map(|(it, at)| (&it[..], &at[..]))

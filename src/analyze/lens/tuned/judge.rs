@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::maps::TunedLens;
 use crate::analyze::lens::seen::Reader;
-use crate::engine::{Looked, Place, Transformer};
+use crate::engine::{SequencePositions, StreamSite, Transformer};
 use crate::error::{Error, Result};
 use crate::evaluate::Effect;
 use crate::events::{Event, Observer, phase};
@@ -54,7 +54,7 @@ pub struct TunedPlace {
 pub fn judge_lens<T: Real>(
     transformer: &Transformer<'_, T>,
     contexts: &[Vec<u32>],
-    places: &[Place],
+    places: &[StreamSite],
     (lens, before): (&TunedLens<T>, &TunedLens<T>),
     (positions, bootstrap): (usize, usize),
     observer: &dyn Observer,
@@ -79,7 +79,7 @@ pub fn judge_lens<T: Real>(
         let at: Vec<usize> = (0..count)
             .map(|it| (2 * it + 1) * context.len() / (2 * count))
             .collect();
-        let looked: [Looked<'_>; 1] = [(context, &at)];
+        let looked: [SequencePositions<'_>; 1] = [(context, &at)];
         let streams = transformer.streams(&looked, places)?;
         let finals = reader.log_probabilities(streams.last().map_or(&[][..], Vec::as_slice))?;
         let mean = |streams: &[T]| -> Result<f64> {

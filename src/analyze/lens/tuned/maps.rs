@@ -1,25 +1,25 @@
 //! The maps of a tuned lens.
 
 use crate::analyze::AffineMap;
-use crate::engine::Place;
+use crate::engine::StreamSite;
 use crate::model::Real;
 
 /// A map for each of some sites onto the final stream; others keep their stream.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TunedLens<T> {
     /// The sites with their maps.
-    pub maps: Vec<(Place, AffineMap<T>)>,
+    pub maps: Vec<(StreamSite, AffineMap<T>)>,
 }
 
 impl<T: Real> TunedLens<T> {
     /// The map of a site.
-    pub fn map(&self, place: Place) -> Option<&AffineMap<T>> {
+    pub fn map(&self, place: StreamSite) -> Option<&AffineMap<T>> {
         let found = self.maps.iter().find(|(at, _)| *at == place);
         found.map(|(_, map)| map)
     }
 
     /// What the map of a site makes of some streams.
-    pub fn translate(&self, place: Place, streams: &[T]) -> Vec<T> {
+    pub fn translate(&self, place: StreamSite, streams: &[T]) -> Vec<T> {
         self.map(place)
             .map_or_else(|| streams.to_vec(), |map| map.apply(streams))
     }

@@ -8,7 +8,7 @@ use super::fit::streams_of;
 use crate::analyze::AffineMap;
 use crate::analyze::adam::moved;
 use crate::analyze::lens::TunedFit;
-use crate::engine::{Dense, Place, Transformer};
+use crate::engine::{Dense, StreamSite, Transformer};
 use crate::error::{Error, Result};
 use crate::events::{Event, Observer, phase};
 use crate::model::Real;
@@ -26,12 +26,12 @@ const TOGETHER: usize = 4;
 pub fn train<T: Real>(
     transformer: &Transformer<'_, T>,
     contexts: &[Vec<u32>],
-    (place, map): (Place, &mut AffineMap<T>),
+    (place, map): (StreamSite, &mut AffineMap<T>),
     fit: &TunedFit,
     observer: &dyn Observer,
 ) -> Result<()> {
     let width = map.bias.len();
-    let last = Place::Layer(transformer.heads().n_layers - 1);
+    let last = StreamSite::Layer(transformer.heads().n_layers - 1);
     let (mut inputs, mut finals): (Vec<T>, Vec<T>) = (Vec::new(), Vec::new());
     for group in contexts.chunks(TOGETHER) {
         if observer.interrupted() {
